@@ -1,0 +1,1 @@
+"""Audit image classifiers for spurious correlations: cue, reliance, harm, cause and fix."""

@@ -1,0 +1,121 @@
+"""Atomic file writes and typed JSON artifacts.
+
+Everything is written to a temporary sibling and moved into place with `os.replace`, so a reader
+never sees half a file and a full disk leaves the old one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from pipeline.core.errors import ArtifactError, InputError
+from pipeline.core.results import SCHEMA_VERSION, Artifact
+
+A = TypeVar("A", bound=Artifact)
+
+
+@contextlib.contextmanager
+def friendly_os_errors(path: Path) -> Iterator[None]:
+    """Turn 'disk full' and 'not writable' into errors that name the path and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InputError(
+                f"the disk that holds {path} is full ({error.strerror}). Nothing was left half "
+                "written; free some space and run `dvc repro` again."
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise InputError(
+                f"cannot write {path} ({error.strerror}). Make the folder writable for this user, "
+                "or run the project from a folder that is."
+            ) from error
+        raise
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Call `write` with a temporary path beside `path`, then move the result into place.
+
+    Raises:
+        InputError: the disk is full or the folder is not writable; `path` is as it was before.
+    """
+    with friendly_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            _flush_to_disk(temporary)
+            os.chmod(temporary, 0o644)  # mkstemp's 0600 would hide reports from other users
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    write_atomic(path, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def fresh_dir(path: Path) -> Iterator[Path]:
+    """A temporary folder that replaces `path` when the block ends well, and vanishes otherwise."""
+    with friendly_os_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o755)
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def save_artifact(path: Path, artifact: Artifact) -> None:
+    """Write a typed record as JSON."""
+    write_text(path, artifact.model_dump_json(indent=1) + "\n")
+
+
+def load_artifact(path: Path, kind: type[A]) -> A:
+    """Read a typed record and check its schema version.
+
+    Raises:
+        ArtifactError: missing, not JSON, of another schema version, or not of this kind.
+    """
+    remedy = "Run `dvc repro` to make it again."
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist. {remedy}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path} is not valid JSON ({error}). {remedy}") from None
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if version != SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path} has schema version {version!r}, this code reads {SCHEMA_VERSION}. {remedy}"
+        )
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        raise ArtifactError(f"{path} is not a {kind.__name__}: {error}. {remedy}") from None

@@ -1,0 +1,48 @@
+"""Where every artifact lives, relative to the project's root (the working directory)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def dataset_dir(dataset: str) -> Path:
+    return Path("data") / dataset
+
+
+def color_dir(dataset: str) -> Path:
+    return Path("audit") / dataset
+
+
+def model_dir(dataset: str, method: str) -> Path:
+    return Path("models") / dataset / method
+
+
+def evaluation_dir(dataset: str, method: str) -> Path:
+    return Path("evaluation") / dataset / method
+
+
+def attribution_dir(dataset: str, method: str) -> Path:
+    return Path("attribution") / dataset / method
+
+
+def gradcam_dir(dataset: str, method: str) -> Path:
+    return Path("gradcam") / dataset / method
+
+
+def reports_dir() -> Path:
+    return Path("reports")
+
+
+def card_path(dataset: str) -> Path:
+    """The small summary the index page is built from."""
+    return reports_dir() / "cards" / f"{dataset}.json"
+
+
+def scratch_dir(stage: str, *parts: str) -> Path:
+    """Checkpoints and partial work: git-ignored, outside DVC's outs, deleted on success."""
+    return Path(".scratch").joinpath(stage, *parts)
+
+
+def downloads_dir() -> Path:
+    """Downloaded archives, kept between runs."""
+    return Path("downloads")

@@ -1,0 +1,35 @@
+"""What made an artifact: settings hash, seeds, library versions, time."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Sequence
+
+from pydantic import BaseModel
+
+from pipeline.core.results import Provenance
+
+LIBRARIES = ("torch", "torchvision", "traker", "grad-cam", "numpy", "pandas", "pillow", "dvc")
+
+
+def settings_hash(*settings: BaseModel | str) -> str:
+    """12 hex digits that change when any of the settings does."""
+    text = json.dumps(
+        [s if isinstance(s, str) else s.model_dump(mode="json") for s in settings], sort_keys=True
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def make_provenance(params_hash: str, seeds: Sequence[int] = ()) -> Provenance:
+    versions = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return Provenance(params_hash=params_hash, versions=versions, seeds=list(seeds), created=now)

@@ -1,0 +1,363 @@
+"""`params.yaml` as typed, validated settings.
+
+`Params` is the file; `DatasetSettings` is what one dataset gets after its entry is laid over
+`defaults`. Unknown keys, wrong types and values out of range are errors that name the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.core.errors import InputError
+
+MethodName = Literal["erm", "group_dro"]
+NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+T = TypeVar("T", bound=Settings)
+
+
+# --- where images come from ------------------------------------------------------------------
+
+
+class PhotoDigitsSource(Settings):
+    """The embedded demo: digits on photographs, built from what scikit-learn ships."""
+
+    kind: Literal["photo_digits"]
+    strength: float = Field(0.95, ge=0.5, le=1, description="share of train images on 'their' photo")
+    n_train: int = Field(3000, ge=100)
+    n_val: int = Field(600, ge=40)
+    n_test: int = Field(1200, ge=40)
+    contrast: float = Field(0.6, gt=0, le=1, description="opacity of the digit's strokes")
+    label_noise: float = Field(0.03, ge=0, lt=0.5, description="share of train labels flipped")
+    seed: int = 0
+
+
+class DownloadableSource(Settings):
+    """A published dataset: downloaded, or read from `path` (archive or extracted folder)."""
+
+    path: str | None = Field(None, description="local official archive, its folder, or extracted")
+    mirrors: list[str] | None = Field(None, description="URLs tried in order instead of the built-in")
+    md5: str | None = Field(None, description="expected md5 of the archive; null = the official one")
+    verify: Literal["full", "structure"] = Field(
+        "full", description="structure: accept an archive that is not byte-identical to the official"
+    )
+
+
+class Cifar100Source(DownloadableSource):
+    kind: Literal["cifar100"]
+
+
+class TinyImagenetSource(DownloadableSource):
+    kind: Literal["tiny_imagenet"]
+
+
+class WaterbirdsSource(DownloadableSource):
+    kind: Literal["waterbirds"]
+    allow_missing_images: bool = Field(False, description="use the rows whose image exists")
+
+
+class FolderSource(Settings):
+    """A folder of class folders, optionally below train/ val/ test/."""
+
+    kind: Literal["folder"]
+    path: str
+    version: int = Field(1, description="raise it when the files behind path changed")
+    title: str | None = None
+    licence: str = "not stated"
+
+
+class TableSource(Settings):
+    """A folder with a CSV or Parquet table; `columns` maps our names to the table's."""
+
+    kind: Literal["table"]
+    path: str
+    table: str = "metadata.csv"
+    version: int = Field(1, description="raise it when the files behind path changed")
+    columns: TableColumns
+    label_names: dict[str, str] | None = Field(None, description="value in the table -> shown name")
+    attribute_names: dict[str, str] | None = Field(None, description="the same for the attribute")
+    split_names: dict[str, Literal["train", "val", "test"]] | None = Field(
+        None, description="value in the table -> split; null = 0/1/2 and usual names"
+    )
+    images: str = Field(".", description="folder that file names are relative to")
+    masks: str | None = Field(None, description="folder of masks named like the images")
+    title: str | None = None
+    licence: str = "not stated"
+
+
+class TableColumns(Settings):
+    file: str
+    label: str
+    split: str | None = None
+    attributes: list[str] = Field(default_factory=list, description="the first forms the groups")
+    mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
+
+
+class PythonSource(Settings):
+    """A class in `pipeline/data/plugins/<module>.py`, given as `module:ClassName`."""
+
+    kind: Literal["python"]
+    cls: str = Field(alias="class", pattern=r"^[a-z0-9_]+:[A-Za-z_][A-Za-z0-9_]*$")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+Source = Annotated[
+    PhotoDigitsSource
+    | Cifar100Source
+    | TinyImagenetSource
+    | WaterbirdsSource
+    | FolderSource
+    | TableSource
+    | PythonSource,
+    Field(discriminator="kind"),
+]
+
+
+# --- what the stages do ----------------------------------------------------------------------
+
+
+class DataSettings(Settings):
+    image_size: int = Field(ge=8, le=512, description="side of the packed square images, pixels")
+    fit: Literal["crop", "squash", "pad"] = Field(description="how other shapes become square")
+    val_fraction: float = Field(gt=0, lt=0.5, description="carved from train where val is missing")
+    test_fraction: float = Field(gt=0, lt=0.5, description="carved where test is missing")
+    split_seed: int = Field(ge=0)
+    max_per_class: int | None = Field(None, ge=2, description="subsample train; null = all")
+    skip_unreadable: bool = Field(description="leave unreadable images out instead of stopping")
+    derive_attribute: Literal["auto", "ring_lightness", "ring_hue", "never"] = Field(
+        description="auto: ring lightness where no attribute is annotated"
+    )
+    levels: int = Field(ge=2, le=5, description="levels of a derived attribute")
+    group_by: Literal["auto", "class", "superclass", "all"] = Field(
+        description="what groups cross with the attribute; auto: superclass where there is one"
+    )
+
+
+class ColorSettings(Settings):
+    permutations: int = Field(ge=99, le=100_000)
+    min_omega_squared: float = Field(ge=0, lt=1, description="least effect size of a finding")
+    min_kappa: float = Field(ge=0, lt=1, description="least color-only kappa of a finding")
+    alpha: float = Field(gt=0, lt=0.5, description="false discovery rate")
+    folds: int = Field(ge=2, le=20)
+    seed: int = Field(ge=0)
+
+
+class TrainSettings(Settings):
+    model: Literal["small_resnet", "resnet18", "resnet50"]
+    width: int = Field(ge=4, le=256, description="first stage's channels of small_resnet")
+    pretrained: bool = Field(description="ImageNet weights (downloads) for resnet18 / resnet50")
+    seeds: list[int] = Field(min_length=1)
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    optimizer: Literal["sgd", "adamw"]
+    lr: float = Field(gt=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["constant", "one_cycle", "cosine"]
+    augment: Literal["none", "flip", "crop", "flip_crop"]
+    label_smoothing: float = Field(ge=0, lt=1)
+    precision: Literal["auto", "fp32", "bf16"]
+    device: Literal["auto", "cpu", "cuda"]
+    checkpoint_seconds: float = Field(gt=0, description="at most this long between checkpoints")
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
+            raise ValueError("seeds must be different non-negative integers")
+        return seeds
+
+
+class ErmSettings(Settings):
+    selection: Literal["average", "worst_group", "last"]
+    train: dict[str, Any] = Field(default_factory=dict, description="train settings it overrides")
+
+
+class GroupDroSettings(Settings):
+    selection: Literal["average", "worst_group", "last"]
+    step_size: float = Field(gt=0, description="eta of the group weights")
+    adjustment: float = Field(ge=0, description="C of the generalization adjustment C/sqrt(n_g)")
+    allow_empty_groups: bool = Field(description="leave groups without training images out")
+    train: dict[str, Any] = Field(default_factory=dict, description="train settings it overrides")
+
+
+class MethodsSettings(Settings):
+    erm: ErmSettings
+    group_dro: GroupDroSettings
+
+
+class AttributeSettings(Settings):
+    proj_dim: int = Field(gt=100, description="dimension of the projected gradients")
+    ridge: float = Field(ge=0, description="times the mean squared feature norm")
+    max_train: int | None = Field(ge=100, description="stratified training subset; null = all")
+    targets_per_group: int = Field(ge=1, description="audited test images per group")
+    top_k: int = Field(ge=1, le=100, description="helpful and harmful images kept per target")
+    max_models: int | None = Field(ge=1, description="seeds used; null = all")
+    batch_size: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+class GradcamSettings(Settings):
+    layer: str = Field(description="auto, or the module's name")
+    min_cells: int = Field(ge=1, description="least side of the map before upsampling")
+    images_per_group: int = Field(ge=1)
+    overlays: int = Field(ge=1, le=50, description="pictures of failures, and of successes")
+    max_models: int | None = Field(ge=1, description="seeds used; null = all")
+    batch_size: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+class ReportSettings(Settings):
+    min_test: int = Field(ge=1, description="fewer test images: insufficient data")
+    min_val: int = Field(ge=0, description="fewer validation images: insufficient data")
+    examples_per_group: int = Field(ge=1, le=24)
+    targets_shown: int = Field(ge=1, le=100, description="audited test images shown per method")
+    thumbnail: int = Field(ge=32, le=256, description="side of the pictures, pixels")
+    min_effect: float = Field(gt=0, lt=1, description="accuracy or flip-rate change that matters")
+
+
+SECTIONS: dict[str, type[Settings]] = {
+    "data": DataSettings,
+    "color": ColorSettings,
+    "train": TrainSettings,
+    "methods": MethodsSettings,
+    "attribute": AttributeSettings,
+    "gradcam": GradcamSettings,
+    "report": ReportSettings,
+}
+
+
+class DatasetSettings(Settings):
+    """One dataset's complete settings: its entry laid over the defaults."""
+
+    source: Source
+    data: DataSettings
+    color: ColorSettings
+    train: TrainSettings
+    methods: MethodsSettings
+    attribute: AttributeSettings
+    gradcam: GradcamSettings
+    report: ReportSettings
+
+    def train_for(self, method: MethodName) -> TrainSettings:
+        """Training settings of one method: its `train` overrides laid over the dataset's."""
+        overrides = getattr(self.methods, method).train
+        merged = deep_merge(self.train.model_dump(), overrides)
+        return parse(TrainSettings, merged, f"methods.{method}.train")
+
+
+class Params(Settings):
+    """The whole `params.yaml`."""
+
+    active: list[str] = Field(min_length=1)
+    active_methods: list[MethodName] = Field(min_length=1)
+    defaults: dict[str, Any]
+    datasets: dict[str, dict[str, Any]]
+
+    def dataset(self, name: str) -> DatasetSettings:
+        """Settings of the dataset `name`, complete and validated.
+
+        Raises:
+            InputError: the name is unknown, or the entry does not validate.
+        """
+        if name not in self.datasets:
+            raise InputError(
+                f"params.yaml has no dataset {name!r}{did_you_mean(name, self.datasets)}. "
+                f"Known: {', '.join(self.datasets)}. Add one with "
+                "`python -m pipeline new-dataset NAME PATH`."
+            )
+        entry = self.datasets[name]
+        missing = [key for key in ("source", *SECTIONS) if key not in entry]
+        if missing:
+            raise InputError(
+                f"params.yaml: datasets.{name} lacks {', '.join(missing)}. DVC tracks each section, "
+                "so each must be there; write `{}` where the defaults serve."
+            )
+        merged = {key: deep_merge(self.defaults.get(key, {}), entry[key]) for key in SECTIONS if key in entry}
+        extra = {key: value for key, value in entry.items() if key not in SECTIONS}
+        return parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
+
+    def check(self) -> None:
+        """Validate every dataset entry and the names.
+
+        Raises:
+            InputError: with the first problem found.
+        """
+        for name in [*self.datasets, *self.active]:
+            if not NAME_PATTERN.match(name):
+                raise InputError(
+                    f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only, because DVC "
+                    "builds stage names from it."
+                )
+        unknown = set(self.defaults) - set(SECTIONS)
+        if unknown:
+            key = sorted(unknown)[0]
+            raise InputError(f"params.yaml: defaults.{key} is not known{did_you_mean(key, SECTIONS)}.")
+        for name in dict.fromkeys([*self.active, *self.datasets]):
+            settings = self.dataset(name)
+            for method in self.active_methods:
+                settings.train_for(method)
+
+
+def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` laid over it, nested mappings merged key by key."""
+    merged = dict(base)
+    for key, value in over.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = deep_merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def did_you_mean(word: str, known: Any) -> str:
+    """`"; did you mean 'x'?"` for a near match among `known`, else an empty string."""
+    near = difflib.get_close_matches(str(word), [str(k) for k in known], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def parse(model: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """Validate `values` as `model`.
+
+    Raises:
+        InputError: every problem on a line of its own, with its place in params.yaml.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(model, problem, where) for problem in error.errors()]
+        raise InputError("params.yaml is not valid:\n  " + "\n  ".join(lines)) from None
+
+
+def _explain(model: type[Settings], problem: Any, where: str) -> str:
+    loc = [str(part) for part in problem["loc"]]
+    place = ".".join([where, *loc]) if where else ".".join(loc)
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(model, loc[:-1])
+        hint = did_you_mean(loc[-1], known)
+        allowed = f" Allowed here: {', '.join(known)}." if known else ""
+        return f"{place} is not a known key{hint}{'' if hint else '.'}{allowed}"
+    if problem["type"] == "missing":
+        return f"{place} is missing."
+    return f"{place} = {problem['input']!r}: {problem['msg']}."
+
+
+def _fields_at(model: type[Settings], path: list[str]) -> list[str]:
+    fields: Any = model
+    for part in path:
+        info = getattr(fields, "model_fields", {}).get(part)
+        annotation = getattr(info, "annotation", None)
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        fields = annotation
+    return list(getattr(fields, "model_fields", {}))

@@ -1,0 +1,59 @@
+"""What a dataset loader yields, before pixels are packed.
+
+A loader is a class with one method, `load() -> RawDataset`. `pipeline/data/registry.py` maps
+`source.kind` to it; a user's own loader is one file with one such class in
+`pipeline/data/plugins/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from pipeline.core.types import SplitName, UInt8Array
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """One image as its source describes it."""
+
+    name: str  # unique in the dataset, shown to people: usually the relative file name
+    image: Path | UInt8Array  # a file, or H x W x 3
+    label: str
+    split: SplitName | None = None  # None: a seeded stratified split is made
+    attributes: dict[str, str] = field(default_factory=dict)
+    mask: Path | UInt8Array | None = None  # a file (bright = foreground), or H x W with 255
+    label_flipped: bool = False  # the label is known to be wrong
+
+
+@dataclass(frozen=True)
+class RawDataset:
+    """All rows of a dataset and what is known about it as a whole."""
+
+    title: str
+    source: str  # where it came from, in words
+    licence: str
+    rows: list[RawRow]
+    classes: list[str] | None = None  # shown order; None = sorted labels of the rows
+    superclasses: dict[str, str] | None = None  # class -> superclass
+    attribute_values: dict[str, list[str]] = field(default_factory=dict)  # shown order
+    attribute_descriptions: dict[str, str] = field(default_factory=dict)
+    citation: str = ""
+    checksums: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    knows_label_flips: bool = False
+    expected_group_counts: dict[SplitName, dict[tuple[str, str], int]] | None = None
+    fingerprint: str = ""  # of a local folder's listing
+
+
+class Loader(Protocol):
+    """What every loader class implements."""
+
+    def load(self) -> RawDataset:
+        """Obtain the data and list its rows.
+
+        Raises:
+            InputError, DownloadError: with the file, what was expected and the remedy.
+        """
+        ...

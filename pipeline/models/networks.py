@@ -1,0 +1,132 @@
+"""The networks that `train.model` names, behind one shape of interface.
+
+Shape legend: N images, C channels, H height, W width, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from pipeline.core.errors import InputError
+
+
+class Classifier(nn.Module):
+    """Pixel normalisation, convolutional stages, global average pooling, a linear head.
+
+    Normalisation is part of the network so that every user of it (training, TRAK, GradCAM,
+    attacks) speaks in plain pixels in [0, 1].
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        stages: nn.Sequential,
+        n_features: int,
+        n_classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+        self.stages = stages
+        self.head = nn.Linear(n_features, n_classes)
+
+    def embed(self, pixels_NCHW: Tensor) -> Tensor:
+        """Pooled features before the head, N x n_features."""
+        features_NCHW = self.stages((pixels_NCHW - self.mean) / self.std)
+        pooled: Tensor = features_NCHW.mean(dim=(2, 3))
+        return pooled
+
+    def forward(self, pixels_NCHW: Tensor) -> Tensor:
+        """Logits, N x K."""
+        logits: Tensor = self.head(self.embed(pixels_NCHW))
+        return logits
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a skip connection."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(_conv_bn_relu(channels, channels), _conv_bn_relu(channels, channels))
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        out: Tensor = x_NCHW + self.body(x_NCHW)
+        return out
+
+
+def _conv_bn_relu(n_in: int, n_out: int, pool: bool = False) -> nn.Sequential:
+    layers: list[nn.Module] = [
+        nn.Conv2d(n_in, n_out, kernel_size=3, padding=1, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(),  # not in place: per-sample gradients under vmap need the input
+    ]
+    return nn.Sequential(*layers, *([nn.MaxPool2d(2)] if pool else []))
+
+
+def small_resnet_stages(width: int) -> tuple[nn.Sequential, int]:
+    """A ResNet-9 in the manner of the fast CIFAR entries: 32 px in, 4x4 cells out."""
+    stages = nn.Sequential(
+        _conv_bn_relu(3, width),
+        nn.Sequential(_conv_bn_relu(width, 2 * width, pool=True), ResidualBlock(2 * width)),
+        _conv_bn_relu(2 * width, 4 * width, pool=True),
+        nn.Sequential(_conv_bn_relu(4 * width, 8 * width, pool=True), ResidualBlock(8 * width)),
+    )
+    return stages, 8 * width
+
+
+def torchvision_stages(name: str, pretrained: bool) -> tuple[nn.Sequential, int]:
+    """A torchvision ResNet without its pooling and head."""
+    try:
+        net = torchvision.models.get_model(name, weights="DEFAULT" if pretrained else None)
+    except OSError as error:
+        raise InputError(
+            f"the ImageNet weights of {name} could not be downloaded ({error}). Connect to the "
+            "network, put the file into torch's hub cache, or set train.pretrained: false."
+        ) from error
+    for module in net.modules():
+        if isinstance(module, nn.ReLU):
+            module.inplace = False  # per-sample gradients under vmap need the input
+    stages = nn.Sequential(
+        nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool),
+        net.layer1,
+        net.layer2,
+        net.layer3,
+        net.layer4,
+    )
+    return stages, int(net.fc.in_features)
+
+
+def build_model(
+    name: str,
+    *,
+    n_classes: int,
+    width: int,
+    pretrained: bool,
+    mean: Sequence[float],
+    std: Sequence[float],
+    seed: int,
+) -> Classifier:
+    """The network `name` with weights drawn from `seed`.
+
+    `mean` and `std` are the channel statistics of the training pixels in [0, 1]; with ImageNet
+    weights the constants they were trained with are used instead.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if name == "small_resnet":
+            stages, n_features = small_resnet_stages(width)
+        elif name in ("resnet18", "resnet50"):
+            stages, n_features = torchvision_stages(name, pretrained)
+        else:
+            raise InputError(f"model {name!r} is not known: use small_resnet, resnet18 or resnet50")
+        if pretrained and name != "small_resnet":
+            mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        return Classifier(stages, n_features, n_classes, mean, std)

@@ -1,0 +1,33 @@
+"""Batched inference on packed uint8 images.
+
+Shape legend: N images, K classes, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.core.types import Float32Array, UInt8Array
+
+
+def to_pixels(images_NHW3: UInt8Array, device: torch.device | str = "cpu") -> Tensor:
+    """uint8 N x H x W x 3 -> float32 pixels in [0, 1], N x 3 x H x W in channels-last memory."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images_NHW3)).to(device)
+    return tensor.permute(0, 3, 1, 2).float().div_(255)
+
+
+@torch.no_grad()
+def predict_logits(
+    model: nn.Module, images_NHW3: UInt8Array, *, batch_size: int = 256, device: torch.device | str = "cpu"
+) -> Float32Array:
+    """Logits N x K in fp32 evaluation mode; the model's training flag is restored."""
+    was_training = model.training
+    model.eval()
+    parts = [
+        model(to_pixels(images_NHW3[i : i + batch_size], device)).float().cpu()
+        for i in range(0, len(images_NHW3), batch_size)
+    ]
+    model.train(was_training)
+    return torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
