@@ -8,6 +8,7 @@ import importlib.metadata
 import json
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import BaseModel
 
@@ -24,12 +25,23 @@ def settings_hash(*settings: BaseModel | str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def make_provenance(params_hash: str, seeds: Sequence[int] = ()) -> Provenance:
+def make_provenance(params_hash: str, seeds: Sequence[int] = (), *, dated: bool = False) -> Provenance:
+    """Settings hash, seeds and library versions.
+
+    Only reports are dated: a date inside an intermediate artifact would make every rerun look like a
+    change to DVC and start everything downstream again.
+    """
     versions = {"python": platform.python_version()}
     for library in LIBRARIES:
         try:
             versions[library] = importlib.metadata.version(library)
         except importlib.metadata.PackageNotFoundError:
             continue
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") if dated else ""
     return Provenance(params_hash=params_hash, versions=versions, seeds=list(seeds), created=now)
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, streamed."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Which training images caused a prediction: TRAK scores and their summaries."""

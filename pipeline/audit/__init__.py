@@ -1,1 +1,1 @@
-"""TODO."""
+"""Is the cue in the data: what color alone reveals about labels and attributes."""

@@ -196,6 +196,12 @@ class MethodsSettings(Settings):
     group_dro: GroupDroSettings
 
 
+class EvaluateSettings(Settings):
+    min_test: int = Field(ge=1, description="fewer test images in a group: insufficient data")
+    min_val: int = Field(ge=0, description="fewer validation images in a group: insufficient data")
+    seed: int = Field(ge=0, description="of donors and bootstraps of the interventions")
+
+
 class AttributeSettings(Settings):
     proj_dim: int = Field(gt=100, description="dimension of the projected gradients")
     ridge: float = Field(ge=0, description="times the mean squared feature norm")
@@ -212,6 +218,7 @@ class GradcamSettings(Settings):
     min_cells: int = Field(ge=1, description="least side of the map before upsampling")
     images_per_group: int = Field(ge=1)
     overlays: int = Field(ge=1, le=50, description="pictures of failures, and of successes")
+    thumbnail: int = Field(ge=32, le=512, description="side of the pictures, pixels")
     max_models: int | None = Field(ge=1, description="seeds used; null = all")
     batch_size: int = Field(ge=1)
     seed: int = Field(ge=0)
@@ -231,6 +238,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "color": ColorSettings,
     "train": TrainSettings,
     "methods": MethodsSettings,
+    "evaluate": EvaluateSettings,
     "attribute": AttributeSettings,
     "gradcam": GradcamSettings,
     "report": ReportSettings,
@@ -245,6 +253,7 @@ class DatasetSettings(Settings):
     color: ColorSettings
     train: TrainSettings
     methods: MethodsSettings
+    evaluate: EvaluateSettings
     attribute: AttributeSettings
     gradcam: GradcamSettings
     report: ReportSettings

@@ -1,1 +1,1 @@
-"""TODO."""
+"""From a source named in params.yaml to one packed dataset: obtain, check, decode, split, group, write."""

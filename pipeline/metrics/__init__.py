@@ -1,1 +1,1 @@
-"""TODO."""
+"""Pure numbers: color features, intervals, accuracy per group, paired comparisons, association."""

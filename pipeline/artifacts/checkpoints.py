@@ -1,0 +1,67 @@
+"""Training checkpoints (resumable, git-ignored) and finished weights (safetensors)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+
+from pipeline.artifacts.files import write_atomic
+from pipeline.core.errors import ArtifactError
+from pipeline.models.networks import Classifier, build_model
+
+
+class CheckpointStore:
+    """One folder of checkpoints, keyed by everything that decides the result."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, name: str, state: dict[str, Any]) -> None:
+        """Replace the checkpoint `name` atomically."""
+        write_atomic(self.folder / f"{name}.pt", lambda path: torch.save(state, path))
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """The checkpoint `name`, or None where there is none."""
+        path = self.folder / f"{name}.pt"
+        if not path.exists():
+            return None
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        return state
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def weights_path(folder: Path, seed: int) -> Path:
+    return folder / f"seed_{seed}.safetensors"
+
+
+def save_weights(path: Path, state: dict[str, torch.Tensor], spec: dict[str, Any]) -> None:
+    """Write weights with the arguments that rebuild their network."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+    metadata = {"spec": json.dumps(spec)}
+    write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def load_weights(path: Path) -> Classifier:
+    """Rebuild the network of `save_weights`, in evaluation mode.
+
+    Raises:
+        ArtifactError: missing, truncated or not of a network this code knows.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            spec = json.loads((file.metadata() or {})["spec"])
+        state = load_file(path)
+    except (OSError, KeyError, SafetensorError, json.JSONDecodeError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error}). Run `dvc repro` to make it again.") from None
+    placeholder = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # the saved buffers replace them
+    model = build_model(**spec, pretrained=False, mean=placeholder[0], std=placeholder[1], seed=0)
+    model.load_state_dict(state)
+    return model.eval()

@@ -1,0 +1,219 @@
+"""From whatever an image file holds to one square uint8 RGB array, and masks by the same geometry.
+
+Shape legend: S side of the packed image, h and w of the source image.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import UInt8Array
+
+Fit = Literal["crop", "squash", "pad"]
+MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
+ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
+_SIXTEEN_BIT = 65535
+_MASK_THRESHOLD = 127
+_ORIENTATION = 0x0112  # the EXIF tag
+_DECODE_ERRORS = (
+    OSError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class UnreadableError(Exception):
+    """One image or mask cannot be decoded; the message says why."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    image: UInt8Array  # S S 3
+    mask: UInt8Array | None  # S S, 0 or 255
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What a mask must know of its image: size as shown, size as stored, EXIF orientation."""
+
+    shown: tuple[int, int]
+    stored: tuple[int, int]
+    orientation: int
+
+
+def decode(
+    image: Path | UInt8Array, mask: Path | npt.NDArray[np.generic] | None, *, size: int, fit: Fit
+) -> Decoded:
+    """Decode one image and its mask to `size` x `size`.
+
+    EXIF rotation is applied; transparency is laid on white; gray, palette, CMYK and 16-bit
+    images become 8-bit RGB. `fit`: "crop" takes the central square, "squash" ignores proportions,
+    "pad" repeats the border (a black frame would be a color cue that is not in the picture).
+
+    Raises:
+        UnreadableError: damaged, too large, or of a kind that cannot be shown.
+        InputError: an array of the wrong shape or type, which is a mistake of the loader.
+    """
+    if mask is None and isinstance(image, np.ndarray) and image.shape == (size, size, 3):
+        _check_array(image)
+        return Decoded(image, None)
+    picture, frame = _open_picture(image, size)
+    pixels = np.asarray(_make_square(picture, size=size, fit=fit, is_mask=False))
+    if mask is None:
+        return Decoded(pixels, None)
+    drawn = _match_frame(_open_mask(mask), frame)
+    return Decoded(pixels, _binary(np.asarray(_make_square(drawn, size=size, fit=fit, is_mask=True))))
+
+
+def _open_picture(source: Path | UInt8Array, size: int) -> tuple[Image.Image, _Frame]:
+    if isinstance(source, np.ndarray):
+        _check_array(source)
+        picture = Image.fromarray(np.ascontiguousarray(source))
+        return picture, _Frame(picture.size, picture.size, 1)
+    try:
+        with Image.open(source) as opened:
+            stored = opened.size
+            if stored[0] * stored[1] > MAX_PIXELS:
+                raise UnreadableError(f"{stored[0]} x {stored[1]} pixels, more than {MAX_PIXELS:,}")
+            if opened.format == "JPEG":
+                opened.draft(None, (2 * size, 2 * size))  # decodes large photographs at 1/2, 1/4, 1/8
+            orientation = int(opened.getexif().get(_ORIENTATION, 1))
+            picture = to_rgb(ImageOps.exif_transpose(opened))
+    except _DECODE_ERRORS as error:
+        raise UnreadableError(_reason(error)) from error
+    shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    return picture, _Frame((shown[0], shown[1]), stored, orientation)
+
+
+def _check_array(image: UInt8Array) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(
+            f"an image array has shape {image.shape} and type {image.dtype}; expected h x w x 3, uint8."
+        )
+
+
+def to_rgb(picture: Image.Image) -> Image.Image:
+    """Any Pillow image as 8-bit RGB.
+
+    Raises:
+        ValueError: pixel values of a range that has no agreed brightness.
+    """
+    if picture.mode == "RGB" and not picture.has_transparency_data:
+        return picture
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_to_eight_bit(np.asarray(picture))).convert("RGB")
+    if picture.has_transparency_data:
+        with_alpha = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, with_alpha).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _to_eight_bit(values: npt.NDArray[np.generic]) -> UInt8Array:
+    """Gray values beyond 8 bits: integers are 16-bit (0..65535), floats are 0..1 or 0..255."""
+    numbers = values.astype(np.float64)
+    low, high = float(numbers.min()), float(numbers.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > _SIXTEEN_BIT:
+        raise ValueError(f"pixel values from {low:g} to {high:g}; 0 to 65535 is what can be shown")
+    is_float = np.issubdtype(values.dtype, np.floating)
+    if is_float and high > 255:
+        raise ValueError(f"float pixel values up to {high:g}; 0 to 1 or 0 to 255 is what can be shown")
+    scale = (255.0 if high <= 1 else 1.0) if is_float else 255.0 / _SIXTEEN_BIT
+    return np.round(numbers * scale).astype(np.uint8)
+
+
+def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
+    """A mask as an "L" image of 0 and 255, before any resizing."""
+    if isinstance(source, np.ndarray):
+        if source.ndim != 2 or 0 in source.shape:
+            raise InputError(f"a mask array has shape {source.shape}; expected h x w.")
+        return Image.fromarray(_binary_levels(source))
+    try:
+        with Image.open(source) as opened:
+            if opened.size[0] * opened.size[1] > MAX_PIXELS:
+                raise UnreadableError(f"its mask has {opened.size[0]} x {opened.size[1]} pixels")
+            upright = ImageOps.exif_transpose(opened)
+            # A palette's colors mean nothing; its indices do: 0 is background by convention.
+            levels = np.asarray(upright) > 0 if upright.mode == "P" else _gray_levels(upright)
+    except _DECODE_ERRORS as error:
+        raise UnreadableError(f"its mask {source.name}: {_reason(error)}") from error
+    return Image.fromarray(_binary_levels(levels))
+
+
+def _gray_levels(picture: Image.Image) -> npt.NDArray[np.generic]:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return np.asarray(picture)
+    return np.asarray(picture.convert("L"))
+
+
+def _binary_levels(levels: npt.NDArray[np.generic]) -> UInt8Array:
+    """0/255 from booleans, 0/1, 0..255 or 16-bit values: the upper half is foreground."""
+    top = int(levels.max()) if levels.dtype != np.bool_ else 1
+    threshold = 0 if top <= 1 else _MASK_THRESHOLD if top <= 255 else _SIXTEEN_BIT // 2
+    return _binary(levels, threshold)
+
+
+def _binary(levels: npt.NDArray[np.generic], threshold: int = _MASK_THRESHOLD) -> UInt8Array:
+    return np.where(levels > np.asarray(threshold), np.uint8(255), np.uint8(0)).astype(np.uint8)
+
+
+def _match_frame(mask: Image.Image, frame: _Frame) -> Image.Image:
+    """Turn a mask that was drawn on the pixels as stored, and check its proportions."""
+    if mask.size != frame.shown and mask.size == frame.stored:
+        mask.getexif()[_ORIENTATION] = frame.orientation
+        mask = ImageOps.exif_transpose(mask)
+    aspect, wanted = mask.size[0] / mask.size[1], frame.shown[0] / frame.shown[1]
+    if abs(aspect / wanted - 1) > ASPECT_TOLERANCE:
+        raise UnreadableError(
+            f"its mask is {mask.size[0]} x {mask.size[1]}, the image {frame.shown[0]} x {frame.shown[1]}"
+        )
+    return mask
+
+
+def _make_square(picture: Image.Image, *, size: int, fit: Fit, is_mask: bool) -> Image.Image:
+    # Bilinear with Pillow's antialiasing: sharper filters overshoot and invent colors at edges.
+    resample = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
+    width, height = picture.size
+    if (width, height) == (size, size):
+        return picture
+    if fit == "squash" or width == height:
+        return picture.resize((size, size), resample)
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return picture.resize((size, size), resample, box=(left, top, left + side, top + side))
+    scale = size / max(width, height)
+    inner = picture.resize((max(1, round(width * scale)), max(1, round(height * scale))), resample)
+    return Image.fromarray(_pad(np.asarray(inner), size, is_mask=is_mask))
+
+
+def _pad(inner: UInt8Array, size: int, *, is_mask: bool) -> UInt8Array:
+    top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
+    widths = [(top, size - inner.shape[0] - top), (left, size - inner.shape[1] - left)]
+    if is_mask:
+        return np.pad(inner, widths)
+    return np.pad(inner, [*widths, (0, 0)], mode="edge")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the file does not exist"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image file, or damaged"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,85 @@
+"""A folder of class folders, optionally below train/, val/ and test/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.core.errors import InputError
+from pipeline.core.settings import FolderSource
+from pipeline.core.types import SplitName
+from pipeline.data.base import RawDataset, RawRow
+from pipeline.data.checksums import fingerprint_files, image_files
+from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_files, find_images, subfolders
+from pipeline.data.naming import list_some, natural_key
+
+
+class FolderLoader:
+    """Every image below a class folder belongs to that class; no attribute is annotated."""
+
+    def __init__(self, source: FolderSource) -> None:
+        self.source = source
+
+    def load(self) -> RawDataset:
+        """Raises: InputError (no such folder, no class folders, no images)."""
+        root = Path(self.source.path).expanduser()
+        if not root.is_dir():
+            raise InputError(f"source.path = {self.source.path!r} is not a folder.")
+        rows, empty = [], []
+        for split, parent in _split_folders(root):
+            for folder in subfolders(parent):
+                images = find_images(folder)
+                if not images:
+                    empty.append(folder.relative_to(root).as_posix())
+                for image in images:
+                    name = image.relative_to(root).as_posix()
+                    rows.append(RawRow(name=name, image=image, label=folder.name, split=split))
+        if not rows:
+            raise InputError(_explain_empty(root))
+        notes = [f"folders without images were left out: {list_some(empty)}"] if empty else []
+        return RawDataset(
+            title=self.source.title or root.name,
+            source=f"local folder {root.name}",
+            licence=self.source.licence,
+            rows=rows,
+            classes=sorted({row.label for row in rows}, key=natural_key),
+            notes=notes,
+            fingerprint=fingerprint_files(root, image_files(rows)),
+        )
+
+
+def _split_folders(root: Path) -> list[tuple[SplitName | None, Path]]:
+    """(split, folder of class folders) pairs; one pair with split None where there are no splits.
+
+    Raises:
+        InputError: two folders for one split, or class folders beside split folders.
+    """
+    children = subfolders(root)
+    named = [(SPLIT_ALIASES[c.name.lower()], c) for c in children if c.name.lower() in SPLIT_ALIASES]
+    if "train" not in [split for split, _ in named]:
+        return [(None, root)]
+    other = [child.name for child in children if child.name.lower() not in SPLIT_ALIASES]
+    if any(find_images(root / name) for name in other):
+        raise InputError(
+            f"{root} has both split folders ({', '.join(c.name for _, c in named)}) and others with images "
+            f"({list_some(other)}). Move the others away, or below train/."
+        )
+    splits = [split for split, _ in named]
+    for split, child in named:
+        if splits.count(split) > 1:
+            twins = ", ".join(c.name for s, c in named if s == split)
+            raise InputError(
+                f"{root} has several folders for {split}: {twins}. Keep one (not {child.name!r}?)."
+            )
+    return list(named)
+
+
+def _explain_empty(root: Path) -> str:
+    files = find_files(root)
+    if any(file.parent == root and file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+        return (
+            f"{root} holds images but no class folders. Put the images of each class into a folder named "
+            "after the class, or list them in a CSV and use `source.kind: table`."
+        )
+    suffixes = sorted({file.suffix.lower() or "(none)" for file in files})
+    found = f"only files with the endings {list_some(suffixes)}" if files else "no files"
+    return f"{root} has no images in class folders: {found}. Known: {', '.join(sorted(IMAGE_SUFFIXES))}."

@@ -1,0 +1,35 @@
+"""Names that people read: kept unique, listed shortly, sorted the way people count."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+
+def make_unique(names: Iterable[str]) -> list[str]:
+    """The names in order; a repeated one gets " (2)", " (3)" ... appended."""
+    names = list(names)
+    taken, seen, unique = set(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        shown, n = name, seen[name]
+        while n > 1 and shown in taken:
+            shown = f"{name} ({n})"
+            n += 1
+        taken.add(shown)
+        unique.append(shown)
+    return unique
+
+
+def list_some(names: Sequence[object], limit: int = 5) -> str:
+    """`"a, b, c and 12 more"`."""
+    shown = ", ".join(str(name) for name in names[:limit])
+    rest = len(names) - limit
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Sort key that puts "2" before "10" and "class 9" before "class 10"."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

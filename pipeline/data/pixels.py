@@ -1,0 +1,139 @@
+"""The one pass over the pixels: decode in blocks on a few threads, append, gather what needs pixels.
+
+Memory stays at one block however many images there are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core.errors import InputError
+from pipeline.core.settings import DataSettings
+from pipeline.core.types import BoolArray, Float64Array, Int64Array, UInt8Array
+from pipeline.data.base import RawRow
+from pipeline.data.decode import Decoded, UnreadableError, decode
+from pipeline.data.groups import RING_FEATURES
+from pipeline.data.npy_stream import NpyAppender
+from pipeline.data.plan import Plan
+from pipeline.data.progress import Progress
+from pipeline.data.splits import TRAIN
+
+_BLOCK_BYTES = 8 << 20  # packed pixels held at a time
+_MAX_THREADS = 8
+_SHOWN = 10
+_ROWS_PER_TASK = 16
+
+
+@dataclass
+class Gathered:
+    """What the one pass over the pixels collected; `kept` are positions in the plan."""
+
+    kept: list[int] = field(default_factory=list)
+    unreadable: list[tuple[str, str]] = field(default_factory=list)  # name, reason
+    ring: list[Float64Array] = field(default_factory=list)
+    histogram: Int64Array = field(default_factory=lambda: np.zeros((3, 256), np.int64))  # train pixels
+    digests: list[bytes] = field(default_factory=list)
+    n_empty_masks: int = 0
+
+
+def write_pixels(plan: Plan, settings: DataSettings, folder: Path, *, ring_name: str | None) -> Gathered:
+    """Write `images.npy` (and `masks.npy`) of the rows that can be read, in the plan's order.
+
+    Args:
+        ring_name: the ring feature to compute for every image; None = none.
+    """
+    size = settings.image_size
+    ring_feature = RING_FEATURES[ring_name] if ring_name else None
+    gathered = Gathered()
+    with contextlib.ExitStack() as stack:
+        images = stack.enter_context(NpyAppender(folder / "images.npy", (size, size, 3)))
+        masks = (
+            stack.enter_context(NpyAppender(folder / "masks.npy", (size, size))) if plan.has_masks else None
+        )
+        progress = stack.enter_context(Progress("packing images", total=len(plan.rows), unit="images"))
+        for start, block in _decode_blocks(plan.rows, settings):
+            kept = [start + i for i, decoded in enumerate(block) if isinstance(decoded, Decoded)]
+            good = [decoded for decoded in block if isinstance(decoded, Decoded)]
+            gathered.unreadable += [
+                (plan.rows[start + i].name, str(decoded))
+                for i, decoded in enumerate(block)
+                if isinstance(decoded, UnreadableError)
+            ]
+            if good:
+                # np.stack keeps the memory order of transposed views; what follows needs rows in order.
+                pixels = np.ascontiguousarray(np.stack([decoded.image for decoded in good]))
+                images.append(pixels)
+                _gather(gathered, pixels, plan.splits[kept] == TRAIN, ring_feature)
+                gathered.kept += kept
+            if good and masks is not None:
+                drawn = np.stack([decoded.mask for decoded in good if decoded.mask is not None])
+                masks.append(drawn)
+                gathered.n_empty_masks += int((~drawn.any(axis=(1, 2))).sum())
+            progress.update(len(block))
+    return gathered
+
+
+def _decode_blocks(
+    rows: list[RawRow], settings: DataSettings
+) -> Iterator[tuple[int, list[Decoded | UnreadableError]]]:
+    size, fit = settings.image_size, settings.fit
+    n_block = max(_MAX_THREADS, _BLOCK_BYTES // (size * size * 3))
+
+    def decode_row(row: RawRow) -> Decoded | UnreadableError:
+        try:
+            return decode(row.image, row.mask, size=size, fit=fit)
+        except UnreadableError as error:
+            return error
+        except InputError as error:
+            raise InputError(f"{row.name}: {error}") from error
+
+    def decode_rows(part: list[RawRow]) -> list[Decoded | UnreadableError]:
+        return [decode_row(row) for row in part]
+
+    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+        for start in range(0, len(rows), n_block):
+            block = rows[start : start + n_block]
+            # A few rows per task: small arrays would spend more time in the queue than in decoding.
+            parts = [block[i : i + _ROWS_PER_TASK] for i in range(0, len(block), _ROWS_PER_TASK)]
+            yield start, [decoded for part in pool.map(decode_rows, parts) for decoded in part]
+
+
+def _gather(
+    gathered: Gathered,
+    pixels_NHW3: UInt8Array,
+    is_train: BoolArray,
+    ring_feature: Callable[[UInt8Array], Float64Array] | None,
+) -> None:
+    if ring_feature is not None:
+        gathered.ring.append(ring_feature(pixels_NHW3))
+    train = pixels_NHW3[is_train]
+    for channel in range(3):
+        gathered.histogram[channel] += np.bincount(train[..., channel].ravel(), minlength=256)
+    gathered.digests += [hashlib.blake2b(image.data, digest_size=16).digest() for image in pixels_NHW3]
+
+
+def check_unreadable(gathered: Gathered, n: int, settings: DataSettings) -> None:
+    """Stop on unreadable images unless they may be left out.
+
+    Raises:
+        InputError: names them with the reasons.
+    """
+    if gathered.unreadable and not settings.skip_unreadable:
+        lines = "\n  ".join(f"{name}: {reason}" for name, reason in gathered.unreadable[:_SHOWN])
+        more = (
+            f"\n  and {len(gathered.unreadable) - _SHOWN:,} more" if len(gathered.unreadable) > _SHOWN else ""
+        )
+        raise InputError(
+            f"{len(gathered.unreadable):,} of {n:,} images cannot be read:\n  {lines}{more}\n"
+            "Repair or remove them, or set `data.skip_unreadable: true` to leave them out."
+        )
+    if not gathered.kept:
+        raise InputError(f"none of the {n:,} images can be read: {gathered.unreadable[0][1]}.")

@@ -1,0 +1,199 @@
+"""Accuracy per group, the worst group, and three kinds of average, on one split.
+
+Shape legend: S seeds, N images, G groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from pipeline.core.errors import InputError
+from pipeline.core.results import Estimate, GroupEstimate, SeedResult, SplitMetrics
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
+from pipeline.metrics.intervals import (
+    MeanVariance,
+    accuracy_over_seeds,
+    estimate_from_variance,
+    mean_variance,
+    sidak_confidence,
+)
+
+_CONFIDENCE = 0.95
+_MINIMUM_GRID = 4096  # steps of the integral of P(min > t): good to about 1e-4
+
+
+def split_metrics(
+    correct_SN: BoolArray,
+    groups_N: Int64Array,
+    *,
+    group_names: Sequence[str],
+    n_train: Sequence[int],
+    n_val: Sequence[int],
+    seeds: Sequence[int],
+    min_test: int,
+    min_val: int,
+) -> SplitMetrics:
+    """Average, adjusted average, group mean, worst group and every group of one split.
+
+    - adjusted average: group accuracies weighted with the groups' *training* counts (what some suites
+      call "adjusted" is the unweighted mean of groups, here `group_mean`). Where no group of this
+      split has training images it is the plain average.
+    - worst group: among groups with at least `min_test` images here and `min_val` validation images,
+      or, where there is none, among all groups with images and then `sufficient=False`. Its interval
+      is simultaneous (Sidak) over the groups it was chosen from.
+    - groups without images are left out of every average; in `groups` they have n = 0,
+      `sufficient=False` and value 0 in the interval 0..1, that is: nothing is known. `per_seed` has 0.
+
+    Args:
+        correct_SN: whether seed s is right on image n.
+        n_train, n_val: training and validation images per group.
+
+    Raises:
+        InputError: no images, sizes that do not agree, or a group outside 0..G-1.
+    Source: adjusted average and worst group by Sagawa et al. 2020 (arXiv:1911.08731).
+    """
+    n_groups = len(group_names)
+    _check(correct_SN, groups_N, n_groups, len(n_train), len(n_val), len(seeds))
+    counts_G = np.bincount(groups_N, minlength=n_groups)
+    accuracy_SG = _group_accuracies(correct_SN, groups_N, counts_G)
+    present = np.flatnonzero(counts_G)
+    enough_G = (counts_G > 0) & (counts_G >= min_test) & (np.asarray(n_val) >= min_val)
+    considered = np.flatnonzero(enough_G) if enough_G.any() else present
+    columns = {int(g): correct_SN[:, groups_N == g] for g in present}
+    groups = [_group(columns.get(g), name, bool(enough_G[g])) for g, name in enumerate(group_names)]
+    worst = int(considered[np.argmin(accuracy_SG[:, considered].mean(axis=0))])
+    band = accuracy_over_seeds(columns[worst], sidak_confidence(len(considered), _CONFIDENCE))
+    train_weights_G = np.where(counts_G > 0, np.asarray(n_train, np.float64), 0.0)
+    if train_weights_G.sum() == 0:
+        train_weights_G = counts_G.astype(np.float64)
+    return SplitMetrics(
+        average=accuracy_over_seeds(correct_SN, _CONFIDENCE),
+        adjusted_average=_weighted_average(columns, accuracy_SG, train_weights_G),
+        group_mean=_weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64)),
+        worst_group=GroupEstimate(
+            **band.model_dump(), name=group_names[worst], sufficient=bool(enough_G[worst])
+        ),
+        groups=groups,
+        per_seed=[
+            _seed_result(seed, correct_SN[s], accuracy_SG[s], considered, group_names)
+            for s, seed in enumerate(seeds)
+        ],
+        expected_worst_if_equal=_expected_worst(correct_SN, counts_G[considered], groups_N, considered),
+    )
+
+
+def expected_minimum(accuracy: float, sizes: Sequence[float] | Float64Array) -> float:
+    """Expected lowest observed accuracy if every group's true accuracy were `accuracy`.
+
+    The minimum of noisy numbers lies below all of them: 70 % in 60 groups of 166 images looks like
+    61.6 %. E[min] is the integral over t of the probability that every group is above t.
+
+    Args:
+        sizes: images per group (effective sizes are rounded).
+    """
+    sizes_U, repeats_U = np.unique(np.maximum(1, np.rint(np.asarray(sizes, np.float64))), return_counts=True)
+    t_T = (np.arange(_MINIMUM_GRID) + 0.5) / _MINIMUM_GRID
+    log_above_T = np.zeros(_MINIMUM_GRID)
+    for size, repeats in zip(sizes_U, repeats_U, strict=True):
+        log_above_T += repeats * stats.binom.logsf(np.floor(t_T * size), size, accuracy)
+    return float(np.exp(log_above_T).mean())
+
+
+def _expected_worst(
+    correct_SN: BoolArray, sizes: Int64Array, groups_N: Int64Array, considered: Int64Array
+) -> float | None:
+    """`expected_minimum` at the pooled accuracy, None for a single group.
+
+    Averaging over seeds makes an image's correctness less noisy than one coin flip, so each group
+    counts for more images than it has: the ratio of p(1-p) to the variance of per-image means.
+    """
+    if len(considered) < 2:
+        return None
+    means_N = correct_SN[:, np.isin(groups_N, considered)].mean(axis=0)
+    p, variance = float(means_N.mean()), float(means_N.var())
+    if p in (0.0, 1.0) or variance == 0:
+        return p
+    return expected_minimum(p, sizes.astype(np.float64) * (p * (1 - p) / variance))
+
+
+def _group_accuracies(correct_SN: BoolArray, groups_N: Int64Array, counts_G: Int64Array) -> Float64Array:
+    """S x G accuracies, NaN for groups without images."""
+    hits_SG: Float64Array = np.stack(
+        [np.bincount(groups_N, weights=row, minlength=len(counts_G)) for row in correct_SN]
+    )
+    return np.where(counts_G > 0, hits_SG / np.maximum(counts_G, 1), np.nan)
+
+
+def _group(correct_SN: BoolArray | None, name: str, sufficient: bool) -> GroupEstimate:
+    if correct_SN is None:
+        return GroupEstimate(value=0.0, low=0.0, high=1.0, n=0, name=name, sufficient=False)
+    estimate = accuracy_over_seeds(correct_SN, _CONFIDENCE)
+    return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
+
+
+def _weighted_average(
+    columns: dict[int, BoolArray], accuracy_SG: Float64Array, weights_G: Float64Array
+) -> Estimate:
+    """Weighted mean of group accuracies; interval by the delta method from the groups' variances."""
+    shares_G = weights_G / weights_G.sum()
+    used = [g for g in columns if shares_G[g] > 0]
+    per_seed_S = accuracy_SG[:, used] @ shares_G[used]
+    n_seeds = len(per_seed_S)
+    variance = MeanVariance(
+        images=float(sum(shares_G[g] ** 2 * _image_variance(columns[g]) for g in used)),
+        seeds=float(per_seed_S.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0,
+    )
+    return estimate_from_variance(
+        float(per_seed_S.mean()),
+        variance,
+        n=sum(columns[g].shape[1] for g in used),
+        n_seeds=n_seeds,
+        confidence=_CONFIDENCE,
+    )
+
+
+def _image_variance(correct_SN: BoolArray) -> float:
+    """Image variance of a group's mean; a group that is all right or all wrong is not known exactly.
+
+    There the observed variance is 0, so the variance at Wilson's center (hits + 2)/(n + 4) is used.
+    """
+    variance = mean_variance(correct_SN).images
+    if variance > 0:
+        return variance
+    n = correct_SN.shape[1]
+    p = (float(correct_SN.mean()) * n + 2) / (n + 4)
+    return float(p * (1 - p) / (n + 4))
+
+
+def _seed_result(
+    seed: int,
+    correct_N: BoolArray,
+    accuracy_G: Float64Array,
+    considered: Int64Array,
+    group_names: Sequence[str],
+) -> SeedResult:
+    worst = int(considered[np.argmin(accuracy_G[considered])])
+    return SeedResult(
+        seed=seed,
+        average=float(correct_N.mean()),
+        worst_group=float(accuracy_G[worst]),
+        worst_group_name=group_names[worst],
+        groups=[float(value) for value in np.nan_to_num(accuracy_G)],
+    )
+
+
+def _check(
+    correct_SN: BoolArray, groups_N: Int64Array, n_groups: int, n_train: int, n_val: int, n_seeds: int
+) -> None:
+    if correct_SN.ndim != 2 or 0 in correct_SN.shape or correct_SN.shape != (n_seeds, len(groups_N)):
+        raise InputError(
+            f"correct_SN has shape {correct_SN.shape}, but there are {n_seeds} seeds and {len(groups_N)} "
+            "group entries: both must agree and be at least 1."
+        )
+    if n_train != n_groups or n_val != n_groups:
+        raise InputError(f"{n_groups} group names, but {n_train} train and {n_val} validation counts.")
+    if groups_N.min() < 0 or groups_N.max() >= n_groups:
+        raise InputError(f"groups {groups_N.min()}..{groups_N.max()} are outside 0..{n_groups - 1}.")

@@ -1,0 +1,152 @@
+"""What to do next: short steps, each tied to the evidence that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.results import Record
+from pipeline.report.evidence import Rung, has_enough
+from pipeline.report.rungs import best_comparison
+from pipeline.report.verdict import Case, Ladder, statuses
+from pipeline.report.wording import (
+    accuracy_brief,
+    count,
+    join_names,
+    method_label,
+    percent,
+    points,
+    points_interval,
+    quoted,
+)
+
+
+class NextStep(Record):
+    """One thing to do, and the evidence that asks for it."""
+
+    action: str
+    because: str
+    section: str  # anchor of the report's section that shows it
+
+
+def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
+    """What to do, most useful first; each step names the evidence behind it."""
+    steps = [
+        *_steps_for_harm(case, statuses(rungs)),
+        *_steps_for_training_images(case, statuses(rungs)),
+        *_steps_for_thin_evidence(case),
+    ]
+    if case.baseline is None:
+        steps.append(
+            NextStep(
+                action="Train a model and run the audit again.",
+                because="reliance, harm and their causes can only be read from a model.",
+                section="verdict",
+            )
+        )
+    if not steps:
+        steps.append(
+            NextStep(
+                action="Keep the model and repeat this audit when the data or the training changes.",
+                because="no rung of the ladder asks for a change.",
+                section="verdict",
+            )
+        )
+    return steps
+
+
+def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
+    best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None)
+    worst = case.worst
+    if worst is None or ladder["harmful"] != "yes":
+        return []
+    if best is not None and ladder["fixed_by"] == "yes":
+        return [
+            NextStep(
+                action=f"Use the {method_label(best.method)} model instead of {method_label(best.baseline)}.",
+                because=f"it gains {points(best.gain.value)} points {points_interval(best.gain)} in "
+                f"{quoted(best.group)}{_price(case, best.method)}.",
+                section="mitigation",
+            )
+        ]
+    counts = next((g for g in case.info.groups if g.name == worst.name), None)
+    n_train = f"{count(counts.n_train)} of {count(case.info.n.get('train'))}" if counts else "Few"
+    return [
+        NextStep(
+            action=f"Collect more training images of {quoted(worst.name)}, or weight those you have more.",
+            because=f"{n_train} training images belong to it and no method here is shown to repair it.",
+            section="groups",
+        )
+    ]
+
+
+def _price(case: Case, method: str) -> str:
+    other = next((e for e in case.others if e.method == method), None)
+    if other is None or case.baseline is None:
+        return ""
+    before, after = case.baseline.test.average, other.test.average
+    return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}"
+
+
+def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
+    found, steps = case.attribution, []
+    if found is None:
+        return []
+    if ladder["caused_by"] == "yes" and found.most_harmful_to_worst:
+        steps.append(
+            NextStep(
+                action=f"Look at the {count(len(found.most_harmful_to_worst))} training images that hurt the "
+                "worst group most.",
+                because="attribution traces the harm to them; removing or re-weighting them is worth a test.",
+                section="attribution",
+            )
+        )
+    if found.flipped_share_in_harmful is not None and found.flipped_share_overall is not None:
+        share, overall = found.flipped_share_in_harmful, found.flipped_share_overall
+        if share - overall >= case.limits.min_effect:
+            steps.append(
+                NextStep(
+                    action="Check the labels of the most harmful training images first.",
+                    because=f"{percent(share)} of them carry a label known to be wrong, against "
+                    f"{percent(overall)} of all training images.",
+                    section="attribution",
+                )
+            )
+    return steps
+
+
+def _steps_for_thin_evidence(case: Case) -> list[NextStep]:
+    steps, limits = [], case.limits
+    if case.info.attributes and case.info.attributes[0].origin == "derived":
+        steps.append(
+            NextStep(
+                action="Annotate a real attribute (for example the background) for at least the test images.",
+                because="these groups were derived from image colors and only stand in for one.",
+                section="dataset",
+            )
+        )
+    thin = []
+    if case.baseline is not None:
+        thin = [g for g in case.baseline.test.groups if not has_enough(g, case.info, limits)]
+    if thin:
+        shown = join_names([quoted(group.name, 40) for group in thin[:3]])
+        more = f" and {count(len(thin) - 3)} more" if len(thin) > 3 else ""
+        steps.append(
+            NextStep(
+                action=f"Gather at least {count(limits.min_test)} test and {count(limits.min_val)} "
+                "validation images per group.",
+                because=f"{count(len(thin))} of {count(len(case.info.groups))} groups have too few: "
+                f"{shown}{more}.",
+                section="groups",
+            )
+        )
+    if case.baseline is not None and len(case.baseline.seeds) < 3:
+        n_seeds = len(case.baseline.seeds)
+        plural = "" if n_seeds == 1 else "s"
+        steps.append(
+            NextStep(
+                action="Train at least three seeds.",
+                because=f"{n_seeds} seed{plural} cannot show how much luck is in the numbers.",
+                section="groups",
+            )
+        )
+    return steps

@@ -1,0 +1,111 @@
+"""What counts as evidence: thresholds, the common rule for effects, and interval arithmetic."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from scipy.stats import norm
+
+from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, Record, SplitMetrics
+from pipeline.core.settings import ColorSettings, ReportSettings
+
+Status = Literal["yes", "no", "insufficient"]
+RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
+
+MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
+
+
+class Thresholds(Record):
+    """What counts as an effect and as enough images; printed in the report."""
+
+    min_effect: float  # accuracy or flip-rate change
+    min_test: int
+    min_val: int
+    min_kappa: float  # of color alone
+    min_cramers_v: float
+    alpha: float  # two-sided, the complement of the intervals' 95 %
+
+    @classmethod
+    def from_settings(cls, report: ReportSettings, color: ColorSettings) -> Thresholds:
+        return cls(
+            min_effect=report.min_effect,
+            min_test=report.min_test,
+            min_val=report.min_val,
+            min_kappa=color.min_kappa,
+            min_cramers_v=MIN_CRAMERS_V,
+            alpha=0.05,
+        )
+
+
+class Rung(Record):
+    """One step of the ladder."""
+
+    rung: RungName
+    question: str
+    status: Status
+    evidence: str
+    estimate: Estimate | None = None  # the number that decided, in `unit`
+    unit: Literal["kappa", "difference", "accuracy", "score"] | None = None
+
+
+def judge_effect(value: float, low: float, threshold: float) -> Status:
+    """The common rule for an effect where positive is evidence (`low` is its lower bound)."""
+    if not (math.isfinite(value) and math.isfinite(low)):
+        return "insufficient"
+    if value < threshold:
+        return "no"
+    return "yes" if low > 0 else "insufficient"
+
+
+def strongest(*statuses: Status | None) -> Status:
+    """ "yes" if any is, else "insufficient" if any is, else "no"; None is left out."""
+    order: tuple[Status, ...] = ("yes", "insufficient", "no")
+    return next(status for status in order if status in statuses)
+
+
+def difference(first: Estimate, second: Estimate) -> Estimate:
+    """`first` minus `second` with Newcombe's square-and-add interval; n is the smaller one.
+
+    Conservative where both are measured on the same images, as here: their positive correlation
+    would make the interval narrower. Source: Newcombe 1998, Statistics in Medicine 17:873, method 10.
+    """
+    value = first.value - second.value
+    return Estimate(
+        value=value,
+        low=value - math.hypot(first.value - first.low, second.high - second.value),
+        high=value + math.hypot(first.high - first.value, second.value - second.low),
+        n=min(first.n, second.n),
+    )
+
+
+def negate(estimate: Estimate) -> Estimate:
+    """The estimate with its sign turned."""
+    return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
+
+
+def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
+    """The interval made simultaneous over `n_comparisons` (Bonferroni, normal quantiles)."""
+    ratio = float(norm.isf(alpha / (2 * max(n_comparisons, 1))) / norm.isf(alpha / 2))
+    return Estimate(
+        value=estimate.value,
+        low=estimate.value - ratio * (estimate.value - estimate.low),
+        high=estimate.value + ratio * (estimate.high - estimate.value),
+        n=estimate.n,
+    )
+
+
+def has_enough(group: GroupEstimate, info: DatasetInfo, limits: Thresholds) -> bool:
+    """Whether the group's test and validation counts reach the minimum."""
+    counts = next((g for g in info.groups if g.name == group.name), None)
+    n_val = counts.n_val if counts else limits.min_val
+    return group.sufficient and group.n >= limits.min_test and n_val >= limits.min_val
+
+
+def worst_enough_group(info: DatasetInfo, test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
+    """The worst group with its simultaneous interval, if it has enough images.
+
+    None where fewer than two groups have enough: there is nobody to compare with.
+    """
+    n_enough = sum(has_enough(group, info, limits) for group in test.groups)
+    return test.worst_group if n_enough >= 2 and has_enough(test.worst_group, info, limits) else None

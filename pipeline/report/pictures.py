@@ -1,0 +1,102 @@
+"""The images a report shows, as small WebP data URIs, chosen from the summary and kept in budget."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from pipeline.core.types import UInt8Array
+from pipeline.report.records import AttributionSummary, ReportSummary
+
+INFLUENCES_SHOWN = 4  # helpful and harmful training images beside each test image
+HARMFUL_SHOWN = 12  # of the images most harmful to the worst group
+PICTURE_BUDGET = 3_500_000  # characters of data URIs; the rest of the 5 MB is text and tables
+
+# (scale of the thumbnail's side, WebP quality, examples per group at most), best first.
+_LEVELS = ((1.0, 85, 24), (0.75, 75, 24), (0.6, 65, 8), (0.5, 55, 4), (0.5, 45, 2), (0.4, 35, 1))
+
+
+@dataclass(frozen=True)
+class PictureSource:
+    """Where pixels come from."""
+
+    pixels: Callable[[int], UInt8Array]  # image id -> H W 3
+    overlay: Callable[[str, str], UInt8Array]  # method, overlay's file name -> H W 3
+    train_ids: Mapping[int, Sequence[int]]  # group index -> ids of its training images
+    file_name: Callable[[int], str] | None = None  # image id -> where the image came from
+    known_wrong: Collection[int] = ()  # ids whose label is known to be wrong
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Encoded pictures, ready to be placed."""
+
+    images: Mapping[int, str] = field(default_factory=dict)  # id -> data URI
+    overlays: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    examples: Mapping[int, list[int]] = field(default_factory=dict)  # group index -> ids
+    files: Mapping[int, str] = field(default_factory=dict)  # id -> file name
+    known_wrong: frozenset[int] = frozenset()
+    is_reduced: bool = False  # smaller or fewer than asked for, to stay in budget
+
+
+def build_pictures(
+    summary: ReportSummary, source: PictureSource, *, budget: int = PICTURE_BUDGET
+) -> Pictures:
+    """Encode every image the report shows, smaller or fewer where the budget asks for it.
+
+    The last level is returned even where it is over budget; `render_report` then says what to do.
+    """
+    overlays = [(m, o.image) for m, cam in summary.gradcam.items() for o in cam.overlays]
+    always = Counter(image for attribution in summary.attribution.values() for image in _ids(attribution))
+    always.update(o.id for cam in summary.gradcam.values() for o in cam.overlays)
+    for level, (scale, quality, most_examples) in enumerate(_LEVELS):
+        side = max(24, round(summary.settings.thumbnail * scale))
+        n_examples = min(summary.settings.examples_per_group, most_examples)
+        examples = {group: spread(ids, n_examples) for group, ids in source.train_ids.items()}
+        uses = always + Counter(image for ids in examples.values() for image in ids)
+        images = {image: encode(source.pixels(image), side, quality) for image in uses}
+        cams = {key: encode(source.overlay(*key), side, quality) for key in overlays}
+        size = sum(len(images[image]) * n for image, n in uses.items()) + sum(map(len, cams.values()))
+        if size <= budget or level == len(_LEVELS) - 1:
+            break
+    return Pictures(
+        images=images,
+        overlays=cams,
+        examples=examples,
+        files={image: source.file_name(image) for image in uses} if source.file_name else {},
+        known_wrong=frozenset(image for image in uses if image in source.known_wrong),
+        is_reduced=level > 0,
+    )
+
+
+def _ids(attribution: AttributionSummary) -> list[int]:
+    """Ids of one method's attribution pictures, an id as often as it is shown."""
+    found = [influence.id for influence in attribution.most_harmful_to_worst[:HARMFUL_SHOWN]]
+    for target in attribution.targets:
+        found.append(target.id)
+        found += [i.id for i in target.helpful[:INFLUENCES_SHOWN]]
+        found += [i.id for i in target.harmful[:INFLUENCES_SHOWN]]
+    return found
+
+
+def spread(ids: Sequence[int], n: int) -> list[int]:
+    """At most `n` of `ids`, evenly spaced: the same ones in every run."""
+    if len(ids) == 0:
+        return []
+    rows = np.unique(np.linspace(0, len(ids) - 1, min(n, len(ids))).round().astype(int))
+    return [int(ids[row]) for row in rows]
+
+
+def encode(image: UInt8Array, side: int, quality: int) -> str:
+    """A WebP data URI whose longer side is at most `side` pixels; small images keep their pixels."""
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="WEBP", quality=quality, method=4)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,152 @@
+"""The report as typed records: the keys of `reports/<dataset>.json` are a contract for machines."""
+
+from __future__ import annotations
+
+from pipeline.core.results import (
+    Artifact,
+    Association,
+    AttributeInfo,
+    CamOverlay,
+    ColorFinding,
+    Estimate,
+    GroupAttribution,
+    GroupEstimate,
+    GroupInfo,
+    Influence,
+    Intervention,
+    MethodComparison,
+    Palette,
+    Predictability,
+    Provenance,
+    Record,
+    SourceInfo,
+    SplitMetrics,
+    TargetAttribution,
+)
+from pipeline.core.settings import ReportSettings
+from pipeline.report.advice import NextStep
+from pipeline.report.evidence import Rung, Thresholds
+
+
+class DatasetSummary(Record):
+    name: str
+    title: str
+    classes: list[str]
+    attributes: list[AttributeInfo]
+    n: dict[str, int]
+    groups: list[GroupInfo]
+    provenance: SourceInfo
+    image_size: int
+    has_masks: bool
+    n_label_flips: int | None
+    skipped: list[str]
+    notes: list[str]
+
+
+class ColorSummary(Record):
+    findings: list[ColorFinding]
+    color_only: Predictability
+    color_only_accuracy: Estimate  # balanced accuracy with kappa's interval on accuracy's scale
+    color_only_test: Predictability
+    color_only_test_accuracy: Estimate
+    color_to_attribute: Predictability | None
+    color_to_attribute_accuracy: Estimate | None
+    associations: list[Association]
+    palettes: list[Palette]
+    n_features: int
+    n_permutations: int
+    seconds: float
+
+
+class Curve(Record):
+    """Validation accuracy per epoch: mean, lowest and highest over seeds."""
+
+    name: str
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+
+
+class Curves(Record):
+    epochs: list[int]
+    n_seeds: int
+    average: Curve
+    groups: list[Curve]  # in the dataset's order
+
+
+class TrainingSummary(Record):
+    model: str
+    n_parameters: int
+    precision: str
+    device: str
+    selected_epoch: dict[str, int]
+    n_epochs: int
+    seconds: float
+    curves: Curves | None
+
+
+class MethodSummary(Record):
+    labels_used: list[str]
+    seeds: list[int]
+    selection: str
+    test: SplitMetrics
+    val: SplitMetrics
+    interventions: list[Intervention]
+    training: TrainingSummary | None
+    train_label_noise_caught: float | None
+
+
+class AttributionSummary(Record):
+    library: str
+    n_models: int
+    proj_dim: int
+    ridge: float
+    n_train: int
+    n_train_total: int
+    n_targets: int
+    seconds: float
+    sign: str
+    groups: list[GroupAttribution]
+    targets: list[TargetAttribution]  # those shown: failures of the worst group first
+    most_harmful_to_worst: list[Influence]
+    flipped_share_in_harmful: float | None
+    flipped_share_overall: float | None
+
+
+class GradcamSummary(Record):
+    library: str
+    layer: str
+    cells: list[int]
+    n_images: int
+    n_models: int
+    blank_rate: float
+    energy_in_mask: float | None  # null where the dataset has no masks
+    energy_interval: Estimate | None
+    mask_area: float | None
+    lift: Estimate | None
+    groups: list[GroupEstimate]
+    overlays: list[CamOverlay]
+    seconds: float
+
+
+class ReportProvenance(Provenance):
+    command: str = ""
+
+
+class ReportSummary(Artifact):
+    """The machine-readable report."""
+
+    headline: str
+    baseline: str | None
+    worst_group: GroupEstimate | None  # the baseline's, None where too few images
+    dataset: DatasetSummary
+    color: ColorSummary
+    methods: dict[str, MethodSummary]
+    attribution: dict[str, AttributionSummary]
+    gradcam: dict[str, GradcamSummary]
+    comparisons: list[MethodComparison]
+    verdict: list[Rung]
+    next_steps: list[NextStep]
+    thresholds: Thresholds
+    settings: ReportSettings
+    provenance: ReportProvenance

@@ -1,0 +1,325 @@
+"""The ladder of claims: available, used, harmful, caused by, fixed by.
+
+Each rung answers yes, no or insufficient and says so in a sentence with the number, its interval
+and the count behind it. One rule holds for every effect: *yes* when it is at least the size that
+matters and its interval excludes zero; *insufficient* when it is that large but the interval does
+not exclude zero, when images are too few, or when a part was not run; *no* otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from pipeline.core.results import (
+    Association,
+    AttributionResult,
+    ColorResult,
+    DatasetInfo,
+    Estimate,
+    EvaluationResult,
+    GroupAttribution,
+    GroupEstimate,
+    GroupInfo,
+    Intervention,
+    MethodComparison,
+)
+from pipeline.report.evidence import (
+    Rung,
+    Status,
+    Thresholds,
+    difference,
+    judge_effect,
+    negate,
+    strongest,
+    widen,
+)
+from pipeline.report.wording import (
+    accuracy_phrase,
+    count,
+    intervention_label,
+    method_label,
+    number,
+    p_text,
+    percent,
+    points,
+    points_phrase,
+    quoted,
+    score,
+)
+
+# --- rung 1 ----------------------------------------------------------------------------------
+
+
+def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -> Rung:
+    """Is there a cue in the training data: label ~ attribute (annotated), or color alone."""
+    only = color.color_only
+    kappa = Estimate(value=only.kappa, low=only.low, high=only.high, n=only.n)
+    by_color = judge_effect(only.kappa, only.low, limits.min_kappa)
+    if only.n < limits.min_test or (by_color == "yes" and only.p_value >= limits.alpha):
+        by_color = "insufficient"
+    color_text = (
+        f"color alone predicts the label with kappa {number(only.kappa)} (95% interval "
+        f"{number(only.low)} to {number(only.high)}, n = {count(only.n)}, {p_text(only.p_value)}; "
+        f"0 is chance, 1 is perfect, {number(limits.min_kappa)} is the least that counts)"
+    )
+    association = train_association(info, color)
+    by_label = _judge_association(association, limits)
+    if association is not None and by_label == "yes":
+        text = f"{_association_text(association)}; {color_text}."
+    elif association is not None:
+        text = f"{color_text[0].upper()}{color_text[1:]}; {_association_text(association)}."
+    else:
+        text = f"{color_text[0].upper()}{color_text[1:]}."
+    return Rung(
+        rung="available",
+        question="Is there a shortcut in the training data?",
+        status=strongest(by_label, by_color),
+        evidence=text,
+        estimate=kappa,
+        unit="kappa",
+    )
+
+
+def train_association(info: DatasetInfo, color: ColorResult) -> Association | None:
+    """Label x primary attribute on train, where the attribute is annotated."""
+    if not info.attributes or info.attributes[0].origin != "annotated":
+        return None
+    name = info.attributes[0].name
+    return next((a for a in color.associations if a.attribute == name and a.split == "train"), None)
+
+
+def modal_share(association: Association) -> float:
+    """Share of images that show the attribute value most common for their class."""
+    return sum(max(row) for row in association.table if row) / max(association.n, 1)
+
+
+def _judge_association(association: Association | None, limits: Thresholds) -> Status | None:
+    if association is None:
+        return None
+    if association.n < limits.min_test:
+        return "insufficient"
+    if association.cramers_v < limits.min_cramers_v:
+        return "no"
+    return "yes" if association.p_value < limits.alpha else "insufficient"
+
+
+def _association_text(association: Association) -> str:
+    return (
+        f"{percent(modal_share(association))} of {count(association.n)} training images have the value of "
+        f"{quoted(association.attribute)} that is most common for their class (Cramér's V = "
+        f"{number(association.cramers_v)}, {p_text(association.p_value)})"
+    )
+
+
+# --- rung 2 ----------------------------------------------------------------------------------
+
+
+def judge_used(baseline: EvaluationResult | None, limits: Thresholds) -> Rung:
+    """Do the baseline's predictions change when the cue is changed and nothing else."""
+    question = "Does the model use it?"
+    intervention = deciding_intervention(baseline)
+    if baseline is None or intervention is None:
+        text = "No intervention on the images was run, so reliance on the cue is not known."
+        return Rung(rung="used", question=question, status="insufficient", evidence=text)
+    what, change = intervention_label(intervention.name), points_phrase(intervention.accuracy_change)
+    flips, control = intervention.flip_rate, intervention.flip_rate_control
+    drop = negate(intervention.accuracy_change)
+    estimate, status = drop, judge_effect(drop.value, drop.low, limits.min_effect)
+    if control is None:
+        text = (
+            f"{what} changes {method_label(baseline.method)}'s accuracy by {change} and flips "
+            f"{percent(flips.value)} of its predictions."
+        )
+    else:  # pasting alone flips some predictions, so only the excess counts
+        excess = difference(flips, control)
+        flip_status = judge_effect(excess.value, excess.low, limits.min_effect)
+        if flip_status == "yes" or status != "yes":
+            estimate, status = excess, strongest(flip_status, status)
+        text = (
+            f"{what} flips {percent(flips.value)} of {method_label(baseline.method)}'s predictions, against "
+            f"{percent(control.value)} when the replacement shows the same cue: {points_phrase(excess)}; "
+            f"accuracy changes by {change}."
+        )
+    enough = min(intervention.accuracy_change.n, intervention.flip_rate.n) >= limits.min_test
+    if not enough:
+        text += f" At least {count(limits.min_test)} images are needed."
+        status = "insufficient"
+    return Rung(
+        rung="used", question=question, status=status, evidence=text, estimate=estimate, unit="difference"
+    )
+
+
+def deciding_intervention(evaluation: EvaluationResult | None) -> Intervention | None:
+    """The background swap where masks allow one; removing color otherwise."""
+    by_name = {i.name: i for i in evaluation.interventions} if evaluation else {}
+    return by_name.get("background_swap") or by_name.get("greyscale")
+
+
+# --- rung 3 ----------------------------------------------------------------------------------
+
+
+def judge_harmful(baseline: EvaluationResult | None, worst: GroupEstimate | None, limits: Thresholds) -> Rung:
+    """Is the baseline's worst group below its average by more than size and luck explain.
+
+    `worst` is the worst group with enough images and carries a simultaneous interval; None where
+    fewer than two groups have enough.
+    """
+    question = "Does a group pay for it?"
+    if baseline is None or worst is None:
+        text = (
+            f"Fewer than two groups have the {count(limits.min_test)} test and {count(limits.min_val)} "
+            "validation images that a comparison needs."
+            if baseline
+            else "No model was evaluated."
+        )
+        return Rung(rung="harmful", question=question, status="insufficient", evidence=text)
+    average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
+    gap = average.value - worst.value
+    status = judge_effect(gap, average.value - worst.high, limits.min_effect)
+    text = (
+        f"{method_label(baseline.method)} is right on {accuracy_phrase(worst)} of {quoted(worst.name)}, "
+        f"its worst group, against {accuracy_phrase(average)} on average: a gap of "
+        f"{points(gap).lstrip('+')} points."
+    )
+    if expected is not None and math.isfinite(expected):
+        text += (
+            f" If all groups were equally good, chance alone would put the worst near {percent(expected)}."
+        )
+        if status == "yes" and worst.value >= expected:
+            status = "no"
+    estimate = Estimate(**worst.model_dump(include=set(Estimate.model_fields)))
+    return Rung(
+        rung="harmful", question=question, status=status, evidence=text, estimate=estimate, unit="accuracy"
+    )
+
+
+# --- rung 4 ----------------------------------------------------------------------------------
+
+
+def judge_caused_by(
+    info: DatasetInfo,
+    attribution: AttributionResult | None,
+    *,
+    worst: str | None,
+    harmful: Status,
+    limits: Thresholds,
+) -> Rung:
+    """Do training images of the aligned groups of other classes hurt the test group `worst`."""
+    suspects = {group.name for group in aligned_opponents(info, worst)} if worst else set()
+    cells = (
+        [c for c in attribution.groups if c.test_group == worst and c.train_group in suspects]
+        if attribution
+        else []
+    )
+    if attribution is None or worst is None or not cells:
+        text = _why_no_cells(attribution, worst)
+        return Rung(rung="caused_by", question=_CAUSE_QUESTION, status="insufficient", evidence=text)
+    cell = min(cells, key=lambda c: c.high)
+    estimate = Estimate(value=cell.value, low=cell.low, high=cell.high, n=attribution.n_train)
+    wide = widen(estimate, n_comparisons=len(cells), alpha=limits.alpha)
+    text = _cause_text(cell, wide, len(cells), attribution)
+    status: Status = "yes" if wide.high < 0 else "no"
+    if harmful == "no":
+        status, text = "no", "No group is clearly harmed, so there is no harm to trace. " + text
+    elif harmful == "insufficient":
+        status, text = "insufficient", "Whether a group is harmed is not established. " + text
+    return Rung(
+        rung="caused_by", question=_CAUSE_QUESTION, status=status, evidence=text, estimate=wide, unit="score"
+    )
+
+
+_CAUSE_QUESTION = "Which training images cause it?"
+
+
+def _why_no_cells(attribution: AttributionResult | None, worst: str | None) -> str:
+    if attribution is None:
+        return "Attribution was not run."
+    if worst is None:
+        return "No worst group with enough images is known, so there is no target to trace."
+    return (
+        f"No other class has most of its training images where {quoted(worst)} has its attribute value, "
+        "so no group of training images is under suspicion."
+    )
+
+
+def aligned_opponents(info: DatasetInfo, worst: str) -> list[GroupInfo]:
+    """Groups of other labels with the worst group's attribute value that are their label's majority.
+
+    These are the images that teach the shortcut: for waterbirds on land, landbirds on land.
+    """
+    target = next((group for group in info.groups if group.name == worst), None)
+    if target is None:
+        return []
+    largest: dict[str, int] = {}
+    for group in info.groups:
+        largest[group.label] = max(largest.get(group.label, 0), group.n_train)
+    return [
+        group
+        for group in info.groups
+        if group.label != target.label
+        and group.attribute == target.attribute
+        and 0 < group.n_train == largest[group.label]
+    ]
+
+
+def _cause_text(cell: GroupAttribution, wide: Estimate, n_cells: int, attribution: AttributionResult) -> str:
+    verb = "hurt" if cell.value < 0 else "do not hurt"
+    corrected = f", Bonferroni over {n_cells} groups" if n_cells > 1 else ""
+    worst = cell.test_group
+    own = next((c for c in attribution.groups if c.test_group == worst == c.train_group), None)
+    control = f"; its own training images score {score(own.value)} for comparison" if own else ""
+    return (
+        f"Training images of {quoted(cell.train_group)} {verb} {quoted(worst)} on test: mean score "
+        f"{score(wide.value)} (95% interval {score(wide.low)} to {score(wide.high)}{corrected}, "
+        f"n = {count(wide.n)} training images scored; negative hurts){control}."
+    )
+
+
+# --- rung 5 ----------------------------------------------------------------------------------
+
+
+def judge_fixed_by(
+    info: DatasetInfo,
+    comparisons: Sequence[MethodComparison],
+    *,
+    baseline: str | None,
+    harmful: Status,
+    limits: Thresholds,
+) -> Rung:
+    """Does another method raise the baseline's worst group, paired over test images."""
+    best = best_comparison(comparisons, baseline)
+    name = method_label(best.method) if best else "another method"
+    question = f"Does {name} fix it?"
+    if best is None:
+        text = "Only one method was trained, so there is nothing to compare."
+        return Rung(rung="fixed_by", question=question, status="insufficient", evidence=text)
+    status = judge_effect(best.gain.value, best.gain.low, limits.min_effect)
+    verb = "raises" if best.gain.value > 0 else "does not raise"
+    text = (
+        f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
+        f"{p_text(best.p_value)}, same test images."
+    )
+    target = next((group for group in info.groups if group.name == best.group), None)
+    n_val = target.n_val if target else limits.min_val
+    if best.gain.n < limits.min_test or n_val < limits.min_val:
+        status = "insufficient"
+        needed = f"{count(limits.min_test)} test and {count(limits.min_val)} validation images"
+        text += f" The group needs {needed}."
+    elif harmful == "no":
+        status = "no"
+        text = "No group is clearly harmed, so there is nothing to fix. " + text
+    return Rung(
+        rung="fixed_by",
+        question=question,
+        status=status,
+        evidence=text,
+        estimate=best.gain,
+        unit="difference",
+    )
+
+
+def best_comparison(comparisons: Sequence[MethodComparison], baseline: str | None) -> MethodComparison | None:
+    """The comparison against the baseline with the largest gain in its worst group."""
+    own = [c for c in comparisons if c.baseline == baseline]
+    return max(own, key=lambda c: c.gain.value, default=None)

@@ -1,0 +1,251 @@
+"""From what the stages found to one typed summary. Rendering adds no number of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.results import (
+    AttributionResult,
+    ColorResult,
+    DatasetInfo,
+    EpochRecord,
+    Estimate,
+    EvaluationResult,
+    GradcamResult,
+    MethodComparison,
+    Predictability,
+    Provenance,
+    TargetAttribution,
+    TrainHistory,
+)
+from pipeline.core.settings import ColorSettings, ReportSettings
+from pipeline.report.advice import list_next_steps
+from pipeline.report.evidence import Thresholds
+from pipeline.report.records import (
+    AttributionSummary,
+    ColorSummary,
+    Curve,
+    Curves,
+    DatasetSummary,
+    GradcamSummary,
+    MethodSummary,
+    ReportProvenance,
+    ReportSummary,
+    TrainingSummary,
+)
+from pipeline.report.verdict import Case, climb_ladder, write_headline
+
+__all__ = ["ReportInputs", "ReportSummary", "build_summary"]
+
+R = TypeVar("R")
+
+BASELINE = "erm"
+_CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What the stages found about one dataset; a missing method or part is simply absent."""
+
+    info: DatasetInfo
+    color: ColorResult
+    settings: ReportSettings
+    color_settings: ColorSettings  # for the least color-only kappa of a finding
+    params_hash: str
+    command: str
+    provenance: Provenance
+    histories: Mapping[str, TrainHistory] = field(default_factory=dict)
+    evaluations: Mapping[str, EvaluationResult] = field(default_factory=dict)
+    attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
+    gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
+    comparisons: Sequence[MethodComparison] = ()
+
+
+# --- building --------------------------------------------------------------------------------
+
+
+def build_summary(inputs: ReportInputs) -> ReportSummary:
+    """Gather what the stages found, judge the ladder and write the sentences."""
+    baseline = choose_baseline(inputs.evaluations)
+    case = Case(
+        info=inputs.info,
+        color=inputs.color,
+        baseline=inputs.evaluations[baseline] if baseline else None,
+        others=[e for name, e in inputs.evaluations.items() if name != baseline],
+        attribution=inputs.attributions.get(baseline) if baseline else None,
+        comparisons=list(inputs.comparisons),
+        limits=Thresholds.from_settings(inputs.settings, inputs.color_settings),
+    )
+    rungs = climb_ladder(case)
+    ordered = sorted(inputs.evaluations, key=lambda name: name != baseline)
+    names = [group.name for group in inputs.info.groups]
+    provenance = {**inputs.provenance.model_dump(), "params_hash": inputs.params_hash}
+    return ReportSummary(
+        headline=write_headline(case, rungs),
+        baseline=baseline,
+        worst_group=case.worst,
+        dataset=_summarize_dataset(inputs.info),
+        color=_summarize_color(inputs.color),
+        methods={
+            name: _summarize_method(inputs.evaluations[name], inputs.histories.get(name), names)
+            for name in ordered
+        },
+        attribution={
+            name: _summarize_attribution(
+                result, inputs.evaluations.get(name), names, inputs.settings.targets_shown
+            )
+            for name, result in _in_order(inputs.attributions, ordered)
+        },
+        gradcam={name: _summarize_gradcam(result) for name, result in _in_order(inputs.gradcams, ordered)},
+        comparisons=list(inputs.comparisons),
+        verdict=rungs,
+        next_steps=list_next_steps(case, rungs),
+        thresholds=case.limits,
+        settings=inputs.settings,
+        provenance=ReportProvenance(**provenance, command=inputs.command),
+    )
+
+
+def choose_baseline(evaluations: Mapping[str, EvaluationResult]) -> str | None:
+    """The method the ladder judges: plain training where it was run, else the first method."""
+    return BASELINE if BASELINE in evaluations else next(iter(evaluations), None)
+
+
+def _in_order(results: Mapping[str, R], order: Sequence[str]) -> list[tuple[str, R]]:
+    known = {name: i for i, name in enumerate(order)}
+    return sorted(results.items(), key=lambda item: known.get(item[0], len(known)))
+
+
+def _summarize_dataset(info: DatasetInfo) -> DatasetSummary:
+    return DatasetSummary(
+        name=info.name,
+        title=info.title,
+        classes=info.classes,
+        attributes=info.attributes,
+        n=info.n,
+        groups=info.groups,
+        provenance=info.source_info,
+        image_size=info.image_size,
+        has_masks=info.has_masks,
+        n_label_flips=info.n_label_flips,
+        skipped=info.skipped,
+        notes=info.notes,
+    )
+
+
+def _summarize_color(color: ColorResult) -> ColorSummary:
+    kept = {name: value for name, value in color if name in ColorSummary.model_fields}
+    to_attribute = color.color_to_attribute
+    return ColorSummary(
+        **kept,
+        color_only_accuracy=accuracy_interval(color.color_only),
+        color_only_test_accuracy=accuracy_interval(color.color_only_test),
+        color_to_attribute_accuracy=accuracy_interval(to_attribute) if to_attribute else None,
+    )
+
+
+def accuracy_interval(found: Predictability) -> Estimate:
+    """Balanced accuracy with the interval of kappa, which is the same number on another scale."""
+    chance = 1 / max(found.n_classes, 1)
+    low, high = (chance + kappa * (1 - chance) for kappa in (found.low, found.high))
+    return Estimate(value=found.balanced_accuracy, low=low, high=high, n=found.n)
+
+
+def _summarize_method(
+    evaluation: EvaluationResult, history: TrainHistory | None, group_names: list[str]
+) -> MethodSummary:
+    return MethodSummary(
+        labels_used=evaluation.labels_used,
+        seeds=evaluation.seeds,
+        selection=evaluation.selection,
+        test=evaluation.test,
+        val=evaluation.val,
+        interventions=evaluation.interventions,
+        training=_summarize_training(history, group_names) if history else None,
+        train_label_noise_caught=evaluation.train_label_noise_caught,
+    )
+
+
+def _summarize_training(history: TrainHistory, group_names: list[str]) -> TrainingSummary:
+    return TrainingSummary(
+        model=history.model,
+        n_parameters=history.n_parameters,
+        precision=history.precision,
+        device=history.device,
+        selected_epoch=history.selected_epoch,
+        n_epochs=len({record.epoch for record in history.epochs}),
+        seconds=history.seconds,
+        curves=summarize_curves(history.epochs, group_names),
+    )
+
+
+def summarize_curves(records: Sequence[EpochRecord], group_names: Sequence[str]) -> Curves | None:
+    """Validation accuracy over seeds for at most 150 evenly spaced epochs; None without epochs."""
+    if not records:
+        return None
+    rows = [
+        [np.nan if v is None else v for v in (record.val_average, *record.val_accuracy)] for record in records
+    ]
+    table = pd.DataFrame(rows, dtype=float).groupby(np.array([record.epoch for record in records]))
+    mean, low, high = table.mean(), table.min(), table.max()
+    kept = np.unique(np.linspace(0, len(mean) - 1, min(len(mean), _CURVE_POINTS)).round().astype(int))
+    curves = [
+        Curve(name=name, mean=_known(mean[i], kept), low=_known(low[i], kept), high=_known(high[i], kept))
+        for i, name in zip(mean.columns, ("average", *group_names), strict=False)
+    ]
+    return Curves(
+        epochs=[int(mean.index[i]) for i in kept],
+        n_seeds=len({record.seed for record in records}),
+        average=curves[0],
+        groups=curves[1:],
+    )
+
+
+def _known(column: pd.Series[float], rows: np.typing.NDArray[np.int_]) -> list[float | None]:
+    values = (float(column.iloc[row]) for row in rows)
+    return [round(value, 5) if math.isfinite(value) else None for value in values]
+
+
+def _summarize_attribution(
+    result: AttributionResult, evaluation: EvaluationResult | None, group_names: list[str], n_shown: int
+) -> AttributionSummary:
+    worst = evaluation.test.worst_group.name if evaluation else None
+    kept = {name: value for name, value in result if name in AttributionSummary.model_fields}
+    worst_idx = group_names.index(worst) if worst in group_names else None
+    targets = choose_targets(result.targets, worst_idx, n_shown)
+    return AttributionSummary(**{**kept, "targets": targets})
+
+
+def choose_targets(
+    targets: Sequence[TargetAttribution], worst: int | None, n_shown: int
+) -> list[TargetAttribution]:
+    """Targets to show: half from the worst group, the rest one group after the other.
+
+    Within a group the ones most seeds get wrong come first.
+    """
+    by_group: dict[int, list[TargetAttribution]] = {}
+    for target in sorted(targets, key=lambda t: (t.correct_share, t.id)):
+        by_group.setdefault(target.group, []).append(target)
+    first = by_group.pop(worst, []) if worst is not None else []
+    n_first = max((n_shown + 1) // 2, n_shown - sum(map(len, by_group.values())))
+    chosen = first[:n_first]
+    queues = [by_group[group] for group in sorted(by_group)]
+    rank = 0
+    while len(chosen) < n_shown and any(rank < len(queue) for queue in queues):
+        chosen += [queue[rank] for queue in queues if rank < len(queue)]
+        rank += 1
+    return chosen[:n_shown]
+
+
+def _summarize_gradcam(result: GradcamResult) -> GradcamSummary:
+    energy = result.energy_in_mask
+    kept = {name: value for name, value in result if name in GradcamSummary.model_fields}
+    return GradcamSummary(
+        **{**kept, "energy_in_mask": energy.value if energy else None, "energy_interval": energy}
+    )

@@ -1,0 +1,145 @@
+"""The verdict: the ladder of claims and one headline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.results import (
+    AttributionResult,
+    ColorResult,
+    DatasetInfo,
+    EvaluationResult,
+    GroupEstimate,
+    MethodComparison,
+    Record,
+)
+from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
+from pipeline.report.rungs import (
+    best_comparison,
+    judge_available,
+    judge_caused_by,
+    judge_fixed_by,
+    judge_harmful,
+    judge_used,
+)
+from pipeline.report.wording import (
+    accuracy_brief,
+    method_label,
+    points,
+    points_interval,
+    quoted,
+)
+
+Ladder = dict[str, Status]
+
+
+class Case(Record):
+    """Everything the verdict is read from; missing parts are None or empty."""
+
+    info: DatasetInfo
+    color: ColorResult
+    baseline: EvaluationResult | None
+    others: list[EvaluationResult]
+    attribution: AttributionResult | None  # of the baseline
+    comparisons: list[MethodComparison]
+    limits: Thresholds
+
+    @property
+    def worst(self) -> GroupEstimate | None:
+        """The baseline's worst group with enough images."""
+        return worst_enough_group(self.info, self.baseline.test, self.limits) if self.baseline else None
+
+
+def climb_ladder(case: Case) -> list[Rung]:
+    """The five rungs in order."""
+    worst, baseline = case.worst, case.baseline
+    harmful = judge_harmful(baseline, worst, case.limits)
+    return [
+        judge_available(case.info, case.color, case.limits),
+        judge_used(baseline, case.limits),
+        harmful,
+        judge_caused_by(
+            case.info,
+            case.attribution,
+            worst=worst.name if worst else None,
+            harmful=harmful.status,
+            limits=case.limits,
+        ),
+        judge_fixed_by(
+            case.info,
+            case.comparisons,
+            baseline=baseline.method if baseline else None,
+            harmful=harmful.status,
+            limits=case.limits,
+        ),
+    ]
+
+
+def statuses(rungs: Sequence[Rung]) -> Ladder:
+    """Rung name -> status."""
+    return {rung.rung: rung.status for rung in rungs}
+
+
+def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
+    """The whole report in one sentence."""
+    baseline, worst, cue = case.baseline, case.worst, name_cue(case.info)
+    if baseline is None:
+        return "No model was evaluated, so this report describes the data only."
+    model = method_label(baseline.method)
+    if worst is None:
+        return f"Too few images per group to tell whether {model} relies on {cue} at someone's expense."
+    gap = (
+        f"{accuracy_brief(worst)} right in {quoted(worst.name)} "
+        f"against {accuracy_brief(baseline.test.average)} on average"
+    )
+    ladder = statuses(rungs)
+    if ladder["harmful"] == "yes":
+        return _harm_headline(model, cue, gap, ladder) + _fix_clause(case, ladder) + "."
+    return _no_harm_headline(model, cue, ladder) + f": {gap}."
+
+
+def _harm_headline(model: str, cue: str, gap: str, ladder: Ladder) -> str:
+    if ladder["used"] == "yes":
+        return f"{model} relies on {cue} and a group pays for it: {gap}"
+    doubt = {
+        "no": "is not the reason as far as this audit can see",
+        "insufficient": "may or may not be the reason",
+    }[ladder["used"]]
+    return f"{model} is worse for one group, but {cue} {doubt}: {gap}"
+
+
+def _no_harm_headline(model: str, cue: str, ladder: Ladder) -> str:
+    if ladder["used"] == "yes":
+        if ladder["harmful"] == "no":
+            return f"{model} relies on {cue}, but no group clearly pays for it"
+        return f"{model} relies on {cue}, but whether a group pays is not established"
+    if "insufficient" in (ladder["harmful"], ladder["used"]):
+        return f"Not enough evidence that {model} relies on {cue} at someone's expense"
+    if ladder["available"] == "yes":
+        return (
+            f"The data offer a shortcut, but {model} does not clearly take it and no group is clearly worse"
+        )
+    return f"No shortcut found: {model} does not clearly rely on {cue} and no group is clearly worse"
+
+
+def name_cue(info: DatasetInfo) -> str:
+    """What the audited shortcut is called in a sentence."""
+    attribute = info.attributes[0] if info.attributes else None
+    if attribute is None or attribute.origin == "none":
+        return "color"
+    if attribute.origin == "derived":
+        return f"the derived attribute {quoted(attribute.name.replace('_', ' '))}"
+    return f"the attribute {quoted(attribute.name)}"
+
+
+def _fix_clause(case: Case, ladder: Ladder) -> str:
+    best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None)
+    if best is None:
+        return ""
+    name = method_label(best.method)
+    if ladder["fixed_by"] == "yes":
+        gain = points(best.gain.value).lstrip("+")
+        return f"; {name} raises that group by {gain} points {points_interval(best.gain)}"
+    if ladder["fixed_by"] == "no":
+        return f"; {name} does not fix it"
+    return f"; whether {name} fixes it is not established"

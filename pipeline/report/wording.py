@@ -1,0 +1,149 @@
+"""How numbers and names are written, once for sentences and for tables.
+
+Accuracies are fractions in [0, 1] and print as percent; differences of accuracies print as points.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable
+
+from pipeline.core.results import Estimate
+
+DASH = "–"
+MINUS = "\u2212"
+METHOD_LABELS = {"erm": "ERM", "group_dro": "Group DRO"}
+METHOD_SUBTITLES = {
+    "erm": "standard training: every image counts the same",
+    "group_dro": "training that puts more weight on the groups with the highest loss",
+}
+INTERVENTION_LABELS = {"background_swap": "Swapping the background", "greyscale": "Removing color"}
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"  # keep right-to-left names from reordering a sentence
+
+
+def method_label(method: str) -> str:
+    """The name of a method as people write it; an unknown method keeps its own name."""
+    return METHOD_LABELS.get(method, method)
+
+
+def intervention_label(name: str) -> str:
+    """What an intervention does, as the subject of a sentence."""
+    return INTERVENTION_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A fraction as percent: 0.6231 -> "62.3%"; missing or not finite -> a dash."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{_fixed(100 * value, digits)}%"
+
+
+def points(value: float | None, digits: int = 1) -> str:
+    """A signed difference of fractions in percentage points: -0.0412 -> "−4.1"."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = _fixed(100 * value, digits)
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A plain number with a true minus sign; missing or not finite -> a dash."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return _fixed(value, digits)
+
+
+def score(value: float | None) -> str:
+    """An attribution score: three significant digits with its sign, whatever its scale."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:+.3g}" if value else "0"
+    return text.replace("-", MINUS)
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands separators."""
+    return DASH if value is None else f"{int(value):,}"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value: "p = 0.012", "p < 0.001"; a permutation p of 0.001 prints as it is."""
+    if p is None or not math.isfinite(p):
+        return f"p = {DASH}"
+    if p < 0.001:
+        return "p < 0.001"
+    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def percent_interval(estimate: Estimate) -> str:
+    """ "[55.1, 69.0]", in percent."""
+    return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
+
+
+def points_interval(estimate: Estimate) -> str:
+    """ "[−12.3, −8.1]", in points."""
+    return f"[{points(estimate.low)}, {points(estimate.high)}]"
+
+
+def accuracy_phrase(estimate: Estimate) -> str:
+    """ "62.3% (95% interval 55.1 to 69.0%, n = 642)"."""
+    low, high = percent(estimate.low), percent(estimate.high)
+    low = low.removesuffix("%")
+    return f"{percent(estimate.value)} (95% interval {low} to {high}, n = {count(estimate.n)})"
+
+
+def accuracy_brief(estimate: Estimate) -> str:
+    """ "62.3% ([55.1, 69.0], n = 642)"."""
+    return f"{percent(estimate.value)} ({percent_interval(estimate)}, n = {count(estimate.n)})"
+
+
+def points_phrase(estimate: Estimate) -> str:
+    """ "+4.1 points (95% interval +1.0 to +7.2, n = 642)"."""
+    low, high = points(estimate.low), points(estimate.high)
+    return f"{points(estimate.value)} points (95% interval {low} to {high}, n = {count(estimate.n)})"
+
+
+def quoted(name: str, limit: int = 60) -> str:
+    """A user's name inside a sentence: in quotes, shortened, isolated where it runs right to left."""
+    short = shorten(name, limit)
+    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN", "RLE", "RLO", "RLI") for char in short):
+        short = f"{_ISOLATE}{short}{_END_ISOLATE}"
+    return f"“{short}”"
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` with its middle replaced by an ellipsis beyond `limit` characters, on one line."""
+    text = " ".join(text.split())
+    if len(text) <= limit:
+        return text
+    keep = (limit - 1) // 2
+    return f"{text[: limit - 1 - keep]}…{text[-keep:]}"
+
+
+def join_names(names: Iterable[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    listed = list(names)
+    if len(listed) < 2:
+        return "".join(listed)
+    return f"{', '.join(listed[:-1])} and {listed[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """ "4.2 s", "3 min 20 s", "2 h 05 min"."""
+    if not math.isfinite(seconds):
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def _fixed(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    if not text.strip("-0."):  # -0.0 is zero
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)

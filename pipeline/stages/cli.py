@@ -1,0 +1,81 @@
+"""`python -m pipeline`: the stages as dvc.yaml runs them, and what people run by hand."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from pipeline.core.errors import PipelineError
+from pipeline.core.settings import MethodName
+
+DATASET_STAGES = {
+    "data": "obtain a dataset and pack it",
+    "color": "measure color bias",
+    "report": "render reports/<dataset>.html and .json",
+}
+METHOD_STAGES = {
+    "train": "train every seed of a method",
+    "evaluate": "accuracy per group, interventions",
+    "attribute": "TRAK attributions",
+    "gradcam": "GradCAM maps and their energy in the mask",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors a user can act on are printed without a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options = _parser().parse_args(arguments)
+    try:
+        _dispatch(options)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run `dvc repro` to go on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in {**DATASET_STAGES, **METHOD_STAGES}.items():
+        stage = commands.add_parser(name, help=text)
+        stage.add_argument("dataset")
+        if name in METHOD_STAGES:
+            stage.add_argument("method", choices=get_args(MethodName))
+    commands.add_parser("index", help="render reports/index.html over all reports")
+    commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
+    new = commands.add_parser("new-dataset", help="add a folder or table of images to params.yaml")
+    new.add_argument("name", help="a-z, 0-9 and _")
+    new.add_argument("path", type=Path, help="folder of class folders, or folder with a table")
+    new.add_argument("--table", help="table inside the folder (default: found by itself)")
+    new.add_argument("--file-column")
+    new.add_argument("--label-column")
+    new.add_argument("--split-column")
+    new.add_argument("--attribute-column", action="append", help="may be given several times")
+    new.add_argument("--masks", help="folder of masks named like the images")
+    new.add_argument("--image-size", type=int)
+    new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
+    new.add_argument("--activate", action="store_true", help="make it the only active dataset")
+    return parser
+
+
+def _dispatch(options: argparse.Namespace) -> None:
+    command: str = options.command
+    # imported late: `--help` and `check` should not wait for torch
+    if command in METHOD_STAGES:
+        importlib.import_module(f"pipeline.stages.{command}").run(options.dataset, options.method)
+    elif command in DATASET_STAGES:
+        importlib.import_module(f"pipeline.stages.{command}").run(options.dataset)
+    elif command == "index":
+        importlib.import_module("pipeline.stages.index").run()
+    elif command == "check":
+        importlib.import_module("pipeline.stages.checking").run()
+    else:
+        importlib.import_module("pipeline.stages.new_dataset").run(options)

@@ -1,0 +1,51 @@
+"""Stage `gradcam`: where do the models look?"""
+
+from __future__ import annotations
+
+import logging
+
+from PIL import Image
+
+from pipeline.artifacts.files import fresh_dir, save_artifact, write_text
+from pipeline.artifacts.paths import gradcam_dir
+from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.settings import MethodName
+from pipeline.explain.gradcam_run import choose_rows, run_gradcam
+from pipeline.stages.params_file import read_params
+from pipeline.stages.running import exclusive
+from pipeline.stages.tables import metrics_json
+from pipeline.stages.trained import load_trained
+
+_log = logging.getLogger(__name__)
+
+
+def run(dataset: str, method: MethodName) -> None:
+    settings = read_params().dataset(dataset).gradcam
+    out = gradcam_dir(dataset, method)
+    with exclusive("gradcam", dataset, method, outputs=[out / "overlays", out / "gradcam.json"]):
+        trained = load_trained(dataset, method)
+        rows = choose_rows(trained.test, settings.images_per_group, settings.seed)
+        result, pictures = run_gradcam(
+            method=method,
+            models=trained.models,
+            test=trained.test,
+            rows=rows,
+            predicted_SN=trained.predicted_SN[:, rows],
+            worst_group=trained.worst_group,
+            best_group=trained.best_group,
+            info=trained.info,
+            settings=settings,
+            thumbnail=settings.thumbnail,
+            provenance=make_provenance(settings_hash(settings), trained.seeds),
+        )
+        with fresh_dir(out / "overlays") as folder:
+            for name, pixels in pictures.items():
+                Image.fromarray(pixels).save(folder / name)
+        summary = {
+            "blank_rate": result.blank_rate,
+            "energy_in_mask": result.energy_in_mask.value if result.energy_in_mask else None,
+            "lift": result.lift.value if result.lift else None,
+        }
+        write_text(out / "metrics.json", metrics_json(summary))
+        save_artifact(out / "gradcam.json", result)
+    _log.info("%s %s: layer %s, %.1f %% blank maps", dataset, method, result.layer, 100 * result.blank_rate)

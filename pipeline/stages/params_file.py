@@ -1,0 +1,32 @@
+"""Read `params.yaml`, the only place that does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, YAMLError
+
+from pipeline.core.errors import InputError
+from pipeline.core.settings import Params, parse
+
+PARAMS_PATH = Path("params.yaml")
+
+
+def read_params(path: Path = PARAMS_PATH) -> Params:
+    """Parse and validate the file.
+
+    ruamel.yaml reads YAML 1.2 as DVC does: PyYAML would take `1e-3` for a string.
+
+    Raises:
+        InputError: missing, not YAML, or not valid.
+    """
+    if not path.exists():
+        raise InputError(f"there is no {path} in {Path.cwd()}: run this in the project's root folder.")
+    try:
+        raw: Any = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path} must hold keys such as `active:` and `datasets:`.")
+    return parse(Params, raw)

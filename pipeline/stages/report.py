@@ -1,0 +1,143 @@
+"""Stage `report`: one self-contained page and its JSON per dataset."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from pipeline.artifacts.datasets import load_info, load_samples, load_split, map_array
+from pipeline.artifacts.files import load_artifact, save_artifact, write_text
+from pipeline.artifacts.paths import (
+    attribution_dir,
+    card_path,
+    color_dir,
+    dataset_dir,
+    evaluation_dir,
+    gradcam_dir,
+    model_dir,
+    reports_dir,
+)
+from pipeline.artifacts.predictions import load_predictions
+from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.results import (
+    Artifact,
+    AttributionResult,
+    ColorResult,
+    DatasetInfo,
+    EvaluationResult,
+    GradcamResult,
+    MethodComparison,
+    TrainHistory,
+)
+from pipeline.core.types import UInt8Array
+from pipeline.metrics.paired import compare_methods
+from pipeline.report.html import render_report
+from pipeline.report.index import make_card
+from pipeline.report.pictures import PictureSource, build_pictures
+from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.stages.params_file import read_params
+from pipeline.stages.running import exclusive
+
+_log = logging.getLogger(__name__)
+A = TypeVar("A", bound=Artifact)
+
+
+def run(dataset: str) -> None:
+    params = read_params()
+    settings = params.dataset(dataset)
+    methods = list(params.active_methods)
+    data = dataset_dir(dataset)
+    page = reports_dir() / f"{dataset}.html"
+    with exclusive("report", dataset, outputs=[page, page.with_suffix(".json"), card_path(dataset)]):
+        info = load_info(data)
+        evaluations = {
+            m: load_artifact(evaluation_dir(dataset, m) / "evaluation.json", EvaluationResult)
+            for m in methods
+        }
+        params_hash = settings_hash(settings, *methods)
+        seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
+        summary = build_summary(
+            ReportInputs(
+                info=info,
+                color=load_artifact(color_dir(dataset) / "color.json", ColorResult),
+                histories={
+                    m: load_artifact(model_dir(dataset, m) / "history.json", TrainHistory) for m in methods
+                },
+                evaluations=evaluations,
+                attributions={
+                    m: load_artifact(attribution_dir(dataset, m) / "attribution.json", AttributionResult)
+                    for m in methods
+                },
+                gradcams={
+                    m: load_artifact(gradcam_dir(dataset, m) / "gradcam.json", GradcamResult) for m in methods
+                },
+                comparisons=_compare(dataset, info, evaluations),
+                settings=settings.report,
+                color_settings=settings.color,
+                evaluate_settings=settings.evaluate,
+                params_hash=params_hash,
+                command=f"dvc repro report@{dataset}",
+                provenance=make_provenance(params_hash, seeds, dated=True),
+            )
+        )
+        pictures = build_pictures(summary, _picture_source(dataset))
+        html = render_report(summary, pictures)
+        save_artifact(page.with_suffix(".json"), summary)
+        save_artifact(card_path(dataset), make_card(summary))
+        write_text(page, html)
+    _log.info("wrote %s (%.1f MB)", page, len(html.encode()) / 1e6)
+
+
+def _compare(
+    dataset: str, info: DatasetInfo, evaluations: Mapping[str, EvaluationResult]
+) -> list[MethodComparison]:
+    """Every method against the first one, on the same test images, in the first one's worst group."""
+    test = load_split(dataset_dir(dataset), "test")
+    correct = {
+        method: load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)[1]
+        == test.labels
+        for method in evaluations
+    }
+    baseline, *others = evaluations
+    names = [g.name for g in info.groups]
+    worst = names.index(evaluations[baseline].test.worst_group.name)
+    sufficient = np.array([g.sufficient for g in evaluations[baseline].test.groups])
+    return [
+        compare_methods(
+            correct[baseline],
+            correct[method],
+            test.groups,
+            names,
+            baseline_name=baseline,
+            method_name=method,
+            worst_group_index=worst,
+            seed=0,
+        )
+        for method in others
+        if sufficient.any() or len(test)
+    ]
+
+
+def _picture_source(dataset: str) -> PictureSource:
+    data = dataset_dir(dataset)
+    images = map_array(data / "images.npy")
+    samples = load_samples(data)
+    train = samples[samples["split"] == "train"]
+    wrong = set(samples.loc[samples["label_flipped"], "id"]) if "label_flipped" in samples else set()
+    return PictureSource(
+        pixels=lambda image_id: np.asarray(images[image_id]),
+        overlay=lambda method, name: _read_image(gradcam_dir(dataset, method) / "overlays" / name),
+        train_ids={int(group): rows["id"].tolist() for group, rows in train.groupby("group")},
+        file_name=lambda image_id: str(samples["file"].iloc[image_id]),
+        known_wrong=wrong,
+    )
+
+
+def _read_image(path: Path) -> UInt8Array:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"), np.uint8)

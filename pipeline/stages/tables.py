@@ -1,0 +1,70 @@
+"""Small files for `dvc metrics` and `dvc plots`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pipeline.core.results import DatasetInfo, EvaluationResult, TrainHistory
+
+
+def metrics_json(values: Mapping[str, float | int | None]) -> str:
+    """Flat numbers, rounded so that diffs show what matters."""
+    rounded = {key: round(v, 5) if isinstance(v, float) else v for key, v in values.items()}
+    return json.dumps(rounded, indent=1) + "\n"
+
+
+def learning_curves(history: TrainHistory, info: DatasetInfo) -> pd.DataFrame:
+    """Validation accuracy per epoch, seed and group, long format; rows `average` and `worst` too."""
+    rows = []
+    for record in history.epochs:
+        shown = {"average": record.val_average, "worst": record.val_worst}
+        shown |= {g.name: a for g, a in zip(info.groups, record.val_accuracy, strict=True)}
+        rows += [
+            {"epoch": record.epoch, "seed": record.seed, "group": group, "val_accuracy": value}
+            for group, value in shown.items()
+            if value is not None
+        ]
+    return pd.DataFrame(rows)
+
+
+def mean_curves(history: TrainHistory) -> pd.DataFrame:
+    """Mean over seeds per epoch of the average and the worst group: what `dvc plots` draws."""
+    frame = pd.DataFrame(
+        [
+            {"epoch": r.epoch, "val_average": r.val_average, "val_worst_group": r.val_worst}
+            for r in history.epochs
+        ]
+    )
+    return frame.groupby("epoch", as_index=False).mean().round(5)
+
+
+def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
+    test = result.test
+    return {
+        "test_average": test.average.value,
+        "test_adjusted_average": test.adjusted_average.value,
+        "test_worst_group": test.worst_group.value,
+        "test_worst_group_low": test.worst_group.low,
+        "test_worst_group_high": test.worst_group.high,
+        "val_average": result.val.average.value,
+        "val_worst_group": result.val.worst_group.value,
+    }
+
+
+def group_table(result: EvaluationResult) -> pd.DataFrame:
+    """Test accuracy per group with its interval: what `dvc plots` draws as bars."""
+    return pd.DataFrame(
+        [
+            {
+                "group": g.name,
+                "accuracy": round(g.value, 5),
+                "low": round(g.low, 5),
+                "high": round(g.high, 5),
+                "n": g.n,
+            }
+            for g in result.test.groups
+        ]
+    )

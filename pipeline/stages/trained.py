@@ -1,0 +1,52 @@
+"""What `attribute` and `gradcam` both load: a method's models, data and test predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.artifacts.checkpoints import load_weights, weights_path
+from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.predictions import load_predictions
+from pipeline.core.results import DatasetInfo, EvaluationResult
+from pipeline.core.types import Int64Array, Split
+from pipeline.models.hardware import choose_device
+from pipeline.models.networks import Classifier
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One method's trained models with what they predicted on the test split (S seeds, N images)."""
+
+    info: DatasetInfo
+    test: Split
+    seeds: list[int]
+    models: list[Classifier]
+    predicted_SN: Int64Array
+    evaluation: EvaluationResult
+
+    @property
+    def worst_group(self) -> int:
+        return [g.name for g in self.info.groups].index(self.evaluation.test.worst_group.name)
+
+    @property
+    def best_group(self) -> int:
+        """The group with the highest test accuracy, of those with images."""
+        groups = self.evaluation.test.groups
+        return max(range(len(groups)), key=lambda g: groups[g].value if groups[g].n else -1.0)
+
+
+def load_trained(dataset: str, method: str) -> Trained:
+    data = dataset_dir(dataset)
+    test = load_split(data, "test")
+    seeds, predicted_SN = load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)
+    weights = model_dir(dataset, method) / "weights"
+    return Trained(
+        info=load_info(data),
+        test=test,
+        seeds=seeds,
+        models=[load_weights(weights_path(weights, seed)).to(choose_device()) for seed in seeds],
+        predicted_SN=predicted_SN,
+        evaluation=load_artifact(evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult),
+    )

@@ -1,0 +1,124 @@
+"""Train every seed of one method, resuming where a killed run stopped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from pipeline.core.errors import InputError
+from pipeline.core.progress import Progress
+from pipeline.core.results import DatasetInfo, EpochRecord, Provenance, TrainHistory
+from pipeline.core.settings import ErmSettings, GroupDroSettings, TrainSettings
+from pipeline.core.types import Split
+from pipeline.models.networks import build_model
+from pipeline.train.loop import Job, Outcome, train_seed
+
+_log = logging.getLogger(__name__)
+SaveWeights = Callable[[int, dict[str, Tensor], dict[str, Any]], None]
+
+
+class Store(Protocol):
+    """Where checkpoints go; `artifacts.checkpoints.CheckpointStore` is one."""
+
+    def save(self, name: str, state: dict[str, Any]) -> None: ...
+
+    def load(self, name: str) -> dict[str, Any] | None: ...
+
+
+def labels_used(method: ErmSettings | GroupDroSettings, origin: str) -> list[str]:
+    """Which labels a method saw, in training and in selection, in words for the report."""
+    groups = "group labels" if origin == "annotated" else "derived group labels"
+    used = ["class labels (train)"]
+    if isinstance(method, GroupDroSettings):
+        used.append(f"{groups} (train)")
+    if method.selection == "average":
+        used.append("class labels (validation, selection)")
+    elif method.selection == "worst_group":
+        used.append(f"class and {groups} (validation, selection)")
+    return used
+
+
+def train_method(
+    *,
+    name: str,
+    train: Split,
+    val: Split,
+    info: DatasetInfo,
+    settings: TrainSettings,
+    method: ErmSettings | GroupDroSettings,
+    store: Store,
+    save_weights: SaveWeights,
+    provenance: Provenance,
+) -> TrainHistory:
+    """Train `settings.seeds` one after the other and hand each one's weights to `save_weights`.
+
+    Raises:
+        InputError: no class or a single one, an empty validation split, an empty group (group DRO).
+        TrainingError: the loss is not finite.
+    """
+    _check(train, val, info)
+    started = time.monotonic()
+    outcomes: dict[int, Outcome] = {}
+    n_parameters = 0
+    for seed in settings.seeds:
+        spec = {"name": settings.model, "n_classes": len(info.classes), "width": settings.width}
+        model = build_model(
+            **spec, pretrained=settings.pretrained, mean=info.channel_mean, std=info.channel_std, seed=seed
+        )
+        n_parameters = sum(p.numel() for p in model.parameters())
+        job = Job(settings, method, seed, [g.name for g in info.groups], [g.n_train for g in info.groups])
+        resume = store.load(f"seed_{seed}")
+        if resume is not None:
+            _log.info(
+                "%s seed %d: going on from epoch %d, step %d", name, seed, resume["epoch"], resume["step"]
+            )
+        with Progress(f"{name} seed {seed}", total=settings.epochs, unit="epochs") as progress:
+            outcomes[seed] = train_seed(
+                model,
+                train,
+                val,
+                job,
+                resume=resume,
+                save=lambda state, seed=seed: store.save(f"seed_{seed}", state),  # type: ignore[misc]
+                report=lambda record, progress=progress: _report(record, progress),  # type: ignore[misc]
+            )
+        save_weights(seed, outcomes[seed].weights, spec)
+        last = outcomes[seed].history[outcomes[seed].selected_epoch]
+        _log.info(
+            "%s seed %d: epoch %d selected, validation average %.3f, worst group %s",
+            name, seed, last.epoch, last.val_average, "-" if last.val_worst is None else f"{last.val_worst:.3f}",
+        )  # fmt: skip
+    epochs = [record for outcome in outcomes.values() for record in outcome.history]
+    return TrainHistory(
+        provenance=provenance,
+        method=name,
+        labels_used=labels_used(method, info.attributes[0].origin),
+        model=settings.model,
+        n_parameters=n_parameters,
+        precision=next(iter(outcomes.values())).precision,
+        device=settings.device,
+        selection=method.selection,
+        selected_epoch={str(seed): outcome.selected_epoch for seed, outcome in outcomes.items()},
+        epochs=epochs,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _report(record: EpochRecord, progress: Progress) -> None:
+    progress.update(1)
+    _log.debug("epoch %d: loss %.4f, validation %.3f", record.epoch, record.train_loss, record.val_average)
+
+
+def _check(train: Split, val: Split, info: DatasetInfo) -> None:
+    if len(np.unique(train.labels)) < 2:
+        raise InputError(
+            f"{info.name}: training needs images of at least 2 classes, "
+            f"there are {len(np.unique(train.labels))}."
+        )
+    if len(val) == 0:
+        raise InputError(f"{info.name}: there are no validation images to select on; see data.val_fraction.")

@@ -1,0 +1,551 @@
+"""Synthetic but realistic audits for the report's tests.
+
+`photo_birds()` is a planted shortcut with everything present; `plain_hundred()` has no masks, one
+method, 60 derived groups and 100 classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import binomtest
+
+from pipeline.core.results import (
+    Association,
+    AttributeInfo,
+    AttributionResult,
+    CamOverlay,
+    ColorFinding,
+    ColorResult,
+    DatasetInfo,
+    EpochRecord,
+    Estimate,
+    EvaluationResult,
+    GradcamResult,
+    GroupAttribution,
+    GroupEstimate,
+    GroupInfo,
+    Influence,
+    Intervention,
+    MethodComparison,
+    Palette,
+    Predictability,
+    Provenance,
+    SeedResult,
+    SourceInfo,
+    SplitMetrics,
+    TargetAttribution,
+    TrainHistory,
+)
+from pipeline.core.settings import ColorSettings, ReportSettings
+from pipeline.core.types import UInt8Array
+from pipeline.report.pictures import PictureSource
+from pipeline.report.summary import ReportInputs
+
+SETTINGS = ReportSettings(
+    min_test=100, min_val=30, examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05
+)
+COLOR_SETTINGS = ColorSettings(
+    permutations=999, min_omega_squared=0.06, min_kappa=0.05, alpha=0.05, folds=5, seed=0
+)
+PROVENANCE = Provenance(
+    params_hash="4f2a90c1d7be",
+    versions={"python": "3.11.9", "torch": "2.15.0", "traker": "0.3.2", "grad-cam": "1.5.5"},
+    seeds=[0, 1, 2],
+    created="2026-03-02T09:41:00+00:00",
+)
+HOSTILE_CLASS = "<script>alert(1)</script>"
+HOSTILE_NAMES = [HOSTILE_CLASS, '"quo\'ted" & <b>bold</b>', "🦆 café", "طائر الماء \u202e txt", "x" * 300]
+
+
+def wilson(value: float, n: int) -> Estimate:
+    """An accuracy with its Wilson interval."""
+    found = binomtest(round(value * n), n)
+    interval = found.proportion_ci(method="wilson")
+    return Estimate(value=round(value * n) / n, low=interval.low, high=interval.high, n=n)
+
+
+def named(estimate: Estimate, name: str, *, sufficient: bool = True) -> GroupEstimate:
+    return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
+
+
+def around(value: float, half: float, n: int) -> Estimate:
+    return Estimate(value=value, low=value - half, high=value + half, n=n)
+
+
+def metrics(
+    accuracies: list[float], groups: list[GroupInfo], *, split: str = "test", seeds: int = 3
+) -> SplitMetrics:
+    """Split metrics with the given group accuracies; small groups are insufficient."""
+    sizes = [getattr(g, f"n_{split}") for g in groups]
+    rows = [
+        named(wilson(a, n), g.name, sufficient=g.n_test >= SETTINGS.min_test and g.n_val >= SETTINGS.min_val)
+        for a, n, g in zip(accuracies, sizes, groups, strict=True)
+    ]
+    enough = [row for row in rows if row.sufficient] or rows
+    worst = min(enough, key=lambda row: row.value)
+    total = sum(sizes)
+    average = wilson(sum(a * n for a, n in zip(accuracies, sizes, strict=True)) / total, total)
+    train = np.array([g.n_train for g in groups], float)
+    return SplitMetrics(
+        average=average,
+        adjusted_average=wilson(float(np.dot(accuracies, train) / train.sum()), total),
+        group_mean=wilson(float(np.mean(accuracies)), total),
+        worst_group=worst,
+        groups=rows,
+        per_seed=[
+            SeedResult(
+                seed=s,
+                average=average.value + 0.004 * (s - 1),
+                worst_group=worst.value + 0.01 * (s - 1),
+                worst_group_name=worst.name,
+                groups=[r.value + 0.01 * (s - 1) for r in rows],
+            )
+            for s in range(seeds)
+        ],
+        expected_worst_if_equal=average.value - 0.03,
+    )
+
+
+def history(
+    method: str, final: list[float], *, labels: list[str], seeds: int = 3, epochs: int = 20
+) -> TrainHistory:
+    """Curves that rise to the final group accuracies, slower where they end lower."""
+    rng = np.random.default_rng(len(method))
+    records = []
+    for seed in range(seeds):
+        for epoch in range(1, epochs + 1):
+            accuracy = [
+                float(np.clip(a * (1 - np.exp(-epoch * a / 2.5)) + rng.normal(0, 0.015), 0, 1)) for a in final
+            ]
+            records.append(
+                EpochRecord(
+                    seed=seed,
+                    epoch=epoch,
+                    train_loss=float(np.exp(-epoch / 5)),
+                    train_accuracy=[None, *accuracy[1:]],
+                    val_accuracy=list(accuracy),
+                    val_average=float(np.mean(accuracy)),
+                    val_worst=min(accuracy),
+                    seconds=2.0,
+                )
+            )
+    return TrainHistory(
+        provenance=PROVENANCE,
+        method=method,
+        labels_used=labels,
+        model="small_resnet",
+        n_parameters=412_345,
+        precision="fp32",
+        device="cpu",
+        selection="average" if method == "erm" else "worst_group",
+        selected_epoch={str(s): epochs - s for s in range(seeds)},
+        epochs=records,
+        seconds=125.0,
+    )
+
+
+def predictability(target: str, *, kappa: float, n: int, k: int, p: float = 0.001) -> Predictability:
+    return Predictability(
+        target=target,
+        fitted_on="train",
+        read_on="train (cross-fitted)" if target == "label" else "test",
+        n=n,
+        n_classes=k,
+        balanced_accuracy=1 / k + kappa * (1 - 1 / k),
+        kappa=kappa,
+        low=kappa - 0.03,
+        high=kappa + 0.03,
+        p_value=p,
+        v_information_bits=0.21,
+    )
+
+
+def color_result(
+    classes: list[str], associations: list[Association], *, kappa: float, p: float = 0.001
+) -> ColorResult:
+    findings = [
+        ColorFinding(
+            feature="ring_lightness_mean",
+            region="ring",
+            target="label",
+            omega_squared=0.31,
+            p_value=0.001,
+            q_value=0.004,
+            class_name=classes[0],
+            auroc=0.84,
+            auroc_low=0.81,
+            auroc_high=0.87,
+            confirmed=True,
+            sentence=f"The border of {classes[0]} images is darker than that of the other classes.",
+        ),
+        ColorFinding(
+            feature="whole_hue_sin",
+            region="whole",
+            target="label",
+            omega_squared=0.12,
+            p_value=0.002,
+            q_value=0.011,
+            class_name=classes[-1],
+            auroc=0.61,
+            auroc_low=0.52,
+            auroc_high=0.70,
+            confirmed=False,
+            sentence=f"The hue of {classes[-1]} images is shifted to green.",
+        ),
+    ]
+    k = len(classes)
+    return ColorResult(
+        provenance=PROVENANCE,
+        n_features=78,
+        n_permutations=999,
+        findings=findings if kappa > 0.05 else [],
+        color_only=predictability("label", kappa=kappa, n=4795, k=k, p=p),
+        color_only_test=predictability("label", kappa=kappa / 2, n=5794, k=k, p=p),
+        color_to_attribute=predictability("place", kappa=0.6, n=5794, k=2) if associations else None,
+        associations=associations,
+        palettes=[
+            Palette(
+                class_name=name,
+                colors=[
+                    f"#{(i * 37 + 60) % 256:02x}{(i * 91 + 90) % 256:02x}{c:02x}"
+                    for c in (40, 90, 140, 190, 230)
+                ],
+                shares=[0.34, 0.26, 0.19, 0.13, 0.08],
+            )
+            for i, name in enumerate(classes)
+        ],
+        seconds=12.0,
+    )
+
+
+def attribution_result(
+    method: str, groups: list[GroupInfo], matrix: np.ndarray[Any, np.dtype[np.float64]], *, worst: int
+) -> AttributionResult:
+    rng = np.random.default_rng(3)
+
+    def influences(sign: int, count: int) -> list[Influence]:
+        return [
+            Influence(
+                id=int(rng.integers(0, 200)), group=int(rng.integers(len(groups))), score=sign * 0.4 / (i + 1)
+            )
+            for i in range(count)
+        ]
+
+    targets = [
+        TargetAttribution(
+            id=1000 + 10 * g + i,
+            label=g % 2,
+            group=g,
+            predicted=(g + (i == 0)) % 2,
+            correct_share=0.0 if i == 0 else 2 / 3,
+            helpful=influences(1, 5),
+            harmful=influences(-1, 5),
+        )
+        for g in range(min(len(groups), 8))
+        for i in range(3)
+    ]
+    return AttributionResult(
+        provenance=PROVENANCE,
+        method=method,
+        library="traker 0.3.2",
+        n_models=3,
+        proj_dim=2048,
+        ridge=0.01,
+        n_train=2000,
+        n_train_total=4795,
+        n_targets=len(targets),
+        seconds=341.0,
+        groups=[
+            GroupAttribution(
+                train_group=groups[i].name,
+                test_group=groups[j].name,
+                value=float(matrix[i, j]),
+                low=float(matrix[i, j]) - 0.004,
+                high=float(matrix[i, j]) + 0.004,
+            )
+            for i in range(len(groups))
+            for j in range(len(groups))
+        ],
+        targets=targets,
+        most_harmful_to_worst=influences(-1, 14),
+        flipped_share_in_harmful=0.31,
+        flipped_share_overall=0.03,
+    )
+
+
+def gradcam_result(method: str, groups: list[GroupInfo], *, masks: bool, worst: int) -> GradcamResult:
+    return GradcamResult(
+        provenance=PROVENANCE,
+        method=method,
+        library="grad-cam 1.5.5",
+        layer="stages.3",
+        cells=[4, 4],
+        n_images=200,
+        n_models=3,
+        blank_rate=0.015,
+        energy_in_mask=around(0.38, 0.03, 197) if masks else None,
+        mask_area=0.22 if masks else None,
+        lift=around(1.7, 0.2, 197) if masks else None,
+        groups=[named(around(0.3 + 0.05 * i, 0.05, 50), g.name) for i, g in enumerate(groups)]
+        if masks
+        else [],
+        overlays=[
+            CamOverlay(
+                id=1000 + i,
+                group=worst if i < 3 else 0,
+                predicted=0,
+                label=1 if i < 3 else 0,
+                role="failure_in_worst_group" if i < 3 else "success_in_best_group",
+                image=f"overlay_{i}.png",
+                energy_in_mask=0.1 * (i + 1) if masks else None,
+            )
+            for i in range(6)
+        ],
+        seconds=20.0,
+    )
+
+
+def interventions(groups: list[GroupInfo], *, masks: bool, excess: float) -> list[Intervention]:
+    found = [
+        Intervention(
+            name="greyscale",
+            description="Color removed, lightness kept.",
+            flip_rate=around(0.05, 0.01, 5794),
+            flip_rate_control=None,
+            accuracy_change=around(-0.01, 0.008, 5794),
+            worst_group_change=around(-0.02, 0.03, 642),
+            groups=[named(wilson(0.06, g.n_test), g.name, sufficient=g.n_test >= 100) for g in groups],
+        )
+    ]
+    if masks:
+        found.append(
+            Intervention(
+                name="background_swap",
+                description="Each foreground on the background of a test image with another value of place.",
+                flip_rate=around(0.06 + excess, 0.012, 5794),
+                flip_rate_control=around(0.06, 0.006, 5794),
+                accuracy_change=around(-0.8 * excess, 0.012, 2897),
+                worst_group_change=around(-1.1 * excess, 0.03, 642),
+                groups=[named(wilson(0.05 + 0.05 * i, g.n_test), g.name) for i, g in enumerate(groups)],
+            )
+        )
+    return found
+
+
+def photo_birds(
+    *, class_names: tuple[str, str] = ("landbird", "waterbird"), planted: bool = True
+) -> ReportInputs:
+    """A planted background shortcut (or none), two methods, masks, everything present."""
+    land, water = class_names
+    groups = [
+        GroupInfo(name=f"{label} / {place}", label=label, attribute=place, n_train=t, n_val=v, n_test=n)
+        for label, place, t, v, n in (
+            (land, "land", 3498, 467, 2255),
+            (land, "water", 184, 466, 2255),
+            (water, "land", 56, 133, 642),
+            (water, "water", 1057, 133, 642),
+        )
+    ]
+    info = DatasetInfo(
+        provenance=PROVENANCE,
+        name="photo_birds",
+        title="Birds on photographs",
+        classes=[land, water],
+        group_labels=[land, water],
+        class_to_group_label=[0, 1],
+        attributes=[
+            AttributeInfo(
+                name="place",
+                values=["land", "water"],
+                origin="annotated",
+                description="What the bird stands on.",
+            )
+        ],
+        groups=groups,
+        n={"train": 4795, "val": 1199, "test": 5794},
+        image_size=64,
+        has_masks=True,
+        n_label_flips=144,
+        notes=["Three species are marked as waterbirds because their names contain “tern”."],
+        channel_mean=[0.5, 0.5, 0.4],
+        channel_std=[0.2, 0.2, 0.2],
+        source_info=SourceInfo(
+            source="Published archive",
+            licence="not stated",
+            citation="Sagawa et al. 2020",
+            checksums={"birds.tar.gz": "d41d8cd98f00b204e9800998ecf8427e"},
+        ),
+    )
+    table = [[3498, 184], [56, 1057]] if planted else [[1841, 1841], [557, 556]]
+    association = Association(
+        attribute="place",
+        split="train",
+        cramers_v=0.87 if planted else 0.0,
+        p_value=1e-9 if planted else 0.9,
+        n=4795,
+        table=table,
+    )
+    before = [0.985, 0.78, 0.62, 0.95] if planted else [0.93, 0.935, 0.92, 0.925]
+    after = [0.94, 0.90, 0.84, 0.90] if planted else [0.93, 0.93, 0.92, 0.93]
+    matrix = np.full((4, 4), 0.002) + np.eye(4) * 0.03
+    matrix[0, 2] = matrix[3, 1] = -0.021 if planted else 0.001
+    labels = {"erm": ["class label"], "group_dro": ["class label", "group label (training and selection)"]}
+    accuracies = {"erm": before, "group_dro": after}
+    evaluations = {
+        method: EvaluationResult(
+            provenance=PROVENANCE,
+            method=method,
+            labels_used=labels[method],
+            seeds=[0, 1, 2],
+            selection="average" if method == "erm" else "worst_group",
+            val=metrics(values, groups, split="val"),
+            test=metrics(values, groups),
+            interventions=interventions(
+                groups, masks=True, excess=(0.22 if method == "erm" else 0.08) if planted else 0.004
+            ),
+            train_label_noise_caught=0.42,
+        )
+        for method, values in accuracies.items()
+    }
+    gain = after[2] - before[2]
+    return ReportInputs(
+        info=info,
+        color=color_result(
+            [land, water], [association], kappa=0.34 if planted else 0.01, p=0.001 if planted else 0.4
+        ),
+        settings=SETTINGS,
+        color_settings=COLOR_SETTINGS,
+        params_hash=PROVENANCE.params_hash,
+        command="python -m pipeline report photo_birds",
+        provenance=PROVENANCE,
+        histories={m: history(m, values, labels=labels[m]) for m, values in accuracies.items()},
+        evaluations=evaluations,
+        attributions={m: attribution_result(m, groups, matrix, worst=2) for m in accuracies},
+        gradcams={m: gradcam_result(m, groups, masks=True, worst=2) for m in accuracies},
+        comparisons=[
+            MethodComparison(
+                baseline="erm",
+                method="group_dro",
+                group=groups[2].name,
+                gain=around(gain, 0.04, 642),
+                worst_group_gain=around(gain - 0.01, 0.045, 642),
+                p_value=1e-4 if planted else 0.8,
+                per_seed_gain=[gain - 0.02, gain, gain + 0.02],
+            )
+        ],
+    )
+
+
+def hostile_birds() -> ReportInputs:
+    """`photo_birds` whose class names attack the page."""
+    inputs = photo_birds(class_names=(HOSTILE_CLASS, HOSTILE_NAMES[4]))
+    info = inputs.info.model_copy(
+        update={
+            "title": HOSTILE_NAMES[1],
+            "notes": HOSTILE_NAMES,
+            "skipped": [f"bad/{n}.png" for n in HOSTILE_NAMES],
+        }
+    )
+    color = color_result([HOSTILE_NAMES[3], HOSTILE_NAMES[2]], inputs.color.associations, kappa=0.3)
+    return replace(inputs, info=info, color=color)
+
+
+def plain_hundred() -> ReportInputs:
+    """100 classes, 20 superclasses x 3 derived levels = 60 groups, no masks, one method and seed."""
+    classes = [f"class {i:03d}" for i in range(100)]
+    labels = [f"superclass {i:02d}" for i in range(20)]
+    rng = np.random.default_rng(0)
+    groups = [
+        GroupInfo(
+            name=f"{label} / {level}",
+            label=label,
+            attribute=level,
+            n_train=int(rng.integers(200, 1200)),
+            n_val=int(rng.integers(20, 120)),
+            n_test=int(rng.integers(60, 260)),
+        )
+        for label in labels
+        for level in ("dark", "medium", "bright")
+    ]
+    info = DatasetInfo(
+        provenance=PROVENANCE,
+        name="plain_hundred",
+        title="One hundred plain classes",
+        classes=classes,
+        group_labels=labels,
+        class_to_group_label=[i // 5 for i in range(100)],
+        attributes=[
+            AttributeInfo(
+                name="ring_lightness",
+                values=["dark", "medium", "bright"],
+                origin="derived",
+                description="Lightness of the outer border, cut at the terciles of the training images.",
+            )
+        ],
+        groups=groups,
+        n={"train": 45_000, "val": 5_000, "test": 10_000},
+        image_size=32,
+        has_masks=False,
+        channel_mean=[0.5, 0.5, 0.4],
+        channel_std=[0.2, 0.2, 0.2],
+        source_info=SourceInfo(source="A local folder", licence="CC BY 4.0"),
+    )
+    accuracies = [float(a) for a in rng.uniform(0.45, 0.8, len(groups))]
+    matrix = rng.normal(0, 0.01, (60, 60))
+    return ReportInputs(
+        info=info,
+        color=color_result(classes, [], kappa=0.11),
+        settings=SETTINGS,
+        color_settings=COLOR_SETTINGS,
+        params_hash=PROVENANCE.params_hash,
+        command="python -m pipeline report plain_hundred",
+        provenance=PROVENANCE,
+        histories={"erm": history("erm", accuracies, labels=["class label"], seeds=1, epochs=8)},
+        evaluations={
+            "erm": EvaluationResult(
+                provenance=PROVENANCE,
+                method="erm",
+                labels_used=["class label"],
+                seeds=[0],
+                selection="average",
+                val=metrics(accuracies, groups, split="val", seeds=1),
+                test=metrics(accuracies, groups, seeds=1),
+                interventions=interventions(groups, masks=False, excess=0),
+            )
+        },
+        attributions={"erm": attribution_result("erm", groups, matrix, worst=0)},
+        gradcams={"erm": gradcam_result("erm", groups, masks=False, worst=0)},
+    )
+
+
+def bare() -> ReportInputs:
+    """Data and colors only: no model was trained."""
+    inputs = photo_birds()
+    return replace(inputs, histories={}, evaluations={}, attributions={}, gradcams={}, comparisons=[])
+
+
+def picture_source(inputs: ReportInputs) -> PictureSource:
+    """Deterministic pictures: a disc on a gradient, its colors set by the id."""
+    size = inputs.info.image_size
+    grid = np.stack(np.mgrid[0:size, 0:size], axis=-1) / size
+
+    def pixels(image: int) -> UInt8Array:
+        hue = np.array([(image * 53) % 200 + 30, (image * 97) % 200 + 30, (image * 29) % 200 + 30])
+        disc = ((grid - 0.5) ** 2).sum(-1) < 0.08
+        picture = np.where(disc[..., None], hue, 255 * grid.mean(-1, keepdims=True))
+        return picture.astype(np.uint8)
+
+    def overlay(method: str, name: str) -> UInt8Array:
+        heat = np.exp(-20 * ((grid - 0.3) ** 2).sum(-1, keepdims=True)) * np.array([255, 60, 30])
+        return np.clip(0.5 * pixels(len(method) + len(name)) + heat, 0, 255).astype(np.uint8)
+
+    return PictureSource(
+        pixels=pixels,
+        overlay=overlay,
+        train_ids={g: list(range(g, 200, len(inputs.info.groups))) for g in range(len(inputs.info.groups))},
+        file_name=lambda image: f"images/{image:05d}.png",
+        known_wrong=frozenset(range(0, 200, 11)),
+    )

@@ -1,0 +1,116 @@
+"""The training loop: resume, selection, isolation from evaluation, and bad numbers."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.core.errors import TrainingError
+from pipeline.models.networks import Classifier, build_model
+from pipeline.models.predict import predict_logits
+from pipeline.train.loop import Job, Outcome, _Run, train_seed
+from tests.train_fixtures import GROUP_NAMES, make_dro, make_erm, make_settings, make_split
+
+TRAIN, VAL = make_split(160), make_split(64, name="val", strength=0.5)
+
+
+def make_model(seed: int = 0) -> Classifier:
+    return build_model(
+        "small_resnet", n_classes=2, width=4, pretrained=False, mean=[0.4] * 3, std=[0.2] * 3, seed=seed
+    )
+
+
+def make_job(method: Any = None, **settings: Any) -> Job:
+    counts = np.bincount(TRAIN.groups, minlength=4).tolist()
+    return Job(make_settings(**settings), method or make_erm(), 0, GROUP_NAMES, counts)
+
+
+def train(job: Job, resume: Any = None, save: Any = None) -> Outcome:
+    return train_seed(
+        make_model(), TRAIN, VAL, job, resume=resume, save=save or (lambda state: None), report=lambda r: None
+    )
+
+
+def without_seconds(outcome: Outcome) -> list[dict[str, Any]]:
+    return [record.model_dump(exclude={"seconds"}) for record in outcome.history]
+
+
+@pytest.mark.parametrize("method", [make_erm(), make_dro(adjustment=1.0)], ids=["erm", "group_dro"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resume_from_any_checkpoint_is_bit_identical(method: Any, precision: str) -> None:
+    job = make_job(method, checkpoint_seconds=1e-9, augment="flip_crop", precision=precision, epochs=2)
+    saved: list[Any] = []
+    whole = train(job, save=lambda state: saved.append(copy.deepcopy(state)))
+    assert len(saved) == 2 * 5 + 2, "every step and every epoch"
+    for state in (saved[2], saved[5], saved[-2]):
+        again = train(job, resume=state)
+        assert again.selected_epoch == whole.selected_epoch
+        assert without_seconds(again) == without_seconds(whole)
+        for key, value in whole.weights.items():
+            assert torch.equal(value, again.weights[key]), key
+
+
+def test_a_checkpoint_after_the_last_epoch_trains_nothing_more() -> None:
+    saved: list[Any] = []
+    job = make_job(epochs=2)
+    whole = train(job, save=lambda state: saved.append(copy.deepcopy(state)))
+    again = train(job, resume=saved[-1])
+    assert without_seconds(again) == without_seconds(whole)
+
+
+def test_validation_changes_neither_group_weights_nor_model() -> None:
+    run = _Run(make_model(), TRAIN, make_job(make_dro()))
+    run.train_step(run.order(0)[:32], 0, 0, 5)
+    before = copy.deepcopy(run.state())
+    run.finish_epoch(0, VAL)
+    assert torch.equal(before["weights_G"], run.weights_G)
+    for key, value in before["model"].items():
+        assert torch.equal(value, run.model.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("rule", ["average", "worst_group", "last"])
+def test_selected_weights_are_those_of_the_best_validation_epoch(rule: str) -> None:
+    outcome = train(make_job(make_erm(rule), epochs=4, lr=0.2))
+    metric = {
+        "average": [r.val_average for r in outcome.history],
+        "worst_group": [r.val_worst for r in outcome.history],
+        "last": list(range(4)),
+    }[rule]
+    assert outcome.selected_epoch == max(range(4), key=lambda e: (metric[e], e))
+    model = make_model()
+    model.load_state_dict(outcome.weights)
+    accuracy = (predict_logits(model, VAL.images).argmax(1) == VAL.labels).mean()
+    assert accuracy == pytest.approx(outcome.history[outcome.selected_epoch].val_average)
+
+
+def test_history_has_every_group_and_the_weights_of_group_dro() -> None:
+    outcome = train(make_job(make_dro(), epochs=1))
+    record = outcome.history[0]
+    assert len(record.val_accuracy) == len(record.train_accuracy) == 4
+    assert sum(record.group_weights or []) == pytest.approx(1)
+    assert record.val_worst == min(a for a in record.val_accuracy if a is not None)
+
+
+def test_group_dro_beats_erm_on_the_planted_shortcut() -> None:
+    worst = {}
+    for name, method in {"erm": make_erm(), "dro": make_dro()}.items():
+        outcome = train(make_job(method, epochs=4))
+        worst[name] = outcome.history[outcome.selected_epoch].val_worst or 0.0
+    assert worst["dro"] >= worst["erm"] + 0.1
+
+
+def test_nan_loss_stops_with_a_remedy_and_keeps_the_last_checkpoint() -> None:
+    saved: list[Any] = []
+    with pytest.raises(TrainingError, match=r"loss became (nan|inf).*Lower\s+train.lr"):
+        train(make_job(lr=1e30, schedule="constant", epochs=2), save=saved.append)
+    assert all(np.isfinite(float(state["counts"][0])) for state in saved)
+
+
+def test_seeds_give_different_models_and_the_same_seed_the_same() -> None:
+    a, b, c = make_model(0), make_model(0), make_model(1)
+    assert torch.equal(a.head.weight, b.head.weight)
+    assert not torch.equal(a.head.weight, c.head.weight)
