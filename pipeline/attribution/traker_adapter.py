@@ -22,9 +22,7 @@ import contextlib
 import copy
 import importlib.metadata
 import io
-import json
 import logging
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +40,7 @@ from pipeline.attribution.fingerprint import fingerprint
 from pipeline.attribution.progress import track
 from pipeline.attribution.projector import BlockSketch
 from pipeline.attribution.selection import Examples
+from pipeline.attribution.work_folder import prepare
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.settings import AttributeSettings
 from pipeline.core.types import Float32Array, Float64Array
@@ -152,8 +151,9 @@ class TrakStore:
             "device": device,
         }
         self.folder = work_dir / f"trak_{fingerprint(models, train=train, targets=targets, facts=facts)}"
-        self._remove_others(work_dir)
-        self._check_disk(len(models))
+        # all features and target gradients, and the training gradients of the model at work
+        rows = len(models) * (len(train) + len(targets)) + len(train)
+        prepare(self.folder, final_bytes=4 * rows * settings.proj_dim)
         with _quiet():
             self._traker = self._open(copy.deepcopy(models[0]).to(device), n_parameters)
 
@@ -191,7 +191,6 @@ class TrakStore:
         return scores
 
     def _open(self, model: nn.Module, n_parameters: int) -> Any:
-        _repair(self.folder)
         traker = TRAKer(
             model=model,
             task=ImageClassificationModelOutput(),
@@ -262,24 +261,6 @@ class TrakStore:
         array: Float32Array = np.load(self.folder / str(model_id) / name, mmap_mode="r+")
         return array
 
-    def _remove_others(self, work_dir: Path) -> None:
-        for other in work_dir.glob("trak_*"):
-            if other != self.folder:
-                shutil.rmtree(other, ignore_errors=True)
-
-    def _check_disk(self, n_models: int) -> None:
-        """Writing to a memory map on a full disk kills the process without a message."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        rows = (n_models + 1) * len(self._train) + n_models * len(self._targets)
-        held = sum(file.stat().st_blocks * 512 for file in self.folder.rglob("*.mmap"))
-        need = 4 * rows * self._settings.proj_dim - held
-        free = shutil.disk_usage(self.folder).free
-        if need > free:
-            raise InputError(
-                f"attribution needs {need / 1e9:.1f} GB under {self.folder.parent} and {free / 1e9:.1f} GB "
-                "are free. Free some space, or lower attribute.proj_dim, max_train or max_models."
-            )
-
 
 def check_sizes(*, n_train: int, settings: AttributeSettings) -> None:
     """Refuse sizes at which the scores would be meaningless.
@@ -298,19 +279,6 @@ def check_sizes(*, n_train: int, settings: AttributeSettings) -> None:
             "attribute.ridge = 0: the scores would be arbitrary. Set attribute.ridge above 0 (0.01 serves) "
             f"or attribute.proj_dim to {n_train // 2} or less."
         )
-
-
-def _repair(folder: Path) -> None:
-    """Mend JSON files that a kill left half written; the flags in the arrays tell what is done."""
-    for file in folder.glob("*.json"):
-        try:
-            json.loads(file.read_text())
-        except ValueError:
-            if file.stem.startswith("id_"):
-                state = {file.stem.removeprefix("id_"): {"is_featurized": 0, "is_finalized": 0}}
-                file.write_text(json.dumps(state))
-            else:
-                file.unlink()
 
 
 @contextlib.contextmanager

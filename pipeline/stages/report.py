@@ -50,7 +50,7 @@ A = TypeVar("A", bound=Artifact)
 def run(dataset: str) -> None:
     params = read_params()
     settings = params.dataset(dataset)
-    methods = list(params.active_methods)
+    methods: list[str] = list(params.active_methods)
     data = dataset_dir(dataset)
     page = reports_dir() / f"{dataset}.html"
     with exclusive("report", dataset, outputs=[page, page.with_suffix(".json"), card_path(dataset)]):
@@ -132,7 +132,9 @@ def _picture_source(dataset: str) -> PictureSource:
     return PictureSource(
         pixels=lambda image_id: np.asarray(images[image_id]),
         overlay=lambda method, name: _read_image(gradcam_dir(dataset, method) / "overlays" / name),
-        train_ids={int(group): rows["id"].tolist() for group, rows in train.groupby("group")},
+        train_ids={
+            g: train.loc[train["group"] == g, "id"].tolist() for g in train["group"].unique().tolist()
+        },
         file_name=lambda image_id: str(samples["file"].iloc[image_id]),
         known_wrong=wrong,
     )

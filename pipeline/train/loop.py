@@ -32,7 +32,7 @@ from pipeline.train.schedule import build_optimizer, learning_rate
 
 State = dict[str, Any]
 Save = Callable[[State], None]
-Report = Callable[[EpochRecord], None]
+Tick = Callable[[int], None]  # how many more steps are done
 CHECK_LOSS_EVERY = 16  # steps; reading a loss makes a GPU wait
 
 
@@ -58,7 +58,7 @@ class Outcome:
 
 
 def train_seed(
-    model: Classifier, train: Split, val: Split, job: Job, *, resume: State | None, save: Save, report: Report
+    model: Classifier, train: Split, val: Split, job: Job, *, resume: State | None, save: Save, tick: Tick
 ) -> Outcome:
     """Train `model` in place and return the weights of the selected epoch.
 
@@ -69,23 +69,24 @@ def train_seed(
         InputError: group DRO with an empty group.
     """
     run = _Run(model, train, job)
+    settings = job.settings
+    n_steps = steps_per_epoch(len(train), settings.batch_size)
     if resume is not None:
         run.restore(resume)
-    settings = job.settings
+        tick(run.epoch * n_steps + run.step)
     last_save = time.monotonic()
     for epoch in range(run.epoch, settings.epochs):
         order = run.order(epoch)
-        n_steps = _steps_per_epoch(len(order), settings.batch_size)
         for step in range(run.step, n_steps):
             rows = order[step * settings.batch_size : (step + 1) * settings.batch_size]
             run.train_step(rows, epoch, step, n_steps)
+            tick(1)
             if time.monotonic() - last_save > settings.checkpoint_seconds:
                 run.check_loss()
                 save(run.state())
                 last_save = time.monotonic()
         run.check_loss()
-        record = run.finish_epoch(epoch, val)
-        report(record)
+        run.finish_epoch(epoch, val)
         save(run.state())
         last_save = time.monotonic()
     weights = run.best_weights if run.best_weights is not None else _copy_weights(model)
@@ -196,7 +197,7 @@ class _Run:
                 "settings start afresh."
             )
 
-    def finish_epoch(self, epoch: int, val: Split) -> EpochRecord:
+    def finish_epoch(self, epoch: int, val: Split) -> None:
         """Validate, select, record, and make ready for the next epoch."""
         logits = predict_logits(self.model, val.images, device=self.device)
         correct_N = logits.argmax(1) == val.labels
@@ -221,7 +222,6 @@ class _Run:
         self._select(record)
         self.epoch, self.step = epoch + 1, 0
         self._reset_epoch()
-        return record
 
     def _select(self, record: EpochRecord) -> None:
         rule = self.job.method.selection
@@ -257,7 +257,8 @@ class _Run:
         self.loss_sum, self.n_seen, self.correct_G, self.seen_G = state["counts"]
 
 
-def _steps_per_epoch(n: int, batch_size: int) -> int:
+def steps_per_epoch(n: int, batch_size: int) -> int:
+    """Optimizer steps in one pass over n images."""
     # a last batch of one image would break batch normalisation: it is dropped
     full, rest = divmod(n, batch_size)
     return full + (rest > 1)

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from pipeline.core.errors import InputError
 from pipeline.core.progress import Progress
-from pipeline.core.results import DatasetInfo, EpochRecord, Provenance, TrainHistory
+from pipeline.core.results import DatasetInfo, Provenance, TrainHistory
 from pipeline.core.settings import ErmSettings, GroupDroSettings, TrainSettings
 from pipeline.core.types import Split
-from pipeline.models.networks import build_model
-from pipeline.train.loop import Job, Outcome, train_seed
+from pipeline.models.networks import Classifier, build_model
+from pipeline.train.loop import Job, Outcome, steps_per_epoch, train_seed
 
 _log = logging.getLogger(__name__)
 SaveWeights = Callable[[int, dict[str, Tensor], dict[str, Any]], None]
@@ -66,33 +66,20 @@ def train_method(
     outcomes: dict[int, Outcome] = {}
     n_parameters = 0
     for seed in settings.seeds:
-        spec = {"name": settings.model, "n_classes": len(info.classes), "width": settings.width}
         model = build_model(
-            **spec, pretrained=settings.pretrained, mean=info.channel_mean, std=info.channel_std, seed=seed
+            settings.model,
+            n_classes=len(info.classes),
+            width=settings.width,
+            pretrained=settings.pretrained,
+            mean=info.channel_mean,
+            std=info.channel_std,
+            seed=seed,
         )
         n_parameters = sum(p.numel() for p in model.parameters())
         job = Job(settings, method, seed, [g.name for g in info.groups], [g.n_train for g in info.groups])
-        resume = store.load(f"seed_{seed}")
-        if resume is not None:
-            _log.info(
-                "%s seed %d: going on from epoch %d, step %d", name, seed, resume["epoch"], resume["step"]
-            )
-        with Progress(f"{name} seed {seed}", total=settings.epochs, unit="epochs") as progress:
-            outcomes[seed] = train_seed(
-                model,
-                train,
-                val,
-                job,
-                resume=resume,
-                save=lambda state, seed=seed: store.save(f"seed_{seed}", state),  # type: ignore[misc]
-                report=lambda record, progress=progress: _report(record, progress),  # type: ignore[misc]
-            )
+        outcomes[seed] = _train_or_resume(model, train, val, job, store, f"{name} seed {seed}")
+        spec = {"name": settings.model, "n_classes": len(info.classes), "width": settings.width}
         save_weights(seed, outcomes[seed].weights, spec)
-        last = outcomes[seed].history[outcomes[seed].selected_epoch]
-        _log.info(
-            "%s seed %d: epoch %d selected, validation average %.3f, worst group %s",
-            name, seed, last.epoch, last.val_average, "-" if last.val_worst is None else f"{last.val_worst:.3f}",
-        )  # fmt: skip
     epochs = [record for outcome in outcomes.values() for record in outcome.history]
     return TrainHistory(
         provenance=provenance,
@@ -109,9 +96,32 @@ def train_method(
     )
 
 
-def _report(record: EpochRecord, progress: Progress) -> None:
-    progress.update(1)
-    _log.debug("epoch %d: loss %.4f, validation %.3f", record.epoch, record.train_loss, record.val_average)
+def _train_or_resume(
+    model: Classifier, train: Split, val: Split, job: Job, store: Store, label: str
+) -> Outcome:
+    """One seed, from its last checkpoint where there is one, with progress and a closing line."""
+    key = f"seed_{job.seed}"
+    resume = store.load(key)
+    if resume is not None:
+        _log.info("%s: going on from epoch %d, step %d", label, resume["epoch"], resume["step"])
+    total = job.settings.epochs * steps_per_epoch(len(train), job.settings.batch_size)
+    with Progress(label, total=total, unit="steps") as progress:
+        outcome = train_seed(
+            model,
+            train,
+            val,
+            job,
+            resume=resume,
+            save=lambda state: store.save(key, state),
+            tick=progress.update,
+        )
+    chosen = outcome.history[outcome.selected_epoch]
+    worst = "-" if chosen.val_worst is None else f"{chosen.val_worst:.3f}"
+    _log.info(
+        "%s: epoch %d selected, validation average %.3f, worst group %s",
+        label, chosen.epoch, chosen.val_average, worst,
+    )  # fmt: skip
+    return outcome
 
 
 def _check(train: Split, val: Split, info: DatasetInfo) -> None:

@@ -31,7 +31,7 @@ def make_job(method: Any = None, **settings: Any) -> Job:
 
 def train(job: Job, resume: Any = None, save: Any = None) -> Outcome:
     return train_seed(
-        make_model(), TRAIN, VAL, job, resume=resume, save=save or (lambda state: None), report=lambda r: None
+        make_model(), TRAIN, VAL, job, resume=resume, save=save or (lambda state: None), tick=lambda n: None
     )
 
 

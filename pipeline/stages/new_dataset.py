@@ -1,0 +1,41 @@
+"""`new-dataset`: add a folder or table of images to params.yaml and preview what it holds."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline.artifacts.paths import downloads_dir
+from pipeline.core.errors import InputError
+from pipeline.core.settings import NAME_PATTERN, Params
+from pipeline.data.entry import new_dataset_entry
+from pipeline.data.params_file import activate, write_entry
+from pipeline.data.preview import preview
+from pipeline.data.registry import load_raw
+from pipeline.stages.params_file import PARAMS_PATH, read_params
+
+
+def run(options: argparse.Namespace) -> None:
+    """Guess the entry, try it, show what it finds, and only then write it."""
+    if not NAME_PATTERN.match(options.name):
+        raise InputError(
+            f"dataset name {options.name!r} is not allowed: use a-z, 0-9 and _ only, because DVC builds "
+            "stage names from it."
+        )
+    params = read_params()
+    entry = new_dataset_entry(
+        options.name,
+        options.path,
+        file=options.file_column,
+        label=options.label_column,
+        split=options.split_column,
+        attributes=options.attribute_column,
+        image_size=options.image_size,
+    )
+    changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}
+    settings = Params.model_validate(changed).dataset(options.name)
+    print(preview(load_raw(settings.source, downloads_dir() / options.name)))
+    write_entry(PARAMS_PATH, options.name, entry, overwrite=options.overwrite)
+    if options.activate:
+        activate(PARAMS_PATH, options.name)
+    print(f"\nwrote datasets.{options.name} to {PARAMS_PATH}")
+    print("run it:  dvc repro" if options.activate else f"run it:  set `active: [{options.name}]`, then dvc repro")

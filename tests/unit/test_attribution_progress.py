@@ -1,0 +1,25 @@
+"""Progress without a terminal: every item once, a line now and then."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from pipeline.attribution import progress
+
+
+def test_items_pass_through_and_lines_say_how_far(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    with caplog.at_level(logging.INFO, logger=progress.__name__):
+        assert list(progress.track(["a", "b", "c"], "gradients")) == ["a", "b", "c"]
+    assert "gradients: 2 of 3 batches" in caplog.text
+
+
+def test_quick_loops_stay_silent(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger=progress.__name__):
+        assert list(progress.track([], "gradients")) == []
+        assert list(progress.track([1], "gradients")) == [1]
+    assert caplog.text == ""

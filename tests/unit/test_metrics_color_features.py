@@ -1,0 +1,108 @@
+"""Hand-worked colors: primaries, rings, gray, and images that must not bleed into their neighbors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import UInt8Array
+from pipeline.metrics.color_features import (
+    FEATURES,
+    REGIONS,
+    FeatureName,
+    color_features,
+    lab_histogram,
+    ring_hue,
+    ring_lightness,
+    ring_mask,
+)
+
+
+def plain(*colors: tuple[int, int, int], side: int = 16) -> UInt8Array:
+    return np.array(colors, np.uint8)[:, None, None, :].repeat(side, 1).repeat(side, 2)
+
+
+def test_ring_is_an_eighth_of_the_side_and_at_least_one_pixel() -> None:
+    assert ring_mask(32, 32).sum() == 32 * 32 - 24 * 24
+    assert ring_mask(8, 8).sum() == 28
+    assert ring_mask(5, 5).sum() == 16
+
+
+def test_ring_features_ignore_the_center() -> None:
+    images = plain((0, 0, 255))
+    images[:, 2:-2, 2:-2] = (255, 0, 0)
+    assert ring_lightness(images)[0] == pytest.approx(32.3, abs=0.1)
+    assert ring_hue(images)[0] == pytest.approx(306.3, abs=0.2)
+    values, names = color_features(images)
+    column = {name: i for i, name in enumerate(names)}
+    assert values[0, column[FeatureName("center", "a_mean")]] == pytest.approx(80.1, abs=0.5)
+    assert values[0, column[FeatureName("ring", "b_mean")]] == pytest.approx(-107.9, abs=0.5)
+    assert values[0, column[FeatureName("ring", "edge_density")]] > 0  # the ring touches the red square
+
+
+def test_circular_hue_of_reds_on_both_sides_of_zero_is_red_not_cyan() -> None:
+    images = plain((255, 0, 60), side=16)
+    images[:, :8] = (255, 60, 0)
+    hue = ring_hue(images)[0]
+    assert min(hue, 360 - hue) < 50  # the plain mean of 20 and 360-odd degrees would be near 200
+
+
+def test_gray_has_no_hue_no_spread_and_no_color() -> None:
+    images = plain((0, 0, 0), (77, 77, 77), (255, 255, 255))
+    values, names = color_features(images)
+    for (_, feature), column in zip(names, values.T, strict=True):
+        if feature != "lightness_mean":
+            np.testing.assert_array_equal(column, 0)
+    np.testing.assert_array_equal(ring_hue(images), 0)
+
+
+def test_constant_colors_have_zero_spread_exactly() -> None:
+    values, names = color_features(plain((255, 0, 0), (0, 255, 0), (17, 99, 201)))
+    for (_, feature), column in zip(names, values.T, strict=True):
+        if feature.endswith("_sd"):
+            np.testing.assert_array_equal(column, 0)
+
+
+def test_saturation_weighted_hue_points_at_the_colored_pixels() -> None:
+    images = plain((128, 128, 128))
+    images[:, :, :4] = (255, 0, 0)
+    values, names = color_features(images)
+    assert values[0, names.index(FeatureName("whole", "hue_cos"))] == pytest.approx(1, abs=1e-3)
+    assert values[0, names.index(FeatureName("whole", "saturation"))] == pytest.approx(0.25, abs=1e-3)
+
+
+def test_edges_do_not_leak_between_stacked_images() -> None:
+    values, names = color_features(plain((0, 0, 0), (255, 255, 255), (0, 0, 0)))
+    np.testing.assert_array_equal(values[:, names.index(FeatureName("whole", "edge_density"))], 0)
+
+
+def test_names_cover_every_region_and_feature_in_order() -> None:
+    values, names = color_features(plain((1, 2, 3)))
+    assert names == [FeatureName(r, f) for r in REGIONS for f in FEATURES]
+    assert values.shape == (1, len(names))
+    assert values.dtype == np.float32
+
+
+def test_histogram_of_a_plain_image_is_one_bin() -> None:
+    histogram = lab_histogram(plain((255, 0, 0), (0, 0, 0)))
+    assert histogram.shape == (2, 256)
+    np.testing.assert_array_equal(np.sort(histogram, axis=1)[:, -1], 1)
+    assert (histogram[0].argmax()) != (histogram[1].argmax())
+
+
+def test_empty_input_gives_empty_output() -> None:
+    empty = np.zeros((0, 8, 8, 3), np.uint8)
+    assert color_features(empty)[0].shape == (0, 33)
+    assert lab_histogram(empty).shape == (0, 256)
+    assert ring_lightness(empty).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((2, 8, 8, 3), np.float32), np.zeros((2, 8, 8), np.uint8), np.zeros((2, 2, 8, 3), np.uint8)],
+)
+def test_wrong_images_are_refused_with_what_was_expected(images: np.ndarray) -> None:
+    for function in (color_features, lab_histogram, ring_lightness, ring_hue):
+        with pytest.raises(InputError, match="expected uint8 RGB"):
+            function(images)

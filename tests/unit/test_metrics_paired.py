@@ -1,0 +1,131 @@
+"""Paired gains: planted effects are recovered, nulls are not flagged, intervals cover the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipeline.core.errors import InputError
+from pipeline.core.results import MethodComparison
+from pipeline.metrics.paired import compare_methods, paired_change, sign_flip_p
+
+NAMES = ["a", "b", "c", "d"]
+
+
+def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, worst: int) -> MethodComparison:
+    return compare_methods(
+        before, after, groups, NAMES, baseline_name="erm", method_name="dro", worst_group_index=worst, seed=0
+    )
+
+
+def draw(
+    rng: np.random.Generator, accuracy: list[float], groups: np.ndarray, n_seeds: int = 3
+) -> np.ndarray:
+    return rng.random((n_seeds, len(groups))) < np.array(accuracy)[groups]
+
+
+def test_planted_gain_is_found_in_the_worst_group() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(4), [400, 200, 200, 400])
+    result = compare(
+        draw(rng, [0.95, 0.6, 0.8, 0.95], groups), draw(rng, [0.93, 0.85, 0.85, 0.93], groups), groups, 1
+    )
+    assert (result.group, result.baseline, result.method) == ("b", "erm", "dro")
+    assert result.gain.value == pytest.approx(0.25, abs=0.05)
+    assert 0 < result.gain.low < 0.25 < result.gain.high
+    assert result.worst_group_gain.low > 0.1
+    assert result.p_value < 0.001
+    assert len(result.per_seed_gain) == 3
+
+
+def test_identical_methods_gain_exactly_nothing() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(4), 50)
+    before = draw(rng, [0.9, 0.6, 0.8, 0.9], groups)
+    result = compare(before, before.copy(), groups, 1)
+    assert (result.gain.value, result.gain.low, result.gain.high, result.p_value) == (0, 0, 0, 1)
+    assert result.worst_group_gain.value == 0
+    assert result.per_seed_gain == [0, 0, 0]
+
+
+def test_surplus_seeds_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(2), 60)
+    before, after = draw(rng, [0.9, 0.6], groups, 2), draw(rng, [0.9, 0.7], groups, 5)
+    assert compare(before, after, groups, 1) == compare(before, after[:2], groups, 1)
+
+
+def test_null_p_values_are_uniform_and_intervals_cover_zero() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(2), 80)
+    p_values, covered, covered_worst = [], 0, 0
+    for _ in range(150):
+        chance = np.clip(rng.normal(0.7, 0.2, len(groups)), 0, 1)
+        before, after = rng.random((2, 1, len(groups))) < chance
+        result = compare(before, after, groups, 0)
+        p_values.append(result.p_value)
+        covered += result.gain.low <= 0 <= result.gain.high
+        covered_worst += result.worst_group_gain.low <= 0 <= result.worst_group_gain.high
+    assert np.mean(np.array(p_values) < 0.05) <= 0.09
+    assert 0.4 < np.mean(p_values) < 0.62  # ties push it a little above one half
+    assert covered / 150 >= 0.9
+    assert covered_worst / 150 >= 0.9
+
+
+def test_one_seed_is_mcnemars_exact_test() -> None:
+    differences = np.concatenate([np.ones(18), -np.ones(6), np.zeros(100)])
+    exact = stats.binomtest(18, 24, 0.5).pvalue
+    assert sign_flip_p(differences, np.random.default_rng(0)) == pytest.approx(exact, abs=0.005)
+
+
+def test_sign_flips_equal_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    differences = rng.choice([-1, -2 / 3, -1 / 3, 0, 1 / 3, 2 / 3, 1], 12, p=[0.05, 0.1, 0.1, 0.3, 0.15, 0.15, 0.15])
+    signs = np.array(np.meshgrid(*[[-1, 1]] * 12)).reshape(12, -1)
+    exact = np.mean(np.abs(differences @ signs) >= abs(differences.sum()) - 1e-9)
+    assert sign_flip_p(differences, rng) == pytest.approx(exact, abs=0.015)
+
+
+def test_pattern_bootstrap_equals_redrawing_images() -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.random((1, 120)) < 0.8, rng.random((1, 120)) < 0.7
+    estimate = paired_change(before, after)
+    difference = after[0].astype(float) - before[0]
+    slow = difference[rng.integers(120, size=(4000, 120))].mean(axis=1)
+    assert estimate.value == pytest.approx(difference.mean())
+    assert (estimate.low, estimate.high) == pytest.approx(np.quantile(slow, [0.025, 0.975]), abs=0.012)
+
+
+def test_change_keeps_the_mix_of_groups() -> None:
+    groups = np.repeat([0, 1], [50, 150])
+    before = np.ones((2, 200), bool)
+    after = np.tile(groups == 1, (2, 1))  # one group fails completely, the other not at all
+    stratified = paired_change(before, after, groups)
+    assert (stratified.value, stratified.low, stratified.high, stratified.n) == (-0.25, -0.25, -0.25, 200)
+    assert paired_change(before, after).low < -0.26
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    rng = np.random.default_rng(0)
+    before = np.ones((3, 2000), bool)
+    same = rng.random((3, 2000)) < 0.8
+    spread = rng.random((3, 2000)) < np.array([[0.6], [0.8], [1.0]])
+    narrow, wide = paired_change(before, same), paired_change(before, spread)
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_same_seed_same_interval() -> None:
+    rng = np.random.default_rng(0)
+    before, after = rng.random((2, 2, 100)) < 0.7
+    assert paired_change(before, after, seed=4) == paired_change(before, after, seed=4)
+
+
+def test_bad_input_is_refused() -> None:
+    ones = np.ones((1, 5), bool)
+    with pytest.raises(InputError, match="cannot pair"):
+        paired_change(ones, np.ones((1, 6), bool))
+    with pytest.raises(InputError, match="group entries"):
+        paired_change(ones, ones, np.zeros(4, np.int64))
+    with pytest.raises(InputError, match="no image of that group"):
+        compare(ones, ones, np.zeros(5, np.int64), 2)
