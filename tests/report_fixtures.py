@@ -39,14 +39,13 @@ from pipeline.core.results import (
     TargetAttribution,
     TrainHistory,
 )
-from pipeline.core.settings import ColorSettings, ReportSettings
+from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.core.types import UInt8Array
 from pipeline.report.pictures import PictureSource
 from pipeline.report.summary import ReportInputs
 
-SETTINGS = ReportSettings(
-    min_test=100, min_val=30, examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05
-)
+SETTINGS = ReportSettings(examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05)
+EVALUATE_SETTINGS = EvaluateSettings(min_test=100, min_val=30, seed=0)
 COLOR_SETTINGS = ColorSettings(
     permutations=999, min_omega_squared=0.06, min_kappa=0.05, alpha=0.05, folds=5, seed=0
 )
@@ -81,7 +80,11 @@ def metrics(
     """Split metrics with the given group accuracies; small groups are insufficient."""
     sizes = [getattr(g, f"n_{split}") for g in groups]
     rows = [
-        named(wilson(a, n), g.name, sufficient=g.n_test >= SETTINGS.min_test and g.n_val >= SETTINGS.min_val)
+        named(
+            wilson(a, n),
+            g.name,
+            sufficient=g.n_test >= EVALUATE_SETTINGS.min_test and g.n_val >= EVALUATE_SETTINGS.min_val,
+        )
         for a, n, g in zip(accuracies, sizes, groups, strict=True)
     ]
     enough = [row for row in rows if row.sufficient] or rows
@@ -179,7 +182,7 @@ def color_result(
             auroc_low=0.81,
             auroc_high=0.87,
             confirmed=True,
-            sentence=f"The border of {classes[0]} images is darker than that of the other classes.",
+            sentence=f"The border of {classes[0]} images is darker (AUROC 0.84 [0.81, 0.87]).",
         ),
         ColorFinding(
             feature="whole_hue_sin",
@@ -417,6 +420,7 @@ def photo_birds(
             [land, water], [association], kappa=0.34 if planted else 0.01, p=0.001 if planted else 0.4
         ),
         settings=SETTINGS,
+        evaluate_settings=EVALUATE_SETTINGS,
         color_settings=COLOR_SETTINGS,
         params_hash=PROVENANCE.params_hash,
         command="python -m pipeline report photo_birds",
@@ -499,6 +503,7 @@ def plain_hundred() -> ReportInputs:
         info=info,
         color=color_result(classes, [], kappa=0.11),
         settings=SETTINGS,
+        evaluate_settings=EVALUATE_SETTINGS,
         color_settings=COLOR_SETTINGS,
         params_hash=PROVENANCE.params_hash,
         command="python -m pipeline report plain_hundred",

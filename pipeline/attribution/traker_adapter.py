@@ -37,10 +37,10 @@ from trak.savers import MmapSaver
 from trak.score_computers import BasicScoreComputer
 
 from pipeline.attribution.fingerprint import fingerprint
-from pipeline.attribution.progress import track
 from pipeline.attribution.projector import BlockSketch
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.work_folder import prepare
+from pipeline.core.progress import track
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.settings import AttributeSettings
 from pipeline.core.types import Float32Array, Float64Array

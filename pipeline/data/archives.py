@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.artifacts.files import fresh_dir
 from pipeline.core.errors import InputError, UnsafeArchiveError
-from pipeline.data.progress import Progress
+from pipeline.core.progress import Progress
 
 MAX_RATIO = 100  # extracted over packed size; photographs and CIFAR's raw pixels stay near 1
 MIN_LIMIT = 1 << 30  # small archives may unfold to 1 GiB whatever the ratio

@@ -23,8 +23,8 @@ from filelock import FileLock
 
 from pipeline.artifacts.files import friendly_os_errors
 from pipeline.core.errors import DownloadError, InputError
+from pipeline.core.progress import Progress
 from pipeline.data.checksums import md5_of
-from pipeline.data.progress import Progress
 
 _log = logging.getLogger(__name__)
 

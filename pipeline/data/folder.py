@@ -8,8 +8,14 @@ from pipeline.core.errors import InputError
 from pipeline.core.settings import FolderSource
 from pipeline.core.types import SplitName
 from pipeline.data.base import RawDataset, RawRow
-from pipeline.data.checksums import fingerprint_files, image_files
-from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_files, find_images, subfolders
+from pipeline.data.listing import (
+    IMAGE_SUFFIXES,
+    SPLIT_ALIASES,
+    find_files,
+    find_images,
+    fingerprint_folder,
+    subfolders,
+)
 from pipeline.data.naming import list_some, natural_key
 
 
@@ -43,7 +49,7 @@ class FolderLoader:
             rows=rows,
             classes=sorted({row.label for row in rows}, key=natural_key),
             notes=notes,
-            fingerprint=fingerprint_files(root, image_files(rows)),
+            fingerprint=fingerprint_folder(root),
         )
 
 

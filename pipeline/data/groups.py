@@ -31,6 +31,7 @@ _LIGHTNESS_NAMES = {
     4: ["darkest", "dark", "light", "lightest"],
     5: ["darkest", "dark", "medium", "light", "lightest"],
 }
+_DECIMALS = 4  # ring features closer than this are equal
 _HUE_BINS = 36  # of 10 degrees, for finding where to cut the circle open
 DERIVED_NOTE = (
     "groups are derived, not annotated: {description}. They were made without looking at labels and say "
@@ -152,9 +153,19 @@ def derive_attribute(
 
 
 def _thresholds(train: Float64Array, levels: int) -> Float64Array:
-    cuts = np.unique(np.quantile(train, np.arange(1, levels) / levels))
-    kept: Float64Array = cuts[cuts > train.min()]  # a cut at the minimum leaves nothing below
-    return kept
+    """At most `levels` - 1 cuts, each between two values that occur, as near the quantiles as ties allow.
+
+    A plain quantile may fall on a value that many images share (white borders) and leave a level
+    empty; a cut between values never does.
+    """
+    values, counts = np.unique(np.round(train, _DECIMALS), return_counts=True)
+    below = np.cumsum(counts)[:-1]  # training images below each possible cut
+    if len(below) == 0:
+        return np.empty(0)
+    wanted = np.arange(1, levels) * len(train) / levels
+    chosen = np.unique([np.abs(below - n).argmin() for n in wanted])
+    cuts: Float64Array = (values[chosen] + values[chosen + 1]) / 2
+    return cuts
 
 
 def _hue_levels(ring: Float64Array, is_train: BoolArray, levels: int) -> tuple[Int64Array, list[str], str]:

@@ -1,7 +1,8 @@
-"""Find image files below a folder, leaving out what operating systems leave behind."""
+"""What is below a folder, leaving out what operating systems leave behind."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -44,3 +45,18 @@ def find_images(folder: Path) -> list[Path]:
 def subfolders(folder: Path) -> list[Path]:
     """Direct subfolders, sorted, without hidden ones."""
     return sorted(child for child in folder.iterdir() if child.is_dir() and not is_junk(child.name))
+
+
+def fingerprint_folder(folder: Path) -> str:
+    """16 hex digits that change when a file below is added, removed, renamed or changes its size.
+
+    Times are left out on purpose: copying or re-extracting the same files must not look like a
+    change. `version` in the source settings covers edits that keep the size. "" = no such folder.
+    """
+    folder = folder.expanduser()
+    if not folder.is_dir():
+        return ""
+    digest = hashlib.sha256()
+    for file in find_files(folder):
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{file.lstat().st_size}\n".encode())
+    return digest.hexdigest()[:16]

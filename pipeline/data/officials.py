@@ -18,6 +18,7 @@ from pipeline.core.settings import DownloadableSource
 from pipeline.data.archives import extract
 from pipeline.data.checksums import md5_of
 from pipeline.data.download import download
+from pipeline.data.listing import fingerprint_folder
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,11 @@ class Obtained:
         if self.archive is None or self.md5 is None:
             return {}
         return {self.archive.name: f"md5:{self.md5}"}
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the folder's listing, where there is no archive whose checksum says more."""
+        return fingerprint_folder(self.folder) if self.archive is None else ""
 
 
 def strip_archive_suffix(name: str) -> str:

@@ -1,80 +1,109 @@
-"""Write an entry into params.yaml and leave everything else as its author wrote it."""
+"""Write an entry into params.yaml and leave every other byte as its author wrote it.
+
+ruamel.yaml says where things are; the text itself is spliced, because even a comment-preserving
+dump would re-space what it does not change.
+"""
 
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.util import load_yaml_guess_indent
 
 from pipeline.artifacts.files import write_text
 from pipeline.core.errors import InputError
 
+_CLOSING = ("}", "]")  # of a flow collection that spans lines; may stand in its key's column
+
 
 def write_entry(params_path: Path, name: str, entry: dict[str, Any], *, overwrite: bool = False) -> None:
-    """Add `datasets.<name>` to params.yaml; comments and order of everything else stay.
+    """Add `datasets.<name>` after the last dataset, or replace it where it stands.
 
     Raises:
         InputError: the file is missing or not YAML, or the name exists and `overwrite` is False.
     """
-    if not params_path.is_file():
-        raise InputError(f"{params_path} does not exist. Run this in the project's folder.")
-    text = params_path.read_text(encoding="utf-8")
-    try:
-        params, indent, offset = load_yaml_guess_indent(text)
-    except YAMLError as error:
-        raise InputError(f"{params_path} is not valid YAML: {error}.") from error
-    if not isinstance(params, CommentedMap) or not isinstance(params.get("datasets"), CommentedMap):
+    text, params = _load(params_path)
+    datasets = params.get("datasets")
+    if not isinstance(datasets, CommentedMap):
         raise InputError(f"{params_path} has no mapping `datasets`. Restore it, for example with git.")
-    datasets = params["datasets"]
     if name in datasets and not overwrite:
         raise InputError(
             f"{params_path} has a dataset {name!r} already. Choose another name, or overwrite it."
         )
-    if name in datasets or not datasets:
-        datasets[name] = entry
-        write_text(params_path, _dump(params, indent, offset))
-    else:
-        write_text(params_path, _insert(text, params, name, entry))
-
-
-def _insert(text: str, params: CommentedMap, name: str, entry: dict[str, Any]) -> str:
-    """`text` with the entry after the last dataset: every other byte stays as it was."""
     lines = text.splitlines(keepends=True)
-    datasets = params["datasets"]
-    column = min(datasets.lc.key(key)[1] for key in datasets)
-    end = max(datasets.lc.key(key)[0] for key in datasets) + 1
-    for number in range(end, len(lines)):
-        line = lines[number]
-        depth = len(line) - len(line.lstrip())
-        if line.strip() and not line.lstrip().startswith("#"):
-            if depth < column or (depth == column and number > end):
-                break
+    if not datasets:
+        start, column = params.lc.key("datasets")
+        lines[start : _end_of(lines, start, column)] = ["datasets:\n", *_block(name, entry, 2)]
+    elif name in datasets:
+        start, column = datasets.lc.key(name)
+        lines[start : _end_of(lines, start, column)] = _block(name, entry, column)
+    else:
+        rows = sorted(datasets.lc.key(key) for key in datasets)
+        end = _end_of(lines, *rows[-1])
+        lines[end - 1] = lines[end - 1].rstrip("\n") + "\n"
+        is_spaced = any(not line.strip() for line in lines[rows[0][0] : end])
+        lines[end:end] = [*(["\n"] if is_spaced else []), *_block(name, entry, rows[-1][1])]
+    write_text(params_path, "".join(lines))
+
+
+def activate(params_path: Path, name: str) -> None:
+    """Make `name` the only entry of `active` in params.yaml.
+
+    Raises:
+        InputError: the file is missing, not YAML, or has no list `active`.
+    """
+    text, params = _load(params_path)
+    if not isinstance(params.get("active"), list):
+        raise InputError(f"{params_path} has no list `active`. Write `active: [{name}]`.")
+    lines = text.splitlines(keepends=True)
+    start, column = params.lc.key("active")
+    end = _end_of(lines, start, column, is_list=True)
+    comment = re.search(r"\s#.*$", lines[start].rstrip("\n"))
+    lines[start:end] = [f"active: [{name}]{comment.group() if comment else ''}\n"]
+    write_text(params_path, "".join(lines))
+
+
+def _load(params_path: Path) -> tuple[str, CommentedMap]:
+    """The file's text, and its content with line numbers."""
+    if not params_path.is_file():
+        raise InputError(f"{params_path} does not exist. Run this in the project's folder.")
+    text = params_path.read_text(encoding="utf-8")
+    try:
+        params = YAML().load(text)
+    except YAMLError as error:
+        raise InputError(f"{params_path} is not valid YAML: {error}.") from error
+    if not isinstance(params, CommentedMap):
+        raise InputError(f"{params_path} is not a mapping. Restore it, for example with git.")
+    return text, params
+
+
+def _end_of(lines: list[str], start: int, column: int, *, is_list: bool = False) -> int:
+    """The line after the value of the key at (`start`, `column`).
+
+    Comments and blank lines belong to it only where something deeper follows or they are deeper.
+    """
+    end = start + 1
+    for number in range(start + 1, len(lines)):
+        content = lines[number].strip()
+        depth = len(lines[number]) - len(lines[number].lstrip())
+        is_inside = depth > column or (depth == column and content.startswith(_CLOSING))
+        if is_list and depth == column and content.startswith("- "):
+            is_inside = True  # YAML lets list items stand in their key's column
+        if content and is_inside:
             end = number + 1
-        elif line.strip() and depth > column:
-            end = number + 1  # a comment inside the last entry
-    block = _dump({name: entry}, 2, 0)
-    indented = "".join(" " * column + line for line in block.splitlines(keepends=True))
-    if end and not lines[end - 1].endswith("\n"):
-        lines[end - 1] += "\n"
-    blank = "\n" if _separated_by_blanks(lines, datasets) else ""
-    return "".join([*lines[:end], blank, indented, *lines[end:]])
+        elif content and not content.startswith("#"):
+            break
+    return end
 
 
-def _separated_by_blanks(lines: list[str], datasets: CommentedMap) -> bool:
-    rows = [datasets.lc.key(key)[0] for key in datasets]
-    return any(row > 0 and not lines[row - 1].strip() for row in rows[1:])
-
-
-def _dump(content: Any, indent: int | None, offset: int | None) -> str:
+def _block(name: str, entry: dict[str, Any], column: int) -> list[str]:
     yaml = YAML()
     yaml.width = 110
-    yaml.preserve_quotes = True
-    yaml.indent(mapping=2, sequence=(indent or 2), offset=(offset or 0))
     stream = io.StringIO()
-    yaml.dump(content, stream)
-    return stream.getvalue()
+    yaml.dump({name: entry}, stream)
+    return [" " * column + line for line in stream.getvalue().splitlines(keepends=True)]

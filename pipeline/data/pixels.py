@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.core.errors import InputError
+from pipeline.core.progress import Progress
 from pipeline.core.settings import DataSettings
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, UInt8Array
 from pipeline.data.base import RawRow
@@ -23,7 +24,6 @@ from pipeline.data.decode import Decoded, UnreadableError, decode
 from pipeline.data.groups import RING_FEATURES
 from pipeline.data.npy_stream import NpyAppender
 from pipeline.data.plan import Plan
-from pipeline.data.progress import Progress
 from pipeline.data.splits import TRAIN
 
 _BLOCK_BYTES = 8 << 20  # packed pixels held at a time

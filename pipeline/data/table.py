@@ -13,8 +13,8 @@ from pipeline.core.errors import InputError
 from pipeline.core.settings import TableSource, did_you_mean
 from pipeline.core.types import SplitName
 from pipeline.data.base import RawDataset, RawRow
-from pipeline.data.checksums import fingerprint_files, md5_of
-from pipeline.data.listing import SPLIT_ALIASES, find_files
+from pipeline.data.checksums import md5_of
+from pipeline.data.listing import SPLIT_ALIASES, find_files, fingerprint_folder
 from pipeline.data.naming import list_some, natural_key
 
 SPLIT_NUMBERS: dict[str, SplitName] = {"0": "train", "1": "val", "2": "test"}
@@ -55,7 +55,7 @@ class TableLoader:
             classes=classes,
             attribute_values=values,
             checksums={source.table: f"md5:{md5_of(table_path)}"},
-            fingerprint=fingerprint_files(root, [table_path, *images]),
+            fingerprint=fingerprint_folder(root),
         )
 
     def _check_columns(self, table: pd.DataFrame) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from pipeline.core.errors import InputError
 from pipeline.core.settings import TinyImagenetSource
 from pipeline.data.base import RawDataset, RawRow
-from pipeline.data.checksums import fingerprint_files, image_files
 from pipeline.data.listing import find_images
 from pipeline.data.naming import list_some
 from pipeline.data.officials import OfficialArchive, obtain
@@ -90,7 +89,7 @@ class TinyImagenet:
             superclasses={shown[wnid]: superclass(wnid) for wnid in wnids},
             checksums=obtained.checksums,
             notes=["the published validation images serve as test images", *reduced],
-            fingerprint=fingerprint_files(folder, image_files(train + test)),
+            fingerprint=obtained.fingerprint,
         )
 
 

@@ -12,7 +12,6 @@ from pipeline.core.errors import InputError
 from pipeline.core.settings import WaterbirdsSource
 from pipeline.core.types import SPLIT_NAMES, SplitName
 from pipeline.data.base import RawDataset, RawRow
-from pipeline.data.checksums import fingerprint_files, image_files
 from pipeline.data.naming import list_some
 from pipeline.data.officials import OfficialArchive, obtain
 
@@ -72,7 +71,7 @@ class Waterbirds:
             notes=notes,
             knows_label_flips=True,
             expected_group_counts=_published() if whole else None,
-            fingerprint=fingerprint_files(obtained.folder, [path, *image_files(rows)]),
+            fingerprint=obtained.fingerprint,
         )
 
     def _without_missing(

@@ -14,7 +14,8 @@ from pipeline.core.types import Float32Array, UInt8Array
 
 def to_pixels(images_NHW3: UInt8Array, device: torch.device | str = "cpu") -> Tensor:
     """uint8 N x H x W x 3 -> float32 pixels in [0, 1], N x 3 x H x W in channels-last memory."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images_NHW3)).to(device)
+    # a copy: torch warns about read-only memory maps
+    tensor = torch.from_numpy(np.array(images_NHW3, order="C")).to(device)
     return tensor.permute(0, 3, 1, 2).float().div_(255)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.core.results import Record
 from pipeline.report.evidence import Rung, has_enough
-from pipeline.report.rungs import best_comparison
+from pipeline.report.rungs_harm import best_comparison
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
     accuracy_brief,

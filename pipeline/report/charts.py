@@ -47,7 +47,7 @@ class Scale:
     def at(self, value: float) -> str:
         """Position of a value, clipped to the axis, with room for a mark at both ends."""
         share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return f"{4 + 92 * share:.2f}%"
+        return f"{6 + 88 * share:.2f}%"
 
 
 def accuracy_scale(estimates: Iterable[Estimate]) -> Scale:
@@ -114,7 +114,7 @@ def _draw_curve(
     if dashes:
         line.set_dashes(dashes)
     if np.nanmax(np.append(high - low, 0)) > 0:
-        axes.fill_between(epochs, low, high, color=color, alpha=0.16, linewidth=0)
+        axes.fill_between(epochs, low, high, color=color, alpha=0.09, linewidth=0)
 
 
 def _style_axes(axes: Axes) -> None:

@@ -1,4 +1,10 @@
-"""What counts as evidence: thresholds, the common rule for effects, and interval arithmetic."""
+"""What counts as evidence: thresholds, the common rule for effects, and interval arithmetic.
+
+Each rung of the ladder answers yes, no or insufficient. One rule holds for every effect: *yes* when
+it is at least the size that matters and its interval excludes zero; *insufficient* when it is that
+large but the interval does not exclude zero, when images are too few, or when a part was not run;
+*no* otherwise.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +14,7 @@ from typing import Literal
 from scipy.stats import norm
 
 from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, Record, SplitMetrics
-from pipeline.core.settings import ColorSettings, ReportSettings
+from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 
 Status = Literal["yes", "no", "insufficient"]
 RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
@@ -27,11 +33,13 @@ class Thresholds(Record):
     alpha: float  # two-sided, the complement of the intervals' 95 %
 
     @classmethod
-    def from_settings(cls, report: ReportSettings, color: ColorSettings) -> Thresholds:
+    def from_settings(
+        cls, evaluate: EvaluateSettings, report: ReportSettings, color: ColorSettings
+    ) -> Thresholds:
         return cls(
             min_effect=report.min_effect,
-            min_test=report.min_test,
-            min_val=report.min_val,
+            min_test=evaluate.min_test,
+            min_val=evaluate.min_val,
             min_kappa=color.min_kappa,
             min_cramers_v=MIN_CRAMERS_V,
             alpha=0.05,

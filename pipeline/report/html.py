@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import GroupAttribution, GroupEstimate
@@ -22,7 +23,7 @@ MAX_BYTES = 5_000_000
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
 LONG = 12  # longer lists fold away or scroll
 
-STATUS_WORDS = {"yes": "Yes", "no": "No", "insufficient": "Not enough evidence"}
+STATUS_WORDS = {"yes": "Yes", "no": "No", "insufficient": "Insufficient evidence"}
 
 
 def render_report(summary: ReportSummary, pictures: Pictures) -> str:
@@ -31,7 +32,7 @@ def render_report(summary: ReportSummary, pictures: Pictures) -> str:
     Raises:
         InputError: the page is larger than 5 MB; the message names the settings that shrink it.
     """
-    page = load_template("report.html.j2").render(
+    page: str = load_template("report.html.j2").render(
         s=summary,
         pictures=pictures,
         view=_View(summary, pictures),
@@ -85,8 +86,10 @@ def _environment() -> Environment:
 
 
 def isolate_names(sentence: str) -> Markup:
-    """A sentence whose quoted names cannot reorder the text around them."""
-    return Markup('<span dir="ltr">{}</span>').format(escape(sentence))
+    """A sentence that names in another script cannot reorder; "n = 642" stays on one line."""
+    plain = re.sub("[\u202a-\u202e]", "", sentence)  # a stray override would turn the rest around
+    kept = re.sub(r"\b(n|p|V|q) ([=<]) ", "\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", plain)
+    return Markup('<span dir="ltr">{}</span>').format(kept)
 
 
 @cache

@@ -18,6 +18,9 @@ INFLUENCES_SHOWN = 4  # helpful and harmful training images beside each test ima
 HARMFUL_SHOWN = 12  # of the images most harmful to the worst group
 PICTURE_BUDGET = 3_500_000  # characters of data URIs; the rest of the 5 MB is text and tables
 
+_SAMPLE = 48  # pictures whose size stands for all
+_MARGIN = 1.15  # a sample may miss the large ones
+
 # (scale of the thumbnail's side, WebP quality, examples per group at most), best first.
 _LEVELS = ((1.0, 85, 24), (0.75, 75, 24), (0.6, 65, 8), (0.5, 55, 4), (0.5, 45, 2), (0.4, 35, 1))
 
@@ -50,7 +53,8 @@ def build_pictures(
 ) -> Pictures:
     """Encode every image the report shows, smaller or fewer where the budget asks for it.
 
-    The last level is returned even where it is over budget; `render_report` then says what to do.
+    The size is judged on a sample, so that a level that is too large costs little; the last level
+    is taken even where it is over budget, and `render_report` then says what to do.
     """
     overlays = [(m, o.image) for m, cam in summary.gradcam.items() for o in cam.overlays]
     always = Counter(image for attribution in summary.attribution.values() for image in _ids(attribution))
@@ -60,18 +64,18 @@ def build_pictures(
         n_examples = min(summary.settings.examples_per_group, most_examples)
         examples = {group: spread(ids, n_examples) for group, ids in source.train_ids.items()}
         uses = always + Counter(image for ids in examples.values() for image in ids)
-        images = {image: encode(source.pixels(image), side, quality) for image in uses}
-        cams = {key: encode(source.overlay(*key), side, quality) for key in overlays}
-        size = sum(len(images[image]) * n for image, n in uses.items()) + sum(map(len, cams.values()))
-        if size <= budget or level == len(_LEVELS) - 1:
+        sample = [len(encode(source.pixels(image), side, quality)) for image in spread(list(uses), _SAMPLE)]
+        expected = sum(sample) / max(len(sample), 1) * (uses.total() + len(overlays))
+        is_reduced = level > 0
+        if expected * _MARGIN <= budget:
             break
     return Pictures(
-        images=images,
-        overlays=cams,
+        images={image: encode(source.pixels(image), side, quality) for image in uses},
+        overlays={key: encode(source.overlay(*key), side, quality) for key in overlays},
         examples=examples,
         files={image: source.file_name(image) for image in uses} if source.file_name else {},
         known_wrong=frozenset(image for image in uses if image in source.known_wrong),
-        is_reduced=level > 0,
+        is_reduced=is_reduced,
     )
 
 

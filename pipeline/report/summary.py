@@ -24,7 +24,7 @@ from pipeline.core.results import (
     TargetAttribution,
     TrainHistory,
 )
-from pipeline.core.settings import ColorSettings, ReportSettings
+from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.report.advice import list_next_steps
 from pipeline.report.evidence import Thresholds
 from pipeline.report.records import (
@@ -56,6 +56,7 @@ class ReportInputs:
     info: DatasetInfo
     color: ColorResult
     settings: ReportSettings
+    evaluate_settings: EvaluateSettings  # for the least number of images
     color_settings: ColorSettings  # for the least color-only kappa of a finding
     params_hash: str
     command: str
@@ -80,7 +81,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         others=[e for name, e in inputs.evaluations.items() if name != baseline],
         attribution=inputs.attributions.get(baseline) if baseline else None,
         comparisons=list(inputs.comparisons),
-        limits=Thresholds.from_settings(inputs.settings, inputs.color_settings),
+        limits=Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings),
     )
     rungs = climb_ladder(case)
     ordered = sorted(inputs.evaluations, key=lambda name: name != baseline)

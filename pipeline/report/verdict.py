@@ -14,14 +14,8 @@ from pipeline.core.results import (
     Record,
 )
 from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
-from pipeline.report.rungs import (
-    best_comparison,
-    judge_available,
-    judge_caused_by,
-    judge_fixed_by,
-    judge_harmful,
-    judge_used,
-)
+from pipeline.report.rungs_cue import deciding_intervention, judge_available, judge_used
+from pipeline.report.rungs_harm import best_comparison, judge_caused_by, judge_fixed_by, judge_harmful
 from pipeline.report.wording import (
     accuracy_brief,
     method_label,
@@ -82,7 +76,7 @@ def statuses(rungs: Sequence[Rung]) -> Ladder:
 
 def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     """The whole report in one sentence."""
-    baseline, worst, cue = case.baseline, case.worst, name_cue(case.info)
+    baseline, worst, cue = case.baseline, case.worst, name_cue(case)
     if baseline is None:
         return "No model was evaluated, so this report describes the data only."
     model = method_label(baseline.method)
@@ -122,14 +116,18 @@ def _no_harm_headline(model: str, cue: str, ladder: Ladder) -> str:
     return f"No shortcut found: {model} does not clearly rely on {cue} and no group is clearly worse"
 
 
-def name_cue(info: DatasetInfo) -> str:
-    """What the audited shortcut is called in a sentence."""
-    attribute = info.attributes[0] if info.attributes else None
-    if attribute is None or attribute.origin == "none":
+def name_cue(case: Case) -> str:
+    """What was changed to test reliance: the attribute where it was swapped, else color.
+
+    Removing color says nothing about an attribute such as the place a picture was taken.
+    """
+    intervention = deciding_intervention(case.baseline)
+    attribute = case.info.attributes[0] if case.info.attributes else None
+    was_swapped = intervention is not None and intervention.flip_rate_control is not None
+    if attribute is None or attribute.origin == "none" or (intervention and not was_swapped):
         return "color"
-    if attribute.origin == "derived":
-        return f"the derived attribute {quoted(attribute.name.replace('_', ' '))}"
-    return f"the attribute {quoted(attribute.name)}"
+    kind = "derived attribute" if attribute.origin == "derived" else "attribute"
+    return f"the {kind} {quoted(attribute.name.replace('_', ' '))}"
 
 
 def _fix_clause(case: Case, ladder: Ladder) -> str:

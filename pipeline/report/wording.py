@@ -94,8 +94,9 @@ def accuracy_phrase(estimate: Estimate) -> str:
 
 
 def accuracy_brief(estimate: Estimate) -> str:
-    """ "62.3% ([55.1, 69.0], n = 642)"."""
-    return f"{percent(estimate.value)} ({percent_interval(estimate)}, n = {count(estimate.n)})"
+    """ "62.3% (55.1 to 69.0, n = 642)"."""
+    low, high = (percent(bound).removesuffix("%") for bound in (estimate.low, estimate.high))
+    return f"{percent(estimate.value)} ({low} to {high}, n = {count(estimate.n)})"
 
 
 def points_phrase(estimate: Estimate) -> str:

@@ -105,7 +105,7 @@ class _Run:
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = build_optimizer(model, job.settings)
         # the whole split in memory as uint8: batches are then index reads, not file reads
-        self.images = torch.from_numpy(np.ascontiguousarray(train.images))
+        self.images = torch.from_numpy(np.array(train.images, order="C"))
         self.labels = torch.from_numpy(np.ascontiguousarray(train.labels))
         self.groups_N: Int64Array = train.groups
         self.groups = torch.from_numpy(np.ascontiguousarray(train.groups))

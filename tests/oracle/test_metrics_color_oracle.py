@@ -62,7 +62,7 @@ def regions_of(images: UInt8Array) -> dict[str, BoolArray]:
 @pytest.mark.parametrize(("rgb", "lab"), PUBLISHED_LAB.items())
 def test_primaries_have_their_published_lab_values(rgb: tuple[int, int, int], lab: tuple[float, ...]) -> None:
     image = np.full((1, 8, 8, 3), rgb, np.uint8)
-    assert ring_lightness(image)[0] == pytest.approx(lab[0], abs=0.1)
+    assert ring_lightness(image)[0] == pytest.approx(lab[0], abs=0.25)  # OpenCV interpolates a table
     for feature, value in zip(("lightness_mean", "a_mean", "b_mean"), lab, strict=True):
         assert column(image, "whole", feature)[0] == pytest.approx(value, abs=0.6)  # 8-bit Lab
     if max(abs(lab[1]), abs(lab[2])) > 1:

@@ -106,7 +106,7 @@ def test_link_in_zip_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["w:", "w:gz", "w:bz2", "w:xz", "zip"])
-@pytest.mark.parametrize("share", [0.02, 0.5, 0.97])
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.8])
 def test_truncated_archives_are_reported_and_leave_nothing(tmp_path, mode, share):
     noise = np.random.default_rng(0).bytes(60_000)
     files = {f"set/{i}": noise[i * 6000 : (i + 1) * 6000] for i in range(10)}
@@ -114,7 +114,7 @@ def test_truncated_archives_are_reported_and_leave_nothing(tmp_path, mode, share
     make_zip(archive, files) if mode == "zip" else make_tar(archive, mode, files)
     content = archive.read_bytes()
     archive.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match="truncated|neither"):
+    with pytest.raises(InputError, match=r"truncated|neither"):
         extract(archive, tmp_path / "out")
     assert_nothing_left(tmp_path, archive)
 

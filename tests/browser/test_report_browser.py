@@ -1,0 +1,212 @@
+"""The report in Chromium: opens from a file, silent, self-contained, readable at every width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.report.html import render_report
+from pipeline.report.index import make_card, render_index
+from pipeline.report.pictures import build_pictures
+from pipeline.report.summary import ReportInputs, build_summary
+from tests.report_fixtures import (
+    HOSTILE_CLASS,
+    bare,
+    hostile_birds,
+    photo_birds,
+    picture_source,
+    plain_hundred,
+)
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VARIANTS: dict[str, Callable[[], ReportInputs]] = {
+    "birds": photo_birds,
+    "hundred": plain_hundred,
+    "hostile": hostile_birds,
+    "bare": bare,
+}
+SECTIONS = [
+    "verdict",
+    "groups",
+    "color",
+    "reliance",
+    "attribution",
+    "mitigation",
+    "dataset",
+    "reading",
+    "provenance",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"Chromium is not installed at {CHROMIUM}")
+    with playwright.sync_playwright() as run:
+        chromium = run.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reports")
+    cards = []
+    for name, make in VARIANTS.items():
+        inputs = make()
+        summary = build_summary(inputs)
+        html = render_report(summary, build_pictures(summary, picture_source(inputs)))
+        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+        cards.append(make_card(summary))
+    (folder / "index.html").write_text(render_index(cards), encoding="utf-8")
+    return folder
+
+
+class Visit:
+    """One open page with everything it complained about or asked for."""
+
+    def __init__(
+        self, browser: Any, file: Path, *, width: int, dark: bool = False, scripts: bool = True
+    ) -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.as_uri())
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("name", [*VARIANTS, "index"])
+@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1440, False), (1440, True)])
+def test_opens_quietly_and_fits_the_screen(
+    browser: Any, reports: Path, name: str, width: int, dark: bool
+) -> None:
+    with Visit(browser, reports / f"{name}.html", width=width, dark=dark) as visit:
+        assert visit.complaints == []
+        assert [url for url in visit.requests if not url.startswith(("file:", "data:"))] == []
+        assert [url for url in visit.requests if url.startswith("file:")] == [
+            (reports / f"{name}.html").as_uri()
+        ]
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        shown = visit.page.evaluate("[...document.querySelectorAll('section')].map(s => s.id)")
+        assert shown == ([] if name == "index" else SECTIONS)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_has_enough_contrast(browser: Any, reports: Path, dark: bool) -> None:
+    """WCAG AA, 4.5 to 1, for every leaf of text on its nearest opaque background."""
+    with Visit(browser, reports / "birds.html", width=1440, dark=dark) as visit:
+        assert visit.page.evaluate(CONTRAST) == []
+
+
+CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (css) => {
+    canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = css; canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const linear = (v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const lin = [r, g, b].map((v) => linear(v / 255));
+    return 0.2126 * lin[0] + 0.7152 * lin[1] + 0.0722 * lin[2];
+  };
+  const behind = (node) => {
+    for (let e = node; e; e = e.parentElement) {
+      const color = rgba(getComputedStyle(e).backgroundColor);
+      if (color[3] > 250) return color;
+    }
+    return [255, 255, 255, 255];
+  };
+  const poor = [];
+  for (const e of document.querySelectorAll("main *, header *, nav *")) {
+    if (e.closest("svg") || e.closest(".visually-hidden") || !e.checkVisibility()) continue;
+    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim())) continue;
+    if (Number(getComputedStyle(e).opacity) < 0.5) continue;
+    const [a, b] = [light(rgba(getComputedStyle(e).color)), light(behind(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) poor.push(`${e.className} ${e.textContent.trim().slice(0, 30)} ${ratio.toFixed(2)}`);
+  }
+  return poor;
+}"""
+
+
+def test_hostile_class_name_is_shown_as_text(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "hostile.html", width=1440) as visit:
+        assert HOSTILE_CLASS in visit.page.locator("#groups").inner_text()
+        assert visit.page.locator("script").count() == 1
+        assert visit.complaints == []
+
+
+def test_tables_sort_and_methods_can_be_hidden(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        page = visit.page
+        header = page.locator("#groups table.sortable th[data-sort=number]").first
+        header.locator("button").focus()
+        page.keyboard.press("Enter")
+        column = (
+            "[...document.querySelectorAll('#groups table.sortable td.r[data-value]')]"
+            ".map(c => +c.dataset.value)"
+        )
+        assert page.evaluate(column) == [56, 184, 1057, 3498]
+        assert header.get_attribute("aria-sort") == "ascending"
+        page.keyboard.press("Enter")
+        assert page.evaluate(column) == [3498, 1057, 184, 56]
+        tiles = page.locator(".tile:visible")
+        assert tiles.count() == 2
+        page.locator("[data-filter=erm]").uncheck()
+        assert tiles.count() == 1
+        assert visit.complaints == []
+
+
+def test_everything_is_there_without_scripts(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, scripts=False) as visit:
+        assert visit.page.locator(".tile:visible").count() == 2
+        assert visit.page.locator("fieldset.filter:visible").count() == 0
+        assert visit.page.locator("#groups tbody tr:visible").count() >= 4
+
+
+def test_pictures_decode_and_anchors_lead_to_them(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        broken = "[...document.images].filter(i => i.complete && i.naturalWidth === 0).length"
+        assert visit.page.evaluate(broken) == 0
+        link = visit.page.locator(".target a").first
+        target = link.get_attribute("href")
+        link.click()
+        assert visit.page.locator(f"{target}:target img").is_visible()
+
+
+def test_prints_in_light_colors_on_paper(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, dark=True) as visit:
+        visit.page.emulate_media(media="print", color_scheme="dark")
+        assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert not visit.page.locator("nav").is_visible()
+        assert len(visit.page.pdf(format="A4")) > 10_000

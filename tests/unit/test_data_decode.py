@@ -1,0 +1,174 @@
+"""Every kind of image file becomes the right 8-bit RGB square; masks follow the same geometry."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.core.errors import InputError
+from pipeline.data import decode as module
+from pipeline.data.decode import UnreadableError, decode
+
+RED, WHITE = [255, 0, 0], [255, 255, 255]
+
+
+def read(path: Path, size: int = 4, fit="crop", mask=None) -> np.ndarray:
+    return decode(path, mask, size=size, fit=fit).image
+
+
+def save(tmp_path: Path, picture: Image.Image, name: str = "x.png", **options) -> Path:
+    picture.save(tmp_path / name, **options)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "1", "P", "RGBA", "LA", "CMYK", "I;16", "YCbCr"])
+def test_a_white_image_of_any_mode_is_white(tmp_path, mode):
+    name = "x.tif" if mode in ("CMYK", "YCbCr") else "x.png"
+    if mode == "I;16":
+        picture = Image.fromarray(np.full((4, 4), 65535, np.uint16))
+    else:
+        picture = Image.new("RGB", (4, 4), "white").convert(mode)
+    np.testing.assert_array_equal(read(save(tmp_path, picture, name)), np.full((4, 4, 3), 255))
+
+
+def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
+    levels = (np.arange(16, dtype=np.uint16) * 4369).reshape(4, 4)  # 0..65535 in 16 steps
+    shown = read(save(tmp_path, Image.fromarray(levels)))
+    np.testing.assert_array_equal(shown[..., 0].ravel(), np.arange(16) * 17)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.5, 128), (200.0, 200)])
+def test_float_images(tmp_path, value, expected):
+    picture = Image.fromarray(np.full((4, 4), value, np.float32))
+    assert (read(save(tmp_path, picture, "x.tif")) == expected).all()
+
+
+def test_thirty_two_bit_values_without_agreed_brightness_are_refused(tmp_path):
+    picture = Image.fromarray(np.full((4, 4), 1_000_000, np.int32))
+    with pytest.raises(UnreadableError, match="1e\\+06"):
+        read(save(tmp_path, picture, "x.tif"))
+
+
+def test_transparency_is_laid_on_white(tmp_path):
+    half = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    half.paste((255, 0, 0, 255), (0, 0, 2, 4))
+    shown = read(save(tmp_path, half))
+    assert shown[0, 0].tolist() == RED
+    assert shown[0, 3].tolist() == WHITE
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    assert (read(save(tmp_path, palette, "p.png", transparency=0)) == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation_is_applied_to_the_image_and_to_a_mask_drawn_on_stored_pixels(tmp_path, orientation):
+    # A 40 x 20 picture, as shown, whose left half is red.
+    shown = np.full((20, 40, 3), 255, np.uint8)
+    shown[:, :20] = RED
+    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    picture = Image.fromarray(shown)
+    stored = picture if undo is None else picture.transpose(Image.Transpose(undo))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path, stored, "x.jpg", exif=exif, quality=100, subsampling=0)
+    is_red = np.asarray(stored)[..., 1] < 128
+    mask_path = save(tmp_path, Image.fromarray(np.where(is_red, 255, 0).astype(np.uint8)), "m.png")
+    decoded = decode(path, mask_path, size=16, fit="squash")
+    assert decoded.image[8, 2, 1] < 60
+    assert decoded.image[8, 13, 1] > 200
+    if orientation >= 5:  # only a turned frame tells which way the mask was drawn
+        np.testing.assert_array_equal(decoded.mask[8], [255] * 8 + [0] * 8)
+
+
+def striped(width: int, height: int) -> Image.Image:
+    """Left third red, middle green, right blue."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    for channel in range(3):
+        pixels[:, channel * width // 3 : (channel + 1) * width // 3, channel] = 255
+    return Image.fromarray(pixels)
+
+
+def test_crop_takes_the_center_squash_everything_pad_repeats_the_border(tmp_path):
+    path = save(tmp_path, striped(30, 10))
+    assert (read(path, 10, "crop")[..., 1] == 255).all()
+    squashed = read(path, 9, "squash")
+    assert [int(squashed[4, x].argmax()) for x in (1, 4, 7)] == [0, 1, 2]
+    padded = read(path, 30, "pad")
+    assert (padded[0] == padded[15]).all()
+    assert padded.max(axis=2).min() > 0  # no black frame
+
+
+def test_masks_follow_the_image_and_stay_binary(tmp_path):
+    path = save(tmp_path, striped(30, 10))
+    mask = save(
+        tmp_path, Image.fromarray((np.asarray(striped(30, 10))[..., 1] > 0).astype(np.uint8)), "m.png"
+    )
+    for fit, share in (("crop", 1.0), ("squash", 1 / 3), ("pad", 1 / 9)):
+        drawn = decode(path, mask, size=18, fit=fit).mask
+        assert set(np.unique(drawn)) <= {0, 255}
+        assert abs((drawn > 0).mean() - share) < 0.03
+
+
+def test_masks_of_any_coding(tmp_path):
+    image = save(tmp_path, Image.new("RGB", (4, 4)))
+    half = np.array([[0, 0, 1, 1]] * 4)
+    palette = Image.fromarray(half.astype(np.uint8), "P")
+    palette.putpalette([0, 0, 0, 40, 0, 0])  # as in VOC: dark red means "object"
+    codings = [
+        Image.fromarray(half.astype(np.uint8)),
+        Image.fromarray((half * 255).astype(np.uint8)),
+        Image.fromarray((half * 65535).astype(np.uint16)),
+        Image.fromarray(half.astype(bool)),
+        palette,
+    ]
+    for i, coding in enumerate(codings):
+        mask = save(tmp_path, coding, f"m{i}.png")
+        np.testing.assert_array_equal(decode(image, mask, size=4, fit="crop").mask, half * 255)
+    np.testing.assert_array_equal(decode(image, half.astype(bool), size=4, fit="crop").mask, half * 255)
+
+
+def test_mask_of_other_proportions_is_another_image(tmp_path):
+    image = save(tmp_path, Image.new("RGB", (8, 8)))
+    mask = save(tmp_path, Image.new("L", (8, 12)), "m.png")
+    with pytest.raises(UnreadableError, match="8 x 12, the image 8 x 8"):
+        decode(image, mask, size=4, fit="crop")
+
+
+def test_large_jpegs_are_decoded_small_with_the_same_result(tmp_path):
+    pixels = np.kron(
+        np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8), np.ones((128, 128, 1))
+    )
+    path = save(tmp_path, Image.fromarray(pixels.astype(np.uint8)), "x.jpg", quality=95)
+    exact = np.asarray(Image.open(path).resize((16, 16), Image.Resampling.BILINEAR)).astype(int)
+    assert np.abs(read(path, 16).astype(int) - exact).mean() < 2
+
+
+@pytest.mark.parametrize("keep", [0, 5, 300])
+@pytest.mark.parametrize("kind", ["jpg", "png", "gif", "tif", "webp"])
+def test_truncated_files_are_unreadable(tmp_path, kind, keep):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    path = save(tmp_path, Image.fromarray(noise), f"x.{kind}")
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UnreadableError):
+        read(path)
+
+
+def test_missing_and_oversized_files(tmp_path, monkeypatch):
+    with pytest.raises(UnreadableError, match="does not exist"):
+        read(tmp_path / "none.png")
+    path = save(tmp_path, Image.new("RGB", (20, 20)))
+    monkeypatch.setattr(module, "MAX_PIXELS", 300)
+    with pytest.raises(UnreadableError, match="20 x 20 pixels"):
+        read(path)
+
+
+def test_arrays_pass_unchanged_and_wrong_ones_are_the_loaders_mistake():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(decode(pixels, None, size=4, fit="crop").image, pixels)
+    assert decode(pixels, None, size=2, fit="crop").image.shape == (2, 2, 3)
+    for wrong in (pixels.astype(np.float32), pixels[..., 0], np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(InputError, match="expected h x w x 3"):
+            decode(wrong, None, size=4, fit="crop")
+    with pytest.raises(InputError, match="mask array"):
+        decode(pixels, pixels, size=4, fit="crop")

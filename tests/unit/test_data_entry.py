@@ -1,0 +1,210 @@
+"""Guessed entries load what they describe; writing one changes nothing else in params.yaml."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import TypeAdapter
+from ruamel.yaml import YAML
+
+from pipeline.core.errors import InputError
+from pipeline.core.settings import SECTIONS, Source
+from pipeline.data.base import RawRow
+from pipeline.data.entry import new_dataset_entry
+from pipeline.data.params_file import activate, write_entry
+from pipeline.data.preview import preview
+from pipeline.data.registry import load_raw
+from tests.data_fixtures import noise, raw_dataset, save_image
+
+
+def load(entry, tmp_path):
+    return load_raw(TypeAdapter(Source).validate_python(entry["source"]), tmp_path)
+
+
+def make_table(root: Path, **columns) -> Path:
+    n = 40
+    table = pd.DataFrame({"id": range(n), "file": [f"{i}.png" for i in range(n)], **columns})
+    for name in table["file"]:
+        save_image(root / "images" / name, noise(0, 50))
+        save_image(root / "masks" / name, np.zeros((50, 50), np.uint8))
+    table.to_csv(root / "list.csv", index=False)
+    return root
+
+
+TURNS = np.arange(40)
+
+
+def test_a_table_is_guessed_column_by_column(tmp_path):
+    root = make_table(
+        tmp_path / "set",
+        species=np.where(TURNS % 2, "gull", "owl"),  # the label under another name: no attribute
+        label=TURNS % 2,
+        weather=np.where(TURNS // 2 % 2, "sun", "rain"),
+        background=TURNS // 4 % 2,
+        split=np.where(TURNS < 30, "train", "test"),
+        weight=np.random.default_rng(0).normal(size=40),
+    )
+    entry = new_dataset_entry("birds", root)
+    assert entry["source"] == {
+        "kind": "table",
+        "path": str(root),
+        "table": "list.csv",
+        "columns": {
+            "file": "file",
+            "label": "label",
+            "split": "split",
+            "attributes": ["background", "weather"],
+        },
+        "images": "images",
+        "masks": "masks",
+    }
+    assert entry["data"] == {"image_size": 48}
+    assert set(entry) == {"source", *SECTIONS}
+    assert entry["methods"] == {}
+    raw = load(entry, tmp_path)
+    assert len(raw.rows) == 40
+    assert raw.rows[0].mask is not None
+
+
+def test_arguments_decide_where_given(tmp_path):
+    root = make_table(tmp_path / "set", kind=TURNS % 2, weather=TURNS // 2 % 2)
+    with pytest.raises(InputError, match=r"no column is named like a label.*id, file, kind, weather"):
+        new_dataset_entry("x", root)
+    entry = new_dataset_entry("x", root / "list.csv", label="kind", attributes=[], image_size=20)
+    assert entry["source"]["columns"] == {"file": "file", "label": "kind"}
+    assert entry["data"] == {"image_size": 20}
+    assert entry["methods"] == {"group_dro": {"allow_empty_groups": True}}
+    with pytest.raises(InputError, match="no column 'knd'; did you mean 'kind'"):
+        new_dataset_entry("x", root, label="knd")
+
+
+def test_a_folder_of_class_folders(tmp_path):
+    for name in ("train/cat/1.png", "train/dog/1.png", "test/cat/2.png"):
+        save_image(tmp_path / "set" / name, noise(1, 40))
+    entry = new_dataset_entry("pets", tmp_path / "set")
+    assert entry["source"] == {"kind": "folder", "path": str(tmp_path / "set")}
+    assert entry["data"] == {"image_size": 32}
+    assert entry["methods"] == {"group_dro": {"allow_empty_groups": True}}
+    assert len(load(entry, tmp_path).rows) == 3
+
+
+def test_what_cannot_be_guessed_is_explained(tmp_path):
+    with pytest.raises(InputError, match="a-z, 0-9 and _"):
+        new_dataset_entry("My-Set", tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        new_dataset_entry("x", tmp_path / "none")
+    with pytest.raises(InputError, match="neither a table"):
+        new_dataset_entry("x", tmp_path)
+    (tmp_path / "a.csv").write_text("file,label\nmissing.png,1\n")
+    with pytest.raises(InputError, match="no column of the table names image files"):
+        new_dataset_entry("x", tmp_path)
+    (tmp_path / "b.csv").write_text("x\n1\n")
+    with pytest.raises(InputError, match=r"several tables: a\.csv, b\.csv"):
+        new_dataset_entry("x", tmp_path)
+
+
+# --- params.yaml ----------------------------------------------------------------------------
+
+PARAMS = """\
+# top
+active: [one]   # which
+active_methods:
+- erm
+defaults:
+  data: { image_size: null } # why
+datasets:
+  # first
+  one:
+    source: { kind: x,   path: null }  # spaced
+    data: {}
+
+  # second
+  two:
+    source:
+      kind: y
+      # inner
+# about the end
+end: 1e-3
+"""
+ENTRY = {"source": {"kind": "folder", "path": "/a b: #c"}, "data": {"image_size": 32}, "color": {}}
+
+
+def written(tmp_path: Path, text: str, *args, **options) -> str:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    write_entry(path, *args, **options)
+    return path.read_text()
+
+
+def test_a_new_entry_goes_after_the_last_and_every_other_byte_stays(tmp_path):
+    text = written(tmp_path, PARAMS, "three", ENTRY)
+    start, end = text.index("\n  three:"), text.index("# about the end")
+    assert text[:start] + text[end:] == PARAMS
+    assert YAML(typ="safe").load(text)["datasets"]["three"] == ENTRY
+
+
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_overwriting_replaces_that_entry_alone(tmp_path, name):
+    with pytest.raises(InputError, match=f"a dataset '{name}' already"):
+        written(tmp_path, PARAMS, name, ENTRY)
+    assert (tmp_path / "params.yaml").read_text() == PARAMS
+    text = written(tmp_path, PARAMS, name, ENTRY, overwrite=True)
+    before, after = YAML(typ="safe").load(PARAMS), YAML(typ="safe").load(text)
+    assert after == {**before, "datasets": {**before["datasets"], name: ENTRY}}
+    for comment in ("# top", "# why", "# first", "# second", "# about the end"):
+        assert comment in text
+
+
+@pytest.mark.parametrize("text", ["datasets: {}\n", "datasets: {}\nend: 1", "datasets:\n    one: {a: 1}"])
+def test_other_layouts(tmp_path, text):
+    before = YAML(typ="safe").load(text)
+    after = YAML(typ="safe").load(written(tmp_path, text, "new", ENTRY))
+    assert after == {**before, "datasets": {**before["datasets"], "new": ENTRY}}
+
+
+@pytest.mark.parametrize("active", ["[one]   # which", "\n- one\n- two", "\n  - one", "[one,\n  two\n]"])
+def test_activate_makes_it_the_only_one(tmp_path, active):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.replace("[one]   # which", active))
+    activate(path, "two")
+    text = path.read_text()
+    assert YAML(typ="safe").load(text)["active"] == ["two"]
+    assert text.split("active_methods")[1] == PARAMS.split("active_methods")[1]
+    assert ("# which" in text) == ("# which" in active)
+
+
+def test_unusable_params_files(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        write_entry(tmp_path / "none.yaml", "a", ENTRY)
+    for text, message in (
+        ("a: [", "not valid YAML"),
+        ("- 1", "not a mapping"),
+        ("a: 1", "no mapping `datasets`"),
+    ):
+        with pytest.raises(InputError, match=message):
+            written(tmp_path, text, "a", ENTRY)
+    with pytest.raises(InputError, match="no list `active`"):
+        activate(tmp_path / "params.yaml", "a")
+
+
+# --- preview --------------------------------------------------------------------------------
+
+
+def test_preview_shows_counts_names_and_formats(tmp_path):
+    path = save_image(tmp_path / "x.png")
+    rows = [
+        RawRow("first.png", path, "cat", "train", {"light": "day"}),
+        RawRow("second", noise(0), "dog", "test", {"light": "night"}),
+    ]
+    text = preview(raw_dataset(rows, notes=["look here"]))
+    assert "Test: 2 images, 2 classes" in text
+    assert "  cat    day        1    0     0" in text
+    assert "  dog    night      0    0     1" in text
+    for part in ("first.png", "PNG RGB 8 x 8", "array 8 x 8", "note: look here", "masks: 0 of 2"):
+        assert part in text
+    bare = preview(raw_dataset([RawRow("a", noise(0), str(i)) for i in range(60)]))
+    assert "groups will be derived" in bare
+    assert "and 20 more rows" in bare
+    assert "no split yet" in bare
+    assert "Test: 0 images" in preview(raw_dataset([]))

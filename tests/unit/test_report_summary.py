@@ -1,0 +1,146 @@
+"""The summary's contract with machines, its curves and the targets it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.artifacts.files import load_artifact, save_artifact
+from pipeline.core.results import EpochRecord, TargetAttribution
+from pipeline.report.index import Card, make_card
+from pipeline.report.records import ReportSummary
+from pipeline.report.summary import accuracy_interval, build_summary, choose_targets, summarize_curves
+from pipeline.report.wording import duration, p_text, percent, points, quoted, score
+from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred
+
+CONTRACT = {
+    "dataset": {"name", "classes", "attributes", "n", "groups", "provenance"},
+    "color": {"findings", "color_only"},
+    "provenance": {"params_hash", "versions", "seeds", "created"},
+}
+
+
+def test_keys_that_machines_rely_on() -> None:
+    summary = json.loads(build_summary(photo_birds()).model_dump_json())
+    assert summary["schema_version"] == 1
+    for part, keys in CONTRACT.items():
+        assert keys <= set(summary[part])
+    assert set(summary["dataset"]["n"]) == {"train", "val", "test"}
+    assert {"name", "label", "attribute", "n_train", "n_val", "n_test"} <= set(
+        summary["dataset"]["groups"][0]
+    )
+    assert {"source", "licence", "checksums"} <= set(summary["dataset"]["provenance"])
+    assert {"balanced_accuracy", "kappa", "low", "high", "p_value"} <= set(summary["color"]["color_only"])
+    method = summary["methods"]["erm"]
+    assert {"labels_used", "seeds", "test"} <= set(method)
+    for name in ("average", "adjusted_average", "worst_group"):
+        assert {"value", "low", "high", "n"} <= set(method["test"][name])
+    assert {"name", "value", "low", "high", "n"} <= set(method["test"]["groups"][0])
+    attribution = summary["attribution"]["erm"]
+    assert {"library", "n_models", "proj_dim", "n_train", "n_targets", "seconds", "groups"} <= set(
+        attribution
+    )
+    assert set(attribution["groups"][0]) == {"train_group", "test_group", "value", "low", "high"}
+    cam = summary["gradcam"]["erm"]
+    assert cam["layer"] == "stages.3"
+    assert cam["blank_rate"] == 0.015
+    assert cam["energy_in_mask"] == pytest.approx(0.38)
+    assert [r["rung"] for r in summary["verdict"]] == [
+        "available",
+        "used",
+        "harmful",
+        "caused_by",
+        "fixed_by",
+    ]
+    assert all({"rung", "status", "evidence"} <= set(r) for r in summary["verdict"])
+
+
+def test_energy_is_null_without_masks() -> None:
+    assert build_summary(plain_hundred()).gradcam["erm"].energy_in_mask is None
+
+
+@pytest.mark.parametrize("make", [photo_birds, plain_hundred, hostile_birds, bare])
+def test_written_and_read_again_it_is_the_same(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    summary = build_summary(make())
+    save_artifact(tmp_path / "report.json", summary)
+    assert load_artifact(tmp_path / "report.json", ReportSummary) == summary
+    card = make_card(summary)
+    save_artifact(tmp_path / "card.json", card)
+    assert load_artifact(tmp_path / "card.json", Card) == card
+
+
+def test_curves_equal_a_plain_loop() -> None:
+    records = [
+        EpochRecord(
+            seed=s,
+            epoch=e,
+            train_loss=1.0,
+            train_accuracy=[None],
+            val_accuracy=[0.1 * e + 0.01 * s, None if e == 1 else 0.5],
+            val_average=0.2 * e + 0.02 * s,
+            val_worst=None,
+            seconds=1.0,
+        )
+        for s in range(3)
+        for e in (1, 2)
+    ]
+    curves = summarize_curves(records, ["a", "b"])
+    assert curves is not None
+    assert curves.epochs == [1, 2]
+    assert curves.n_seeds == 3
+    for position, epoch in enumerate(curves.epochs):
+        values = [r.val_average for r in records if r.epoch == epoch]
+        assert curves.average.mean[position] == pytest.approx(sum(values) / 3)
+        assert curves.average.low[position] == pytest.approx(min(values))
+        assert curves.average.high[position] == pytest.approx(max(values))
+    assert curves.groups[1].mean == [None, 0.5]
+    assert summarize_curves([], ["a"]) is None
+
+
+def test_long_training_keeps_first_and_last_epoch() -> None:
+    record = photo_birds().histories["erm"].epochs[0]
+    records = [record.model_copy(update={"epoch": e}) for e in range(1000)]
+    curves = summarize_curves(records, ["a", "b", "c", "d"])
+    assert curves is not None
+    assert len(curves.epochs) == 150
+    assert (curves.epochs[0], curves.epochs[-1]) == (0, 999)
+
+
+def target(image: int, group: int, share: float) -> TargetAttribution:
+    return TargetAttribution(
+        id=image, label=0, group=group, predicted=0, correct_share=share, helpful=[], harmful=[]
+    )
+
+
+def test_targets_shown_start_with_failures_of_the_worst_group() -> None:
+    targets = [target(10 * g + i, g, i / 4) for g in range(4) for i in range(5)]
+    chosen = choose_targets(targets, worst=2, n_shown=6)
+    assert [t.id for t in chosen] == [20, 21, 22, 0, 10, 30]
+    assert [t.id for t in choose_targets(targets[:5], worst=0, n_shown=4)] == [0, 1, 2, 3]
+    assert len(choose_targets(targets, worst=None, n_shown=100)) == len(targets)
+    assert choose_targets([], worst=0, n_shown=3) == []
+
+
+def test_kappa_interval_on_the_scale_of_accuracy() -> None:
+    found = photo_birds().color.color_only  # kappa .34 ± .03, two classes
+    estimate = accuracy_interval(found)
+    assert (estimate.low, estimate.high) == pytest.approx((0.5 + 0.31 / 2, 0.5 + 0.37 / 2))
+    assert estimate.value == found.balanced_accuracy
+
+
+def test_how_numbers_are_written() -> None:
+    assert percent(0.62349) == "62.3%"
+    assert percent(float("nan")) == percent(None) == "–"
+    assert [points(v) for v in (0.0412, -0.0412, -0.0001, 0.0)] == ["+4.1", "−4.1", "0.0", "0.0"]
+    assert [p_text(p) for p in (0.0004, 0.001, 0.0123, 0.5)] == [
+        "p < 0.001",
+        "p = 0.001",
+        "p = 0.012",
+        "p = 0.50",
+    ]
+    assert [score(v) for v in (-0.01234, 0.5, 0.0)] == ["−0.0123", "+0.5", "0"]
+    assert [duration(s) for s in (4.23, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 05 min"]
+    assert quoted("a\nb  c") == "“a b c”"
+    assert quoted("طائر").startswith("“\u2068")

@@ -1,0 +1,221 @@
+"""The ladder: a planted shortcut is found, a null is not flagged, thin evidence says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.core.results import Estimate
+from pipeline.report.evidence import Rung, judge_effect
+from pipeline.report.rungs_cue import modal_share
+from pipeline.report.rungs_harm import aligned_opponents
+from pipeline.report.summary import ReportInputs, build_summary
+from tests.report_fixtures import around, bare, hostile_birds, metrics, photo_birds, plain_hundred
+
+RUNGS = ["available", "used", "harmful", "caused_by", "fixed_by"]
+
+
+def statuses(inputs: ReportInputs) -> dict[str, str]:
+    return {rung.rung: rung.status for rung in build_summary(inputs).verdict}
+
+
+def rung(inputs: ReportInputs, name: str) -> Rung:
+    return next(r for r in build_summary(inputs).verdict if r.rung == name)
+
+
+def with_baseline(inputs: ReportInputs, **changes: object) -> ReportInputs:
+    erm = inputs.evaluations["erm"].model_copy(update=changes)
+    return replace(inputs, evaluations={**inputs.evaluations, "erm": erm})
+
+
+def with_groups(inputs: ReportInputs, index: int, **changes: object) -> ReportInputs:
+    groups = [g.model_copy(update=changes) if i == index else g for i, g in enumerate(inputs.info.groups)]
+    return replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
+
+
+def test_planted_shortcut_climbs_the_whole_ladder() -> None:
+    assert statuses(photo_birds()) == dict.fromkeys(RUNGS, "yes")
+
+
+def test_null_is_not_flagged_on_any_rung() -> None:
+    assert statuses(photo_birds(planted=False)) == dict.fromkeys(RUNGS, "no")
+
+
+def test_without_models_only_the_data_are_judged() -> None:
+    found = statuses(bare())
+    assert found.pop("available") == "yes"
+    assert set(found.values()) == {"insufficient"}
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "status"),
+    [
+        (0.10, 0.02, "yes"),
+        (0.10, -0.02, "insufficient"),
+        (0.04, 0.02, "no"),
+        (float("nan"), 0.1, "insufficient"),
+    ],
+)
+def test_one_rule_for_every_effect(value: float, low: float, status: str) -> None:
+    assert judge_effect(value, low, 0.05) == status
+
+
+def test_thresholds_come_from_the_settings() -> None:
+    inputs = photo_birds()
+    strict = replace(inputs, settings=inputs.settings.model_copy(update={"min_effect": 0.5}))
+    found = statuses(strict)
+    assert [found[name] for name in ("used", "harmful", "fixed_by")] == ["no", "no", "no"]
+    color = replace(
+        photo_birds(planted=False), color_settings=inputs.color_settings.model_copy(update={"min_kappa": 0.0})
+    )
+    assert statuses(color)["available"] == "insufficient"  # kappa .01, interval includes 0
+
+
+def test_small_worst_group_gives_no_verdict() -> None:
+    inputs = photo_birds()
+    evaluate = inputs.evaluate_settings.model_copy(update={"min_test": 5000})
+    found = statuses(replace(inputs, evaluate_settings=evaluate))
+    assert [found[name] for name in ("harmful", "caused_by", "fixed_by")] == ["insufficient"] * 3
+
+
+def test_too_few_validation_images_are_insufficient_too() -> None:
+    inputs = with_groups(photo_birds(), 2, n_val=10)
+    found = statuses(inputs)
+    assert found["harmful"] == found["fixed_by"] == "insufficient"
+
+
+def test_wide_gap_that_could_be_chance_is_insufficient() -> None:
+    inputs = photo_birds()
+    test = inputs.evaluations["erm"].test
+    worst = test.worst_group.model_copy(update={"low": 0.3, "high": 0.9})
+    inputs = with_baseline(inputs, test=test.model_copy(update={"worst_group": worst}))
+    assert statuses(inputs)["harmful"] == "insufficient"
+
+
+def test_worst_group_no_lower_than_luck_is_not_harm() -> None:
+    inputs = photo_birds()
+    test = inputs.evaluations["erm"].test.model_copy(update={"expected_worst_if_equal": 0.6})
+    assert statuses(with_baseline(inputs, test=test))["harmful"] == "no"
+
+
+def test_control_is_subtracted_from_flips() -> None:
+    inputs = photo_birds()
+    swap = (
+        inputs.evaluations["erm"]
+        .interventions[1]
+        .model_copy(
+            update={
+                "flip_rate": around(0.28, 0.01, 5000),
+                "flip_rate_control": around(0.27, 0.01, 5000),
+                "accuracy_change": around(0.0, 0.01, 5000),
+            }
+        )
+    )
+    found = rung(with_baseline(inputs, interventions=[swap]), "used")
+    assert found.status == "no"
+    assert found.estimate is not None
+    assert found.estimate.value == pytest.approx(0.01)
+
+
+def test_without_masks_removing_color_decides() -> None:
+    inputs = photo_birds()
+    grey = inputs.evaluations["erm"].interventions[0]
+    assert statuses(with_baseline(inputs, interventions=[grey]))["used"] == "no"
+    drop = grey.model_copy(update={"accuracy_change": around(-0.12, 0.03, 5000)})
+    assert statuses(with_baseline(inputs, interventions=[drop]))["used"] == "yes"
+    few = grey.model_copy(update={"accuracy_change": around(-0.12, 0.03, 40)})
+    assert statuses(with_baseline(inputs, interventions=[few]))["used"] == "insufficient"
+    assert statuses(with_baseline(inputs, interventions=[]))["used"] == "insufficient"
+    summary = build_summary(with_baseline(inputs, interventions=[drop]))
+    assert "relies on color" in summary.headline  # removing color says nothing about the place
+
+
+def test_suspects_are_the_aligned_groups_of_other_classes() -> None:
+    info = photo_birds().info
+    suspects = aligned_opponents(info, "waterbird / land")
+    assert [group.name for group in suspects] == ["landbird / land"]
+    assert aligned_opponents(info, "no such group") == []
+
+
+def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
+    inputs = plain_hundred()
+    worst = build_summary(inputs).worst_group
+    assert worst is not None
+    suspects = {g.name for g in aligned_opponents(inputs.info, worst.name)}
+    assert len(suspects) > 2
+
+    def status(high: float) -> str:
+        """The verdict with every suspect cell at -0.010 with an upper bound of `high`."""
+        erm = inputs.attributions["erm"]
+        cells = [
+            c.model_copy(update={"value": -0.010, "low": -0.020 - high, "high": high})
+            if c.test_group == worst.name and c.train_group in suspects
+            else c
+            for c in erm.groups
+        ]
+        changed = replace(inputs, attributions={"erm": erm.model_copy(update={"groups": cells})})
+        return statuses(changed)["caused_by"]
+
+    assert status(high=-0.006) == "yes"
+    assert status(high=-0.0005) == "no"  # excludes zero alone, not among several
+    assert status(high=0.002) == "no"
+
+
+def test_fix_is_no_when_the_gain_is_small_and_insufficient_when_it_is_noisy() -> None:
+    inputs = photo_birds()
+
+    def status(gain: Estimate) -> str:
+        changed = inputs.comparisons[0].model_copy(update={"gain": gain})
+        return statuses(replace(inputs, comparisons=[changed]))["fixed_by"]
+
+    assert status(around(0.03, 0.01, 642)) == "no"
+    assert status(around(0.08, 0.10, 642)) == "insufficient"
+    assert status(around(0.08, 0.02, 642)) == "yes"
+    assert status(around(0.08, 0.02, 42)) == "insufficient"
+
+
+def test_baseline_is_erm_else_the_first_method() -> None:
+    inputs = photo_birds()
+    assert build_summary(inputs).baseline == "erm"
+    assert list(build_summary(inputs).methods) == ["erm", "group_dro"]
+    only = replace(inputs, evaluations={"group_dro": inputs.evaluations["group_dro"]})
+    assert build_summary(only).baseline == "group_dro"
+
+
+def test_modal_share_by_hand() -> None:
+    association = photo_birds().color.associations[0]
+    assert modal_share(association) == pytest.approx((3498 + 1057) / 4795)
+
+
+def test_sentences_carry_number_interval_and_count() -> None:
+    for found in build_summary(photo_birds()).verdict:
+        assert "95% interval" in found.evidence
+        assert "n = " in found.evidence
+
+
+def test_next_steps_follow_the_evidence() -> None:
+    fixed = build_summary(photo_birds()).next_steps
+    assert fixed[0].action.startswith("Use the Group DRO model")
+    derived = " ".join(step.action for step in build_summary(plain_hundred()).next_steps)
+    assert "Annotate a real attribute" in derived
+    assert "three seeds" in derived
+    assert "at least 100 test and 30 validation images" in derived
+    quiet = photo_birds(planted=False)
+    quiet = replace(quiet, attributions={})
+    assert build_summary(quiet).next_steps[0].action.startswith("Keep the model")
+
+
+def test_long_names_are_shortened_in_sentences() -> None:
+    assert len(build_summary(hostile_birds()).headline) < 400
+
+
+def test_fewer_than_two_measured_groups_cannot_show_harm() -> None:
+    inputs = photo_birds()
+    groups = [g.model_copy(update={"n_test": 20 if i else 2255}) for i, g in enumerate(inputs.info.groups)]
+    info = inputs.info.model_copy(update={"groups": groups})
+    erm = inputs.evaluations["erm"].model_copy(update={"test": metrics([0.9, 0.5, 0.5, 0.5], groups)})
+    inputs = replace(inputs, info=info, evaluations={"erm": erm})
+    summary = build_summary(inputs)
+    assert summary.worst_group is None
+    assert "Too few images per group" in summary.headline
