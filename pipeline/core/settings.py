@@ -225,8 +225,6 @@ class GradcamSettings(Settings):
 
 
 class ReportSettings(Settings):
-    min_test: int = Field(100, ge=1, description="fewer test images: insufficient data")
-    min_val: int = Field(30, ge=0, description="fewer validation images: insufficient data")
     examples_per_group: int = Field(ge=1, le=24)
     targets_shown: int = Field(ge=1, le=100, description="audited test images shown per method")
     thumbnail: int = Field(ge=32, le=256, description="side of the pictures, pixels")

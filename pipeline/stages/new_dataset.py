@@ -38,4 +38,8 @@ def run(options: argparse.Namespace) -> None:
     if options.activate:
         activate(PARAMS_PATH, options.name)
     print(f"\nwrote datasets.{options.name} to {PARAMS_PATH}")
-    print("run it:  dvc repro" if options.activate else f"run it:  set `active: [{options.name}]`, then dvc repro")
+    print(
+        "run it:  dvc repro"
+        if options.activate
+        else f"run it:  set `active: [{options.name}]`, then dvc repro"
+    )
