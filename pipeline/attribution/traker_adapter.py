@@ -40,8 +40,8 @@ from pipeline.attribution.fingerprint import fingerprint
 from pipeline.attribution.projector import BlockSketch
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.work_folder import prepare
-from pipeline.core.progress import track
 from pipeline.core.errors import InputError, TrainingError
+from pipeline.core.progress import track
 from pipeline.core.settings import AttributeSettings
 from pipeline.core.types import Float32Array, Float64Array
 

@@ -76,24 +76,25 @@ class PhotoDigits:
         corners: list[Int64Array],
     ) -> list[RawRow]:
         rng = np.random.default_rng([self.source.seed, STREAM[split], 99])
-        truth_N = np.arange(n) % 2  # both classes equally often
-        photo_N = self._choose_photos(split, truth_N, rng)
+        label_N = np.arange(n) % 2  # both classes equally often
+        photo_N = self._choose_photos(split, label_N, rng)
         flipped_N = np.zeros(n, bool)
         if split == "train":
+            # the digit is drawn from the other class, so label noise is as frequent in every group
             flipped_N[rng.choice(n, size=round(self.source.label_noise * n), replace=False)] = True
         target = np.asarray(digits.target)  # type: ignore[attr-defined]
         pool = [digit_rows[(target[digit_rows] >= 5) == bool(k)] for k in (0, 1)]
         images = np.asarray(digits.images, np.float32) / 16  # type: ignore[attr-defined]
         rows = []
         for i in range(n):
-            source_row = int(rng.choice(pool[truth_N[i]]))
+            source_row = int(rng.choice(pool[label_N[i] ^ flipped_N[i]]))
             background = _crop(photos[photo_N[i]], corners[photo_N[i]], rng)
             image, mask = _draw(images[source_row], background, self.source.contrast, rng)
             rows.append(
                 RawRow(
                     name=f"{split}_{i:05d}_digit{target[source_row]}_{PHOTOS[photo_N[i]]}.png",
                     image=image,
-                    label=CLASSES[int(truth_N[i]) ^ int(flipped_N[i])],
+                    label=CLASSES[label_N[i]],
                     split=split,
                     attributes={"photo": PHOTOS[photo_N[i]]},
                     mask=mask,
@@ -102,17 +103,17 @@ class PhotoDigits:
             )
         return rows
 
-    def _choose_photos(self, split: SplitName, truth_N: Int64Array, rng: np.random.Generator) -> Int64Array:
+    def _choose_photos(self, split: SplitName, label_N: Int64Array, rng: np.random.Generator) -> Int64Array:
         """Photo per image: agrees with the class at the planted strength in train, balanced elsewhere."""
         if split != "train":
-            photo: Int64Array = (np.arange(len(truth_N)) // 2) % 2
+            photo: Int64Array = (np.arange(len(label_N)) // 2) % 2
             return photo
-        conflicts_N = np.zeros(len(truth_N), bool)
+        conflicts_N = np.zeros(len(label_N), bool)
         for k in (0, 1):  # the same share of each class, so the shortcut is symmetric
-            members = np.flatnonzero(truth_N == k)
+            members = np.flatnonzero(label_N == k)
             n_conflicts = round((1 - self.source.strength) * len(members))
             conflicts_N[rng.choice(members, size=n_conflicts, replace=False)] = True
-        chosen: Int64Array = np.where(conflicts_N, 1 - truth_N, truth_N)
+        chosen: Int64Array = np.where(conflicts_N, 1 - label_N, label_N)
         return chosen
 
 

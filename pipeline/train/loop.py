@@ -106,9 +106,9 @@ class _Run:
         self.optimizer = build_optimizer(model, job.settings)
         # the whole split in memory as uint8: batches are then index reads, not file reads
         self.images = torch.from_numpy(np.array(train.images, order="C"))
-        self.labels = torch.from_numpy(np.ascontiguousarray(train.labels))
+        self.labels = torch.from_numpy(np.array(train.labels))
         self.groups_N: Int64Array = train.groups
-        self.groups = torch.from_numpy(np.ascontiguousarray(train.groups))
+        self.groups = torch.from_numpy(np.array(train.groups))
         self.n_groups = len(job.group_names)
         self.weights_G: Tensor | None = None
         if isinstance(job.method, GroupDroSettings):

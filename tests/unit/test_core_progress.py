@@ -29,7 +29,9 @@ def test_bytes_are_shown_as_megabytes_and_may_start_part_way(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
-    with caplog.at_level(logging.INFO, logger=progress.__name__):
-        with progress.Progress("archive", total=4_000_000, unit="B", start=1_000_000) as bar:
-            bar.update(1_000_000)
+    with (
+        caplog.at_level(logging.INFO, logger=progress.__name__),
+        progress.Progress("archive", total=4_000_000, unit="B", start=1_000_000) as bar,
+    ):
+        bar.update(1_000_000)
     assert "archive: 2 of 4 MB (50 %)" in caplog.text

@@ -1,0 +1,24 @@
+"""The shipped params.yaml with a demo small enough for a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def write_params(folder: Path, *, train: dict[str, Any] | None = None, **source: Any) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    demo = params["datasets"]["photo_digits"]
+    small = {"n_train": 1600, "n_val": 240, "n_test": 480, "contrast": 1.0, "label_noise": 0.02}
+    demo["source"] |= small | source
+    demo["train"] |= {"seeds": [0, 1], "epochs": 5, "precision": "fp32", "device": "cpu"} | (train or {})
+    demo["color"] = {"permutations": 199}
+    demo["attribute"] |= {"proj_dim": 512, "max_train": 700, "targets_per_group": 12}
+    demo["gradcam"] = {"images_per_group": 20, "overlays": 2}
+    with (folder / "params.yaml").open("w") as file:
+        yaml.dump(params, file)

@@ -1,0 +1,114 @@
+"""params.yaml: what is refused, and whether the message helps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.core.errors import InputError
+from pipeline.core.settings import Params, deep_merge, parse
+from pipeline.stages.params_file import read_params
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    values: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+    return values
+
+
+def test_the_shipped_file_is_valid_and_runs_the_embedded_demo() -> None:
+    params = read_params(ROOT / "params.yaml")
+    params.check()
+    assert params.active == ["photo_digits"]
+    assert params.active_methods == ["erm", "group_dro"]
+
+
+def test_scientific_notation_is_a_number_as_dvc_reads_it() -> None:
+    settings = read_params(ROOT / "params.yaml").dataset("waterbirds")
+    assert settings.train.lr == 1e-3
+    assert settings.train_for("group_dro").lr == 1e-5
+    assert settings.train_for("group_dro").weight_decay == 1.0
+    assert settings.train_for("erm").weight_decay == 1e-4
+
+
+def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:
+    raw["datasets"]["photo_digits"]["train"] = {"epochs": 7}
+    settings = parse(Params, raw).dataset("photo_digits")
+    assert settings.train.epochs == 7
+    assert settings.train.lr == raw["defaults"]["train"]["lr"]
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "message"),
+    [
+        (
+            "train",
+            {"epoch": 3},
+            r"datasets\.photo_digits\.train\.epoch is not a known key; did you mean 'epochs'",
+        ),
+        ("train", {"epochs": 0}, r"datasets\.photo_digits\.train\.epochs = 0: .*greater than or equal to 1"),
+        ("train", {"model": "vgg"}, r"train\.model = 'vgg': .*'small_resnet'"),
+        ("train", {"seeds": [1, 1]}, r"seeds must be different"),
+        ("source", {"kind": "imagenet"}, r"datasets\.photo_digits\.source = .*'waterbirds'"),
+        ("source", {"strength": 1.5}, r"strength = 1\.5"),
+        (
+            "methods",
+            {"group_dro": {"train": {"lrr": 1}}},
+            r"methods\.group_dro\.train\.lrr is not a known key",
+        ),
+        ("attribute", {"proj_dim": 64}, r"attribute\.proj_dim = 64: .*greater than 100"),
+    ],
+)
+def test_wrong_values_name_the_place_and_what_is_allowed(
+    raw: dict[str, Any], section: str, change: dict[str, Any], message: str
+) -> None:
+    entry = raw["datasets"]["photo_digits"]
+    entry[section] = deep_merge(entry[section], change)
+    with pytest.raises(InputError, match=message):
+        parse(Params, raw).check()
+
+
+def test_unknown_top_level_key_and_default_are_named(raw: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"activ is not a known key; did you mean 'active'"):
+        parse(Params, raw | {"activ": ["x"]})
+    raw["defaults"]["trian"] = {}
+    with pytest.raises(InputError, match=r"defaults\.trian is not known; did you mean 'train'"):
+        parse(Params, raw).check()
+
+
+def test_a_missing_section_says_why_it_must_be_there(raw: dict[str, Any]) -> None:
+    del raw["datasets"]["cifar100"]["gradcam"]
+    with pytest.raises(InputError, match=r"datasets\.cifar100 lacks gradcam.*write `\{\}`"):
+        parse(Params, raw).dataset("cifar100")
+
+
+def test_unknown_dataset_suggests_a_near_one(raw: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"'cifar10'; did you mean 'cifar100'\?.*new-dataset"):
+        parse(Params, raw).dataset("cifar10")
+
+
+@pytest.mark.parametrize("name", ["a-b", "Birds", "a.b", "a b", ""])
+def test_names_that_break_dvc_stage_names_are_refused(raw: dict[str, Any], name: str) -> None:
+    raw["datasets"][name] = raw["datasets"]["photo_digits"]
+    with pytest.raises(InputError, match="a-z, 0-9 and _"):
+        parse(Params, raw).check()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("active: [", "not valid YAML"), ("- 1", "must hold keys"), ("active: [x]", "defaults is missing")],
+)
+def test_broken_files(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_no_file_says_where_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="project's root folder"):
+        read_params(tmp_path / "params.yaml")
