@@ -16,6 +16,7 @@ def make_settings(**changes: Any) -> TrainSettings:
     base: dict[str, Any] = {
         "model": "small_resnet",
         "width": 4,
+        "stem_stride": 1,
         "pretrained": False,
         "seeds": [0],
         "epochs": 3,

@@ -155,6 +155,9 @@ class ColorSettings(Settings):
 class TrainSettings(Settings):
     model: Literal["small_resnet", "resnet18", "resnet50"]
     width: int = Field(ge=4, le=256, description="first stage's channels of small_resnet")
+    stem_stride: Literal[1, 2, 4] = Field(
+        description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
+    )
     pretrained: bool = Field(description="ImageNet weights (downloads) for resnet18 / resnet50")
     seeds: list[int] = Field(min_length=1)
     epochs: int = Field(ge=1)

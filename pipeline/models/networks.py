@@ -62,19 +62,20 @@ class ResidualBlock(nn.Module):
         return out
 
 
-def _conv_bn_relu(n_in: int, n_out: int, pool: bool = False) -> nn.Sequential:
+def _conv_bn_relu(n_in: int, n_out: int, *, stride: int = 1, pool: bool = False) -> nn.Sequential:
+    kernel = max(3, 2 * stride - 1)  # overlapping windows whatever the stride
     layers: list[nn.Module] = [
-        nn.Conv2d(n_in, n_out, kernel_size=3, padding=1, bias=False),
+        nn.Conv2d(n_in, n_out, kernel_size=kernel, stride=stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(n_out),
         nn.ReLU(),  # not in place: per-sample gradients under vmap need the input
     ]
     return nn.Sequential(*layers, *([nn.MaxPool2d(2)] if pool else []))
 
 
-def small_resnet_stages(width: int) -> tuple[nn.Sequential, int]:
-    """A ResNet-9 in the manner of the fast CIFAR entries: 32 px in, 4x4 cells out."""
+def small_resnet_stages(width: int, stem_stride: int) -> tuple[nn.Sequential, int]:
+    """A ResNet-9 in the manner of the fast CIFAR entries: 32 px in, 32 / (8 x stem_stride) cells out."""
     stages = nn.Sequential(
-        _conv_bn_relu(3, width),
+        _conv_bn_relu(3, width, stride=stem_stride),
         nn.Sequential(_conv_bn_relu(width, 2 * width, pool=True), ResidualBlock(2 * width)),
         _conv_bn_relu(2 * width, 4 * width, pool=True),
         nn.Sequential(_conv_bn_relu(4 * width, 8 * width, pool=True), ResidualBlock(8 * width)),
@@ -109,6 +110,7 @@ def build_model(
     *,
     n_classes: int,
     width: int,
+    stem_stride: int = 1,
     pretrained: bool,
     mean: Sequence[float],
     std: Sequence[float],
@@ -122,7 +124,7 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if name == "small_resnet":
-            stages, n_features = small_resnet_stages(width)
+            stages, n_features = small_resnet_stages(width, stem_stride)
         elif name in ("resnet18", "resnet50"):
             stages, n_features = torchvision_stages(name, pretrained)
         else:

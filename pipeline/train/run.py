@@ -70,6 +70,7 @@ def train_method(
             settings.model,
             n_classes=len(info.classes),
             width=settings.width,
+            stem_stride=settings.stem_stride,
             pretrained=settings.pretrained,
             mean=info.channel_mean,
             std=info.channel_std,
@@ -78,7 +79,12 @@ def train_method(
         n_parameters = sum(p.numel() for p in model.parameters())
         job = Job(settings, method, seed, [g.name for g in info.groups], [g.n_train for g in info.groups])
         outcomes[seed] = _train_or_resume(model, train, val, job, store, f"{name} seed {seed}")
-        spec = {"name": settings.model, "n_classes": len(info.classes), "width": settings.width}
+        spec = {
+            "name": settings.model,
+            "n_classes": len(info.classes),
+            "width": settings.width,
+            "stem_stride": settings.stem_stride,
+        }
         save_weights(seed, outcomes[seed].weights, spec)
     epochs = [record for outcome in outcomes.values() for record in outcome.history]
     return TrainHistory(
