@@ -287,7 +287,9 @@ class Params(Settings):
                 "`python -m pipeline new-dataset NAME PATH`."
             )
         entry = self.datasets[name]
-        missing = [key for key in ("source", *SECTIONS) if key not in entry]
+        missing = [key for key in ("source", *SECTIONS) if not isinstance(entry.get(key), Mapping)]
+        if "methods" not in missing:
+            missing += [f"methods.{m}" for m in self.active_methods if m not in entry["methods"]]
         if missing:
             raise InputError(
                 f"params.yaml: datasets.{name} lacks {', '.join(missing)}. DVC tracks each section, "

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.core.settings import NAME_PATTERN, SECTIONS, did_you_mean
+from pipeline.core.settings import NAME_PATTERN, SECTIONS, MethodName, did_you_mean
 from pipeline.data import cifar100, tiny_imagenet
 from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_images, is_junk, subfolders
 from pipeline.data.table import SPLIT_NUMBERS, match_masks, read_table
@@ -82,10 +82,16 @@ def new_dataset_entry(
     else:
         source, sample = _folder_source(path)
     entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
-    entry["data"] = {"image_size": image_size or _image_size(sample)}
+    side = image_size or _image_size(sample)
+    entry["data"] = {"image_size": side}
+    if side >= 64:
+        # keeps small_resnet as fast as at 32 px
+        entry["train"] = {"stem_stride": 2 if side < 128 else 4}
+    # DVC tracks the methods one by one, so each key must be there
+    entry["methods"] = {method: {} for method in get_args(MethodName)}
     if not source.get("columns", {}).get("attributes"):
         # Derived groups may well be empty for some class: leave those out instead of stopping.
-        entry["methods"] = {"group_dro": {"allow_empty_groups": True}}
+        entry["methods"]["group_dro"] = {"allow_empty_groups": True}
     return entry
 
 

@@ -61,7 +61,7 @@ def test_a_table_is_guessed_column_by_column(tmp_path):
     }
     assert entry["data"] == {"image_size": 48}
     assert set(entry) == {"source", *SECTIONS}
-    assert entry["methods"] == {}
+    assert entry["methods"] == {"erm": {}, "group_dro": {}}
     raw = load(entry, tmp_path)
     assert len(raw.rows) == 40
     assert raw.rows[0].mask is not None
@@ -74,7 +74,7 @@ def test_arguments_decide_where_given(tmp_path):
     entry = new_dataset_entry("x", root / "list.csv", label="kind", attributes=[], image_size=20)
     assert entry["source"]["columns"] == {"file": "file", "label": "kind"}
     assert entry["data"] == {"image_size": 20}
-    assert entry["methods"] == {"group_dro": {"allow_empty_groups": True}}
+    assert entry["methods"] == {"erm": {}, "group_dro": {"allow_empty_groups": True}}
     with pytest.raises(InputError, match="no column 'knd'; did you mean 'kind'"):
         new_dataset_entry("x", root, label="knd")
 
@@ -85,7 +85,7 @@ def test_a_folder_of_class_folders(tmp_path):
     entry = new_dataset_entry("pets", tmp_path / "set")
     assert entry["source"] == {"kind": "folder", "path": str(tmp_path / "set")}
     assert entry["data"] == {"image_size": 32}
-    assert entry["methods"] == {"group_dro": {"allow_empty_groups": True}}
+    assert entry["methods"] == {"erm": {}, "group_dro": {"allow_empty_groups": True}}
     assert len(load(entry, tmp_path).rows) == 3
 
 

@@ -1,0 +1,119 @@
+"""What the documents promise exists, and the numbers they print are those of the sample report."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.core.settings import Params, parse
+from pipeline.stages.cli import DATASET_STAGES, METHOD_STAGES, main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+def load_refresh() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("refresh", ROOT / "docs" / "sample" / "refresh.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_table_is_the_sample_report() -> None:
+    refresh = load_refresh()
+    table = refresh.build_table(json.loads(refresh.SAMPLE.read_text()))
+    assert refresh.replace_table(README, table) == README, "run `make sample`"
+
+
+def test_the_sample_report_was_made_with_the_shipped_settings() -> None:
+    sample = json.loads((ROOT / "docs" / "sample" / "photo_digits.json").read_text())
+    params = parse(Params, YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text()))
+    settings = params.dataset("photo_digits")
+    assert sample["methods"]["erm"]["seeds"] == settings.train.seeds
+    assert sample["dataset"]["n"]["train"] == settings.source.n_train  # type: ignore[union-attr]
+
+
+def test_the_demo_teaches_for_every_seed() -> None:
+    sample = json.loads((ROOT / "docs" / "sample" / "photo_digits.json").read_text())
+    worst = {m: [s["worst_group"] for s in r["test"]["per_seed"]] for m, r in sample["methods"].items()}
+    assert len(worst["erm"]) == 5
+    assert all(0.30 <= value <= 0.65 for value in worst["erm"])
+    assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
+    assert {rung["status"] for rung in sample["verdict"]} == {"yes"}
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README))))
+def test_make_targets_exist(target: str) -> None:
+    assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE)
+
+
+def test_ci_runs_the_readmes_two_commands() -> None:
+    script = (ROOT / ".ci" / "run").read_text()
+    for command in re.findall(r"```bash\n(make \w+)\n```", README):
+        assert f"\n{command}\n" in script
+
+
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"python -m pipeline ([a-z-]+)", README + ARCHITECTURE)))
+)
+def test_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert "usage" in capsys.readouterr().out
+
+
+def test_options_of_new_dataset_are_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["new-dataset", "--help"])
+    options = capsys.readouterr().out
+    for option in set(re.findall(r"`?(--[a-z]+-column|--activate)`?", README)):
+        assert option in options
+
+
+def test_the_example_entry_is_valid() -> None:
+    snippet = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)
+    assert snippet is not None
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    params["datasets"] |= yaml.load(snippet.group(1))
+    parse(Params, params).check()
+
+
+def test_the_table_of_datasets_is_complete() -> None:
+    params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+    documented = re.findall(r"^\| `([a-z0-9_]+)` \|", README, re.MULTILINE)
+    assert documented == list(params["datasets"])
+
+
+def test_paths_named_in_the_architecture_exist() -> None:
+    for path in re.findall(
+        r"`((?:core|models|metrics|train|explain|attribution|report|data|stages)/[a-z_]+\.py)`", ARCHITECTURE
+    ):
+        assert (ROOT / "pipeline" / path).exists(), path
+
+
+def test_every_stage_is_in_the_architecture_table() -> None:
+    for stage in (*DATASET_STAGES, *METHOD_STAGES, "index"):
+        assert f"`{stage}`" in ARCHITECTURE
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    numbers = sorted(int(path.name[:3]) for path in (ROOT / "docs" / "decisions").glob("*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_constraints_pin_versions_and_name_no_host() -> None:
+    lines = (ROOT / "constraints.txt").read_text().split()
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!]+", line) for line in lines)
+    assert not any("://" in line for line in lines)
