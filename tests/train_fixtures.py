@@ -44,8 +44,10 @@ def make_dro(**changes: Any) -> GroupDroSettings:
     return GroupDroSettings.model_validate(base | changes)
 
 
-def make_split(n: int, *, name: SplitName = "train", strength: float = 0.9, seed: int = 0) -> Split:
-    """8 x 8 ... 16 x 16 noise with a bar (class) on a tinted ground (attribute)."""
+def make_split(
+    n: int, *, name: SplitName = "train", strength: float = 0.9, seed: int = 0, bar: int = 40
+) -> Split:
+    """16 x 16 noise with a bar as bright as `bar` (class) on a tinted ground (attribute)."""
     rng = np.random.default_rng([seed, len(name)])
     labels = np.arange(n) % 2
     agrees = rng.random(n) < strength
@@ -53,8 +55,8 @@ def make_split(n: int, *, name: SplitName = "train", strength: float = 0.9, seed
     images = rng.integers(60, 120, size=(n, 16, 16, 3))
     images[attributes == 0, :, :, 0] += 80
     images[attributes == 1, :, :, 2] += 80
-    images[labels == 0, 4:12, 2:5] += 40
-    images[labels == 1, 4:12, 11:14] += 40
+    images[labels == 0, 4:12, 2:5] += bar
+    images[labels == 1, 4:12, 11:14] += bar
     return Split(
         name=name,
         images=images.astype(np.uint8),
