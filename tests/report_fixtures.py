@@ -55,6 +55,17 @@ PROVENANCE = Provenance(
     seeds=[0, 1, 2],
     created="2026-03-02T09:41:00+00:00",
 )
+SECTIONS = [
+    "verdict",
+    "groups",
+    "color",
+    "reliance",
+    "attribution",
+    "mitigation",
+    "dataset",
+    "reading",
+    "provenance",
+]
 HOSTILE_CLASS = "<script>alert(1)</script>"
 HOSTILE_NAMES = [HOSTILE_CLASS, '"quo\'ted" & <b>bold</b>', "🦆 café", "طائر الماء \u202e txt", "x" * 300]
 
@@ -409,7 +420,6 @@ def photo_birds(
             interventions=interventions(
                 groups, masks=True, excess=(0.22 if method == "erm" else 0.08) if planted else 0.004
             ),
-            train_label_noise_caught=0.42,
         )
         for method, values in accuracies.items()
     }

@@ -50,6 +50,7 @@ def test_the_demo_teaches_for_every_seed() -> None:
     assert all(0.30 <= value <= 0.65 for value in worst["erm"])
     assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
     assert {rung["status"] for rung in sample["verdict"]} == {"yes"}
+    assert sample["attribution"]["erm"]["flipped_share_in_harmful"] > 0.8, "README says so"
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README))))

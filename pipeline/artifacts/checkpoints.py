@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,6 @@ class CheckpointStore:
             return None
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return state
-
-    def clear(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def weights_path(folder: Path, seed: int) -> Path:

@@ -91,15 +91,23 @@ def find_color_differences(
     """At most eight findings, strongest first; none where color does not set classes apart.
 
     A finding is large (omega squared of at least `min_omega_squared`, or for a single class the AUROC
-    that this means between two equal classes), significant (q < alpha) and confirmed: on the held-out
-    half of train the same class differs in the same direction and the AUROC's interval excludes 0.5.
+    that this means between two equal classes) and significant (q < alpha) on the discovery half, and
+    confirmed: on the other half the same class differs in the same direction and the AUROC's interval
+    excludes 0.5. Its AUROC is that of the other half, its omega squared that of the discovery half.
     """
     n_classes = len(class_names)
     halves_N = stratified_folds(train.labels, 2, settings.seed)
     discovery = Features(train.values[halves_N == 0], train.labels[halves_N == 0])
     held_out = Features(train.values[halves_N == 1], train.labels[halves_N == 1])
+    n_present = len(np.unique(discovery.labels))
+    if n_present < 2 or len(discovery.labels) <= n_present:
+        return []  # one image per class cannot show what is typical of the class
     effects = omega_squared(
-        train.values, train.labels, n_classes, n_permutations=settings.permutations, seed=settings.seed
+        discovery.values,
+        discovery.labels,
+        n_classes,
+        n_permutations=settings.permutations,
+        seed=settings.seed,
     )
     separation = one_vs_rest_auroc(discovery.values, discovery.labels, n_classes)
     counts_K = np.bincount(discovery.labels, minlength=n_classes)

@@ -237,7 +237,6 @@ class EvaluationResult(Artifact):
     val: SplitMetrics
     test: SplitMetrics
     interventions: list[Intervention]
-    train_label_noise_caught: float | None = None
 
 
 class MethodComparison(Record):

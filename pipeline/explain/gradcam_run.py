@@ -45,7 +45,6 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
     best_group: int,
     info: DatasetInfo,
     settings: GradcamSettings,
-    thumbnail: int,
     provenance: Provenance,
 ) -> tuple[GradcamResult, dict[str, UInt8Array]]:
     """Map where the models look on the sampled images, and measure it where masks are known.
@@ -55,7 +54,6 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
         rows: positions in `test`, for example from `choose_rows`.
         predicted_SN: predicted class of each model for each of `rows`; it is the map's target.
         worst_group, best_group: their failures and successes are drawn.
-        thumbnail: side of the pictures in pixels.
 
     Returns:
         The record, and the pictures by the file names it gives them (uint8, side x side x 3).
@@ -87,7 +85,7 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
         energy_N=None if energy_SN is None else energy_SN[0],
         groups=(worst_group, best_group),
         settings=settings,
-        thumbnail=thumbnail,
+        thumbnail=settings.thumbnail,
     )
     result = GradcamResult(
         method=method,

@@ -67,6 +67,17 @@ def sidak_confidence(n_groups: int, confidence: float = 0.95) -> float:
     return float(confidence ** (1 / n_groups))
 
 
+def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
+    """The interval made simultaneous over `n_comparisons` (Bonferroni, normal quantiles)."""
+    ratio = float(stats.norm.isf(alpha / (2 * max(n_comparisons, 1))) / stats.norm.isf(alpha / 2))
+    return Estimate(
+        value=estimate.value,
+        low=estimate.value - ratio * (estimate.value - estimate.low),
+        high=estimate.value + ratio * (estimate.high - estimate.value),
+        n=estimate.n,
+    )
+
+
 def mean_variance(correct_SN: CorrectArray) -> MeanVariance:
     """Variance of the mean accuracy: the images' share and the seeds' share.
 

@@ -106,8 +106,8 @@ def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
             steps.append(
                 NextStep(
                     action="Check the labels of the most harmful training images first.",
-                    because=f"{percent(share)} of them carry a label known to be wrong, against "
-                    f"{percent(overall)} of all training images.",
+                    because=f"of as many most harmful images as there are known wrong labels, "
+                    f"{percent(share)} carry one, against {percent(overall)} of all that were scored.",
                     section="attribution",
                 )
             )

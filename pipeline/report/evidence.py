@@ -11,8 +11,6 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from scipy.stats import norm
-
 from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, Record, SplitMetrics
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 
@@ -90,17 +88,6 @@ def difference(first: Estimate, second: Estimate) -> Estimate:
 def negate(estimate: Estimate) -> Estimate:
     """The estimate with its sign turned."""
     return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
-
-
-def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
-    """The interval made simultaneous over `n_comparisons` (Bonferroni, normal quantiles)."""
-    ratio = float(norm.isf(alpha / (2 * max(n_comparisons, 1))) / norm.isf(alpha / 2))
-    return Estimate(
-        value=estimate.value,
-        low=estimate.value - ratio * (estimate.value - estimate.low),
-        high=estimate.value + ratio * (estimate.high - estimate.value),
-        n=estimate.n,
-    )
 
 
 def has_enough(group: GroupEstimate, info: DatasetInfo, limits: Thresholds) -> bool:

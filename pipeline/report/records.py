@@ -93,7 +93,6 @@ class MethodSummary(Record):
     val: SplitMetrics
     interventions: list[Intervention]
     training: TrainingSummary | None
-    train_label_noise_caught: float | None
 
 
 class AttributionSummary(Record):

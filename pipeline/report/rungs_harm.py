@@ -15,13 +15,8 @@ from pipeline.core.results import (
     GroupInfo,
     MethodComparison,
 )
-from pipeline.report.evidence import (
-    Rung,
-    Status,
-    Thresholds,
-    judge_effect,
-    widen,
-)
+from pipeline.metrics.intervals import widen
+from pipeline.report.evidence import Rung, Status, Thresholds, judge_effect
 from pipeline.report.wording import (
     accuracy_phrase,
     count,
@@ -84,7 +79,7 @@ def judge_caused_by(
     limits: Thresholds,
 ) -> Rung:
     """Do training images of the aligned groups of other classes hurt the test group `worst`."""
-    suspects = {group.name for group in aligned_opponents(info, worst)} if worst else set()
+    suspects = {group.name: group.n_train for group in aligned_opponents(info, worst)} if worst else {}
     cells = (
         [c for c in attribution.groups if c.test_group == worst and c.train_group in suspects]
         if attribution
@@ -94,7 +89,10 @@ def judge_caused_by(
         text = _why_no_cells(attribution, worst)
         return Rung(rung="caused_by", question=_CAUSE_QUESTION, status="insufficient", evidence=text)
     cell = min(cells, key=lambda c: c.high)
-    estimate = Estimate(value=cell.value, low=cell.low, high=cell.high, n=attribution.n_train)
+    # of a subset only the total is known
+    is_whole = attribution.n_train == attribution.n_train_total
+    n = suspects[cell.train_group] if is_whole else attribution.n_train
+    estimate = Estimate(value=cell.value, low=cell.low, high=cell.high, n=n)
     wide = widen(estimate, n_comparisons=len(cells), alpha=limits.alpha)
     text = _cause_text(cell, wide, len(cells), attribution)
     status: Status = "yes" if wide.high < 0 else "no"
@@ -145,12 +143,13 @@ def _cause_text(cell: GroupAttribution, wide: Estimate, n_cells: int, attributio
     verb = "hurt" if cell.value < 0 else "do not hurt"
     corrected = f", Bonferroni over {n_cells} groups" if n_cells > 1 else ""
     worst = cell.test_group
+    where = "" if attribution.n_train == attribution.n_train_total else " scored, of all groups"
     own = next((c for c in attribution.groups if c.test_group == worst == c.train_group), None)
     control = f"; its own training images score {score(own.value)} for comparison" if own else ""
     return (
         f"Training images of {quoted(cell.train_group)} {verb} {quoted(worst)} on test: mean score "
         f"{score(wide.value)} (95% interval {score(wide.low)} to {score(wide.high)}{corrected}, "
-        f"n = {count(wide.n)} training images scored; negative hurts){control}."
+        f"n = {count(wide.n)} training images{where}; negative hurts){control}."
     )
 
 

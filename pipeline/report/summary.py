@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from pipeline.core.results import (
     MethodComparison,
     Predictability,
     Provenance,
+    Record,
     TargetAttribution,
     TrainHistory,
 )
@@ -45,7 +46,6 @@ __all__ = ["ReportInputs", "ReportSummary", "build_summary"]
 
 R = TypeVar("R")
 
-BASELINE = "erm"
 _CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
 
 
@@ -114,8 +114,8 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
 
 
 def choose_baseline(evaluations: Mapping[str, EvaluationResult]) -> str | None:
-    """The method the ladder judges: plain training where it was run, else the first method."""
-    return BASELINE if BASELINE in evaluations else next(iter(evaluations), None)
+    """The method the ladder judges: the first of `active_methods`, which the others are compared with."""
+    return next(iter(evaluations), None)
 
 
 def _in_order(results: Mapping[str, R], order: Sequence[str]) -> list[tuple[str, R]]:
@@ -123,28 +123,19 @@ def _in_order(results: Mapping[str, R], order: Sequence[str]) -> list[tuple[str,
     return sorted(results.items(), key=lambda item: known.get(item[0], len(known)))
 
 
+def _shared(record: Record, kind: type[Record]) -> dict[str, Any]:
+    """The fields of `record` that `kind` has too."""
+    return {name: value for name, value in record if name in kind.model_fields}
+
+
 def _summarize_dataset(info: DatasetInfo) -> DatasetSummary:
-    return DatasetSummary(
-        name=info.name,
-        title=info.title,
-        classes=info.classes,
-        attributes=info.attributes,
-        n=info.n,
-        groups=info.groups,
-        provenance=info.source_info,
-        image_size=info.image_size,
-        has_masks=info.has_masks,
-        n_label_flips=info.n_label_flips,
-        skipped=info.skipped,
-        notes=info.notes,
-    )
+    return DatasetSummary(**{**_shared(info, DatasetSummary), "provenance": info.source_info})
 
 
 def _summarize_color(color: ColorResult) -> ColorSummary:
-    kept = {name: value for name, value in color if name in ColorSummary.model_fields}
     to_attribute = color.color_to_attribute
     return ColorSummary(
-        **kept,
+        **_shared(color, ColorSummary),
         color_only_accuracy=accuracy_interval(color.color_only),
         color_only_test_accuracy=accuracy_interval(color.color_only_test),
         color_to_attribute_accuracy=accuracy_interval(to_attribute) if to_attribute else None,
@@ -161,27 +152,14 @@ def accuracy_interval(found: Predictability) -> Estimate:
 def _summarize_method(
     evaluation: EvaluationResult, history: TrainHistory | None, group_names: list[str]
 ) -> MethodSummary:
-    return MethodSummary(
-        labels_used=evaluation.labels_used,
-        seeds=evaluation.seeds,
-        selection=evaluation.selection,
-        test=evaluation.test,
-        val=evaluation.val,
-        interventions=evaluation.interventions,
-        training=_summarize_training(history, group_names) if history else None,
-        train_label_noise_caught=evaluation.train_label_noise_caught,
-    )
+    training = _summarize_training(history, group_names) if history else None
+    return MethodSummary(**_shared(evaluation, MethodSummary), training=training)
 
 
 def _summarize_training(history: TrainHistory, group_names: list[str]) -> TrainingSummary:
     return TrainingSummary(
-        model=history.model,
-        n_parameters=history.n_parameters,
-        precision=history.precision,
-        device=history.device,
-        selected_epoch=history.selected_epoch,
+        **_shared(history, TrainingSummary),
         n_epochs=len({record.epoch for record in history.epochs}),
-        seconds=history.seconds,
         curves=summarize_curves(history.epochs, group_names),
     )
 
@@ -217,10 +195,9 @@ def _summarize_attribution(
     result: AttributionResult, evaluation: EvaluationResult | None, group_names: list[str], n_shown: int
 ) -> AttributionSummary:
     worst = evaluation.test.worst_group.name if evaluation else None
-    kept = {name: value for name, value in result if name in AttributionSummary.model_fields}
     worst_idx = group_names.index(worst) if worst in group_names else None
     targets = choose_targets(result.targets, worst_idx, n_shown)
-    return AttributionSummary(**{**kept, "targets": targets})
+    return AttributionSummary(**{**_shared(result, AttributionSummary), "targets": targets})
 
 
 def choose_targets(
@@ -246,7 +223,7 @@ def choose_targets(
 
 def _summarize_gradcam(result: GradcamResult) -> GradcamSummary:
     energy = result.energy_in_mask
-    kept = {name: value for name, value in result if name in GradcamSummary.model_fields}
+    kept = _shared(result, GradcamSummary)
     return GradcamSummary(
         **{**kept, "energy_in_mask": energy.value if energy else None, "energy_interval": energy}
     )

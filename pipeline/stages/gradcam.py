@@ -35,7 +35,6 @@ def run(dataset: str, method: MethodName) -> None:
             best_group=trained.best_group,
             info=trained.info,
             settings=settings,
-            thumbnail=settings.thumbnail,
             provenance=make_provenance(settings_hash(settings), trained.seeds),
         )
         with fresh_dir(out / "overlays") as folder:

@@ -106,7 +106,6 @@ def _compare(
     baseline, *others = evaluations
     names = [g.name for g in info.groups]
     worst = names.index(evaluations[baseline].test.worst_group.name)
-    sufficient = np.array([g.sufficient for g in evaluations[baseline].test.groups])
     return [
         compare_methods(
             correct[baseline],
@@ -119,7 +118,6 @@ def _compare(
             seed=0,
         )
         for method in others
-        if sufficient.any() or len(test)
     ]
 
 

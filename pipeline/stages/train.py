@@ -21,7 +21,11 @@ def run(dataset: str, method: MethodName) -> None:
     train_settings = settings.train_for(method)
     method_settings = getattr(settings.methods, method)
     data, out = dataset_dir(dataset), model_dir(dataset, method)
-    key = settings_hash(train_settings, method_settings, file_digest(data / "samples.parquet"))
+    # neither which other seeds are trained nor how often is saved decides a seed's result
+    decisive = train_settings.model_copy(update={"seeds": [], "checkpoint_seconds": 0.0})
+    key = settings_hash(
+        decisive, method_settings, file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
+    )
     scratch = scratch_dir("train", dataset, method)
     with exclusive("train", dataset, method, outputs=[out / "weights"]):
         store = CheckpointStore(scratch / key)

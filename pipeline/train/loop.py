@@ -1,7 +1,7 @@
 """Train one network with one seed: the loop that every method shares.
 
 The state of a run is one plain dictionary; saving it at any step and going on from it gives, bit
-for bit on the same machine, what an uninterrupted run gives.
+for bit on the same CPU, what an uninterrupted run gives (on a GPU up to rounding: kernels add in any order).
 
 Shape legend: N images, B batch, G groups.
 """
@@ -122,14 +122,14 @@ class _Run:
         self.best_metric = -1.0
         self.best_epoch = -1
         self.best_weights: dict[str, Tensor] | None = None
-        self.elapsed = 0.0
         self._reset_epoch()
 
     def _reset_epoch(self) -> None:
-        self.loss_sum = torch.zeros((), dtype=torch.float64)
+        # on the device: a GPU then need not wait for them at every step
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=self.device)
         self.n_seen = 0
-        self.correct_G = torch.zeros(self.n_groups, dtype=torch.float64)
-        self.seen_G = torch.zeros(self.n_groups, dtype=torch.float64)
+        self.correct_G = torch.zeros(self.n_groups, dtype=torch.float64, device=self.device)
+        self.seen_G = torch.zeros_like(self.correct_G)
         self._started = time.monotonic()
 
     def order(self, epoch: int) -> Int64Array:
@@ -144,7 +144,7 @@ class _Run:
         pixels = self.images[index].to(self.device, non_blocking=True)
         pixels = pixels.permute(0, 3, 1, 2).float().div_(255)  # channels-last: a view of N H W 3
         pixels = augment_batch(pixels, self.settings.augment, torch.Generator().manual_seed(seed))
-        labels = self.labels[index].to(self.device)
+        labels, groups_B = self.labels[index].to(self.device), self.groups[index].to(self.device)
         rate = learning_rate(self.settings, epoch * n_steps + step, self.settings.epochs * n_steps)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
@@ -154,11 +154,11 @@ class _Run:
         losses_B = F.cross_entropy(
             logits.float(), labels, reduction="none", label_smoothing=self.settings.label_smoothing
         )
-        loss = self._objective(losses_B, self.groups[index])
+        loss = self._objective(losses_B, groups_B)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.optimizer.step()
-        self._count(losses_B.detach(), logits.detach(), labels, self.groups[index])
+        self._count(losses_B.detach(), logits.detach(), labels, groups_B)
         self.epoch, self.step = epoch, step + 1
         if step % CHECK_LOSS_EVERY == 0:
             self.check_loss()
@@ -175,16 +175,16 @@ class _Run:
         loss, self.weights_G = group_dro_step(
             self.weights_G.to(losses_B.device),
             losses_B,
-            groups_B.to(losses_B.device),
+            groups_B,
             self.adjustments_G.to(losses_B.device),
             self.job.method.step_size,
         )
         return loss
 
     def _count(self, losses_B: Tensor, logits: Tensor, labels: Tensor, groups_B: Tensor) -> None:
-        self.loss_sum += losses_B.double().sum().cpu()
+        self.loss_sum += losses_B.double().sum()
         self.n_seen += len(losses_B)
-        correct_B = (logits.argmax(1) == labels).double().cpu()
+        correct_B = (logits.argmax(1) == labels).double()
         self.correct_G.index_add_(0, groups_B, correct_B)
         self.seen_G.index_add_(0, groups_B, torch.ones_like(correct_B))
 
@@ -245,6 +245,7 @@ class _Run:
             "history": [record.model_dump() for record in self.history],
             "best": (self.best_metric, self.best_epoch, self.best_weights),
             "counts": (self.loss_sum, self.n_seen, self.correct_G, self.seen_G),
+            "seconds": time.monotonic() - self._started,
         }
 
     def restore(self, state: State) -> None:
@@ -254,7 +255,10 @@ class _Run:
         self.epoch, self.step = state["epoch"], state["step"]
         self.history = [EpochRecord.model_validate(record) for record in state["history"]]
         self.best_metric, self.best_epoch, self.best_weights = state["best"]
-        self.loss_sum, self.n_seen, self.correct_G, self.seen_G = state["counts"]
+        loss_sum, self.n_seen, correct_G, seen_G = state["counts"]
+        self.loss_sum = loss_sum.to(self.device)
+        self.correct_G, self.seen_G = correct_G.to(self.device), seen_G.to(self.device)
+        self._started = time.monotonic() - state["seconds"]
 
 
 def steps_per_epoch(n: int, batch_size: int) -> int:

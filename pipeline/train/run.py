@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -62,7 +61,6 @@ def train_method(
         TrainingError: the loss is not finite.
     """
     _check(train, val, info)
-    started = time.monotonic()
     outcomes: dict[int, Outcome] = {}
     n_parameters = 0
     for seed in settings.seeds:
@@ -98,7 +96,7 @@ def train_method(
         selection=method.selection,
         selected_epoch={str(seed): outcome.selected_epoch for seed, outcome in outcomes.items()},
         epochs=epochs,
-        seconds=time.monotonic() - started,
+        seconds=sum(record.seconds for record in epochs),  # also those before a kill
     )
 
 

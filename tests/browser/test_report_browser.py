@@ -14,6 +14,7 @@ from pipeline.report.pictures import build_pictures
 from pipeline.report.summary import ReportInputs, build_summary
 from tests.report_fixtures import (
     HOSTILE_CLASS,
+    SECTIONS,
     bare,
     hostile_birds,
     photo_birds,
@@ -40,17 +41,6 @@ VARIANTS: dict[str, Callable[[], ReportInputs]] = {
     "hostile": hostile_birds,
     "bare": bare,
 }
-SECTIONS = [
-    "verdict",
-    "groups",
-    "color",
-    "reliance",
-    "attribution",
-    "mitigation",
-    "dataset",
-    "reading",
-    "provenance",
-]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import norm
 
 from pipeline.core.results import Estimate
-from pipeline.report.evidence import difference, widen
+from pipeline.metrics.intervals import widen
+from pipeline.report.evidence import difference
 from tests.report_fixtures import wilson
 
 

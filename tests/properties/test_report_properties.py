@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.results import Estimate
+from pipeline.metrics.intervals import widen
 from pipeline.report.charts import Scale
-from pipeline.report.evidence import difference, judge_effect, negate, widen
+from pipeline.report.evidence import difference, judge_effect, negate
 from pipeline.report.html import isolate_names
 from pipeline.report.pictures import spread
 from pipeline.report.summary import build_summary

@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 
 from pipeline.audit.color import analyze_color
-from pipeline.audit.color_findings import MAX_FINDINGS, WORDINGS, auroc_of_omega_squared
+from pipeline.audit.color_findings import (
+    MAX_FINDINGS,
+    WORDINGS,
+    Features,
+    auroc_of_omega_squared,
+    find_color_differences,
+)
 from pipeline.audit.folds import stratified_folds
 from pipeline.audit.palettes import class_palettes
 from pipeline.core.errors import InputError
 from pipeline.core.results import AttributeInfo, ColorResult, Provenance
-from pipeline.metrics.color_features import FEATURES
+from pipeline.metrics.color_features import FEATURES, FeatureName
 from tests.audit_fixtures import make_info, make_split, noisy, planted, settings, wheel
 
 
@@ -97,6 +103,23 @@ def test_one_class_is_refused_with_a_remedy() -> None:
     split = make_split("train", images, np.zeros(20, np.int64))
     with pytest.raises(InputError, match="needs at least 2"):
         analyze_color(split, split, make_info(2), settings(), Provenance())
+
+
+def test_what_differs_in_the_held_out_half_alone_is_not_found() -> None:
+    names = [FeatureName("whole", "lightness_mean")]
+    for seed in range(6):
+        labels = np.arange(2000) % 2
+        values = np.random.default_rng([1, seed]).normal(size=(2000, 1)).astype(np.float32)
+        held_out = stratified_folds(labels, 2, seed) == 1
+        values[held_out & (labels == 1)] += 2
+        features = Features(values, labels)
+        assert find_color_differences(features, features, names, ["a", "b"], settings(seed)) == []
+
+
+def test_one_image_per_class_yields_no_finding() -> None:
+    features = Features(np.array([[0.0], [1.0], [0.1], [1.1]], np.float32), np.array([0, 1, 0, 1]))
+    names = [FeatureName("whole", "lightness_mean")]
+    assert find_color_differences(features, features, names, ["a", "b"], settings()) == []
 
 
 def test_palettes_show_the_planted_colors() -> None:

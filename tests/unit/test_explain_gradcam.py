@@ -113,7 +113,6 @@ def gradcam(
         best_group=best,
         info=make_info(),
         settings=settings,
-        thumbnail=64,
         provenance=Provenance(),
     )
 
@@ -231,7 +230,6 @@ def test_no_models_is_an_error(test_split):
             best_group=0,
             info=make_info(),
             settings=SETTINGS,
-            thumbnail=64,
             provenance=Provenance(),
         )
 

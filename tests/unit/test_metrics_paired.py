@@ -56,7 +56,7 @@ def test_surplus_seeds_are_left_out() -> None:
 
 def test_null_p_values_are_uniform_and_intervals_cover_zero() -> None:
     rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(2), 80)
+    groups = np.zeros(80, np.int64)  # one group: nothing was picked
     p_values, covered, covered_worst = [], 0, 0
     for _ in range(150):
         chance = np.clip(rng.normal(0.7, 0.2, len(groups)), 0, 1)
@@ -69,6 +69,24 @@ def test_null_p_values_are_uniform_and_intervals_cover_zero() -> None:
     assert 0.4 < np.mean(p_values) < 0.62  # ties push it a little above one half
     assert covered / 150 >= 0.9
     assert covered_worst / 150 >= 0.9
+
+
+def test_the_worst_of_many_equal_groups_does_not_seem_repaired() -> None:
+    """The baseline's worst of 40 equal groups: its next draw is better by luck alone."""
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 100)
+    names = [str(g) for g in range(40)]
+    false_alarms, gains = 0, []
+    for _ in range(40):
+        before, after = rng.random((2, 1, len(groups))) < 0.7
+        worst = int(before.reshape(40, 100).mean(axis=1).argmin())
+        result = compare_methods(
+            before, after, groups, names, baseline_name="a", method_name="b", worst_group_index=worst, seed=0
+        )
+        false_alarms += result.gain.low > 0 or result.p_value < 0.05
+        gains.append(result.gain.value)
+    assert np.mean(gains) > 0.07, "what the interval has to allow for"
+    assert false_alarms <= 4
 
 
 def test_one_seed_is_mcnemars_exact_test() -> None:

@@ -22,6 +22,7 @@ from pipeline.report.records import ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
 from tests.report_fixtures import (
     HOSTILE_CLASS,
+    SECTIONS,
     bare,
     hostile_birds,
     photo_birds,
@@ -30,17 +31,6 @@ from tests.report_fixtures import (
 )
 
 VOID = {"meta", "link", "img", "input", "br", "circle", "path", "rect", "line", "use"}
-SECTIONS = [
-    "verdict",
-    "groups",
-    "color",
-    "reliance",
-    "attribution",
-    "mitigation",
-    "dataset",
-    "reading",
-    "provenance",
-]
 VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, plain_hundred, hostile_birds, bare]
 
 

@@ -54,6 +54,13 @@ def test_resume_from_any_checkpoint_is_bit_identical(method: Any, precision: str
             assert torch.equal(value, again.weights[key]), key
 
 
+def test_time_spent_before_a_kill_is_counted() -> None:
+    saved: list[Any] = []
+    train(make_job(checkpoint_seconds=1e-9, epochs=1), save=lambda state: saved.append(copy.deepcopy(state)))
+    again = train(make_job(epochs=1), resume=saved[2] | {"seconds": 1000.0})
+    assert 1000 < again.history[0].seconds < 1060
+
+
 def test_a_checkpoint_after_the_last_epoch_trains_nothing_more() -> None:
     saved: list[Any] = []
     job = make_job(epochs=2)
