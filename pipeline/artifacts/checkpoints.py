@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
 from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import ArtifactError
@@ -23,7 +25,9 @@ class CheckpointStore:
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         """Replace the checkpoint `name` atomically."""
-        write_atomic(self.folder / f"{name}.pt", lambda path: torch.save(state, path))
+        buffer = io.BytesIO()  # torch writing to a full disk fails without saying why
+        torch.save(state, buffer)
+        write_atomic(self.folder / f"{name}.pt", lambda path: _write_bytes(path, buffer.getbuffer()))
 
     def load(self, name: str) -> dict[str, Any] | None:
         """The checkpoint `name`, or None where there is none."""
@@ -42,7 +46,12 @@ def save_weights(path: Path, state: dict[str, torch.Tensor], spec: dict[str, Any
     """Write weights with the arguments that rebuild their network."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     metadata = {"spec": json.dumps(spec)}
-    write_atomic(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+    content = to_bytes(tensors, metadata=metadata)  # its save_file hides that the disk is full
+    write_atomic(path, lambda temporary: _write_bytes(temporary, content))
+
+
+def _write_bytes(path: Path, content: bytes | memoryview) -> None:
+    path.write_bytes(content)
 
 
 def load_weights(path: Path) -> Classifier:

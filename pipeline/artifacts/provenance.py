@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from pipeline.core.errors import ArtifactError
 from pipeline.core.results import Provenance
 
 LIBRARIES = ("torch", "torchvision", "traker", "grad-cam", "numpy", "pandas", "pillow", "dvc")
@@ -42,6 +43,13 @@ def make_provenance(params_hash: str, seeds: Sequence[int] = (), *, dated: bool 
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, streamed."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """sha256 of a file, streamed.
+
+    Raises:
+        ArtifactError: there is no such file.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        raise ArtifactError(f"{path} does not exist. Run `dvc repro` to make it again.") from None

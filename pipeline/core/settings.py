@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pipeline.core.errors import InputError
 
 MethodName = Literal["erm", "group_dro"]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]  # what every generator takes
 NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 T = TypeVar("T", bound=Settings)
@@ -39,7 +40,7 @@ class PhotoDigitsSource(Settings):
     n_test: int = Field(1200, ge=40)
     contrast: float = Field(0.6, gt=0, le=1, description="opacity of the digit's strokes")
     label_noise: float = Field(0.03, ge=0, lt=0.5, description="share of train labels flipped")
-    seed: int = 0
+    seed: Seed = 0
 
 
 class DownloadableSource(Settings):
@@ -47,7 +48,9 @@ class DownloadableSource(Settings):
 
     path: str | None = Field(None, description="local official archive, its folder, or extracted")
     mirrors: list[str] | None = Field(None, description="URLs tried in order instead of the built-in")
-    md5: str | None = Field(None, description="expected md5 of the archive; null = the official one")
+    md5: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{32}$", description="expected md5 of the archive; null = the official one"
+    )
     verify: Literal["full", "structure"] = Field(
         "full", description="structure: accept an archive that is not byte-identical to the official"
     )
@@ -131,7 +134,7 @@ class DataSettings(Settings):
     fit: Literal["crop", "squash", "pad"] = Field(description="how other shapes become square")
     val_fraction: float = Field(gt=0, lt=0.5, description="carved from train where val is missing")
     test_fraction: float = Field(gt=0, lt=0.5, description="carved where test is missing")
-    split_seed: int = Field(ge=0)
+    split_seed: Seed
     max_per_class: int | None = Field(None, ge=2, description="subsample train; null = all")
     skip_unreadable: bool = Field(description="leave unreadable images out instead of stopping")
     derive_attribute: Literal["auto", "ring_lightness", "ring_hue", "never"] = Field(
@@ -149,7 +152,7 @@ class ColorSettings(Settings):
     min_kappa: float = Field(ge=0, lt=1, description="least color-only kappa of a finding")
     alpha: float = Field(gt=0, lt=0.5, description="false discovery rate")
     folds: int = Field(ge=2, le=20)
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 class TrainSettings(Settings):
@@ -159,7 +162,7 @@ class TrainSettings(Settings):
         description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
     )
     pretrained: bool = Field(description="ImageNet weights (downloads) for resnet18 / resnet50")
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2)
     optimizer: Literal["sgd", "adamw"]
@@ -176,8 +179,8 @@ class TrainSettings(Settings):
     @field_validator("seeds")
     @classmethod
     def _seeds_differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds) or min(seeds) < 0:
-            raise ValueError("seeds must be different non-negative integers")
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("seeds must be different")
         return seeds
 
 
@@ -202,7 +205,7 @@ class MethodsSettings(Settings):
 class EvaluateSettings(Settings):
     min_test: int = Field(ge=1, description="fewer test images in a group: insufficient data")
     min_val: int = Field(ge=0, description="fewer validation images in a group: insufficient data")
-    seed: int = Field(ge=0, description="of donors and bootstraps of the interventions")
+    seed: Seed = Field(description="of donors and bootstraps of the interventions")
 
 
 class AttributeSettings(Settings):
@@ -213,7 +216,7 @@ class AttributeSettings(Settings):
     top_k: int = Field(ge=1, le=100, description="helpful and harmful images kept per target")
     max_models: int | None = Field(ge=1, description="seeds used; null = all")
     batch_size: int = Field(ge=1)
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 class GradcamSettings(Settings):
@@ -224,7 +227,7 @@ class GradcamSettings(Settings):
     thumbnail: int = Field(ge=32, le=512, description="side of the pictures, pixels")
     max_models: int | None = Field(ge=1, description="seeds used; null = all")
     batch_size: int = Field(ge=1)
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 class ReportSettings(Settings):
@@ -259,11 +262,11 @@ class DatasetSettings(Settings):
     gradcam: GradcamSettings
     report: ReportSettings
 
-    def train_for(self, method: MethodName) -> TrainSettings:
+    def train_for(self, method: MethodName, where: str = "") -> TrainSettings:
         """Training settings of one method: its `train` overrides laid over the dataset's."""
         overrides = getattr(self.methods, method).train
         merged = deep_merge(self.train.model_dump(), overrides)
-        return parse(TrainSettings, merged, f"methods.{method}.train")
+        return parse(TrainSettings, merged, ".".join(filter(None, [where, f"methods.{method}.train"])))
 
 
 class Params(Settings):
@@ -282,7 +285,7 @@ class Params(Settings):
         """
         if name not in self.datasets:
             raise InputError(
-                f"params.yaml has no dataset {name!r}{did_you_mean(name, self.datasets)}. "
+                f"params.yaml has no dataset {name!r}{did_you_mean(name, self.datasets) or '.'} "
                 f"Known: {', '.join(self.datasets)}. Add one with "
                 "`python -m pipeline new-dataset NAME PATH`."
             )
@@ -295,9 +298,18 @@ class Params(Settings):
                 f"params.yaml: datasets.{name} lacks {', '.join(missing)}. DVC tracks each section, "
                 "so each must be there; write `{}` where the defaults serve."
             )
-        merged = {key: deep_merge(self.defaults.get(key, {}), entry[key]) for key in SECTIONS if key in entry}
+        unset = [key for key in SECTIONS if not isinstance(self.defaults.get(key), Mapping)]
+        if unset:
+            raise InputError(
+                f"params.yaml: defaults lacks {', '.join(unset)}. Each section must be there with its keys; "
+                "restore it, for example with git."
+            )
+        merged = {key: deep_merge(self.defaults[key], entry[key]) for key in SECTIONS if key in entry}
         extra = {key: value for key, value in entry.items() if key not in SECTIONS}
-        return parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
+        settings = parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
+        for method in self.active_methods:
+            settings.train_for(method, f"datasets.{name}")
+        return settings
 
     def check(self) -> None:
         """Validate every dataset entry and the names.
@@ -314,11 +326,9 @@ class Params(Settings):
         unknown = set(self.defaults) - set(SECTIONS)
         if unknown:
             key = sorted(unknown)[0]
-            raise InputError(f"params.yaml: defaults.{key} is not known{did_you_mean(key, SECTIONS)}.")
+            raise InputError(f"params.yaml: defaults.{key} is not known{did_you_mean(key, SECTIONS) or '.'}")
         for name in dict.fromkeys([*self.active, *self.datasets]):
-            settings = self.dataset(name)
-            for method in self.active_methods:
-                settings.train_for(method)
+            self.dataset(name)
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

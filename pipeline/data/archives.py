@@ -195,8 +195,8 @@ def _check_free_space(target_dir: Path, needed: int) -> None:
     free = shutil.disk_usage(target_dir.parent).free
     if needed + _RESERVE > free:
         raise InputError(
-            f"extracting needs {needed / 1e6:,.0f} MB, but {target_dir.parent.resolve()} has "
-            f"{free / 1e6:,.0f} MB free. Free some space and run again."
+            f"extracting needs {needed / 1e6:,.1f} MB and {_RESERVE / 1e6:.0f} MB to spare, but "
+            f"{target_dir.parent.resolve()} has {free / 1e6:,.1f} MB free. Free some space and run again."
         )
 
 

@@ -116,6 +116,8 @@ def _from_mirrors(
         try:
             _fetch_checked(url, part, md5=md5, size=size, backoff_s=backoff_s)
         except DownloadError as error:
+            if part.size() == 0:
+                part.start_over()  # nothing to resume: leave no empty file
             _log.warning("%s: %s", url, error)
             failures.append(f"{url}: {error}")
             continue
@@ -255,8 +257,9 @@ def _check_free_space(path: Path, needed: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if needed + _RESERVE > free:
         raise InputError(
-            f"{path.name} needs {needed / 1e6:,.0f} MB more, but {path.parent.resolve()} has "
-            f"{free / 1e6:,.0f} MB free. Free some space, or set `source.path` to a copy elsewhere."
+            f"{path.name} needs {needed / 1e6:,.1f} MB more and {_RESERVE / 1e6:.0f} MB to spare, but "
+            f"{path.parent.resolve()} has {free / 1e6:,.1f} MB free. Free some "
+            "space, or set `source.path` to a copy elsewhere."
         )
 
 

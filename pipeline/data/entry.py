@@ -145,7 +145,8 @@ def _table_source(
     for column in (file, label, split, *(attributes or ())):
         if column is not None and column not in table:
             raise InputError(
-                f"{path.name} has no column {column!r}{did_you_mean(column, table.columns)}. Columns found: "
+                f"{path.name} has no column {column!r}"
+                f"{did_you_mean(column, table.columns) or '.'} Columns found: "
                 f"{', '.join(table.columns)}."
             )
     file, images = _guess_files(table, root, [file] if file else _by_name(table, FILE_WORDS, others=True))
@@ -203,7 +204,7 @@ def _guess_label(table: pd.DataFrame, taken: set[str | None]) -> str:
             return column
     raise InputError(
         f"no column is named like a label ({', '.join(LABEL_WORDS)}). Columns found: "
-        f"{', '.join(table.columns)}. Say which one is the label."
+        f"{', '.join(table.columns)}. Say which one is the label with --label-column."
     )
 
 

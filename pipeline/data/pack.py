@@ -87,8 +87,9 @@ def _check_free_space(folder: Path, n: int, size: int, has_masks: bool) -> None:
     free = shutil.disk_usage(parent).free
     if needed + _RESERVE > free:
         raise InputError(
-            f"packing {n:,} images of {size} x {size} needs {needed / 1e6:,.0f} MB, but {parent} has "
-            f"{free / 1e6:,.0f} MB free. Free some space, or lower `data.image_size`."
+            f"packing {n:,} images of {size} x {size} needs {needed / 1e6:,.1f} MB and "
+            f"{_RESERVE / 1e6:.0f} MB to spare, but {parent} has {free / 1e6:,.1f} MB free. Free some space, "
+            "or lower `data.image_size`."
         )
 
 

@@ -80,7 +80,7 @@ class _CheckedPlugin:
         if self.module_name not in known:
             raise InputError(
                 f"source.class = {self.source.cls!r}: {folder / self.module_name}.py does not exist"
-                f"{did_you_mean(self.module_name, known)}. Modules there: {', '.join(known) or 'none'}."
+                f"{did_you_mean(self.module_name, known) or '.'} Modules there: {', '.join(known) or 'none'}."
             )
         try:
             module = importlib.import_module(f"{PLUGINS}.{self.module_name}")
@@ -95,7 +95,8 @@ class _CheckedPlugin:
             ]
             raise InputError(
                 f"{module.__file__} has no class {self.class_name!r} with a method `load`"
-                f"{did_you_mean(self.class_name, classes)}. Classes there: {', '.join(classes) or 'none'}."
+                f"{did_you_mean(self.class_name, classes) or '.'}"
+                f" Classes there: {', '.join(classes) or 'none'}."
             )
         return plugin_class
 

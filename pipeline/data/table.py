@@ -66,7 +66,8 @@ class TableLoader:
         for key, column in wanted.items():
             if column not in table:
                 raise InputError(
-                    f"{self.source.table} has no column {column!r}{did_you_mean(column, table.columns)}. "
+                    f"{self.source.table} has no column {column!r}"
+                    f"{did_you_mean(column, table.columns) or '.'} "
                     f"Columns found: {', '.join(map(str, table.columns))}. Set `source.columns.{key}`."
                 )
             empty = table.index[table[column].str.strip() == ""]
@@ -172,7 +173,7 @@ def _shown(column: pd.Series[str], names: dict[str, str] | None, key: str) -> tu
         if value not in found:
             raise InputError(
                 f"source.{key} names the value {value!r}, which column {column.name!r} does not have"
-                f"{did_you_mean(value, found)}. Values found: {list_some(found, 12)}."
+                f"{did_you_mean(value, found) or '.'} Values found: {list_some(found, 12)}."
             )
     order = [*names.values(), *(value for value in found if value not in names)]
     return [names.get(value, value) for value in column], list(dict.fromkeys(order))

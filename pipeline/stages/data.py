@@ -25,6 +25,7 @@ def run(dataset: str) -> None:
         )
         with fresh_dir(target) as folder:
             info = pack_dataset(raw, settings.data, name=dataset, folder=folder, provenance=provenance)
-    _log.info("%s: %s images in %d groups", dataset, info.n, len(info.groups))
+    counts = ", ".join(f"{n:,} {split}" for split, n in info.n.items())
+    _log.info("%s: %s images in %d groups", dataset, counts, len(info.groups))
     for note in info.notes:
         _log.info("%s: %s", dataset, note)

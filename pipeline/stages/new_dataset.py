@@ -9,6 +9,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.settings import NAME_PATTERN, Params
 from pipeline.data.entry import new_dataset_entry
 from pipeline.data.params_file import activate, write_entry
+from pipeline.data.plan import make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.stages.params_file import PARAMS_PATH, read_params
@@ -33,7 +34,9 @@ def run(options: argparse.Namespace) -> None:
     )
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}
     settings = Params.model_validate(changed).dataset(options.name)
-    print(preview(load_raw(settings.source, downloads_dir() / options.name)))
+    raw = load_raw(settings.source, downloads_dir() / options.name)
+    print(preview(raw))
+    make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
     write_entry(PARAMS_PATH, options.name, entry, overwrite=options.overwrite)
     if options.activate:
         activate(PARAMS_PATH, options.name)

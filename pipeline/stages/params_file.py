@@ -26,6 +26,10 @@ def read_params(path: Path = PARAMS_PATH) -> Params:
         raise InputError(f"there is no {path} in {Path.cwd()}: run this in the project's root folder.")
     try:
         raw: Any = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}). Restore it, for example with git."
+        ) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(raw, dict):

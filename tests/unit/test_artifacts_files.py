@@ -16,7 +16,7 @@ import torch
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights
 from pipeline.artifacts.datasets import load_samples, load_split, map_array, write_samples
 from pipeline.artifacts.files import fresh_dir, load_artifact, save_artifact, write_atomic, write_text
-from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.core.results import ColorResult, GradcamResult, Provenance
 from pipeline.models.networks import build_model
@@ -115,10 +115,16 @@ def test_full_disk_is_said_and_leaves_the_old_file(tiny_disk: Path) -> None:
 def test_full_disk_keeps_the_last_checkpoint(tiny_disk: Path) -> None:
     store = CheckpointStore(tiny_disk)
     store.save("seed_0", {"epoch": 1})
-    with pytest.raises((InputError, RuntimeError)):
+    with pytest.raises(InputError, match=r"disk that holds .*seed_0\.pt is full"):
         store.save("seed_0", {"epoch": 2, "weights": torch.zeros(1_000_000)})
     assert store.load("seed_0") == {"epoch": 1}
     assert os.listdir(tiny_disk) == ["seed_0.pt"]
+
+
+def test_full_disk_is_said_of_weights_too(tiny_disk: Path) -> None:
+    with pytest.raises(InputError, match=r"disk that holds .*seed_0\.safetensors is full"):
+        save_weights(tiny_disk / "seed_0.safetensors", {"w": torch.zeros(1_000_000)}, {})
+    assert os.listdir(tiny_disk) == []
 
 
 def test_unwritable_folder_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,3 +209,8 @@ def test_settings_hash_changes_with_any_setting_and_artifacts_are_not_dated() ->
     assert make_provenance("x").created == ""
     assert make_provenance("x", dated=True).created.startswith("20")
     assert "torch" in make_provenance("x").versions
+
+
+def test_digest_of_a_missing_file_names_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"samples\.parquet does not exist\. Run `dvc repro`"):
+        file_digest(tmp_path / "samples.parquet")

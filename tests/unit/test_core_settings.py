@@ -54,12 +54,15 @@ def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:
         ("train", {"epochs": 0}, r"datasets\.photo_digits\.train\.epochs = 0: .*greater than or equal to 1"),
         ("train", {"model": "vgg"}, r"train\.model = 'vgg': .*'small_resnet'"),
         ("train", {"seeds": [1, 1]}, r"seeds must be different"),
+        ("train", {"seeds": [2**64]}, r"train\.seeds\.0 = 18446744073709551616: .*less than"),
+        ("train", {"lr": float("inf")}, r"train\.lr = inf: .*finite"),
+        ("source", {"kind": "cifar100", "md5": "abc"}, r"md5 = 'abc': .*pattern"),
         ("source", {"kind": "imagenet"}, r"datasets\.photo_digits\.source = .*'waterbirds'"),
         ("source", {"strength": 1.5}, r"strength = 1\.5"),
         (
             "methods",
             {"group_dro": {"train": {"lrr": 1}}},
-            r"methods\.group_dro\.train\.lrr is not a known key",
+            r"datasets\.photo_digits\.methods\.group_dro\.train\.lrr is not a known key",
         ),
         ("attribute", {"proj_dim": 64}, r"attribute\.proj_dim = 64: .*greater than 100"),
     ],
@@ -78,6 +81,13 @@ def test_unknown_top_level_key_and_default_are_named(raw: dict[str, Any]) -> Non
         parse(Params, raw | {"activ": ["x"]})
     raw["defaults"]["trian"] = {}
     with pytest.raises(InputError, match=r"defaults\.trian is not known; did you mean 'train'"):
+        parse(Params, raw).check()
+
+
+@pytest.mark.parametrize("value", [None, [], "x"])
+def test_an_emptied_default_section_is_named(raw: dict[str, Any], value: object) -> None:
+    raw["defaults"]["train"] = value
+    with pytest.raises(InputError, match=r"defaults lacks train\."):
         parse(Params, raw).check()
 
 
@@ -106,6 +116,12 @@ def test_names_that_break_dvc_stage_names_are_refused(raw: dict[str, Any], name:
 def test_broken_files(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
+        read_params(tmp_path / "params.yaml")
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").mkdir()
+    with pytest.raises(InputError, match=r"params\.yaml cannot be read"):
         read_params(tmp_path / "params.yaml")
 
 

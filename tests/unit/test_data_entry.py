@@ -15,6 +15,7 @@ from pipeline.data.entry import new_dataset_entry
 from pipeline.data.params_file import activate, write_entry
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
+from pipeline.stages.cli import main
 from tests.data_fixtures import noise, raw_dataset, save_image
 
 
@@ -208,3 +209,15 @@ def test_preview_shows_counts_names_and_formats(tmp_path):
     assert "and 20 more rows" in bare
     assert "no split yet" in bare
     assert "Test: 0 images" in preview(raw_dataset([]))
+
+
+def test_the_command_writes_no_entry_that_the_data_stage_would_refuse(tmp_path, monkeypatch, capsys):
+    shipped = Path(__file__).parent.parent.parent / "params.yaml"
+    params = tmp_path / "params.yaml"
+    params.write_bytes(shipped.read_bytes())
+    for number in range(4):
+        save_image(tmp_path / "birds" / "gull" / f"{number}.png", noise(number, 32))
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-dataset", "birds", "birds"]) == 1
+    assert "has one class only (gull)" in capsys.readouterr().err
+    assert params.read_bytes() == shipped.read_bytes()
