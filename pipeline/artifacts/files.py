@@ -22,6 +22,7 @@ from pipeline.core.errors import ArtifactError, InputError
 from pipeline.core.results import SCHEMA_VERSION, Artifact
 
 A = TypeVar("A", bound=Artifact)
+RESERVE_BYTES = 50_000_000  # left free on the disk: logs, metadata and other programs write too
 
 
 @contextlib.contextmanager
@@ -41,6 +42,23 @@ def friendly_os_errors(path: Path) -> Iterator[None]:
                 "or run the project from a folder that is."
             ) from error
         raise
+
+
+def require_space(
+    folder: Path, needed: int, what: str, remedy: str = "Free some space and run again."
+) -> None:
+    """Check before a long write that the disk has room for `needed` bytes and a reserve.
+
+    Raises:
+        InputError: it has not; `what` starts the message, `remedy` ends it.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if needed + RESERVE_BYTES > free:
+        raise InputError(
+            f"{what} needs {needed / 1e6:,.1f} MB and {RESERVE_BYTES / 1e6:.0f} MB to spare, but {existing} "
+            f"has {free / 1e6:,.1f} MB free. {remedy}"
+        )
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:

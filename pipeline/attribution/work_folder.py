@@ -6,8 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from pipeline.artifacts.files import friendly_os_errors
-from pipeline.core.errors import InputError
+from pipeline.artifacts.files import friendly_os_errors, require_space
 
 
 def prepare(folder: Path, *, final_bytes: int) -> None:
@@ -28,12 +27,8 @@ def prepare(folder: Path, *, final_bytes: int) -> None:
 def _check_disk(folder: Path, final_bytes: int) -> None:
     """Writing to a memory map on a full disk kills the process without a message."""
     held = sum(file.stat().st_blocks * 512 for file in folder.rglob("*.mmap"))
-    need, free = final_bytes - held, shutil.disk_usage(folder).free
-    if need > free:
-        raise InputError(
-            f"attribution needs {need / 1e9:.1f} GB under {folder.parent} and {free / 1e9:.1f} GB are free. "
-            "Free some space, or lower attribute.proj_dim, max_train or max_models."
-        )
+    remedy = "Free some space, or lower attribute.proj_dim, max_train or max_models."
+    require_space(folder, final_bytes - held, "attribution", remedy)
 
 
 def _repair(folder: Path) -> None:

@@ -10,14 +10,13 @@ import gzip
 import io
 import lzma
 import os
-import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from pipeline.artifacts.files import fresh_dir
+from pipeline.artifacts.files import fresh_dir, require_space
 from pipeline.core.errors import InputError, UnsafeArchiveError
 from pipeline.core.progress import Progress
 
@@ -25,7 +24,6 @@ MAX_RATIO = 100  # extracted over packed size; photographs and CIFAR's raw pixel
 MIN_LIMIT = 1 << 30  # small archives may unfold to 1 GiB whatever the ratio
 MAX_MEMBERS = 3_000_000
 _TAR_END = 1024  # a plain tar ends with two blocks of zeros
-_RESERVE = 50_000_000
 _DAMAGE = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -192,12 +190,7 @@ def _unsafe(archive: Path, name: str, why: str) -> UnsafeArchiveError:
 
 def _check_free_space(target_dir: Path, needed: int) -> None:
     target_dir.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(target_dir.parent).free
-    if needed + _RESERVE > free:
-        raise InputError(
-            f"extracting needs {needed / 1e6:,.1f} MB and {_RESERVE / 1e6:.0f} MB to spare, but "
-            f"{target_dir.parent.resolve()} has {free / 1e6:,.1f} MB free. Free some space and run again."
-        )
+    require_space(target_dir.parent, needed, "extracting")
 
 
 def _progress(archive: Path, total: int | None = None) -> Progress:

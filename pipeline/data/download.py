@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import requests
 import urllib3
 from filelock import FileLock
 
-from pipeline.artifacts.files import friendly_os_errors
+from pipeline.artifacts.files import friendly_os_errors, require_space
 from pipeline.core.errors import DownloadError, InputError
 from pipeline.core.progress import Progress
 from pipeline.data.checksums import md5_of
@@ -31,7 +30,6 @@ _log = logging.getLogger(__name__)
 STALLED_ATTEMPTS = 4  # per mirror, counted since the last one that brought new bytes
 TIMEOUT_S = (15.0, 60.0)  # connect, silence between bytes
 _BLOCK = 1 << 18
-_RESERVE = 50_000_000  # bytes left free on the disk
 _RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _RANGE_NOT_SATISFIABLE = 416
 
@@ -254,13 +252,8 @@ def _refuse_web_page(block: bytes) -> None:
 
 
 def _check_free_space(path: Path, needed: int) -> None:
-    free = shutil.disk_usage(path.parent).free
-    if needed + _RESERVE > free:
-        raise InputError(
-            f"{path.name} needs {needed / 1e6:,.1f} MB more and {_RESERVE / 1e6:.0f} MB to spare, but "
-            f"{path.parent.resolve()} has {free / 1e6:,.1f} MB free. Free some "
-            "space, or set `source.path` to a copy elsewhere."
-        )
+    remedy = "Free some space, or set `source.path` to a copy elsewhere."
+    require_space(path.parent, needed, f"{path.name} (what is left of it)", remedy)
 
 
 def _reason(error: BaseException) -> str:

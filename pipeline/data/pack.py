@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.datasets import write_samples
-from pipeline.artifacts.files import fresh_dir, save_artifact
-from pipeline.core.errors import InputError
+from pipeline.artifacts.files import fresh_dir, require_space, save_artifact
 from pipeline.core.results import DatasetInfo, Provenance, SourceInfo
 from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, Int64Array
@@ -27,8 +25,6 @@ from pipeline.data.naming import list_some
 from pipeline.data.pixels import Gathered, check_unreadable, write_pixels
 from pipeline.data.plan import Plan, check_classes_per_split, make_plan
 from pipeline.data.splits import TEST, TRAIN, VAL
-
-_RESERVE = 50_000_000
 
 
 def pack_dataset(
@@ -83,14 +79,8 @@ def pack_dataset(
 
 def _check_free_space(folder: Path, n: int, size: int, has_masks: bool) -> None:
     needed = n * size * size * (4 if has_masks else 3)
-    parent = next(path for path in folder.absolute().parents if path.exists())
-    free = shutil.disk_usage(parent).free
-    if needed + _RESERVE > free:
-        raise InputError(
-            f"packing {n:,} images of {size} x {size} needs {needed / 1e6:,.1f} MB and "
-            f"{_RESERVE / 1e6:.0f} MB to spare, but {parent} has {free / 1e6:,.1f} MB free. Free some space, "
-            "or lower `data.image_size`."
-        )
+    what = f"packing {n:,} images of {size} x {size}"
+    require_space(folder, needed, what, "Free some space, or lower `data.image_size`.")
 
 
 def _attributes(

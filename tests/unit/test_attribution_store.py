@@ -179,7 +179,7 @@ def test_sizes_at_which_scores_mean_nothing_are_refused(tmp_path: Path) -> None:
         make_store(tmp_path, proj_dim=100)
     with pytest.raises(InputError, match=r"proj_dim = 128 exceeds the 100 training images.*ridge above 0"):
         make_store(tmp_path, ridge=0)
-    with pytest.raises(InputError, match=r"needs .* GB under .* lower attribute\.proj_dim"):
+    with pytest.raises(InputError, match=r"attribution needs .* MB .* lower attribute\.proj_dim"):
         make_store(tmp_path, proj_dim=10**12)
 
 

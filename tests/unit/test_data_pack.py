@@ -8,7 +8,6 @@ import pytest
 from pipeline.artifacts.datasets import load_info, load_samples, load_split
 from pipeline.core.errors import InputError
 from pipeline.core.results import Provenance
-from pipeline.data import pack as pack_module
 from pipeline.data import pixels as pixels_module
 from pipeline.data.base import RawRow
 from pipeline.data.groups import derive_attribute
@@ -269,7 +268,7 @@ def test_an_earlier_result_survives_a_failure(tmp_path):
 
 
 def test_full_disk_is_seen_before_writing(tmp_path, monkeypatch):
-    monkeypatch.setattr(pack_module, "_RESERVE", 1 << 60)
+    monkeypatch.setattr("pipeline.artifacts.files.RESERVE_BYTES", 1 << 60)
     with pytest.raises(InputError, match=r"packing 40 images.*image_size"):
         pack(tmp_path, noise_rows(40))
 

@@ -227,6 +227,6 @@ def test_existing_wrong_file_is_not_taken(server, tmp_path):
 
 
 def test_full_disk_is_seen_before_writing(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_RESERVE", 1 << 60)
+    monkeypatch.setattr("pipeline.artifacts.files.RESERVE_BYTES", 1 << 60)
     with pytest.raises(InputError, match="MB free"):
         fetch(server, tmp_path / "a", "good")
