@@ -1,4 +1,4 @@
-"""Every stage on a tiny planted dataset and on its null twin: the cue is found where it was planted, only there.
+"""Every stage on a tiny planted dataset and its null twin: the cue is found where it was planted, only there.
 
 The stages run in-process, one after the other, as dvc.yaml orders them.
 """
