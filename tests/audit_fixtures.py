@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 
+from pipeline.audit.color_inputs import ColorView, view_colors
 from pipeline.core.results import AttributeInfo, DatasetInfo, Provenance, SourceInfo
 from pipeline.core.settings import ColorSettings
 from pipeline.core.types import Int64Array, Split, SplitName, UInt8Array
@@ -12,10 +16,18 @@ from pipeline.core.types import Int64Array, Split, SplitName, UInt8Array
 SIDE = 12
 
 
-def settings(seed: int = 0, permutations: int = 199) -> ColorSettings:
-    return ColorSettings(
-        permutations=permutations, min_omega_squared=0.06, min_kappa=0.05, alpha=0.05, folds=4, seed=seed
-    )
+def settings(seed: int = 0, permutations: int = 199, **others: Any) -> ColorSettings:
+    values: dict[str, Any] = {
+        "permutations": permutations,
+        "min_omega_squared": 0.06,
+        "min_kappa": 0.05,
+        "alpha": 0.05,
+        "folds": 4,
+        "boosted_max_train": 10_000,
+        "examples_per_class": 4,
+        "seed": seed,
+    }
+    return ColorSettings(**(values | others))
 
 
 def wheel(n_colors: int) -> UInt8Array:
@@ -23,7 +35,8 @@ def wheel(n_colors: int) -> UInt8Array:
     hsv = np.stack(
         [np.arange(n_colors) * 180 // n_colors, *(np.full(n_colors, v) for v in (150, 170))], axis=1
     )
-    return np.asarray(cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB), np.uint8)[0]
+    rgb: UInt8Array = np.asarray(cv2.cvtColor(hsv.astype(np.uint8)[None], cv2.COLOR_HSV2RGB), np.uint8)[0]
+    return rgb
 
 
 def noisy(colors_N3: np.ndarray, rng: np.random.Generator, noise: float = 25) -> UInt8Array:
@@ -49,10 +62,22 @@ def gray_noise(labels: Int64Array, rng: np.random.Generator) -> UInt8Array:
     return noisy(rng.uniform(90, 160, (len(labels), 3)), rng)
 
 
+def view(images: UInt8Array, labels: Int64Array) -> ColorView:
+    """What the color audit sees of these images when they are the train split."""
+    split = make_split("train", images, labels)
+    return view_colors(split, split, seed=0)[0]
+
+
 def make_split(
-    name: SplitName, images: UInt8Array, labels: Int64Array, attributes: Int64Array | None = None
+    name: SplitName,
+    images: UInt8Array,
+    labels: Int64Array,
+    annotated: Mapping[str, Int64Array] | None = None,
+    masks: UInt8Array | None = None,
 ) -> Split:
-    attributes = np.zeros_like(labels) if attributes is None else attributes
+    """A split whose primary attribute is the first of `annotated`."""
+    annotated = annotated or {}
+    attributes = next(iter(annotated.values()), np.zeros_like(labels))
     n = len(labels)
     return Split(
         name=name,
@@ -62,6 +87,8 @@ def make_split(
         groups=labels,
         ids=np.arange(n),
         files=np.array([""] * n),
+        masks=masks,
+        annotated=annotated,
     )
 
 

@@ -14,25 +14,38 @@ from scipy.stats import binomtest
 
 from pipeline.core.results import (
     Association,
+    AttributeColor,
     AttributeInfo,
     AttributionResult,
+    Balance,
+    CamGroup,
     CamOverlay,
+    ColorAgreement,
+    ColorExamples,
     ColorFinding,
     ColorResult,
     DatasetInfo,
+    DuplicateSet,
+    DuplicateSummary,
     EpochRecord,
     Estimate,
     EvaluationResult,
+    Faithfulness,
     GradcamResult,
     GroupAttribution,
     GroupEstimate,
     GroupInfo,
+    HygieneResult,
+    ImageIssue,
     Influence,
     Intervention,
+    LabelColor,
+    MapAgreement,
     MethodComparison,
     Palette,
     Predictability,
     Provenance,
+    SanityStep,
     SeedResult,
     SourceInfo,
     SplitMetrics,
@@ -45,9 +58,16 @@ from pipeline.report.pictures import PictureSource
 from pipeline.report.summary import ReportInputs
 
 SETTINGS = ReportSettings(examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05)
-EVALUATE_SETTINGS = EvaluateSettings(min_test=100, min_val=30, seed=0)
+EVALUATE_SETTINGS = EvaluateSettings(min_test=100, min_val=30, max_images=None, seed=0)
 COLOR_SETTINGS = ColorSettings(
-    permutations=999, min_omega_squared=0.06, min_kappa=0.05, alpha=0.05, folds=5, seed=0
+    permutations=999,
+    min_omega_squared=0.06,
+    min_kappa=0.05,
+    alpha=0.05,
+    folds=5,
+    boosted_max_train=10_000,
+    examples_per_class=4,
+    seed=0,
 )
 PROVENANCE = Provenance(
     params_hash="4f2a90c1d7be",
@@ -62,6 +82,7 @@ SECTIONS = [
     "reliance",
     "attribution",
     "mitigation",
+    "hygiene",
     "dataset",
     "reading",
     "provenance",
@@ -161,10 +182,14 @@ def history(
     )
 
 
-def predictability(target: str, *, kappa: float, n: int, k: int, p: float = 0.001) -> Predictability:
+def predictability(
+    target: str, *, kappa: float, n: int, k: int, p: float = 0.001, given: str | None = None
+) -> Predictability:
     return Predictability(
         target=target,
+        given=given,
         fitted_on="train",
+        n_fitted=3836,
         read_on="train (cross-fitted)" if target == "label" else "test",
         n=n,
         n_classes=k,
@@ -193,6 +218,8 @@ def color_result(
             auroc_low=0.81,
             auroc_high=0.87,
             confirmed=True,
+            test=around(0.7, 0.03, 5794),
+            holds_on_test=True,
             sentence=f"The border of {classes[0]} images is darker (AUROC 0.84 [0.81, 0.87]).",
         ),
         ColorFinding(
@@ -207,6 +234,8 @@ def color_result(
             auroc_low=0.52,
             auroc_high=0.70,
             confirmed=False,
+            test=around(0.51, 0.03, 5794),
+            holds_on_test=False,
             sentence=f"The hue of {classes[-1]} images is shifted to green.",
         ),
     ]
@@ -218,8 +247,43 @@ def color_result(
         findings=findings if kappa > 0.05 else [],
         color_only=predictability("label", kappa=kappa, n=4795, k=k, p=p),
         color_only_test=predictability("label", kappa=kappa / 2, n=5794, k=k, p=p),
-        color_to_attribute=predictability("place", kappa=0.6, n=5794, k=2) if associations else None,
+        color_only_boosted_train=predictability("label", kappa=kappa + 0.01, n=4795, k=k, p=p),
+        color_only_boosted=predictability("label", kappa=kappa / 2 + 0.01, n=5794, k=k, p=p),
+        background_only=predictability("label", kappa=kappa, n=4795, k=k, p=p) if associations else None,
+        attributes=[
+            AttributeColor(
+                attribute="place",
+                to_attribute=predictability("place", kappa=0.6, n=4795, k=2),
+                to_attribute_test=predictability("place", kappa=0.58, n=5794, k=2),
+                label_given_attribute=predictability("label", kappa=0.02, n=4795, k=k, p=0.3, given="place"),
+                label_given_attribute_test=None,
+                findings=[f.model_copy(update={"target": "place"}) for f in findings[:1]],
+            )
+        ]
+        if associations
+        else [],
         associations=associations,
+        labels=[
+            LabelColor(
+                label=name,
+                feature="lightness_mean",
+                region="ring",
+                direction="darker",
+                auroc=around(0.84, 0.03, 2400) if i % 3 else None,
+                q_value=0.0004 if i % 3 else 0.3,
+                separable=i % 3 != 0,
+            )
+            for i, name in enumerate(classes)
+        ],
+        regions=["whole", "ring", "center"] + (["background", "foreground"] if associations else []),
+        examples=[
+            ColorExamples(
+                class_name=name,
+                typical=[4 * i % 200, (4 * i + 1) % 200],
+                atypical=[(4 * i + 2) % 200, (4 * i + 3) % 200],
+            )
+            for i, name in enumerate(classes)
+        ],
         palettes=[
             Palette(
                 class_name=name,
@@ -303,9 +367,34 @@ def gradcam_result(method: str, groups: list[GroupInfo], *, masks: bool, worst: 
         energy_in_mask=around(0.38, 0.03, 197) if masks else None,
         mask_area=0.22 if masks else None,
         lift=around(1.7, 0.2, 197) if masks else None,
-        groups=[named(around(0.3 + 0.05 * i, 0.05, 50), g.name) for i, g in enumerate(groups)]
-        if masks
-        else [],
+        computed_by="closed form",
+        pointing=around(0.55, 0.07, 197) if masks else None,
+        pointing_by_chance=0.31 if masks else None,
+        faithfulness=Faithfulness(
+            n_steps=16,
+            score=around(0.31, 0.05, 100),
+            random=around(0.02, 0.03, 100),
+            center=around(0.2, 0.05, 100),
+            over_random=around(0.29, 0.05, 100),
+            over_center=around(0.11, 0.06, 100),
+        ),
+        sanity=[
+            SanityStep(layer="head", spearman=around(0.11, 0.05, 50)),
+            SanityStep(layer="stages.3", spearman=around(0.02, 0.05, 50)),
+        ],
+        groups=[
+            CamGroup(
+                name=g.name,
+                n=50,
+                sufficient=i != 1,
+                blank_rate=0.01,
+                energy_in_mask=around(0.3 + 0.05 * (i % 9), 0.05, 50) if masks else None,
+                lift=around(1.3, 0.2, 50) if masks else None,
+                pointing=around(0.5, 0.1, 50) if masks else None,
+                faithfulness=around(0.3, 0.1, 25),
+            )
+            for i, g in enumerate(groups)
+        ],
         overlays=[
             CamOverlay(
                 id=1000 + i,
@@ -322,31 +411,128 @@ def gradcam_result(method: str, groups: list[GroupInfo], *, masks: bool, worst: 
     )
 
 
+def intervention(
+    name: str,
+    family: Any,
+    groups: list[GroupInfo],
+    *,
+    change: float,
+    flips: float,
+    control: float | None = None,
+) -> Intervention:
+    """An intervention whose accuracy changes by `change` everywhere and a little more in the worst group."""
+    return Intervention(
+        name=name,
+        family=family,
+        description=f"{name.replace('_', ' ').capitalize()}, nothing else.",
+        n_images=5794,
+        accuracy=around(0.9 + change, 0.008, 5794),
+        flip_rate=around(flips, 0.01, 5794),
+        flip_rate_control=None if control is None else around(control, 0.006, 5794),
+        accuracy_change=around(change, 0.008, 5794),
+        worst_group=groups[0].name,
+        worst_group_change=around(1.3 * change - 0.01, 0.03, 642),
+        groups=[named(wilson(0.06, g.n_test), g.name, sufficient=g.n_test >= 100) for g in groups],
+        label_changes=[
+            named(around(change, 0.01, 900), label)
+            for label in dict.fromkeys(label for g in groups for label in (g.label,))
+        ],
+        group_changes=[
+            named(around(change, 0.03, g.n_test), g.name, sufficient=g.n_test >= 100) for g in groups
+        ],
+    )
+
+
 def interventions(groups: list[GroupInfo], *, masks: bool, excess: float) -> list[Intervention]:
     found = [
-        Intervention(
-            name="greyscale",
-            description="Color removed, lightness kept.",
-            flip_rate=around(0.05, 0.01, 5794),
-            flip_rate_control=None,
-            accuracy_change=around(-0.01, 0.008, 5794),
-            worst_group_change=around(-0.02, 0.03, 642),
-            groups=[named(wilson(0.06, g.n_test), g.name, sufficient=g.n_test >= 100) for g in groups],
-        )
+        intervention("greyscale", "color", groups, change=-0.01, flips=0.05),
+        intervention("patch_shuffle", "shape", groups, change=-0.25, flips=0.3),
     ]
     if masks:
-        found.append(
-            Intervention(
-                name="background_swap",
-                description="Each foreground on the background of a test image with another value of place.",
-                flip_rate=around(0.06 + excess, 0.012, 5794),
-                flip_rate_control=around(0.06, 0.006, 5794),
-                accuracy_change=around(-0.8 * excess, 0.012, 2897),
-                worst_group_change=around(-1.1 * excess, 0.03, 642),
-                groups=[named(wilson(0.05 + 0.05 * i, g.n_test), g.name) for i, g in enumerate(groups)],
+        found[1:1] = [
+            intervention(
+                "background_swap",
+                "background",
+                groups,
+                change=-0.8 * excess,
+                flips=0.06 + excess,
+                control=0.06,
             )
-        )
+        ]
     return found
+
+
+def color_agreement(excess: float) -> ColorAgreement:
+    return ColorAgreement(
+        n_errors=600,
+        share=around(0.4 + excess, 0.04, 600),
+        expected=0.4,
+        excess=around(excess, 0.04, 600),
+        p_value=0.001 if excess > 0.1 else 0.4,
+    )
+
+
+def hygiene_result(groups: list[GroupInfo], n_classes: int) -> HygieneResult:
+    """A few leaking twins, one issue that one group has more of, uneven groups."""
+    twins = [
+        DuplicateSet(
+            ids=[i, i + 50, i + 100],
+            splits=["train", "val", "test"],
+            labels=[0, 0, i % min(n_classes, 2)],
+            similarity=0.98,
+        )
+        for i in range(3)
+    ]
+    return HygieneResult(
+        provenance=PROVENANCE,
+        n_images=11_788,
+        duplicates=[
+            DuplicateSummary(
+                kind=kind,
+                rule=rule,
+                n_sets=n,
+                n_images=3 * n,
+                n_leaking=n,
+                leaking=wilson(n / 5794, 5794),
+                n_conflicting=n // 2,
+                examples=twins[:n],
+            )
+            for kind, rule, n in (
+                ("exact", "every pixel is the same", 0),
+                ("near", "similarity of at least 0.95", 3),
+            )
+        ],
+        issues=[
+            ImageIssue(
+                name=name,
+                rule=f"A rule for {name} images.",
+                n=120,
+                share=wilson(0.01, 11_788),
+                groups=[
+                    named(wilson(0.03 if i == 0 else 0.005, g.n_test), g.name) for i, g in enumerate(groups)
+                ],
+                p_value=q and q / 2,
+                q_value=q,
+                examples=[3, 14, 15, 92],
+            )
+            for name, q in (("dark", 0.0002), ("grey", 0.6), ("blurry", None))
+        ],
+        balance=[
+            Balance(
+                over=over,
+                split="train",
+                n_cells=n,
+                n_empty=0,
+                smallest=56,
+                smallest_name=groups[0].name,
+                largest=3498,
+                largest_name=groups[-1].name,
+                effective_cells=0.6 * n,
+            )
+            for over, n in (("classes", n_classes), ("groups", len(groups)))
+        ],
+        seconds=8.0,
+    )
 
 
 def photo_birds(
@@ -420,6 +606,8 @@ def photo_birds(
             interventions=interventions(
                 groups, masks=True, excess=(0.22 if method == "erm" else 0.08) if planted else 0.004
             ),
+            foreground_sensitivity=around(-0.4 if method == "erm" and planted else 0.3, 0.1, 2897),
+            color_agreement=color_agreement(0.2 if method == "erm" and planted else 0.01),
         )
         for method, values in accuracies.items()
     }
@@ -439,6 +627,18 @@ def photo_birds(
         evaluations=evaluations,
         attributions={m: attribution_result(m, groups, matrix, worst=2) for m in accuracies},
         gradcams={m: gradcam_result(m, groups, masks=True, worst=2) for m in accuracies},
+        cam_agreement=[
+            MapAgreement(
+                baseline="erm",
+                method="group_dro",
+                spearman=around(0.21, 0.04, 190),
+                top_overlap=around(0.28, 0.03, 190),
+                seed_spearman=around(0.44, 0.04, 190),
+                seed_top_overlap=around(0.41, 0.03, 190),
+                below_seeds=around(0.23, 0.04, 190),
+            )
+        ],
+        hygiene=hygiene_result(groups, 2),
         comparisons=[
             MethodComparison(
                 baseline="erm",
@@ -464,7 +664,8 @@ def hostile_birds() -> ReportInputs:
         }
     )
     color = color_result([HOSTILE_NAMES[3], HOSTILE_NAMES[2]], inputs.color.associations, kappa=0.3)
-    return replace(inputs, info=info, color=color)
+    hygiene = hygiene_result(info.groups, 2)
+    return replace(inputs, info=info, color=color, hygiene=hygiene)
 
 
 def plain_hundred() -> ReportInputs:
@@ -529,17 +730,22 @@ def plain_hundred() -> ReportInputs:
                 val=metrics(accuracies, groups, split="val", seeds=1),
                 test=metrics(accuracies, groups, seeds=1),
                 interventions=interventions(groups, masks=False, excess=0),
+                foreground_sensitivity=None,
+                color_agreement=color_agreement(0.02),
             )
         },
         attributions={"erm": attribution_result("erm", groups, matrix, worst=0)},
         gradcams={"erm": gradcam_result("erm", groups, masks=False, worst=0)},
+        hygiene=hygiene_result(groups, 100),
     )
 
 
 def bare() -> ReportInputs:
     """Data and colors only: no model was trained."""
     inputs = photo_birds()
-    return replace(inputs, histories={}, evaluations={}, attributions={}, gradcams={}, comparisons=[])
+    return replace(
+        inputs, histories={}, evaluations={}, attributions={}, gradcams={}, cam_agreement=[], comparisons=[]
+    )
 
 
 def picture_source(inputs: ReportInputs) -> PictureSource:

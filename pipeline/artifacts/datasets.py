@@ -13,8 +13,8 @@ import pandas as pd
 
 from pipeline.artifacts.files import load_artifact
 from pipeline.core.errors import ArtifactError
-from pipeline.core.results import DatasetInfo
-from pipeline.core.types import SPLIT_NAMES, Split, SplitName, UInt8Array
+from pipeline.core.results import AttributeInfo, DatasetInfo
+from pipeline.core.types import SPLIT_NAMES, Int64Array, Split, SplitName, UInt8Array
 
 SAMPLE_COLUMNS = ("id", "file", "label", "attribute", "group", "split")
 
@@ -62,7 +62,24 @@ def load_split(folder: Path, name: SplitName) -> Split:
         files=part["file"].to_numpy(str),
         masks=None if masks is None else masks[start:stop],
         label_flipped=flipped,
+        annotated=_annotated_codes(part, load_info(folder).attributes),
     )
+
+
+def _annotated_codes(samples: pd.DataFrame, attributes: list[AttributeInfo]) -> dict[str, Int64Array]:
+    """Index of each image's value in every annotated attribute's list of values."""
+    found = {}
+    for attribute in attributes:
+        column = f"attr_{attribute.name}"
+        if attribute.origin == "annotated" and column in samples:
+            codes = pd.Categorical(samples[column].astype(str), categories=attribute.values).codes
+            if (codes < 0).any():
+                raise ArtifactError(
+                    f"samples.parquet has values of {attribute.name!r} that dataset.json does not list. "
+                    "Run `dvc repro` to make both again."
+                )
+            found[attribute.name] = codes.astype(np.int64)
+    return found
 
 
 def map_array(path: Path) -> UInt8Array:

@@ -1,4 +1,4 @@
-"""`predictions.parquet`: one row per image, seed and split.
+"""Predictions of trained models (`predictions.parquet`) and of color alone (`color_predictions.parquet`).
 
 Shape legend: S seeds, N images.
 """
@@ -6,12 +6,20 @@ Shape legend: S seeds, N images.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import Int64Array, Split
+from pipeline.core.types import Float64Array, Int64Array, Split
+
+
+class ColorPredictions(NamedTuple):
+    """What the linear color-only classifier, fitted on train, says about a split's images."""
+
+    predicted: Int64Array  # N, class
+    p_true: Float64Array  # N, probability given to the image's label
 
 
 def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
@@ -28,3 +36,19 @@ def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
     if any(not np.array_equal(part["id"].to_numpy(), split.ids) for part in rows):
         raise ArtifactError(f"{path} was made from other data than is packed now. Run `dvc repro` again.")
     return seeds, np.stack([part["predicted"].to_numpy(np.int64) for part in rows])
+
+
+def load_color_predictions(path: Path, split: Split) -> ColorPredictions:
+    """The color-only predictions of the test split, in the order of `split`'s images.
+
+    The file has one row per test image (id, predicted, p_true), so `split` is the complete test split.
+
+    Raises:
+        ArtifactError: the file is missing or belongs to other data.
+    """
+    if not path.exists():
+        raise ArtifactError(f"{path} does not exist. Run `dvc repro` to make it again.")
+    table = pd.read_parquet(path)
+    if not np.array_equal(table["id"].to_numpy(), split.ids):
+        raise ArtifactError(f"{path} was made from other data than is packed now. Run `dvc repro` again.")
+    return ColorPredictions(table["predicted"].to_numpy(np.int64), table["p_true"].to_numpy(np.float64))

@@ -5,6 +5,8 @@ differs overall; a class that stands out from the rest on a feature shows what o
 hundred does, which hardly moves omega squared. Confirmation stays inside train, because a test
 split may be balanced on purpose so that the cue is gone there.
 
+The target is the label or an annotated attribute; its values are called classes here.
+
 Shape legend: N images, F features, K classes.
 """
 
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from pipeline.audit.color_wording import WORDINGS, Direction, Evidence, Target, finding_sentence
 from pipeline.audit.folds import stratified_folds
 from pipeline.core.results import ColorFinding, Estimate
 from pipeline.core.settings import ColorSettings
@@ -28,42 +31,15 @@ from pipeline.metrics.association import (
     omega_squared,
     one_vs_rest_auroc,
 )
-from pipeline.metrics.color_features import FeatureName
+from pipeline.metrics.color_features import MASK_REGIONS, FeatureName
 
 MAX_FINDINGS = 8
 MIN_CLASS_IMAGES = 5  # in the discovery half, for a class to be found on its own
 
-REGION_WORDS = {"whole": "Whole image", "ring": "Border ring", "center": "Center"}
-
-
-@dataclass(frozen=True)
-class Wording:
-    """How people say that a class is high or low on a feature; one finding per family and class."""
-
-    family: str
-    title: str
-    high: str
-    low: str
-
-
-WORDINGS = {
-    "lightness_mean": Wording("lightness", "lightness", "lighter", "darker"),
-    "lightness_sd": Wording("contrast", "contrast", "richer in contrast", "poorer in contrast"),
-    "a_mean": Wording("hue", "green-red balance", "redder", "greener"),
-    "b_mean": Wording("hue", "blue-yellow balance", "yellower", "bluer"),
-    "a_sd": Wording("color", "green-red mix", "more mixed in green-red", "less mixed in green-red"),
-    "b_sd": Wording("color", "blue-yellow mix", "more mixed in blue-yellow", "less mixed in blue-yellow"),
-    "hue_cos": Wording("hue", "hue", "nearer to red in hue", "nearer to cyan in hue"),
-    "hue_sin": Wording("hue", "hue", "nearer to yellow-green in hue", "nearer to violet in hue"),
-    "saturation": Wording("color", "saturation", "more saturated", "less saturated"),
-    "colorfulness": Wording("color", "colorfulness", "more colorful", "less colorful"),
-    "edge_density": Wording("edges", "edge density", "richer in edges", "poorer in edges"),
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Features:
-    """Feature values and labels of one split."""
+    """Feature values of one split's images, and each image's value of the target."""
 
     values: Float32Array  # N x F
     labels: Int64Array  # N
@@ -82,23 +58,18 @@ class Candidate:
 
 
 def find_color_differences(
-    train: Features,
-    test: Features,
-    names: list[FeatureName],
-    class_names: list[str],
-    settings: ColorSettings,
+    train: Features, test: Features, names: list[FeatureName], target: Target, settings: ColorSettings
 ) -> list[ColorFinding]:
-    """At most eight findings, strongest first; none where color does not set classes apart.
+    """At most eight findings, strongest first; none where color does not set the target's values apart.
 
     A finding is large (omega squared of at least `min_omega_squared`, or for a single class the AUROC
     that this means between two equal classes) and significant (q < alpha) on the discovery half, and
     confirmed: on the other half the same class differs in the same direction and the AUROC's interval
     excludes 0.5. Its AUROC is that of the other half, its omega squared that of the discovery half.
+    The false discovery rate is controlled per target.
     """
-    n_classes = len(class_names)
-    halves_N = stratified_folds(train.labels, 2, settings.seed)
-    discovery = Features(train.values[halves_N == 0], train.labels[halves_N == 0])
-    held_out = Features(train.values[halves_N == 1], train.labels[halves_N == 1])
+    n_classes = len(target.values)
+    discovery, held_out = split_halves(train, settings.seed)
     n_present = len(np.unique(discovery.labels))
     if n_present < 2 or len(discovery.labels) <= n_present:
         return []  # one image per class cannot show what is typical of the class
@@ -113,42 +84,37 @@ def find_color_differences(
     counts_K = np.bincount(discovery.labels, minlength=n_classes)
     candidates = _candidates(effects, separation, counts_K, settings)
     findings: list[ColorFinding] = []
-    taken: set[tuple[str, str | int]] = set()
+    taken: set[tuple[str | int, ...]] = set()
     for candidate in candidates:
-        region, feature = names[candidate.feature]
-        family = WORDINGS[feature].family
-        if (family, region) in taken or (family, candidate.class_idx) in taken:
-            continue
-        confirmation = _auroc(held_out, candidate)
+        name = names[candidate.feature]
+        said = _what_it_says(candidate, name)
+        confirmation = None if said & taken else _auroc(held_out, candidate)
         if confirmation is None or confirmation.low <= 0.5:
             continue
-        taken |= {(family, region), (family, candidate.class_idx)}
-        findings.append(
-            ColorFinding(
-                feature=feature,
-                region=region,
-                target="label",
-                omega_squared=float(effects.omega_squared[candidate.feature]),
-                p_value=candidate.p_value,
-                q_value=candidate.q_value,
-                class_name=class_names[candidate.class_idx],
-                auroc=confirmation.value,
-                auroc_low=confirmation.low,
-                auroc_high=confirmation.high,
-                confirmed=True,
-                sentence=_sentence(
-                    candidate,
-                    names[candidate.feature],
-                    class_names,
-                    float(effects.omega_squared[candidate.feature]),
-                    confirmation,
-                    _auroc(test, candidate),
-                ),
-            )
-        )
+        taken |= said
+        omega = float(effects.omega_squared[candidate.feature])
+        findings.append(_finding(candidate, name, target, omega, confirmation, _auroc(test, candidate)))
         if len(findings) == MAX_FINDINGS:
             break
     return sorted(findings, key=lambda finding: -finding.auroc)
+
+
+def split_halves(train: Features, seed: int) -> tuple[Features, Features]:
+    """A half to find differences on and one to confirm them on, with the same mix of classes."""
+    halves_N = stratified_folds(train.labels, 2, seed)
+    first, second = (Features(train.values[halves_N == h], train.labels[halves_N == h]) for h in (0, 1))
+    return first, second
+
+
+def _what_it_says(candidate: Candidate, name: FeatureName) -> set[tuple[str | int, ...]]:
+    """What a finding must not repeat: a family of features in a region, or about a class in an area.
+
+    Whole, ring and center are one area, because they mostly tell the same story; background and
+    foreground are areas of their own.
+    """
+    family = WORDINGS[name.feature].family
+    area = name.region if name.region in MASK_REGIONS else "frame"
+    return {(family, name.region), (family, area, candidate.class_idx)}
 
 
 def auroc_of_omega_squared(omega: float) -> float:
@@ -204,29 +170,32 @@ def _auroc(split: Features, candidate: Candidate) -> Estimate | None:
     return auroc_estimate(values_N if candidate.is_high else -values_N, positive_N)
 
 
-def _sentence(
+def _finding(
     candidate: Candidate,
     name: FeatureName,
-    class_names: list[str],
+    target: Target,
     omega: float,
     confirmation: Estimate,
     on_test: Estimate | None,
-) -> str:
-    words = WORDINGS[name.feature]
-    others = "the rest"
-    if len(class_names) == 2:
-        others = f"'{class_names[1 - candidate.class_idx]}'"
-    q = "q < 0.001" if candidate.q_value < 0.001 else f"q = {candidate.q_value:.3f}"
-    text = (
-        f"{REGION_WORDS[name.region]}, {words.title}: class '{class_names[candidate.class_idx]}' is "
-        f"{words.high if candidate.is_high else words.low} than {others} "
-        f"(AUROC {_interval(confirmation)}, ω² {omega:.2f}, {q})."
+) -> ColorFinding:
+    return ColorFinding(
+        feature=name.feature,
+        region=name.region,
+        target=target.name,
+        omega_squared=omega,
+        p_value=candidate.p_value,
+        q_value=candidate.q_value,
+        class_name=target.values[candidate.class_idx],
+        auroc=confirmation.value,
+        auroc_low=confirmation.low,
+        auroc_high=confirmation.high,
+        confirmed=True,
+        test=on_test,
+        holds_on_test=None if on_test is None else on_test.low > 0.5,
+        sentence=finding_sentence(
+            name,
+            target,
+            Direction(candidate.class_idx, candidate.is_high),
+            Evidence(omega, candidate.q_value, confirmation, on_test),
+        ),
     )
-    if on_test is None:
-        return text
-    verdict = "It holds on the test split" if on_test.low > 0.5 else "It does not hold on the test split"
-    return f"{text} {verdict} (AUROC {_interval(on_test)})."
-
-
-def _interval(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"

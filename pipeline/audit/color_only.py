@@ -1,218 +1,170 @@
 """How much a classifier that sees nothing but color knows about a target.
 
-Shape legend: N images, D inputs, K classes, B permutations.
+Shape legend: N images, D inputs, K classes.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
 
-from pipeline.audit.folds import stratified_folds
+from pipeline.audit.color_scores import Reading, Setup, predictability
+from pipeline.audit.folds import stratified_folds, stratified_subset
 from pipeline.core.results import Predictability
 from pipeline.core.settings import ColorSettings
-from pipeline.core.types import BoolArray, Float32Array, Float64Array, Int64Array
-from pipeline.metrics.association import kappa_from_balanced, permutation_p
-from pipeline.metrics.intervals import MeanVariance, estimate_from_variance
+from pipeline.core.types import Float32Array, Int64Array
 
-MAX_COMPONENTS = 32  # of the histogram; the rest is mostly empty bins
-VARIANCE_FLOOR = 0.1  # of a rotated direction; a standardized feature has variance 1
 REGULARIZATION = 0.03  # scikit-learn's C; small, so that weak cues are not drowned in fitted noise
 MAX_ITERATIONS = 100
-_LEAST_PROBABILITY = 1e-6  # of a class that the training folds did not contain
+MAX_TREES = 2000  # of the boosted classifier; each iteration grows one tree per class
+BOOSTING_ITERATIONS = (10, 100)  # least and most
+LEAVES = 8  # small trees: three splits deep, enough for colors that matter only together
+LEARNING_RATE = 0.3  # few iterations have to suffice for many classes ...
+L2_REGULARIZATION = 10.0  # ... and without it a leaf with one class of a hundred takes far too large a step
+
+MakeModel = Callable[[int], Any]  # number of classes -> scikit-learn classifier, not fitted yet
 
 
-@dataclass(frozen=True)
-class ColorInputs:
-    """Turns color features into nearly uncorrelated inputs; fitted on train, without labels.
+class Data(NamedTuple):
+    """Inputs and targets of the same images."""
 
-    Features of the ring, the center and the whole are strongly correlated, which makes a logistic
-    regression converge slowly. Rotating them apart needs a third of the iterations; the floor under
-    the variances keeps directions that hold only noise small.
-    """
+    inputs_ND: Float32Array
+    targets_N: Int64Array
 
-    scaler: StandardScaler
-    pca: PCA
-    pca_scale: float
-    rotation: PCA
-
-    @classmethod
-    def fit(cls, features_NF: Float32Array, histogram_NB: Float32Array) -> ColorInputs:
-        """Standardize the features, compress the histogram to its main components, rotate both."""
-        n_components = min(MAX_COMPONENTS, *histogram_NB.shape)
-        pca = PCA(n_components, svd_solver="covariance_eigh").fit(histogram_NB)
-        largest = float(np.sqrt(max(pca.explained_variance_[0], 0.0)))
-        pca_scale = largest if largest > 1e-6 else 1.0
-        scaler = StandardScaler().fit(features_NF)
-        joined_ND = np.hstack([scaler.transform(features_NF), pca.transform(histogram_NB) / pca_scale])
-        return cls(scaler, pca, pca_scale, PCA(svd_solver="covariance_eigh").fit(joined_ND))
-
-    def transform(self, features_NF: Float32Array, histogram_NB: Float32Array) -> Float32Array:
-        """Inputs N x D."""
-        if not len(features_NF):
-            return np.zeros((0, self.rotation.n_components_), np.float32)
-        components = self.pca.transform(histogram_NB) / self.pca_scale
-        joined_ND = np.hstack([self.scaler.transform(features_NF), components])
-        variance_D = np.maximum(self.rotation.explained_variance_, 0)
-        inputs_ND = self.rotation.transform(joined_ND) / np.sqrt(variance_D + VARIANCE_FLOOR)
-        return np.asarray(inputs_ND, np.float32)
+    def take(self, rows: Any) -> Data:
+        return Data(self.inputs_ND[rows], self.targets_N[rows])
 
 
-class Reading(NamedTuple):
-    """What a fitted classifier says about images it was not fitted on."""
+class CrossFit(NamedTuple):
+    """Every image as read by a classifier that was fitted on the other folds."""
 
-    predicted: Int64Array  # N
-    log2_p_true: Float64Array  # N, log2 of the probability given to the true class
+    reading: Reading
+    folds_N: Int64Array
+    n_folds: int
+    n_fitted: int  # images that each classifier saw
 
 
-def cross_fitted(
-    inputs_ND: Float32Array, targets_N: Int64Array, *, target: str, n_classes: int, settings: ColorSettings
-) -> Predictability:
-    """Predict every train image by a classifier fitted on the other folds.
+def linear_model(n_classes: int) -> LogisticRegression:
+    """Class-balanced logistic regression: with plain weights a 95/5 imbalance would look like skill."""
+    return LogisticRegression(C=REGULARIZATION, class_weight="balanced", max_iter=MAX_ITERATIONS, tol=1e-3)
 
-    Labels are permuted within folds: a fold's predictions depend on other folds' labels only.
-    """
-    folds_N = stratified_folds(targets_N, min(settings.folds, len(targets_N)), settings.seed)
-    predicted_N = np.empty(len(targets_N), np.int64)
-    log2_p_N = np.empty(len(targets_N))
-    for fold in np.unique(folds_N):
-        held_out = folds_N == fold
-        reading = _fit_and_read(
-            inputs_ND[~held_out], targets_N[~held_out], inputs_ND[held_out], targets_N[held_out], n_classes
+
+def boosted_model(n_classes: int) -> HistGradientBoostingClassifier:
+    """Class-balanced boosted trees, deterministic; at most about `MAX_TREES` trees."""
+    fewest, most = BOOSTING_ITERATIONS
+    iterations = min(most, max(fewest, MAX_TREES // n_classes))
+    return HistGradientBoostingClassifier(
+        max_iter=iterations,
+        max_leaf_nodes=LEAVES,
+        learning_rate=LEARNING_RATE,
+        l2_regularization=L2_REGULARIZATION,
+        class_weight="balanced",
+        early_stopping=False,
+        random_state=0,
+    )
+
+
+def fit_and_read(make_model: MakeModel, fit: Data, read: Data, n_classes: int) -> Reading:
+    """Fit on some images and read others; with one class to fit on, it is always that class."""
+    if len(read.targets_N) == 0:
+        return Reading(read.targets_N, np.zeros(0))
+    seen = np.unique(fit.targets_N)
+    if len(seen) < 2:
+        return Reading(
+            np.full(len(read.targets_N), seen[0]), np.full(len(read.targets_N), 1 / max(n_classes, 1))
         )
-        predicted_N[held_out], log2_p_N[held_out] = reading
-    reading = Reading(predicted_N, log2_p_N)
-    return _summarize(
-        reading,
+    model = make_model(len(seen))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early only underfits: a lower bound
+        model.fit(fit.inputs_ND, fit.targets_N)
+    probabilities_NK = model.predict_proba(read.inputs_ND)
+    column_K = np.full(n_classes, -1)
+    column_K[seen] = np.arange(len(seen))
+    columns_N = column_K[read.targets_N]
+    p_true_N = np.where(columns_N >= 0, probabilities_NK[np.arange(len(columns_N)), columns_N], 0.0)
+    return Reading(seen[probabilities_NK.argmax(axis=1)], p_true_N)
+
+
+def cross_fit(data: Data, n_classes: int, settings: ColorSettings) -> CrossFit:
+    """Read every image by a linear classifier fitted on the other folds."""
+    n = len(data.targets_N)
+    n_folds = min(settings.folds, n)
+    folds_N = stratified_folds(data.targets_N, n_folds, settings.seed)
+    predicted_N, p_true_N = np.empty(n, np.int64), np.empty(n)
+    for fold in range(n_folds):
+        held_out = folds_N == fold
+        predicted_N[held_out], p_true_N[held_out] = fit_and_read(
+            linear_model, data.take(~held_out), data.take(held_out), n_classes
+        )
+    return CrossFit(Reading(predicted_N, p_true_N), folds_N, n_folds, n - math.ceil(n / n_folds))
+
+
+def cross_fitted(data: Data, target: str, n_classes: int, settings: ColorSettings) -> Predictability:
+    """How well color tells a target's values within the split, every image read out of fold."""
+    return describe_cross_fit(cross_fit(data, n_classes, settings), data.targets_N, target, settings)
+
+
+def describe_cross_fit(
+    fitted: CrossFit, targets_N: Int64Array, target: str, settings: ColorSettings
+) -> Predictability:
+    """The record of a cross-fit; targets are permuted within folds."""
+    return predictability(
+        fitted.reading,
         targets_N,
-        folds_N,
-        target=target,
-        fitted_on=f"train, {settings.folds} folds",
-        read_on="train, held-out folds",
-        settings=settings,
+        Setup(target, f"train, {fitted.n_folds} folds", fitted.n_fitted, "train, held-out folds"),
+        settings,
+        folds_N=fitted.folds_N,
     )
 
 
 def fitted_on_train(
-    train_ND: Float32Array,
-    train_targets_N: Int64Array,
-    test_ND: Float32Array,
-    test_targets_N: Int64Array,
-    *,
-    target: str,
-    n_classes: int,
-    settings: ColorSettings,
-) -> Predictability:
-    """Fit on train, read on test; labels are permuted against the fixed predictions, which is exact."""
-    reading = _fit_and_read(train_ND, train_targets_N, test_ND, test_targets_N, n_classes)
-    return _summarize(
-        reading,
-        test_targets_N,
-        np.zeros(len(test_targets_N), np.int64),
-        target=target,
-        fitted_on="train",
-        read_on="test",
-        settings=settings,
-    )
+    train: Data, test: Data, target: str, n_classes: int, settings: ColorSettings
+) -> tuple[Predictability, Reading]:
+    """Fit a linear classifier on train and read test: the record, and what it says about each image."""
+    reading = fit_and_read(linear_model, train, test, n_classes)
+    setup = Setup(target, "train", len(train.targets_N), "test")
+    return predictability(reading, test.targets_N, setup, settings), reading
 
 
-def _fit_and_read(
-    fit_ND: Float32Array,
-    fit_targets_N: Int64Array,
-    read_ND: Float32Array,
-    read_targets_N: Int64Array,
-    n_classes: int,
-) -> Reading:
-    """Class-balanced logistic regression: with plain weights a 95/5 imbalance would look like skill."""
-    if len(read_targets_N) == 0:
-        return Reading(read_targets_N, np.zeros(0))
-    seen = np.unique(fit_targets_N)
-    if len(seen) < 2:
-        predicted_N = np.full(len(read_targets_N), seen[0])
-        return Reading(predicted_N, np.full(len(read_targets_N), -np.log2(n_classes)))
-    model = LogisticRegression(C=REGULARIZATION, class_weight="balanced", max_iter=MAX_ITERATIONS, tol=1e-3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early only underfits: a lower bound
-        model.fit(fit_ND, fit_targets_N)
-    probabilities_NK = model.predict_proba(read_ND)
-    column_K = np.full(n_classes, -1)
-    column_K[seen] = np.arange(len(seen))
-    columns_N = column_K[read_targets_N]
-    p_true_N = np.where(columns_N >= 0, probabilities_NK[np.arange(len(columns_N)), columns_N], 0.0)
-    log2_p_N = np.log2(np.maximum(p_true_N, _LEAST_PROBABILITY))
-    return Reading(seen[probabilities_NK.argmax(axis=1)], log2_p_N)
+class Boosted(NamedTuple):
+    """One fit of boosted trees, read on the train images it did not see and on test."""
+
+    train: Predictability
+    test: Predictability
 
 
-def _summarize(
-    reading: Reading,
-    targets_N: Int64Array,
-    strata_N: Int64Array,
-    *,
-    target: str,
-    fitted_on: str,
-    read_on: str,
-    settings: ColorSettings,
-) -> Predictability:
-    """Balanced accuracy, kappa with interval and permutation p, and V-information.
+def boosted(train: Data, test: Data, target: str, n_classes: int, settings: ColorSettings) -> Boosted | None:
+    """Boosted trees fitted on a part of train; None where they are switched off.
 
-    V-information (Xu et al. 2020, arXiv:2002.10689) is H(Y) - cross-entropy with all classes weighted
-    equally, as the classifier was fitted; below 0 it says "nothing" and is printed as 0.
+    They see what depends on several colors together, which a linear classifier cannot. Fitted on a
+    stratified subset of at most `boosted_max_train` images and never on all: the rest of train is
+    read too, because a test split may be balanced on purpose so that the cue is gone there.
     """
-    present, inverse_N, counts_K = np.unique(targets_N, return_inverse=True, return_counts=True)
-    n, n_classes = len(targets_N), len(present)
-    if n_classes < 2:
-        return Predictability(
-            target=target, fitted_on=fitted_on, read_on=read_on, n=n, n_classes=n_classes,
-            balanced_accuracy=0.0, kappa=0.0, low=0.0, high=0.0, p_value=1.0, v_information_bits=0.0,
-        )  # fmt: skip
-    correct_N = reading.predicted == targets_N
-    recall_K = np.bincount(inverse_N, weights=correct_N) / counts_K
-    accuracy = float(recall_K.mean())
-    variance = MeanVariance(
-        images=float((recall_K * (1 - recall_K) / counts_K).sum() / n_classes**2), seeds=0
+    n = len(train.targets_N)
+    size = min(settings.boosted_max_train, n - math.ceil(n / settings.folds))
+    if size < 1:
+        return None
+    chosen_N = stratified_subset(train.targets_N, size, settings.seed)
+    rest = train.take(~chosen_N)
+    n_rest = len(rest.targets_N)
+    both = Data(
+        np.concatenate([rest.inputs_ND, test.inputs_ND]), np.concatenate([rest.targets_N, test.targets_N])
     )
-    band = estimate_from_variance(accuracy, variance, n=n, n_seeds=1, confidence=0.95)
-    log2_p_K = np.bincount(inverse_N, weights=reading.log2_p_true) / counts_K
-    return Predictability(
-        target=target,
-        fitted_on=fitted_on,
-        read_on=read_on,
-        n=n,
-        n_classes=n_classes,
-        balanced_accuracy=accuracy,
-        kappa=kappa_from_balanced(accuracy, n_classes),
-        low=kappa_from_balanced(band.low, n_classes),
-        high=kappa_from_balanced(band.high, n_classes),
-        p_value=_permutation_p(correct_N, reading.predicted, targets_N, strata_N, settings),
-        v_information_bits=max(0.0, float(np.log2(n_classes) + log2_p_K.mean())),
+    reading = fit_and_read(boosted_model, train.take(chosen_N), both, n_classes)
+
+    def describe(rows: slice, read_on: str) -> Predictability:
+        fitted_on = f"train, {size:,} of {n:,} images"
+        setup = Setup(target, fitted_on, size, read_on, classifier="boosted")
+        return predictability(reading.take(rows), both.targets_N[rows], setup, settings)
+
+    return Boosted(
+        train=describe(slice(None, n_rest), f"train, the other {n_rest:,} images"),
+        test=describe(slice(n_rest, None), "test"),
     )
-
-
-def _permutation_p(
-    correct_N: BoolArray,
-    predicted_N: Int64Array,
-    targets_N: Int64Array,
-    strata_N: Int64Array,
-    settings: ColorSettings,
-) -> float:
-    """P-value of the balanced accuracy: targets shuffled within strata, predictions left alone."""
-    weight_N = 1.0 / np.bincount(targets_N)[targets_N]
-    observed = float(weight_N[correct_N].sum())
-    order = np.argsort(strata_N, kind="stable")
-    predicted_N = predicted_N[order]
-    blocks = np.split(targets_N[order], np.flatnonzero(np.diff(strata_N[order])) + 1)
-    weight_K = 1.0 / np.maximum(np.bincount(targets_N, minlength=int(predicted_N.max()) + 1), 1)
-    rng = np.random.default_rng(settings.seed)
-    reached = 0
-    for _ in range(settings.permutations):
-        shuffled_N = np.concatenate([rng.permutation(block) for block in blocks])
-        hits = predicted_N[shuffled_N == predicted_N]
-        reached += float(weight_K[hits].sum()) >= observed - 1e-9
-    return permutation_p(reached, settings.permutations)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -152,11 +152,23 @@ class ColorSettings(Settings):
     min_kappa: float = Field(ge=0, lt=1, description="least color-only kappa of a finding")
     alpha: float = Field(gt=0, lt=0.5, description="false discovery rate")
     folds: int = Field(ge=2, le=20)
+    boosted_max_train: int = Field(
+        ge=0, description="stratified training images for the boosted trees; 0 = no boosted trees"
+    )
+    examples_per_class: int = Field(ge=0, le=24, description="most and least typical images kept")
+    seed: Seed
+
+
+class HygieneSettings(Settings):
+    near_duplicates: bool = Field(description="also look for images that are alike, not identical")
+    min_similarity: float = Field(gt=0.5, le=1, description="least similarity of near duplicates")
+    examples: int = Field(ge=0, le=100, description="sets of duplicates and odd images kept as examples")
+    alpha: float = Field(gt=0, lt=0.5, description="false discovery rate of 'one group has more of it'")
     seed: Seed
 
 
 class TrainSettings(Settings):
-    model: Literal["small_resnet", "resnet18", "resnet50"]
+    model: Literal["small_resnet", "resnet18", "resnet50", "vit_tiny"]
     width: int = Field(ge=4, le=256, description="first stage's channels of small_resnet")
     stem_stride: Literal[1, 2, 4] = Field(
         description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
@@ -205,6 +217,9 @@ class MethodsSettings(Settings):
 class EvaluateSettings(Settings):
     min_test: int = Field(ge=1, description="fewer test images in a group: insufficient data")
     min_val: int = Field(ge=0, description="fewer validation images in a group: insufficient data")
+    max_images: int | None = Field(
+        ge=100, description="group-stratified test images for the interventions; null = all"
+    )
     seed: Seed = Field(description="of donors and bootstraps of the interventions")
 
 
@@ -223,6 +238,9 @@ class GradcamSettings(Settings):
     layer: str = Field(description="auto, or the module's name")
     min_cells: int = Field(ge=1, description="least side of the map before upsampling")
     images_per_group: int = Field(ge=1)
+    faithfulness_images: int = Field(ge=0, description="images for insertion and deletion; 0 = not measured")
+    faithfulness_steps: int = Field(ge=3, le=200, description="points of the insertion and deletion curves")
+    sanity_images: int = Field(ge=0, description="images for the randomization check; 0 = not measured")
     overlays: int = Field(ge=1, le=50, description="pictures of failures, and of successes")
     thumbnail: int = Field(ge=32, le=512, description="side of the pictures, pixels")
     max_models: int | None = Field(ge=1, description="seeds used; null = all")
@@ -240,6 +258,7 @@ class ReportSettings(Settings):
 SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
     "color": ColorSettings,
+    "hygiene": HygieneSettings,
     "train": TrainSettings,
     "methods": MethodsSettings,
     "evaluate": EvaluateSettings,
@@ -255,6 +274,7 @@ class DatasetSettings(Settings):
     source: Source
     data: DataSettings
     color: ColorSettings
+    hygiene: HygieneSettings
     train: TrainSettings
     methods: MethodsSettings
     evaluate: EvaluateSettings
@@ -304,12 +324,26 @@ class Params(Settings):
                 f"params.yaml: defaults lacks {', '.join(unset)}. Each section must be there with its keys; "
                 "restore it, for example with git."
             )
+        self._check_defaults()
         merged = {key: deep_merge(self.defaults[key], entry[key]) for key in SECTIONS if key in entry}
         extra = {key: value for key, value in entry.items() if key not in SECTIONS}
         settings = parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
         for method in self.active_methods:
             settings.train_for(method, f"datasets.{name}")
         return settings
+
+    def _check_defaults(self) -> None:
+        """A wrong value in `defaults` is named there, not under the first dataset that inherits it.
+
+        Keys may be missing: an entry can give them.
+        """
+        for key, model in SECTIONS.items():
+            try:
+                model.model_validate(self.defaults[key])
+            except ValidationError as error:
+                wrong = [problem for problem in error.errors() if problem["type"] != "missing"]
+                if wrong:
+                    raise _invalid(model, wrong, f"defaults.{key}") from None
 
     def check(self) -> None:
         """Validate every dataset entry and the names.
@@ -357,8 +391,12 @@ def parse(model: type[T], values: Mapping[str, Any], where: str = "") -> T:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(model, problem, where) for problem in error.errors()]
-        raise InputError("params.yaml is not valid:\n  " + "\n  ".join(lines)) from None
+        raise _invalid(model, error.errors(), where) from None
+
+
+def _invalid(model: type[Settings], problems: Sequence[Any], where: str) -> InputError:
+    lines = [_explain(model, problem, where) for problem in problems]
+    return InputError("params.yaml is not valid:\n  " + "\n  ".join(lines))
 
 
 def _explain(model: type[Settings], problem: Any, where: str) -> str:

@@ -5,7 +5,8 @@ Shape legend: N images, H height, W width, K classes, G groups.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +40,8 @@ class Split:
     files: npt.NDArray[Any]  # N, str: where the image came from
     masks: UInt8Array | None = None  # N H W
     label_flipped: BoolArray | None = None  # N, True where a label is known to be wrong
+    # every annotated attribute by name, the primary one too: N, index into its values
+    annotated: Mapping[str, Int64Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -55,4 +58,5 @@ class Split:
             files=self.files[rows],
             masks=None if self.masks is None else self.masks[rows],
             label_flipped=None if self.label_flipped is None else self.label_flipped[rows],
+            annotated={name: values[rows] for name, values in self.annotated.items()},
         )

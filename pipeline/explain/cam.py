@@ -40,13 +40,14 @@ def choose_layer(model: Classifier, image_size: int, min_cells: int, name: str =
     """The last stage with at least `min_cells` x `min_cells` cells, or the module called `name`.
 
     A map of one cell says nothing about *where*: ResNet-18 ends in 1 x 1 at 32 px, so its maps come
-    from an earlier stage there. A name given explicitly is taken whatever its size.
+    from an earlier stage there. A name given explicitly is taken whatever its size. Of a Vision
+    Transformer, the first LayerNorm of the last block.
 
     Raises:
         InputError: no stage is large enough; or `name` is no module of the model, or one without
             a spatial output.
     """
-    stages = {f"stages.{child}": module for child, module in model.stages.named_children()}
+    stages = {stage: model.get_submodule(stage) for stage in model.map_layers()}
     if name != "auto":
         module = dict(model.named_modules()).get(name) if name else None
         cells = None if module is None else _probe_cells(model, {name: module}, image_size).get(name)
@@ -118,7 +119,7 @@ class _RawGradCam(GradCAM):  # type: ignore[misc]
 
 
 @contextmanager
-def _open_cam(model: nn.Module, layer: nn.Module) -> Iterator[_RawGradCam]:
+def _open_cam(model: Classifier, layer: nn.Module) -> Iterator[_RawGradCam]:
     """One CAM object for many batches; hooks and flags are undone on the way out.
 
     The library's own context manager prints IndexErrors instead of raising them, and objects made
@@ -133,7 +134,7 @@ def _open_cam(model: nn.Module, layer: nn.Module) -> Iterator[_RawGradCam]:
     try:
         for parameter, _ in required:
             parameter.requires_grad_(False)
-        cam = _RawGradCam(model=model, target_layers=[layer])
+        cam = _RawGradCam(model=model, target_layers=[layer], reshape_transform=model.to_map)
         with torch.enable_grad():
             yield cam
     finally:
@@ -157,8 +158,9 @@ def _probe_cells(
     cells: dict[str, tuple[int, int]] = {}
 
     def note(name: str, output: Any) -> None:
-        if isinstance(output, Tensor) and output.ndim == 4:
-            cells[name] = (int(output.shape[2]), int(output.shape[3]))
+        cells_NCHW = model.to_map(output) if isinstance(output, Tensor) else None
+        if cells_NCHW is not None and cells_NCHW.ndim == 4:
+            cells[name] = (int(cells_NCHW.shape[2]), int(cells_NCHW.shape[3]))
 
     hooks = [
         module.register_forward_hook(lambda _m, _i, output, name=name: note(name, output))

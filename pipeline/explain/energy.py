@@ -10,14 +10,11 @@ import math
 
 import numpy as np
 import torch
-from scipy import stats
 
 from pipeline.core.results import Estimate
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
-from pipeline.metrics.intervals import MeanVariance, satterthwaite_df
-
-MIN_IMAGES = 10  # with a map; below it their mean is no evidence
-FOREGROUND = 127  # mask values above it: masks are 0 or 255, resampling may leave values between
+from pipeline.metrics.means import MIN_IMAGES, mean_variance_of, t_estimate, without_empty
+from pipeline.metrics.pixel_maps import FOREGROUND
 
 
 @functools.cache
@@ -68,33 +65,24 @@ def energy_in_masks(
 
     ΣC·M/ΣC on maps upsampled to `image_size` (height, width). The second number is the exact mean
     over all ways to hand the map another image's mask: what a map that knows where objects usually
-    are, but nothing of this image, would get. Both are NaN where the map is blank; the second also
-    where there is one image only.
+    are, but nothing of this image, would get. Both are NaN where the map is blank or the image's own
+    mask is empty (empty masks are handed to nobody); the second also where there is one mask only.
 
     Returns:
         energy S x N, null S x N.
     """
     maps = maps_SNhw.astype(np.float64)
-    n, (h, w) = len(pulled_Nhw), pulled_Nhw.shape[1:]
+    h, w = pulled_Nhw.shape[1:]
+    has_mask_N = pulled_Nhw.any(axis=(1, 2))
+    n = np.count_nonzero(has_mask_N)
     ones_h = upsampling_matrix(h, image_size[0]).sum(axis=0)
     ones_w = upsampling_matrix(w, image_size[1]).sum(axis=0)
     total_SN = np.einsum("snij,i,j->sn", maps, ones_h, ones_w)
     own_SN = np.einsum("snij,nij->sn", maps, pulled_Nhw)
     all_SN = np.einsum("snij,ij->sn", maps, pulled_Nhw.sum(axis=0))
+    total_SN = np.where(has_mask_N, total_SN, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         return own_SN / total_SN, (all_SN - own_SN) / ((n - 1) * total_SN)
-
-
-def estimate_mean(values_SN: Float64Array) -> Estimate | None:
-    """Mean of shares over images (of the mean over models), with a 95 % interval for both.
-
-    NaNs (blank maps) are left out; None where nothing is left. `n` counts images.
-    """
-    values_SN = _without_blanks(values_SN)
-    if values_SN.size == 0:
-        return None
-    per_image, per_model = np.nanmean(values_SN, axis=0), np.nanmean(values_SN, axis=1)
-    return _t_estimate(float(per_image.mean()), per_image, per_model, most=1.0)
 
 
 def estimate_lift(energy_SN: Float64Array, null_SN: Float64Array) -> Estimate | None:
@@ -104,7 +92,7 @@ def estimate_lift(energy_SN: Float64Array, null_SN: Float64Array) -> Estimate | 
     ratios: small masks have a null near 0. None where fewer than `MIN_IMAGES` have a map, or where
     the masks are empty.
     """
-    energy_SN, null_SN = _without_blanks(energy_SN), _without_blanks(null_SN)
+    energy_SN, null_SN = without_empty(energy_SN), without_empty(null_SN)
     if null_SN.shape[1] < MIN_IMAGES or np.nansum(null_SN) == 0:
         return None
     energy_N, null_N = np.nanmean(energy_SN, axis=0), np.nanmean(null_SN, axis=0)
@@ -112,26 +100,11 @@ def estimate_lift(energy_SN: Float64Array, null_SN: Float64Array) -> Estimate | 
     # To first order the ratio's error is the mean of these: how each image pulls it.
     pull_N = (energy_N - lift * null_N) / null_N.mean()
     per_model = np.nanmean(energy_SN, axis=1) / np.maximum(np.nanmean(null_SN, axis=1), 1e-12)
-    return _t_estimate(lift, pull_N, per_model, most=math.inf)
-
-
-def _without_blanks(values_SN: Float64Array) -> Float64Array:
-    """Without the images no model has a map of, and the models without any map."""
-    values_SN = values_SN[:, ~np.isnan(values_SN).all(axis=0)]
-    return values_SN[~np.isnan(values_SN).all(axis=1)]
-
-
-def _t_estimate(value: float, per_image: Float64Array, per_model: Float64Array, *, most: float) -> Estimate:
-    """Student's t interval cut to [0, most]; the variances of images and of models add."""
-    n = len(per_image)
-    variance = MeanVariance(
-        images=float(per_image.var(ddof=1)) / n if n > 1 else 0.0,
-        seeds=float(per_model.var(ddof=1)) / len(per_model) if len(per_model) > 1 else 0.0,
+    return t_estimate(
+        lift,
+        mean_variance_of(pull_N, per_model),
+        n=len(pull_N),
+        n_models=len(per_model),
+        least=0.0,
+        most=math.inf,
     )
-    if variance.images == 0 and n < MIN_IMAGES:  # too few to say anything about the spread
-        return Estimate(value=value, low=0.0, high=most, n=n)
-    if variance.total == 0:
-        return Estimate(value=value, low=value, high=value, n=n)
-    freedom = satterthwaite_df(variance, n=n, n_seeds=len(per_model))
-    half = float(stats.t.isf(0.025, freedom)) * math.sqrt(variance.total)
-    return Estimate(value=value, low=max(0.0, value - half), high=min(most, value + half), n=n)

@@ -1,37 +1,40 @@
-"""GradCAM over a stratified sample of test images: blank rate, energy in the mask, pictures.
+"""GradCAM over a stratified sample of test images: what the maps say, and whether to trust them.
 
-Shape legend: S models, N sampled images, H height, W width, h w cells of the map.
+Shape legend: S models, N sampled images, F sampled images for faithfulness, H height, W width,
+h w cells of the map.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.errors import InputError
-from pipeline.core.results import CamOverlay, DatasetInfo, Estimate, GradcamResult, GroupEstimate, Provenance
+from pipeline.core.errors import InputError, TrainingError
+from pipeline.core.results import CamGroup, DatasetInfo, GradcamResult, Provenance, SanityStep
 from pipeline.core.settings import GradcamSettings
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, Int64Array, Split, UInt8Array
-from pipeline.explain.cam import choose_layer, library_name, raw_cams
-from pipeline.explain.energy import MIN_IMAGES, energy_in_masks, estimate_lift, estimate_mean, pull_masks
-from pipeline.explain.overlays import draw_overlay
+from pipeline.explain.cam import CamLayer, choose_layer, library_name
+from pipeline.explain.closed_form import computed_by, raw_maps
+from pipeline.explain.energy import energy_in_masks, estimate_lift, pull_masks
+from pipeline.explain.examples import draw_examples
+from pipeline.explain.faithfulness import Scores, estimate_gain, score_rankings, summarize_scores
+from pipeline.explain.pointing import play_pointing, reach_masks
+from pipeline.explain.sampling import choose_balanced
+from pipeline.explain.sanity import check_randomization
+from pipeline.metrics.means import MIN_IMAGES, estimate_mean, estimate_share
 from pipeline.models.networks import Classifier
 
-Role = Literal["failure_in_worst_group", "success_in_best_group"]
 
+class GradcamRun(NamedTuple):
+    """The record, the pictures by the file names it gives them, and the maps it is about."""
 
-def choose_rows(test: Split, images_per_group: int, seed: int) -> Int64Array:
-    """At most `images_per_group` rows of each group, drawn without replacement, ascending."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(test))
-    order = order[np.argsort(test.groups[order], kind="stable")]
-    groups = test.groups[order]
-    rank = np.arange(len(order)) - np.searchsorted(groups, groups)
-    chosen: Int64Array = np.sort(order[rank < images_per_group]).astype(np.int64)
-    return chosen
+    result: GradcamResult
+    pictures: dict[str, UInt8Array]  # side x side x 3
+    maps_SNhw: Float32Array
 
 
 def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
@@ -46,20 +49,21 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
     info: DatasetInfo,
     settings: GradcamSettings,
     provenance: Provenance,
-) -> tuple[GradcamResult, dict[str, UInt8Array]]:
-    """Map where the models look on the sampled images, and measure it where masks are known.
+) -> GradcamRun:
+    """Map where the models look on the sampled images, and measure it.
+
+    Energy in the mask, lift and pointing need masks; without them nothing is said of the foreground.
+    Blank rate, faithfulness and the randomization check say whether the maps can be trusted.
 
     Args:
         models: one per seed; only the first `settings.max_models` are used.
-        rows: positions in `test`, for example from `choose_rows`.
+        rows: positions in `test`, for example from `sampling.choose_rows`.
         predicted_SN: predicted class of each model for each of `rows`; it is the map's target.
         worst_group, best_group: their failures and successes are drawn.
 
-    Returns:
-        The record, and the pictures by the file names it gives them (uint8, side x side x 3).
-
     Raises:
         InputError: no rows or models, or no usable layer.
+        TrainingError: a map is not finite.
     """
     start = time.perf_counter()
     models = list(models)[: settings.max_models]
@@ -70,113 +74,159 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
         )
     predicted_SN = predicted_SN[: len(models)]
     layer = choose_layer(models[0], test.images.shape[1], settings.min_cells, settings.layer)
-    maps_SNhw = _map_all(models, layer.name, test, rows, predicted_SN, settings.batch_size)
-    energy_SN = mask_area = lift = None
-    if test.masks is not None:
-        pulled_Nhw, area_N = pull_masks(test.masks, rows, layer.cells)
-        energy_SN, null_SN = energy_in_masks(maps_SNhw, pulled_Nhw, test.masks.shape[1:])
-        mask_area = float(area_N.mean())
-        lift = estimate_lift(energy_SN, null_SN)
-    overlays, pictures = _draw_examples(
+    maps_SNhw = _map_all(models, layer, test, rows, predicted_SN, settings.batch_size)
+    masked = None if test.masks is None else _measure_masks(test.masks, rows, maps_SNhw, layer.cells)
+    sample = _Sample(models, layer.name, test, rows, predicted_SN, maps_SNhw, settings)
+    chosen_F, scores = sample.score_faithfulness()
+    overlays, pictures = draw_examples(
         test,
         rows,
         maps_SNhw[0],
         predicted_SN[0],
-        energy_N=None if energy_SN is None else energy_SN[0],
+        energy_N=None if masked is None else masked.energy_SN[0],
         groups=(worst_group, best_group),
         settings=settings,
-        thumbnail=settings.thumbnail,
     )
+    is_blank_SN: BoolArray = maps_SNhw.max(axis=(2, 3)) <= 0
     result = GradcamResult(
         method=method,
         library=library_name(),
         layer=layer.name,
+        computed_by=computed_by(models[0], layer.name),
         cells=list(layer.cells),
         n_images=len(rows),
         n_models=len(models),
-        blank_rate=float((maps_SNhw <= 0).all(axis=(2, 3)).mean()),
-        energy_in_mask=None if energy_SN is None else estimate_mean(energy_SN),
-        mask_area=mask_area,
-        lift=lift,
-        groups=[] if energy_SN is None else _energy_by_group(energy_SN, test.groups[rows], info),
+        blank_rate=float(is_blank_SN.mean()),
+        energy_in_mask=None if masked is None else estimate_mean(masked.energy_SN),
+        mask_area=None if masked is None else masked.area,
+        lift=None if masked is None else estimate_lift(masked.energy_SN, masked.null_SN),
+        pointing=None if masked is None else estimate_share(masked.hits_SN),
+        pointing_by_chance=None if masked is None else masked.pointing_by_chance,
+        faithfulness=None if scores is None else summarize_scores(scores, settings.faithfulness_steps),
+        sanity=sample.check_sanity(),
+        groups=_by_group(is_blank_SN, masked, (chosen_F, scores), test.groups[rows], info),
         overlays=overlays,
         seconds=time.perf_counter() - start,
         provenance=provenance,
     )
-    return result, pictures
+    return GradcamRun(result, pictures, maps_SNhw)
 
 
 def _map_all(
     models: Sequence[Classifier],
-    layer_name: str,
+    layer: CamLayer,
     test: Split,
     rows: Int64Array,
     predicted_SN: Int64Array,
     batch_size: int,
 ) -> Float32Array:
     """Raw maps of every model's predictions, S x N x h x w."""
-    return np.stack(
+    maps_SNhw = np.stack(
         [
-            raw_cams(
-                model,
-                model.get_submodule(layer_name),
-                test.images,
-                predicted_N,
-                rows=rows,
-                batch_size=batch_size,
-            )
+            raw_maps(model, layer.name, test.images, predicted_N, rows=rows, batch_size=batch_size)
             for model, predicted_N in zip(models, predicted_SN, strict=True)
         ]
     )
+    if not np.isfinite(maps_SNhw).all():
+        raise TrainingError(
+            f"maps at {layer.name} are not finite, so the network's weights are not usable. Train it again "
+            "with a lower train.lr."
+        )
+    return maps_SNhw
 
 
-def _energy_by_group(energy_SN: Float64Array, groups_N: Int64Array, info: DatasetInfo) -> list[GroupEstimate]:
-    """Mean energy in mask per group; without maps n = 0 and 0..1, that is: nothing is known."""
+class _Masked(NamedTuple):
+    """What masks say of every map; NaN where the map is blank or the mask is empty."""
+
+    energy_SN: Float64Array
+    null_SN: Float64Array
+    hits_SN: Float64Array
+    pointing_by_chance: float | None
+    area: float  # mean share of the image
+
+
+def _measure_masks(
+    masks_NHW: UInt8Array, rows: Int64Array, maps_SNhw: Float32Array, cells: tuple[int, int]
+) -> _Masked:
+    pulled_Nhw, area_N = pull_masks(masks_NHW, rows, cells)
+    energy_SN, null_SN = energy_in_masks(maps_SNhw, pulled_Nhw, masks_NHW.shape[1:])
+    hits_SN, chance_SN = play_pointing(maps_SNhw, reach_masks(masks_NHW, rows, cells))
+    by_chance = estimate_mean(chance_SN)
+    return _Masked(
+        energy_SN, null_SN, hits_SN, None if by_chance is None else by_chance.value, float(area_N.mean())
+    )
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The mapped images, of which the costlier checks take a balanced part."""
+
+    models: Sequence[Classifier]
+    layer: str
+    test: Split
+    rows: Int64Array
+    predicted_SN: Int64Array
+    maps_SNhw: Float32Array
+    settings: GradcamSettings
+
+    def score_faithfulness(self) -> tuple[Int64Array, Scores | None]:
+        """Positions among the sampled images, and their scores; None where it is switched off."""
+        chosen_F = self._choose(self.settings.faithfulness_images)
+        if not len(chosen_F):
+            return chosen_F, None
+        return chosen_F, score_rankings(
+            self.models,
+            self.test.images[self.rows[chosen_F]],
+            self.predicted_SN[:, chosen_F],
+            self.maps_SNhw[:, chosen_F],
+            n_steps=self.settings.faithfulness_steps,
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+        )
+
+    def check_sanity(self) -> list[SanityStep]:
+        chosen = self._choose(self.settings.sanity_images)
+        if not len(chosen):
+            return []
+        return check_randomization(
+            self.models,
+            self.layer,
+            self.test.images[self.rows[chosen]],
+            self.predicted_SN[:, chosen],
+            self.maps_SNhw[:, chosen],
+            batch_size=self.settings.batch_size,
+            seed=self.settings.seed,
+        )
+
+    def _choose(self, n: int) -> Int64Array:
+        return choose_balanced(self.test.groups[self.rows], n, self.settings.seed)
+
+
+def _by_group(
+    is_blank_SN: BoolArray,
+    masked: _Masked | None,
+    faithful: tuple[Int64Array, Scores | None],
+    groups_N: Int64Array,
+    info: DatasetInfo,
+) -> list[CamGroup]:
     found = []
+    chosen_F, scores = faithful
     for index, group in enumerate(info.groups):
-        known = estimate_mean(energy_SN[:, groups_N == index]) or Estimate(value=0, low=0, high=1, n=0)
-        sufficient = known.n >= MIN_IMAGES
-        found.append(GroupEstimate(**known.model_dump(), name=group.name, sufficient=sufficient))
-    return found
-
-
-def _draw_examples(
-    test: Split,
-    rows: Int64Array,
-    maps_Nhw: Float32Array,
-    predicted_N: Int64Array,
-    *,
-    energy_N: Float64Array | None,
-    groups: tuple[int, int],
-    settings: GradcamSettings,
-    thumbnail: int,
-) -> tuple[list[CamOverlay], dict[str, UInt8Array]]:
-    """Failures of the worst and successes of the best group, by the first model."""
-    labels_N, groups_N = test.labels[rows], test.groups[rows]
-    wrong_N: BoolArray = predicted_N != labels_N
-    # A seeded draw, not the most striking cases: pictures must not be better than the numbers.
-    order = np.random.default_rng(settings.seed).permutation(len(rows))
-    wanted: dict[Role, BoolArray] = {
-        "failure_in_worst_group": wrong_N & (groups_N == groups[0]),
-        "success_in_best_group": ~wrong_N & (groups_N == groups[1]),
-    }
-    overlays, pictures = [], {}
-    for role, wanted_N in wanted.items():
-        for i in order[wanted_N[order]][: settings.overlays]:
-            row = rows[i]
-            name = f"{role.split('_', maxsplit=1)[0]}_{int(test.ids[row]):06d}.png"
-            mask = None if test.masks is None else test.masks[row]
-            pictures[name] = draw_overlay(test.images[row], maps_Nhw[i], mask, thumbnail)
-            energy = None if energy_N is None or np.isnan(energy_N[i]) else float(energy_N[i])
-            overlays.append(
-                CamOverlay(
-                    id=int(test.ids[row]),
-                    group=int(groups_N[i]),
-                    predicted=int(predicted_N[i]),
-                    label=int(labels_N[i]),
-                    role=role,
-                    image=name,
-                    energy_in_mask=energy,
-                )
+        is_in = groups_N == index
+        n = int(np.count_nonzero(is_in & ~is_blank_SN.all(axis=0)))
+        own = None if scores is None else Scores(*(part[:, is_in[chosen_F]] for part in scores))
+        found.append(
+            CamGroup(
+                name=group.name,
+                n=n,
+                sufficient=n >= MIN_IMAGES,
+                blank_rate=float(is_blank_SN[:, is_in].mean()) if is_in.any() else None,
+                energy_in_mask=None if masked is None else estimate_mean(masked.energy_SN[:, is_in]),
+                lift=None
+                if masked is None
+                else estimate_lift(masked.energy_SN[:, is_in], masked.null_SN[:, is_in]),
+                pointing=None if masked is None else estimate_share(masked.hits_SN[:, is_in]),
+                faithfulness=None if own is None else estimate_gain(own, min_images=MIN_IMAGES),
             )
-    return overlays, pictures
+        )
+    return found

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
-from pipeline.explain.energy import FOREGROUND, upsample_map
+from pipeline.explain.energy import upsample_map
+from pipeline.metrics.pixel_maps import FOREGROUND
 
 MAX_OPACITY = 0.65  # of the color where the map is highest: the image stays recognizable
 

@@ -1,26 +1,33 @@
 """Color of many small images at once: Lab moments, hue, saturation, colorfulness, edges, histogram.
 
-Images are stacked into tall strips so that one OpenCV call converts thousands of them, and every
-per-region average of a chunk is one matrix product with the regions' pixel weights.
+Every per-region average of a chunk is one matrix product of the pixel maps with the regions' pixel
+weights; regions that masks draw have weights of their own per image.
 
 Shape legend: N images, n images of a chunk, H height, W width, P = H*W pixels, Q pixel maps,
-R regions that are summed (ring, center), F features.
+R regions that are summed, F features, B bins.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, UInt8Array
+from pipeline.metrics.pixel_maps import (
+    MAP,
+    N_MAPS,
+    check_images,
+    check_masks,
+    convert,
+    for_each_chunk,
+    mask_regions,
+    pixel_maps,
+)
 
 REGIONS = ("whole", "ring", "center")
+MASK_REGIONS = ("background", "foreground")  # where masks are known
 FEATURES = (
     "lightness_mean",  # CIELAB L*, 0..100
     "lightness_sd",
@@ -35,11 +42,11 @@ FEATURES = (
     "edge_density",  # share of pixels on an edge, 0..1
 )
 HISTOGRAM_SHAPE = (4, 8, 8)  # bins of L*, a*, b*
-EDGE_THRESHOLD = 128  # L1 norm of the 3x3 Sobel gradient; a step of 32 gray levels gives 128
 GRAY_CHROMA = 0.5  # CIELAB units; below it a hue is rounding noise
-CHUNK_PIXELS = 1 << 18  # a chunk's maps then stay near the CPU's caches
+LEAST_SHARE = 0.01  # of the image's pixels; smaller regions of a mask are not measured
 DECIMALS = 4  # ranks must not be decided by float32 rounding noise
-_SMALLEST_SIDE = 3
+# a*, b* of photographs sit near 0: bins of 12 units from -48 to 48, open at both ends.
+_CHROMA_BIN = np.clip((np.arange(256) - 128 + 48) // 12, 0, 7)
 
 
 class FeatureName(NamedTuple):
@@ -47,30 +54,6 @@ class FeatureName(NamedTuple):
 
     region: str
     feature: str
-
-
-class _Maps(NamedTuple):
-    """Rows of the stack of pixel maps; the squares of the first five follow at `SQUARES`."""
-
-    lightness: int = 0
-    a: int = 1
-    b: int = 2
-    red_green: int = 3
-    yellow_blue: int = 4
-    squares: int = 5
-    saturation: int = 10
-    hue_cos: int = 11
-    hue_sin: int = 12
-    edge: int = 13
-
-
-_MAP = _Maps()
-_N_MAPS = 14
-_HUE_ANGLE = np.arange(256) * (2 * np.pi / 256)  # HSV_FULL spreads the circle over 256 codes
-_COS = np.cos(_HUE_ANGLE).astype(np.float32)
-_SIN = np.sin(_HUE_ANGLE).astype(np.float32)
-# a*, b* of photographs sit near 0: bins of 12 units from -48 to 48, open at both ends.
-_CHROMA_BIN = np.clip((np.arange(256) - 128 + 48) // 12, 0, 7)
 
 
 def ring_mask(height: int, width: int) -> BoolArray:
@@ -107,38 +90,48 @@ def ring_hue(images_NHW3: UInt8Array) -> Float64Array:
 
 
 def color_features(
-    images_NHW3: UInt8Array, *, chunk: int | None = None
+    images_NHW3: UInt8Array, masks_NHW: UInt8Array | None = None, *, chunk: int | None = None
 ) -> tuple[Float32Array, list[FeatureName]]:
     """The features of `FEATURES` for the whole image, its border ring and its center.
 
+    With masks also for background and foreground. The background starts a rim away from the
+    foreground (see `mask_regions`). An image whose mask leaves a region less than 1 % of its pixels
+    has the whole image's values there: it then neither adds to that region's evidence nor is lost.
+
     Args:
         images_NHW3: uint8 RGB, may be a memory map; it is read chunk by chunk.
+        masks_NHW: above 127 on the foreground, may be a memory map; None = no such regions.
         chunk: images read at a time; None = about 260,000 pixels.
 
     Returns:
         N x F features, and the name of each column.
 
     Raises:
-        InputError: not uint8 RGB images of at least 3 x 3 pixels.
+        InputError: not uint8 RGB images of at least 3 x 3 pixels, or masks of another shape.
     Source: colorfulness by Hasler and Suesstrunk 2003 (Measuring colourfulness in natural images).
     """
-    _check_images(images_NHW3)
+    check_images(images_NHW3)
+    if masks_NHW is not None:
+        check_masks(masks_NHW, images_NHW3)
     height, width = images_NHW3.shape[1:3]
-    names = [FeatureName(region, feature) for region in REGIONS for feature in FEATURES]
+    regions = REGIONS if masks_NHW is None else REGIONS + MASK_REGIONS
+    names = [FeatureName(region, feature) for region in regions for feature in FEATURES]
     features_NF = np.zeros((len(images_NHW3), len(names)), np.float32)
     ring_P = ring_mask(height, width).ravel()
     weights_PR = np.stack([ring_P / ring_P.sum(), ~ring_P / (~ring_P).sum()], axis=1).astype(np.float32)
     ring_share = float(ring_P.mean())
 
     def fill(rows: slice) -> None:
-        maps_QnP = _pixel_maps(images_NHW3[rows])
-        means_QnR = (maps_QnP.reshape(-1, height * width) @ weights_PR).reshape(_N_MAPS, -1, 2)
+        maps_QnP = pixel_maps(images_NHW3[rows])
+        means_QnR = (maps_QnP.reshape(-1, height * width) @ weights_PR).reshape(N_MAPS, -1, 2)
         ring_Qn, center_Qn = means_QnR[..., 0].astype(np.float64), means_QnR[..., 1].astype(np.float64)
         whole_Qn = ring_share * ring_Qn + (1 - ring_share) * center_Qn
         parts = [_region_features(means_Qn) for means_Qn in (whole_Qn, ring_Qn, center_Qn)]
+        if masks_NHW is not None:
+            parts += _mask_region_features(maps_QnP, masks_NHW[rows], parts[0])
         features_NF[rows] = np.round(np.concatenate(parts, axis=1), DECIMALS)
 
-    _for_each_chunk(fill, images_NHW3, chunk)
+    for_each_chunk(fill, images_NHW3, chunk)
     return features_NF, names
 
 
@@ -150,14 +143,14 @@ def lab_histogram(images_NHW3: UInt8Array, *, chunk: int | None = None) -> Float
     Raises:
         InputError: not uint8 RGB images of at least 3 x 3 pixels.
     """
-    _check_images(images_NHW3)
+    check_images(images_NHW3)
     n_bins = int(np.prod(HISTOGRAM_SHAPE))
     n_pixels = images_NHW3.shape[1] * images_NHW3.shape[2]
     histogram_NB = np.zeros((len(images_NHW3), n_bins), np.float32)
 
     def fill(rows: slice) -> None:
         images = images_NHW3[rows]
-        lab_nP3 = _convert(images, cv2.COLOR_RGB2Lab).reshape(len(images), n_pixels, 3)
+        lab_nP3 = convert(images, cv2.COLOR_RGB2Lab).reshape(len(images), n_pixels, 3)
         index_nP = (lab_nP3[..., 0] >> 6).astype(np.int64) * 64
         index_nP += _CHROMA_BIN[lab_nP3[..., 1]] * 8
         index_nP += _CHROMA_BIN[lab_nP3[..., 2]]
@@ -165,13 +158,13 @@ def lab_histogram(images_NHW3: UInt8Array, *, chunk: int | None = None) -> Float
         counts = np.bincount(index_nP.ravel(), minlength=len(images) * n_bins)
         histogram_NB[rows] = np.sqrt(counts.reshape(-1, n_bins) / n_pixels)
 
-    _for_each_chunk(fill, images_NHW3, chunk)
+    for_each_chunk(fill, images_NHW3, chunk)
     return histogram_NB
 
 
 def _ring_lab_means(images_NHW3: UInt8Array) -> Float64Array:
     """Mean L*, a*, b* of each border ring, N x 3: not rounded to 8 bits, good to about 0.2."""
-    _check_images(images_NHW3)
+    check_images(images_NHW3)
     ring = ring_mask(*images_NHW3.shape[1:3])
     means_N3 = np.zeros((len(images_NHW3), 3))
 
@@ -179,100 +172,47 @@ def _ring_lab_means(images_NHW3: UInt8Array) -> Float64Array:
         pixels = np.asarray(images_NHW3[rows])[:, ring].astype(np.float32) * np.float32(1 / 255)
         means_N3[rows] = cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab).mean(axis=1, dtype=np.float64)
 
-    _for_each_chunk(fill, images_NHW3, None)
+    for_each_chunk(fill, images_NHW3, None)
     return means_N3
 
 
-def _pixel_maps(images_nHW3: UInt8Array) -> Float32Array:
-    """All per-pixel quantities whose region means make the features, Q x n x P."""
-    n, height, width = images_nHW3.shape[:3]
-    maps_QnP: Float32Array = np.empty((_N_MAPS, n, height * width), np.float32)
-    lab = _convert(images_nHW3, cv2.COLOR_RGB2Lab).reshape(n, -1, 3)
-    hsv = _convert(images_nHW3, cv2.COLOR_RGB2HSV_FULL).reshape(n, -1, 3)
-    rgb = np.asarray(images_nHW3).reshape(n, -1, 3)
-    # Centered at mid-gray: squares of smaller numbers lose less to float32 rounding.
-    np.multiply(lab[..., 0], np.float32(100 / 255), out=maps_QnP[_MAP.lightness])
-    maps_QnP[_MAP.lightness] -= 50
-    np.subtract(lab[..., 1], np.float32(128), out=maps_QnP[_MAP.a])
-    np.subtract(lab[..., 2], np.float32(128), out=maps_QnP[_MAP.b])
-    red, green, blue = (rgb[..., i].astype(np.float32) for i in range(3))
-    np.subtract(red, green, out=maps_QnP[_MAP.red_green])
-    np.add(red, green, out=maps_QnP[_MAP.yellow_blue])
-    maps_QnP[_MAP.yellow_blue] *= 0.5
-    maps_QnP[_MAP.yellow_blue] -= blue
-    np.square(maps_QnP[: _MAP.squares], out=maps_QnP[_MAP.squares : _MAP.saturation])
-    np.multiply(hsv[..., 1], np.float32(1 / 255), out=maps_QnP[_MAP.saturation])
-    np.multiply(_COS[hsv[..., 0]], maps_QnP[_MAP.saturation], out=maps_QnP[_MAP.hue_cos])
-    np.multiply(_SIN[hsv[..., 0]], maps_QnP[_MAP.saturation], out=maps_QnP[_MAP.hue_sin])
-    maps_QnP[_MAP.edge] = _edges(images_nHW3).reshape(n, -1)
-    return maps_QnP
-
-
-def _edges(images_nHW3: UInt8Array) -> BoolArray:
-    """n x H x W, True where the Sobel gradient of gray is steep.
-
-    Each image's first and last row is repeated in the strip, so that neighbors in it never mix.
-    """
-    n, height, width = images_nHW3.shape[:3]
-    gray = _convert(images_nHW3, cv2.COLOR_RGB2GRAY).reshape(n, height, width)
-    strip: UInt8Array = np.empty((n, height + 2, width), np.uint8)
-    strip[:, 1:-1] = gray
-    strip[:, 0], strip[:, -1] = gray[:, 0], gray[:, -1]
-    dx, dy = cv2.spatialGradient(strip.reshape(-1, width), borderType=cv2.BORDER_REPLICATE)
-    steep: BoolArray = np.abs(dx) + np.abs(dy) >= EDGE_THRESHOLD
-    return steep.reshape(n, height + 2, width)[:, 1:-1]
+def _mask_region_features(
+    maps_QnP: Float32Array, masks_nHW: UInt8Array, whole_nF: Float64Array
+) -> list[Float64Array]:
+    """n x len(FEATURES) of background and foreground; the whole image's values where one is too small."""
+    n, n_pixels = len(masks_nHW), maps_QnP.shape[2]
+    weights_nRP = np.stack([region.reshape(n, -1) for region in mask_regions(masks_nHW)], axis=1)
+    counts_nR = weights_nRP.sum(axis=2)
+    sums_nQR = maps_QnP.transpose(1, 0, 2) @ weights_nRP.astype(np.float32).transpose(0, 2, 1)
+    means_nQR = sums_nQR.astype(np.float64) / np.maximum(counts_nR, 1)[:, None, :]
+    is_large_nR = counts_nR >= LEAST_SHARE * n_pixels
+    return [
+        np.where(is_large_nR[:, [r]], _region_features(means_nQR[..., r].T), whole_nF)
+        for r in range(len(MASK_REGIONS))
+    ]
 
 
 def _region_features(means_Qn: Float64Array) -> Float64Array:
     """n x len(FEATURES) from one region's mean of every pixel map."""
-    mean_squares = means_Qn[_MAP.squares : _MAP.saturation]
-    variance = mean_squares - means_Qn[: _MAP.squares] ** 2
+    mean_squares = means_Qn[MAP.squares : MAP.saturation]
+    variance = mean_squares - means_Qn[: MAP.squares] ** 2
     # What cancellation leaves of a constant region is noise that could still separate two classes.
     sd = np.sqrt(np.where(variance > 1e-6 * mean_squares, variance, 0))
-    saturation = means_Qn[_MAP.saturation]
+    saturation = means_Qn[MAP.saturation]
     weight = np.where(saturation > 0, saturation, 1)  # gray: no hue, cos = sin = 0
-    opponent_mean = np.hypot(means_Qn[_MAP.red_green], means_Qn[_MAP.yellow_blue])
-    opponent_sd = np.hypot(sd[_MAP.red_green], sd[_MAP.yellow_blue])
+    opponent_mean = np.hypot(means_Qn[MAP.red_green], means_Qn[MAP.yellow_blue])
+    opponent_sd = np.hypot(sd[MAP.red_green], sd[MAP.yellow_blue])
     columns = (
-        means_Qn[_MAP.lightness] + 50,
-        sd[_MAP.lightness],
-        means_Qn[_MAP.a],
-        sd[_MAP.a],
-        means_Qn[_MAP.b],
-        sd[_MAP.b],
-        means_Qn[_MAP.hue_cos] / weight,
-        means_Qn[_MAP.hue_sin] / weight,
+        means_Qn[MAP.lightness] + 50,
+        sd[MAP.lightness],
+        means_Qn[MAP.a],
+        sd[MAP.a],
+        means_Qn[MAP.b],
+        sd[MAP.b],
+        means_Qn[MAP.hue_cos] / weight,
+        means_Qn[MAP.hue_sin] / weight,
         saturation,
         opponent_sd + 0.3 * opponent_mean,
-        means_Qn[_MAP.edge],
+        means_Qn[MAP.edge],
     )
     return np.stack(columns, axis=1)
-
-
-def _convert(images_nHW3: UInt8Array, code: int) -> UInt8Array:
-    """One color conversion of all images, laid out as one tall strip."""
-    strip = np.ascontiguousarray(images_nHW3).reshape(-1, images_nHW3.shape[2], 3)
-    return np.asarray(cv2.cvtColor(strip, code), np.uint8)
-
-
-def _for_each_chunk(fill: Callable[[slice], None], images_NHW3: UInt8Array, chunk: int | None) -> None:
-    """Call `fill` for consecutive rows on a few threads; each call writes rows of its own."""
-    if chunk is not None and chunk < 1:
-        raise InputError(f"chunk = {chunk} images: at least 1 is needed.")
-    size = chunk or max(1, CHUNK_PIXELS // (images_NHW3.shape[1] * images_NHW3.shape[2]))
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(fill, _slices(len(images_NHW3), size)):
-            pass
-
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def _check_images(images_NHW3: UInt8Array) -> None:
-    shape = images_NHW3.shape
-    if images_NHW3.dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or min(shape[1:3]) < _SMALLEST_SIDE:
-        raise InputError(
-            f"images of shape {shape} and type {images_NHW3.dtype}: expected uint8 RGB, N x H x W x 3 "
-            f"with sides of at least {_SMALLEST_SIDE} pixels. Pack the dataset again with `dvc repro`."
-        )

@@ -104,17 +104,43 @@ def paired_change(
     Images are redrawn within groups where `groups_N` is given, so that the mix of groups stays; seeds
     are redrawn too.
 
+    Args:
+        before_SN, after_SN: right or wrong, or values in [0, 1].
+
     Raises:
         InputError: shapes that do not agree, or no images.
+    """
+    before_B, after_B = redraw_means(before_SN, after_SN, groups_N, seed=seed)
+    change = float(after_SN.mean() - before_SN.mean())
+    return _percentiles(change, after_B - before_B, before_SN.shape[1], confidence)
+
+
+def redraw_means(
+    before_SN: ValueArray,
+    after_SN: ValueArray,
+    groups_N: Int64Array | None = None,
+    *,
+    seed: int = 0,
+    equal_groups: bool = False,
+) -> tuple[Float64Array, Float64Array]:
+    """Means of both sides over redrawn images (within groups) and seeds, B each, paired.
+
+    `equal_groups` gives every group the same weight, else every image.
+
+    Two images are added to those that are drawn from, one that changes from 0 to 1 and one from 1 to
+    0, spread over the groups: without them 20 images that all change, or do not, would leave no doubt.
+
+    Raises:
+        InputError: shapes that do not agree, or no images.
+    Source: Bonett and Price 2012 (the same two images, for one seed and a normal interval).
     """
     _check(before_SN, after_SN, groups_N)
     strata_N = np.zeros(before_SN.shape[1], np.int64) if groups_N is None else groups_N
     present, counts_G = np.unique(strata_N, return_counts=True)
+    shares_G = np.full(len(present), 1 / len(present)) if equal_groups else counts_G / counts_G.sum()
     rng = np.random.default_rng(seed)
-    before_BG, after_BG = _bootstrap_groups(before_SN, after_SN, strata_N, present, rng)
-    draws_B = (after_BG - before_BG) @ (counts_G / counts_G.sum())
-    change = float(after_SN.mean() - before_SN.mean())
-    return _percentiles(change, draws_B, before_SN.shape[1], confidence)
+    before_BG, after_BG = _bootstrap_groups(before_SN, after_SN, strata_N, present, rng, added=1.0)
+    return before_BG @ shares_G, after_BG @ shares_G
 
 
 def sign_flip_p(differences_N: Float64Array, rng: np.random.Generator) -> float:
@@ -138,8 +164,13 @@ def _bootstrap_groups(
     groups_N: Int64Array,
     present: Int64Array,
     rng: np.random.Generator,
+    *,
+    added: float = 0.0,
 ) -> tuple[Float64Array, Float64Array]:
-    """Redrawn group means of both sides, each B x (groups present), same images and seeds in both."""
+    """Redrawn group means of both sides, each B x (groups present), same images and seeds in both.
+
+    `added` images that go from 0 to 1, and as many from 1 to 0, are spread over the groups by size.
+    """
     n_seeds = len(before_SN)
     seed_weights_BS = _seed_weights(n_seeds, rng)
     before_BG = np.empty((N_BOOTSTRAP, len(present)))
@@ -149,7 +180,11 @@ def _bootstrap_groups(
         stacked = np.concatenate([before_SN[:, inside], after_SN[:, inside]]).astype(np.float64)
         patterns_2SU, counts_U = np.unique(stacked, axis=1, return_counts=True)
         n = int(counts_U.sum())
-        draws_BU = rng.multinomial(n, counts_U / n, size=N_BOOTSTRAP)
+        if added:
+            rise_2S = np.repeat([0.0, 1.0], n_seeds)
+            patterns_2SU = np.column_stack([patterns_2SU, rise_2S, 1 - rise_2S])
+            counts_U = np.append(counts_U, np.full(2, added * n / len(groups_N)))
+        draws_BU = rng.multinomial(n, counts_U / counts_U.sum(), size=N_BOOTSTRAP)
         means_B2S = draws_BU @ patterns_2SU.T / n
         before_BG[:, column] = (means_B2S[:, :n_seeds] * seed_weights_BS).sum(axis=1)
         after_BG[:, column] = (means_B2S[:, n_seeds:] * seed_weights_BS).sum(axis=1)

@@ -1,6 +1,6 @@
 """The networks that `train.model` names, behind one shape of interface.
 
-Shape legend: N images, C channels, H height, W width, K classes.
+Shape legend: N images, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -12,42 +12,10 @@ import torchvision
 from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
+from pipeline.models.classifier import Classifier
+from pipeline.models.vision_transformer import build_vit
 
-
-class Classifier(nn.Module):
-    """Pixel normalisation, convolutional stages, global average pooling, a linear head.
-
-    Normalisation is part of the network so that every user of it (training, TRAK, GradCAM,
-    attacks) speaks in plain pixels in [0, 1].
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(
-        self,
-        stages: nn.Sequential,
-        n_features: int,
-        n_classes: int,
-        mean: Sequence[float],
-        std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
-        self.stages = stages
-        self.head = nn.Linear(n_features, n_classes)
-
-    def embed(self, pixels_NCHW: Tensor) -> Tensor:
-        """Pooled features before the head, N x n_features."""
-        features_NCHW = self.stages((pixels_NCHW - self.mean) / self.std)
-        pooled: Tensor = features_NCHW.mean(dim=(2, 3))
-        return pooled
-
-    def forward(self, pixels_NCHW: Tensor) -> Tensor:
-        """Logits, N x K."""
-        logits: Tensor = self.head(self.embed(pixels_NCHW))
-        return logits
+__all__ = ["Classifier", "build_model"]
 
 
 class ResidualBlock(nn.Module):
@@ -111,6 +79,7 @@ def build_model(
     n_classes: int,
     width: int,
     stem_stride: int = 1,
+    image_size: int | None = None,
     pretrained: bool,
     mean: Sequence[float],
     std: Sequence[float],
@@ -119,16 +88,22 @@ def build_model(
     """The network `name` with weights drawn from `seed`.
 
     `mean` and `std` are the channel statistics of the training pixels in [0, 1]; with ImageNet
-    weights the constants they were trained with are used instead.
+    weights the constants they were trained with are used instead. `image_size` is the side in
+    pixels, which only vit_tiny needs to know.
+
+    Raises:
+        InputError: the name is unknown, or vit_tiny cannot cut the images into 8 x 8 patches.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if name == "vit_tiny":
+            return build_vit(image_size, n_classes, mean, std)
         if name == "small_resnet":
             stages, n_features = small_resnet_stages(width, stem_stride)
         elif name in ("resnet18", "resnet50"):
             stages, n_features = torchvision_stages(name, pretrained)
+            if pretrained:
+                mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
         else:
-            raise InputError(f"model {name!r} is not known: use small_resnet, resnet18 or resnet50")
-        if pretrained and name != "small_resnet":
-            mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+            raise InputError(f"model {name!r} is not known: use small_resnet, resnet18, resnet50 or vit_tiny")
         return Classifier(stages, n_features, n_classes, mean, std)

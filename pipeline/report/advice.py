@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.results import Record
+from pipeline.core.results import ImageIssue, Record
 from pipeline.report.evidence import Rung, has_enough
-from pipeline.report.rungs_harm import best_comparison
+from pipeline.report.rungs_cause import best_comparison
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
     accuracy_brief,
@@ -33,6 +33,7 @@ def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
     steps = [
         *_steps_for_harm(case, statuses(rungs)),
         *_steps_for_training_images(case, statuses(rungs)),
+        *_steps_for_images(case),
         *_steps_for_thin_evidence(case),
     ]
     if case.baseline is None:
@@ -56,7 +57,7 @@ def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
 
 def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
     best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None)
-    worst = case.worst
+    worst = case.harmed
     if worst is None or ladder["harmful"] != "yes":
         return []
     if best is not None and ladder["fixed_by"] == "yes":
@@ -112,6 +113,55 @@ def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
                 )
             )
     return steps
+
+
+def _steps_for_images(case: Case) -> list[NextStep]:
+    """Leaks, contradicting labels and a group whose images are worse to look at."""
+    if case.hygiene is None:
+        return []
+    steps = []
+    for found in case.hygiene.duplicates:
+        if found.n_leaking:
+            steps.append(
+                NextStep(
+                    action=f"Take the {count(found.n_leaking)} {found.kind} duplicates of training or "
+                    "validation images out of the test split.",
+                    because=f"{accuracy_brief(found.leaking)} of the test images were seen before, so "
+                    "accuracy looks better than it is.",
+                    section="hygiene",
+                )
+            )
+        if found.n_conflicting:
+            steps.append(
+                NextStep(
+                    action=f"Look at the {_sets(found.n_conflicting)} of {found.kind} duplicates whose "
+                    "labels differ.",
+                    because="the same picture cannot have two labels: at least one is wrong.",
+                    section="hygiene",
+                )
+            )
+    return steps + [step for issue in case.hygiene.issues for step in _steps_for_issue(case, issue)]
+
+
+def _sets(n: int) -> str:
+    return "one set" if n == 1 else f"{count(n)} sets"
+
+
+def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
+    known = [group for group in issue.groups if group.sufficient and group.n]
+    worst = max(known, key=lambda group: group.value, default=None)
+    differs = issue.q_value is not None and issue.q_value < case.limits.alpha
+    if worst is None or not differs or worst.low - issue.share.value < case.limits.min_effect:
+        return []
+    what = issue.name.replace("_", "-")
+    return [
+        NextStep(
+            action=f"Check whether {what} images explain what happens in {quoted(worst.name)}.",
+            because=f"{accuracy_brief(worst)} of its images are {what}, against {percent(issue.share.value)} "
+            "of all.",
+            section="hygiene",
+        )
+    ]
 
 
 def _steps_for_thin_evidence(case: Case) -> list[NextStep]:

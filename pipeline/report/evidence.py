@@ -11,13 +11,17 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, Record, SplitMetrics
+from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, GroupInfo, Record, SplitMetrics
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
+from pipeline.metrics.independence import compare_with_independence
+from pipeline.metrics.intervals import widen
 
 Status = Literal["yes", "no", "insufficient"]
 RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
 
 MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
+MISLED_RATIO = 0.8  # of the training images that independence would give: a group with more is not misled
+MISLED_RESIDUAL = -2.0  # adjusted residual: a shortage smaller than this could be chance
 
 
 class Thresholds(Record):
@@ -70,6 +74,12 @@ def strongest(*statuses: Status | None) -> Status:
     return next(status for status in order if status in statuses)
 
 
+def weakest(*statuses: Status | None) -> Status:
+    """ "no" if any is, else "insufficient" if any is, else "yes"; None is left out."""
+    order: tuple[Status, ...] = ("no", "insufficient", "yes")
+    return next(status for status in order if status in statuses)
+
+
 def difference(first: Estimate, second: Estimate) -> Estimate:
     """`first` minus `second` with Newcombe's square-and-add interval; n is the smaller one.
 
@@ -95,6 +105,42 @@ def has_enough(group: GroupEstimate, info: DatasetInfo, limits: Thresholds) -> b
     counts = next((g for g in info.groups if g.name == group.name), None)
     n_val = counts.n_val if counts else limits.min_val
     return group.sufficient and group.n >= limits.min_test and n_val >= limits.min_val
+
+
+def misled_groups(info: DatasetInfo) -> list[GroupInfo]:
+    """Groups in which the cue points the wrong way: label and attribute value rarely go together.
+
+    A group is misled when it has clearly fewer training images than label and attribute being
+    independent would give: at most `MISLED_RATIO` of them, and an adjusted residual below
+    `MISLED_RESIDUAL`. Where the attribute says nothing about the label, no group is.
+    """
+    if not info.attributes or info.attributes[0].origin == "none":
+        return []
+    expected_G, residual_G = compare_with_independence(info.groups)
+    return [
+        group
+        for group, expected, residual in zip(info.groups, expected_G, residual_G, strict=True)
+        if group.n_train <= MISLED_RATIO * expected and residual <= MISLED_RESIDUAL
+    ]
+
+
+def worst_misled_group(
+    info: DatasetInfo, test: SplitMetrics, limits: Thresholds
+) -> tuple[GroupEstimate | None, int]:
+    """The lowest accuracy among misled groups with enough images, and how many it was chosen from.
+
+    Its interval is simultaneous over those it was chosen from.
+    """
+    names = {group.name for group in misled_groups(info)}
+    candidates = [g for g in test.groups if g.name in names and has_enough(g, info, limits)]
+    if not candidates:
+        return None, 0
+    worst = min(candidates, key=lambda group: group.value)
+    if worst.name == test.worst_group.name:  # its band over all groups is known already
+        return test.worst_group, len(candidates)
+    wide = widen(worst, n_comparisons=len(candidates), alpha=limits.alpha)
+    low, high = max(wide.low, 0.0), min(wide.high, 1.0)
+    return worst.model_copy(update={"low": low, "high": high}), len(candidates)
 
 
 def worst_enough_group(info: DatasetInfo, test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:

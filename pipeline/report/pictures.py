@@ -16,6 +16,10 @@ from pipeline.report.records import AttributionSummary, ReportSummary
 
 INFLUENCES_SHOWN = 4  # helpful and harmful training images beside each test image
 HARMFUL_SHOWN = 12  # of the images most harmful to the worst group
+SETS_SHOWN = 12  # sets of duplicates of each kind
+TWINS_SHOWN = 4  # images of a set
+ODD_SHOWN = 10  # images of each kind of odd ones
+MANY_CLASSES = 20  # more classes than this: fewer pictures of each
 PICTURE_BUDGET = 3_500_000  # characters of data URIs; the rest of the 5 MB is text and tables
 
 _SAMPLE = 48  # pictures whose size stands for all
@@ -59,6 +63,8 @@ def build_pictures(
     overlays = [(m, o.image) for m, cam in summary.gradcam.items() for o in cam.overlays]
     always = Counter(image for attribution in summary.attribution.values() for image in _ids(attribution))
     always.update(o.id for cam in summary.gradcam.values() for o in cam.overlays)
+    always.update(_color_ids(summary))
+    always.update(_hygiene_ids(summary))
     for level, (scale, quality, most_examples) in enumerate(_LEVELS):
         side = max(24, round(summary.settings.thumbnail * scale))
         n_examples = min(summary.settings.examples_per_group, most_examples)
@@ -87,6 +93,25 @@ def _ids(attribution: AttributionSummary) -> list[int]:
         found += [i.id for i in target.helpful[:INFLUENCES_SHOWN]]
         found += [i.id for i in target.harmful[:INFLUENCES_SHOWN]]
     return found
+
+
+def examples_shown(n_classes: int) -> int:
+    """Most and least typical images shown of each class."""
+    return 4 if n_classes <= MANY_CLASSES else 2
+
+
+def _color_ids(summary: ReportSummary) -> list[int]:
+    examples = summary.color.examples
+    n = examples_shown(len(examples))
+    return [image for e in examples for image in (*e.typical[:n], *e.atypical[:n])]
+
+
+def _hygiene_ids(summary: ReportSummary) -> list[int]:
+    if summary.hygiene is None:
+        return []
+    sets = [s for found in summary.hygiene.duplicates for s in found.examples[:SETS_SHOWN]]
+    twins = [image for s in sets for image in s.ids[:TWINS_SHOWN]]
+    return twins + [image for issue in summary.hygiene.issues for image in issue.examples[:ODD_SHOWN]]
 
 
 def spread(ids: Sequence[int], n: int) -> list[int]:

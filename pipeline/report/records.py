@@ -5,20 +5,30 @@ from __future__ import annotations
 from pipeline.core.results import (
     Artifact,
     Association,
+    AttributeColor,
     AttributeInfo,
+    Balance,
+    CamGroup,
     CamOverlay,
+    ColorAgreement,
+    ColorExamples,
     ColorFinding,
+    DuplicateSummary,
     Estimate,
+    Faithfulness,
     GroupAttribution,
     GroupEstimate,
     GroupInfo,
+    ImageIssue,
     Influence,
     Intervention,
+    MapAgreement,
     MethodComparison,
     Palette,
     Predictability,
     Provenance,
     Record,
+    SanityStep,
     SourceInfo,
     SplitMetrics,
     TargetAttribution,
@@ -26,6 +36,7 @@ from pipeline.core.results import (
 from pipeline.core.settings import ReportSettings
 from pipeline.report.advice import NextStep
 from pipeline.report.evidence import Rung, Thresholds
+from pipeline.report.reliance import ColorReliance, RelianceDifference
 
 
 class DatasetSummary(Record):
@@ -43,16 +54,27 @@ class DatasetSummary(Record):
     notes: list[str]
 
 
+class Guess(Record):
+    """One question to a classifier that sees color alone, with its answer."""
+
+    source: str  # what it saw, in words
+    found: Predictability
+    accuracy: Estimate  # balanced accuracy with kappa's interval on accuracy's scale
+
+
 class ColorSummary(Record):
+    guesses: list[Guess]  # every question asked, in the order shown
     findings: list[ColorFinding]
     color_only: Predictability
-    color_only_accuracy: Estimate  # balanced accuracy with kappa's interval on accuracy's scale
     color_only_test: Predictability
-    color_only_test_accuracy: Estimate
-    color_to_attribute: Predictability | None
-    color_to_attribute_accuracy: Estimate | None
+    color_only_boosted_train: Predictability | None
+    color_only_boosted: Predictability | None
+    background_only: Predictability | None  # label from the background's color; null without masks
+    attributes: list[AttributeColor]
     associations: list[Association]
     palettes: list[Palette]
+    examples: list[ColorExamples]
+    regions: list[str]
     n_features: int
     n_permutations: int
     seconds: float
@@ -92,6 +114,8 @@ class MethodSummary(Record):
     test: SplitMetrics
     val: SplitMetrics
     interventions: list[Intervention]
+    foreground_sensitivity: Estimate | None
+    color_agreement: ColorAgreement | None
     training: TrainingSummary | None
 
 
@@ -112,9 +136,18 @@ class AttributionSummary(Record):
     flipped_share_overall: float | None
 
 
+class HygieneSummary(Record):
+    n_images: int
+    duplicates: list[DuplicateSummary]
+    issues: list[ImageIssue]
+    balance: list[Balance]
+    seconds: float
+
+
 class GradcamSummary(Record):
     library: str
     layer: str
+    computed_by: str
     cells: list[int]
     n_images: int
     n_models: int
@@ -123,7 +156,11 @@ class GradcamSummary(Record):
     energy_interval: Estimate | None
     mask_area: float | None
     lift: Estimate | None
-    groups: list[GroupEstimate]
+    pointing: Estimate | None
+    pointing_by_chance: float | None
+    faithfulness: Faithfulness | None
+    sanity: list[SanityStep]
+    groups: list[CamGroup]
     overlays: list[CamOverlay]
     seconds: float
 
@@ -138,11 +175,16 @@ class ReportSummary(Artifact):
     headline: str
     baseline: str | None
     worst_group: GroupEstimate | None  # the baseline's, None where too few images
+    harmed_group: GroupEstimate | None  # the worst that the cue misleads, else the worst
     dataset: DatasetSummary
     color: ColorSummary
     methods: dict[str, MethodSummary]
     attribution: dict[str, AttributionSummary]
     gradcam: dict[str, GradcamSummary]
+    cam_agreement: list[MapAgreement]
+    color_reliance: ColorReliance | None  # the baseline's, class by class
+    reliance: list[RelianceDifference]  # every other method beside the baseline
+    hygiene: HygieneSummary | None
     comparisons: list[MethodComparison]
     verdict: list[Rung]
     next_steps: list[NextStep]

@@ -10,6 +10,7 @@ from pipeline.core.results import (
     EvaluationResult,
     Intervention,
 )
+from pipeline.metrics.intervals import widen
 from pipeline.report.evidence import (
     Rung,
     Status,
@@ -34,41 +35,51 @@ from pipeline.report.wording import (
 
 
 def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -> Rung:
-    """Is there a cue in the training data: label ~ attribute (annotated), or color alone."""
+    """Is there a cue in the training data: label ~ an annotated attribute, or color alone."""
     only = color.color_only
     kappa = Estimate(value=only.kappa, low=only.low, high=only.high, n=only.n)
     by_color = judge_effect(only.kappa, only.low, limits.min_kappa)
     if only.n < limits.min_test or (by_color == "yes" and only.p_value >= limits.alpha):
         by_color = "insufficient"
-    color_text = (
-        f"color alone predicts the label with kappa {number(only.kappa)} (95% interval "
-        f"{number(only.low)} to {number(only.high)}, n = {count(only.n)}, {p_text(only.p_value)}; "
-        f"0 is chance, 1 is perfect, {number(limits.min_kappa)} is the least that counts)"
-    )
-    association = train_association(info, color)
-    by_label = _judge_association(association, limits)
-    if association is not None and by_label == "yes":
-        text = f"{_association_text(association)}; {color_text}."
-    elif association is not None:
-        text = f"{color_text[0].upper()}{color_text[1:]}; {_association_text(association)}."
-    else:
-        text = f"{color_text[0].upper()}{color_text[1:]}."
+    text = _color_text(color, limits)
+    associations = train_associations(info, color)
+    judged = [_judge_association(a, limits, n_tests=len(associations)) for a in associations]
+    by_label = strongest(*judged) if judged else None
+    for association in associations[:1] if by_label != "yes" else []:
+        text = f"{text[0].upper()}{text[1:]}; {_association_text(association)}"
+    if by_label == "yes":
+        shown = next(a for a, status in zip(associations, judged, strict=True) if status == "yes")
+        text = f"{_association_text(shown)}; {text}"
     return Rung(
         rung="available",
         question="Is there a shortcut in the training data?",
         status=strongest(by_label, by_color),
-        evidence=text,
+        evidence=f"{text[0].upper()}{text[1:]}.",
         estimate=kappa,
         unit="kappa",
     )
 
 
-def train_association(info: DatasetInfo, color: ColorResult) -> Association | None:
-    """Label x primary attribute on train, where the attribute is annotated."""
-    if not info.attributes or info.attributes[0].origin != "annotated":
-        return None
-    name = info.attributes[0].name
-    return next((a for a in color.associations if a.attribute == name and a.split == "train"), None)
+def _color_text(color: ColorResult, limits: Thresholds) -> str:
+    only, background = color.color_only, color.background_only
+    text = (
+        f"color alone predicts the label with kappa {number(only.kappa)} (95% interval "
+        f"{number(only.low)} to {number(only.high)}, n = {count(only.n)}, {p_text(only.p_value)}; "
+        f"0 is chance, 1 is perfect, {number(limits.min_kappa)} is the least that counts)"
+    )
+    if background is None:
+        return text
+    return (
+        f"{text}, the background's color with {number(background.kappa)} ({number(background.low)} to "
+        f"{number(background.high)})"
+    )
+
+
+def train_associations(info: DatasetInfo, color: ColorResult) -> list[Association]:
+    """Label x every annotated attribute on train, the one that forms the groups first."""
+    annotated = [a.name for a in info.attributes if a.origin == "annotated"]
+    found = {a.attribute: a for a in color.associations if a.split == "train" and a.other == "label"}
+    return [found[name] for name in annotated if name in found]
 
 
 def modal_share(association: Association) -> float:
@@ -76,14 +87,12 @@ def modal_share(association: Association) -> float:
     return sum(max(row) for row in association.table if row) / max(association.n, 1)
 
 
-def _judge_association(association: Association | None, limits: Thresholds) -> Status | None:
-    if association is None:
-        return None
+def _judge_association(association: Association, limits: Thresholds, *, n_tests: int) -> Status:
     if association.n < limits.min_test:
         return "insufficient"
     if association.cramers_v < limits.min_cramers_v:
         return "no"
-    return "yes" if association.p_value < limits.alpha else "insufficient"
+    return "yes" if association.p_value * n_tests < limits.alpha else "insufficient"
 
 
 def _association_text(association: Association) -> str:
@@ -98,33 +107,20 @@ def _association_text(association: Association) -> str:
 
 
 def judge_used(baseline: EvaluationResult | None, limits: Thresholds) -> Rung:
-    """Do the baseline's predictions change when the cue is changed and nothing else."""
+    """Do the baseline's predictions change when the cue is changed and nothing else.
+
+    Several numbers are looked at (flips and accuracy of the swap, or every change of color), so each
+    interval is widened to hold for all of them at once.
+    """
     question = "Does the model use it?"
     intervention = deciding_intervention(baseline)
     if baseline is None or intervention is None:
         text = "No intervention on the images was run, so reliance on the cue is not known."
         return Rung(rung="used", question=question, status="insufficient", evidence=text)
-    what, change = intervention_label(intervention.name), points_phrase(intervention.accuracy_change)
-    flips, control = intervention.flip_rate, intervention.flip_rate_control
-    drop = negate(intervention.accuracy_change)
-    estimate, status = drop, judge_effect(drop.value, drop.low, limits.min_effect)
-    if control is None:
-        text = (
-            f"{what} changes {method_label(baseline.method)}'s accuracy by {change} and flips "
-            f"{percent(flips.value)} of its predictions."
-        )
-    else:  # pasting alone flips some predictions, so only the excess counts
-        excess = difference(flips, control)
-        flip_status = judge_effect(excess.value, excess.low, limits.min_effect)
-        if flip_status == "yes" or status != "yes":
-            estimate, status = excess, strongest(flip_status, status)
-        text = (
-            f"{what} flips {percent(flips.value)} of {method_label(baseline.method)}'s predictions, against "
-            f"{percent(control.value)} when the replacement shows the same cue: {points_phrase(excess)}; "
-            f"accuracy changes by {change}."
-        )
-    enough = min(intervention.accuracy_change.n, intervention.flip_rate.n) >= limits.min_test
-    if not enough:
+    is_swap = intervention.flip_rate_control is not None
+    judge = _judge_swap if is_swap else _judge_color_change
+    status, estimate, text = judge(baseline, intervention, limits)
+    if min(intervention.accuracy_change.n, intervention.flip_rate.n) < limits.min_test:
         text += f" At least {count(limits.min_test)} images are needed."
         status = "insufficient"
     return Rung(
@@ -133,6 +129,42 @@ def judge_used(baseline: EvaluationResult | None, limits: Thresholds) -> Rung:
 
 
 def deciding_intervention(evaluation: EvaluationResult | None) -> Intervention | None:
-    """The background swap where masks allow one; removing color otherwise."""
-    by_name = {i.name: i for i in evaluation.interventions} if evaluation else {}
-    return by_name.get("background_swap") or by_name.get("greyscale")
+    """The background swap where masks allow one; otherwise the change of color that costs most."""
+    found = evaluation.interventions if evaluation else []
+    swap = next((i for i in found if i.name == "background_swap"), None)
+    return swap or min(_color_changes(evaluation), key=lambda i: i.accuracy_change.value, default=None)
+
+
+def _color_changes(evaluation: EvaluationResult | None) -> list[Intervention]:
+    return [i for i in evaluation.interventions if i.family == "color"] if evaluation else []
+
+
+def _judge_swap(
+    baseline: EvaluationResult, swap: Intervention, limits: Thresholds
+) -> tuple[Status, Estimate, str]:
+    """Pasting alone flips some predictions, so only the excess over the same-cue control counts."""
+    flips, control = swap.flip_rate, swap.flip_rate_control or swap.flip_rate
+    excess = widen(difference(flips, control), n_comparisons=2, alpha=limits.alpha)
+    drop = widen(negate(swap.accuracy_change), n_comparisons=2, alpha=limits.alpha)
+    by_flips = judge_effect(excess.value, excess.low, limits.min_effect)
+    by_drop = judge_effect(drop.value, drop.low, limits.min_effect)
+    text = (
+        f"{intervention_label(swap.name)} flips {percent(flips.value)} of {method_label(baseline.method)}'s "
+        f"predictions, against {percent(control.value)} when the replacement shows the same cue: "
+        f"{points_phrase(excess)}; accuracy changes by {points_phrase(swap.accuracy_change)}."
+    )
+    decides = drop if by_drop == "yes" != by_flips else excess
+    return strongest(by_flips, by_drop), decides, text
+
+
+def _judge_color_change(
+    baseline: EvaluationResult, change: Intervention, limits: Thresholds
+) -> tuple[Status, Estimate, str]:
+    n_tried = len(_color_changes(baseline))
+    drop = widen(negate(change.accuracy_change), n_comparisons=n_tried, alpha=limits.alpha)
+    most = f" Of {count(n_tried)} changes of color it costs most." if n_tried > 1 else ""
+    text = (
+        f"{intervention_label(change.name)} changes {method_label(baseline.method)}'s accuracy by "
+        f"{points_phrase(negate(drop))} and flips {percent(change.flip_rate.value)} of its predictions.{most}"
+    )
+    return judge_effect(drop.value, drop.low, limits.min_effect), drop, text

@@ -18,6 +18,8 @@ from pipeline.core.results import (
     Estimate,
     EvaluationResult,
     GradcamResult,
+    HygieneResult,
+    MapAgreement,
     MethodComparison,
     Predictability,
     Provenance,
@@ -35,11 +37,14 @@ from pipeline.report.records import (
     Curves,
     DatasetSummary,
     GradcamSummary,
+    Guess,
+    HygieneSummary,
     MethodSummary,
     ReportProvenance,
     ReportSummary,
     TrainingSummary,
 )
+from pipeline.report.reliance import color_reliance, compare_reliance
 from pipeline.report.verdict import Case, climb_ladder, write_headline
 
 __all__ = ["ReportInputs", "ReportSummary", "build_summary"]
@@ -65,6 +70,8 @@ class ReportInputs:
     evaluations: Mapping[str, EvaluationResult] = field(default_factory=dict)
     attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
     gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
+    cam_agreement: Sequence[MapAgreement] = ()
+    hygiene: HygieneResult | None = None
     comparisons: Sequence[MethodComparison] = ()
 
 
@@ -81,6 +88,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         others=[e for name, e in inputs.evaluations.items() if name != baseline],
         attribution=inputs.attributions.get(baseline) if baseline else None,
         comparisons=list(inputs.comparisons),
+        hygiene=inputs.hygiene,
         limits=Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings),
     )
     rungs = climb_ladder(case)
@@ -91,6 +99,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         headline=write_headline(case, rungs),
         baseline=baseline,
         worst_group=case.worst,
+        harmed_group=case.harmed,
         dataset=_summarize_dataset(inputs.info),
         color=_summarize_color(inputs.color),
         methods={
@@ -104,6 +113,10 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
             for name, result in _in_order(inputs.attributions, ordered)
         },
         gradcam={name: _summarize_gradcam(result) for name, result in _in_order(inputs.gradcams, ordered)},
+        cam_agreement=list(inputs.cam_agreement),
+        color_reliance=color_reliance(inputs.color, case.baseline, case.limits),
+        reliance=compare_reliance(inputs.evaluations, inputs.gradcams, baseline=baseline, limits=case.limits),
+        hygiene=HygieneSummary(**_shared(inputs.hygiene, HygieneSummary)) if inputs.hygiene else None,
         comparisons=list(inputs.comparisons),
         verdict=rungs,
         next_steps=list_next_steps(case, rungs),
@@ -133,13 +146,32 @@ def _summarize_dataset(info: DatasetInfo) -> DatasetSummary:
 
 
 def _summarize_color(color: ColorResult) -> ColorSummary:
-    to_attribute = color.color_to_attribute
     return ColorSummary(
         **_shared(color, ColorSummary),
-        color_only_accuracy=accuracy_interval(color.color_only),
-        color_only_test_accuracy=accuracy_interval(color.color_only_test),
-        color_to_attribute_accuracy=accuracy_interval(to_attribute) if to_attribute else None,
+        guesses=[
+            Guess(source=source, found=found, accuracy=accuracy_interval(found))
+            for source, found in _questions(color)
+        ],
     )
+
+
+def _questions(color: ColorResult) -> list[tuple[str, Predictability]]:
+    """What was guessed from what, the label first."""
+    asked: list[tuple[str, Predictability | None]] = [
+        ("color, linear", color.color_only),
+        ("color, linear", color.color_only_test),
+        ("color, boosted trees", color.color_only_boosted_train),
+        ("color, boosted trees", color.color_only_boosted),
+        ("the background's color, linear", color.background_only),
+    ]
+    for audited in color.attributes:
+        asked += [
+            ("color, linear", audited.to_attribute),
+            ("color, linear", audited.to_attribute_test),
+            ("color, linear", audited.label_given_attribute),
+            ("color, linear", audited.label_given_attribute_test),
+        ]
+    return [(source, found) for source, found in asked if found is not None]
 
 
 def accuracy_interval(found: Predictability) -> Estimate:

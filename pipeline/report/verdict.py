@@ -10,12 +10,14 @@ from pipeline.core.results import (
     DatasetInfo,
     EvaluationResult,
     GroupEstimate,
+    HygieneResult,
     MethodComparison,
     Record,
 )
 from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
+from pipeline.report.rung_harmful import harmed_group, judge_harmful
+from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
 from pipeline.report.rungs_cue import deciding_intervention, judge_available, judge_used
-from pipeline.report.rungs_harm import best_comparison, judge_caused_by, judge_fixed_by, judge_harmful
 from pipeline.report.wording import (
     accuracy_brief,
     method_label,
@@ -36,6 +38,7 @@ class Case(Record):
     others: list[EvaluationResult]
     attribution: AttributionResult | None  # of the baseline
     comparisons: list[MethodComparison]
+    hygiene: HygieneResult | None
     limits: Thresholds
 
     @property
@@ -43,11 +46,16 @@ class Case(Record):
         """The baseline's worst group with enough images."""
         return worst_enough_group(self.info, self.baseline.test, self.limits) if self.baseline else None
 
+    @property
+    def harmed(self) -> GroupEstimate | None:
+        """The group the ladder speaks of: the worst one that the cue misleads, else the worst."""
+        return harmed_group(self.info, self.baseline, self.limits)
+
 
 def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
-    worst, baseline = case.worst, case.baseline
-    harmful = judge_harmful(baseline, worst, case.limits)
+    harmed, baseline = case.harmed, case.baseline
+    harmful = judge_harmful(case.info, baseline, worst=case.worst, limits=case.limits)
     return [
         judge_available(case.info, case.color, case.limits),
         judge_used(baseline, case.limits),
@@ -55,7 +63,7 @@ def climb_ladder(case: Case) -> list[Rung]:
         judge_caused_by(
             case.info,
             case.attribution,
-            worst=worst.name if worst else None,
+            worst=harmed.name if harmed else None,
             harmful=harmful.status,
             limits=case.limits,
         ),
@@ -76,7 +84,7 @@ def statuses(rungs: Sequence[Rung]) -> Ladder:
 
 def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     """The whole report in one sentence."""
-    baseline, worst, cue = case.baseline, case.worst, name_cue(case)
+    baseline, worst, cue = case.baseline, case.harmed, name_cue(case)
     if baseline is None:
         return "No model was evaluated, so this report describes the data only."
     model = method_label(baseline.method)

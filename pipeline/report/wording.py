@@ -18,7 +18,22 @@ METHOD_SUBTITLES = {
     "erm": "standard training: every image counts the same",
     "group_dro": "training that puts more weight on the groups with the highest loss",
 }
-INTERVENTION_LABELS = {"background_swap": "Swapping the background", "greyscale": "Removing color"}
+INTERVENTION_LABELS = {
+    "greyscale": "Removing color",
+    "hue_rotation": "Turning the hue",
+    "saturation": "Halving the saturation",
+    "patch_shuffle": "Shuffling patches",
+    "background_fill": "Painting the background over",
+    "background_blur": "Blurring the background",
+    "background_swap": "Swapping the background",
+    "foreground_removal": "Removing the object",
+}
+FAMILY_LABELS = {
+    "color": "Color",
+    "shape": "Shape and layout",
+    "background": "Background",
+    "object": "Object",
+}
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"  # keep right-to-left names from reordering a sentence
 
 
@@ -30,6 +45,11 @@ def method_label(method: str) -> str:
 def intervention_label(name: str) -> str:
     """What an intervention does, as the subject of a sentence."""
     return INTERVENTION_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def family_label(name: str) -> str:
+    """What a family of interventions takes away."""
+    return FAMILY_LABELS.get(name, name.capitalize())
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -16,6 +16,7 @@ from pipeline.core.settings import MethodName
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
     "color": "measure color bias",
+    "hygiene": "duplicates, leakage, odd images, balance",
     "report": "render reports/<dataset>.html and .json",
 }
 METHOD_STAGES = {

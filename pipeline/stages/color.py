@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import logging
 
+import pandas as pd
+
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.files import save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import color_dir, dataset_dir
+from pipeline.artifacts.predictions import ColorPredictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.audit.color import analyze_color
+from pipeline.core.results import ColorResult, Predictability
+from pipeline.core.types import Split
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import metrics_json
@@ -20,24 +25,43 @@ def run(dataset: str) -> None:
     settings = read_params().dataset(dataset).color
     folder = dataset_dir(dataset)
     out = color_dir(dataset)
-    with exclusive("color", dataset, outputs=[out / "color.json", out / "metrics.json"]):
-        result = analyze_color(
+    table_path = out / "color_predictions.parquet"
+    with exclusive("color", dataset, outputs=[out / "color.json", out / "metrics.json", table_path]):
+        test = load_split(folder, "test")
+        result, predictions = analyze_color(
             load_split(folder, "train"),
-            load_split(folder, "test"),
+            test,
             load_info(folder),
             settings,
             make_provenance(settings_hash(settings), [settings.seed]),
         )
+        table = _table(test, predictions)
+        write_atomic(table_path, lambda path: table.to_parquet(path, index=False))
+        write_text(out / "metrics.json", metrics_json(_metrics(result)))
         save_artifact(out / "color.json", result)
-        summary = {
-            "color_only_kappa": result.color_only.kappa,
-            "color_only_kappa_test": result.color_only_test.kappa,
-            "findings": len(result.findings),
-        }
-        write_text(out / "metrics.json", metrics_json(summary))
     _log.info(
-        "%s: %d color findings, kappa of color alone %.3f",
+        "%s: %d color findings in %s, kappa of color alone %.3f on train and %.3f on test, %.0f s",
         dataset,
         len(result.findings),
+        ", ".join(result.regions),
         result.color_only.kappa,
+        result.color_only_test.kappa,
+        result.seconds,
     )
+
+
+def _table(test: Split, predictions: ColorPredictions) -> pd.DataFrame:
+    return pd.DataFrame({"id": test.ids, "predicted": predictions.predicted, "p_true": predictions.p_true})
+
+
+def _metrics(result: ColorResult) -> dict[str, float | int | None]:
+    kappas: dict[str, Predictability | None] = {
+        "color_only_kappa": result.color_only,
+        "color_only_kappa_test": result.color_only_test,
+        "color_only_boosted_kappa_test": result.color_only_boosted,
+        "background_only_kappa": result.background_only,
+    }
+    for attribute in result.attributes:
+        kappas[f"label_given_{attribute.attribute}_kappa"] = attribute.label_given_attribute
+    values = {name: None if found is None else found.kappa for name, found in kappas.items()}
+    return {**values, "findings": len(result.findings)}

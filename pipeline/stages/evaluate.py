@@ -10,15 +10,17 @@ import pandas as pd
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
-from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.predictions import load_color_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.core.results import DatasetInfo, EvaluationResult, SplitMetrics, TrainHistory
 from pipeline.core.settings import EvaluateSettings, MethodName
 from pipeline.core.types import Int64Array, Split
-from pipeline.explain.interventions import predict_classes, run_interventions
+from pipeline.explain.changed import predict_classes
+from pipeline.explain.reliance import measure_reliance
 from pipeline.metrics.groups import split_metrics
+from pipeline.metrics.reliance import color_agreement
 from pipeline.models.hardware import choose_device
-from pipeline.models.networks import Classifier
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import evaluation_metrics, group_table, metrics_json
@@ -35,48 +37,45 @@ def run(dataset: str, method: MethodName) -> None:
         seeds = [int(seed) for seed in history.selected_epoch]
         weights = model_dir(dataset, method) / "weights"
         models = [load_weights(weights_path(weights, seed)).to(choose_device()) for seed in seeds]
-        frames: list[pd.DataFrame] = []
-        val = _measure(models, load_split(data, "val"), info, seeds, settings, frames)
-        test_split = load_split(data, "test")
-        test = _measure(models, test_split, info, seeds, settings, frames)
+        val, test = load_split(data, "val"), load_split(data, "test")
+        val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
+        color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
+        reliance = measure_reliance(
+            models=models, test=test, info=info, predicted_SN=test_SN, settings=settings
+        )
         result = EvaluationResult(
             provenance=make_provenance(settings_hash(settings, history.provenance.params_hash), seeds),
             method=method,
             labels_used=history.labels_used,
             seeds=seeds,
             selection=history.selection,
-            val=val,
-            test=test,
-            interventions=run_interventions(
-                models=models, test=test_split, info=info, seed=settings.seed, min_test=settings.min_test
-            ),
+            val=_measure(val_SN, val, info, seeds, settings),
+            test=_measure(test_SN, test, info, seeds, settings),
+            interventions=reliance.interventions,
+            foreground_sensitivity=reliance.foreground_sensitivity,
+            color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
         )
+        frames = [
+            _table(split, predicted_N, seed)
+            for split, predicted_SN in ((val, val_SN), (test, test_SN))
+            for predicted_N, seed in zip(predicted_SN, seeds, strict=True)
+        ]
         predictions = pd.concat(frames, ignore_index=True)
         write_atomic(out / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
         groups = group_table(result)
         write_atomic(out / "groups.csv", lambda path: groups.to_csv(path, index=False))
         write_text(out / "metrics.json", metrics_json(evaluation_metrics(result)))
         save_artifact(out / "evaluation.json", result)
-    worst = test.worst_group
+    worst, average = result.test.worst_group, result.test.average
     _log.info(
         "%s %s: test average %.3f, worst group %.3f [%.3f, %.3f] (%s, n=%d)",
-        dataset, method, test.average.value, worst.value, worst.low, worst.high, worst.name, worst.n,
+        dataset, method, average.value, worst.value, worst.low, worst.high, worst.name, worst.n,
     )  # fmt: skip
 
 
 def _measure(
-    models: list[Classifier],
-    split: Split,
-    info: DatasetInfo,
-    seeds: list[int],
-    settings: EvaluateSettings,
-    frames: list[pd.DataFrame],
+    predicted_SN: Int64Array, split: Split, info: DatasetInfo, seeds: list[int], settings: EvaluateSettings
 ) -> SplitMetrics:
-    """Predict with every seed, add the predictions to `frames`, and summarize them per group."""
-    predicted_SN = predict_classes(models, len(split), lambda rows: split.images[rows], batch_size=256)
-    frames += [
-        _table(split, predicted_N, seed) for predicted_N, seed in zip(predicted_SN, seeds, strict=True)
-    ]
     return split_metrics(
         predicted_SN == split.labels,
         split.groups,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 from PIL import Image
 
 from pipeline.artifacts.files import fresh_dir, save_artifact, write_text
+from pipeline.artifacts.maps import SavedMaps, save_maps
 from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.core.settings import MethodName
-from pipeline.explain.gradcam_run import choose_rows, run_gradcam
+from pipeline.explain.gradcam_run import run_gradcam
+from pipeline.explain.sampling import choose_rows
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import metrics_json
@@ -22,10 +25,12 @@ _log = logging.getLogger(__name__)
 def run(dataset: str, method: MethodName) -> None:
     settings = read_params().dataset(dataset).gradcam
     out = gradcam_dir(dataset, method)
-    with exclusive("gradcam", dataset, method, outputs=[out / "overlays", out / "gradcam.json"]):
+    with exclusive(
+        "gradcam", dataset, method, outputs=[out / "overlays", out / "gradcam.json", out / "maps.npz"]
+    ):
         trained = load_trained(dataset, method)
         rows = choose_rows(trained.test, settings.images_per_group, settings.seed)
-        result, pictures = run_gradcam(
+        result, pictures, maps_SNhw = run_gradcam(
             method=method,
             models=trained.models,
             test=trained.test,
@@ -40,11 +45,22 @@ def run(dataset: str, method: MethodName) -> None:
         with fresh_dir(out / "overlays") as folder:
             for name, pixels in pictures.items():
                 Image.fromarray(pixels).save(folder / name)
+        faithful = result.faithfulness
         summary = {
             "blank_rate": result.blank_rate,
             "energy_in_mask": result.energy_in_mask.value if result.energy_in_mask else None,
             "lift": result.lift.value if result.lift else None,
+            "pointing": result.pointing.value if result.pointing else None,
+            "faithfulness_over_random": faithful.over_random.value if faithful else None,
         }
+        n_models = len(maps_SNhw)
+        maps = SavedMaps(
+            seeds_S=np.array(trained.seeds[:n_models], np.int64),
+            ids_N=trained.test.ids[rows],
+            predicted_SN=trained.predicted_SN[:n_models, rows],
+            maps_SNhw=maps_SNhw,
+        )
+        save_maps(out / "maps.npz", maps)
         write_text(out / "metrics.json", metrics_json(summary))
         save_artifact(out / "gradcam.json", result)
     _log.info("%s %s: layer %s, %.1f %% blank maps", dataset, method, result.layer, 100 * result.blank_rate)

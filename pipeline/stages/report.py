@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.artifacts.datasets import load_info, load_samples, load_split, map_array
 from pipeline.artifacts.files import load_artifact, save_artifact, write_text
+from pipeline.artifacts.maps import load_maps
 from pipeline.artifacts.paths import (
     attribution_dir,
     card_path,
@@ -31,14 +32,20 @@ from pipeline.core.results import (
     DatasetInfo,
     EvaluationResult,
     GradcamResult,
+    HygieneResult,
+    MapAgreement,
     MethodComparison,
     TrainHistory,
 )
+from pipeline.core.settings import DatasetSettings
 from pipeline.core.types import UInt8Array
+from pipeline.metrics.maps import compare_maps
 from pipeline.metrics.paired import compare_methods
+from pipeline.report.evidence import Thresholds
 from pipeline.report.html import render_report
 from pipeline.report.index import make_card
 from pipeline.report.pictures import PictureSource, build_pictures
+from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
@@ -76,7 +83,9 @@ def run(dataset: str) -> None:
                 gradcams={
                     m: load_artifact(gradcam_dir(dataset, m) / "gradcam.json", GradcamResult) for m in methods
                 },
-                comparisons=_compare(dataset, info, evaluations),
+                cam_agreement=_compare_cams(dataset, methods),
+                hygiene=load_artifact(color_dir(dataset) / "hygiene.json", HygieneResult),
+                comparisons=_compare(dataset, info, evaluations, settings),
                 settings=settings.report,
                 color_settings=settings.color,
                 evaluate_settings=settings.evaluate,
@@ -94,9 +103,9 @@ def run(dataset: str) -> None:
 
 
 def _compare(
-    dataset: str, info: DatasetInfo, evaluations: Mapping[str, EvaluationResult]
+    dataset: str, info: DatasetInfo, evaluations: Mapping[str, EvaluationResult], settings: DatasetSettings
 ) -> list[MethodComparison]:
-    """Every method against the first one, on the same test images, in the first one's worst group."""
+    """Every method against the first one, on the same test images, in the group that pays."""
     test = load_split(dataset_dir(dataset), "test")
     correct = {
         method: load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)[1]
@@ -105,7 +114,8 @@ def _compare(
     }
     baseline, *others = evaluations
     names = [g.name for g in info.groups]
-    worst = names.index(evaluations[baseline].test.worst_group.name)
+    limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
+    group = harmed_group(info, evaluations[baseline], limits) or evaluations[baseline].test.worst_group
     return [
         compare_methods(
             correct[baseline],
@@ -114,11 +124,30 @@ def _compare(
             names,
             baseline_name=baseline,
             method_name=method,
-            worst_group_index=worst,
+            worst_group_index=names.index(group.name),
             seed=0,
         )
         for method in others
     ]
+
+
+def _compare_cams(dataset: str, methods: list[str]) -> list[MapAgreement]:
+    """Maps of every method beside the first one's, on the same test images."""
+    baseline, *others = methods
+    before = load_maps(gradcam_dir(dataset, baseline) / "maps.npz")
+    found = []
+    for method in others:
+        after = load_maps(gradcam_dir(dataset, method) / "maps.npz", like=before)
+        agreement = compare_maps(
+            before.maps_SNhw,
+            after.maps_SNhw,
+            baseline=baseline,
+            method=method,
+            predicted=(before.predicted_SN, after.predicted_SN),
+        )
+        if agreement is not None:
+            found.append(agreement)
+    return found
 
 
 def _picture_source(dataset: str) -> PictureSource:

@@ -42,7 +42,14 @@ def mean_curves(history: TrainHistory) -> pd.DataFrame:
 
 
 def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
+    """Accuracies, and per intervention how accuracy changes and, with a control, how many more flip."""
     test = result.test
+    reliance: dict[str, float | int | None] = {}
+    for change in result.interventions:
+        reliance[f"{change.name}_accuracy_change"] = change.accuracy_change.value
+        if change.flip_rate_control is not None:
+            reliance[f"{change.name}_flip_excess"] = change.flip_rate.value - change.flip_rate_control.value
+    sensitivity, agreement = result.foreground_sensitivity, result.color_agreement
     return {
         "test_average": test.average.value,
         "test_adjusted_average": test.adjusted_average.value,
@@ -51,6 +58,9 @@ def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None
         "test_worst_group_high": test.worst_group.high,
         "val_average": result.val.average.value,
         "val_worst_group": result.val.worst_group.value,
+        **reliance,
+        "foreground_sensitivity": sensitivity.value if sensitivity else None,
+        "color_agreement_excess": agreement.excess.value if agreement else None,
     }
 
 

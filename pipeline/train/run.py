@@ -69,6 +69,7 @@ def train_method(
             n_classes=len(info.classes),
             width=settings.width,
             stem_stride=settings.stem_stride,
+            image_size=info.image_size,
             pretrained=settings.pretrained,
             mean=info.channel_mean,
             std=info.channel_std,
@@ -82,6 +83,7 @@ def train_method(
             "n_classes": len(info.classes),
             "width": settings.width,
             "stem_stride": settings.stem_stride,
+            "image_size": info.image_size,
         }
         save_weights(seed, outcomes[seed].weights, spec)
     epochs = [record for outcome in outcomes.values() for record in outcome.history]

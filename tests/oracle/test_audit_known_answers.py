@@ -7,18 +7,17 @@ import pytest
 from scipy import stats
 
 from pipeline.audit.color_findings import Features, find_color_differences
-from pipeline.audit.color_only import ColorInputs, cross_fitted, fitted_on_train
+from pipeline.audit.color_inputs import view_colors
+from pipeline.audit.color_only import Data, cross_fitted, fitted_on_train
+from pipeline.audit.color_wording import Target
 from pipeline.core.results import ColorFinding, Predictability
 from pipeline.core.types import Int64Array, UInt8Array
-from pipeline.metrics.color_features import color_features, lab_histogram
-from tests.audit_fixtures import gray_noise, planted, settings
+from pipeline.metrics.color_features import color_features
+from tests.audit_fixtures import gray_noise, make_split, noisy, planted, settings, view, wheel
 
 
 def color_only(images: UInt8Array, labels: Int64Array, n_classes: int, seed: int = 0) -> Predictability:
-    values, _ = color_features(images)
-    histogram = lab_histogram(images)
-    inputs = ColorInputs.fit(values, histogram).transform(values, histogram)
-    return cross_fitted(inputs, labels, target="label", n_classes=n_classes, settings=settings(seed))
+    return cross_fitted(Data(view(images, labels).inputs_ND, labels), "label", n_classes, settings(seed))
 
 
 def findings(
@@ -26,11 +25,11 @@ def findings(
 ) -> list[ColorFinding]:
     values, names = color_features(images)
     train = Features(values, labels)
-    classes = [f"class {k}" for k in range(n_classes)]
-    return find_color_differences(train, test or train, names, classes, settings(seed))
+    target = Target("label", [f"class {k}" for k in range(n_classes)])
+    return find_color_differences(train, test or train, names, target, settings(seed))
 
 
-@pytest.mark.parametrize("strength", [0.0, 0.1, 0.6, 0.9])
+@pytest.mark.parametrize("strength", [0.0, 0.1, 0.3, 0.6, 0.9])
 def test_planted_strength_is_recovered_as_kappa(strength: float) -> None:
     images, labels, truth = planted(6000, 10, strength, seed=1)
     result = color_only(images, labels, 10)
@@ -46,15 +45,24 @@ def test_planted_strength_is_recovered_as_kappa(strength: float) -> None:
 
 
 def test_p_values_are_uniform_without_a_cue() -> None:
-    p_values = []
-    for seed in range(60):
-        rng = np.random.default_rng(seed)
-        inputs = rng.normal(size=(200, 6)).astype(np.float32)
-        labels = rng.integers(0, 4, 200)
-        result = cross_fitted(inputs, labels, target="label", n_classes=4, settings=settings(seed, 99))
-        p_values.append(result.p_value)
-    assert stats.kstest(p_values, "uniform").pvalue > 0.01
-    assert np.mean(np.array(p_values) < 0.05) <= 0.15
+    """200 repeats through features, classifier and permutations, cross-fitted and read on test."""
+    cross, on_test = [], []
+    for seed in range(200):
+        images, labels, _ = planted(160, 3, 0.0, seed=seed)
+        train, test = (
+            make_split("train", images[:100], labels[:100]),
+            make_split("test", images[100:], labels[100:]),
+        )
+        train_view, test_view, _ = view_colors(train, test, seed)
+        chosen = settings(seed, permutations=99, folds=2)
+        fit, read = Data(train_view.inputs_ND, train.labels), Data(test_view.inputs_ND, test.labels)
+        cross.append(cross_fitted(fit, "label", 3, chosen).p_value)
+        on_test.append(fitted_on_train(fit, read, "label", 3, chosen)[0].p_value)
+    for p_values in (np.array(cross), np.array(on_test)):
+        # p is one of 1/100 ... 100/100: spread evenly below it, such values are uniform on 0..1
+        spread = p_values - np.random.default_rng(0).random(200) / 100
+        assert stats.kstest(spread, "uniform").pvalue > 0.01
+        assert np.mean(p_values <= 0.05) <= 0.08
 
 
 @pytest.mark.parametrize(("n_classes", "per_class"), [(10, 60), (100, 20)])
@@ -71,6 +79,9 @@ def test_one_darkened_class_is_found(n_classes: int, per_class: int) -> None:
     assert "class 'class 7' is darker than the rest" in lightness[0].sentence
     assert lightness[0].auroc_low > 0.5
     assert lightness[0].confirmed
+    assert lightness[0].test is not None
+    assert lightness[0].test.low > 0.5
+    assert lightness[0].holds_on_test is True
 
 
 def test_noise_with_unbalanced_classes_is_not_flagged() -> None:
@@ -112,20 +123,28 @@ def test_red_against_blue_is_found_and_perfect() -> None:
 def test_a_cue_that_is_balanced_away_on_test_is_confirmed_inside_train() -> None:
     images, labels, _ = planted(1500, 2, 0.8, seed=0)
     test_images, test_labels, _ = planted(1500, 2, 0.0, seed=1)
-    test = Features(color_features(test_images)[0], test_labels)
-    found = findings(images, labels, 2, test)
+    found = findings(images, labels, 2, Features(color_features(test_images)[0], test_labels))
     assert found
     assert all("It does not hold on the test split" in f.sentence for f in found)
-    values, histogram = color_features(images)[0], lab_histogram(images)
-    inputs = ColorInputs.fit(values, histogram)
-    read = fitted_on_train(
-        inputs.transform(values, histogram),
-        labels,
-        inputs.transform(test.values, lab_histogram(test_images)),
-        test_labels,
-        target="label",
-        n_classes=2,
-        settings=settings(),
+    assert all(f.holds_on_test is False for f in found)
+    train_view, test_view, _ = view_colors(
+        make_split("train", images, labels), make_split("test", test_images, test_labels), seed=0
+    )
+    read, _ = fitted_on_train(
+        Data(train_view.inputs_ND, labels), Data(test_view.inputs_ND, test_labels), "label", 2, settings()
     )
     assert read.low < 0 < read.high
     assert color_only(images, labels, 2).low > 0.7
+
+
+def test_gray_images_and_one_image_per_class_say_nothing() -> None:
+    labels = np.arange(60) % 3
+    images = np.full((60, 12, 12, 3), 120, np.uint8)
+    assert findings(images, labels, 3) == []
+    result = color_only(images, labels, 3)
+    assert result.kappa == pytest.approx(0, abs=1e-9)
+    assert result.p_value > 0.5
+    assert result.v_information_bits == pytest.approx(0, abs=1e-6)
+    single = np.arange(12)
+    assert findings(noisy(wheel(12), np.random.default_rng(0)), single, 12) == []
+    assert color_only(noisy(wheel(12), np.random.default_rng(0)), single, 12).kappa < 0.01

@@ -10,6 +10,7 @@ from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, roc_auc_
 from pipeline.core.errors import InputError
 from pipeline.metrics.association import (
     auroc_estimate,
+    balanced_accuracy_estimate,
     benjamini_hochberg,
     cramers_v,
     kappa_from_balanced,
@@ -28,7 +29,8 @@ def test_cramers_v_by_hand() -> None:
 
 def test_cramers_v_is_corrected_for_bias() -> None:
     rng = np.random.default_rng(0)
-    tables = [np.histogram2d(*rng.integers(0, 6, (2, 100)), bins=6)[0] for _ in range(50)]
+    draws = rng.integers(0, 6, (50, 2, 100)).astype(float)
+    tables = [np.histogram2d(rows, columns, bins=6)[0] for rows, columns in draws]
     plain = np.mean([stats.contingency.association(t.astype(int) + 0, "cramer") for t in tables])
     ours = np.mean([cramers_v(t, n_permutations=99)[0] for t in tables])
     assert plain > 0.2
@@ -69,6 +71,35 @@ def test_kappa_equals_cohens_on_balanced_classes() -> None:
     assert ours == pytest.approx(cohen_kappa_score(labels, predicted))
     with pytest.raises(InputError):
         kappa_from_balanced(1.0, 1)
+
+
+def test_balanced_accuracy_equals_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.choice(4, 200, p=[0.6, 0.2, 0.15, 0.05])
+    predicted = np.where(rng.random(200) < 0.5, labels, rng.integers(0, 4, 200))
+    counts = np.bincount(labels)
+    estimate = balanced_accuracy_estimate(np.bincount(labels, weights=labels == predicted), counts)
+    assert estimate.value == pytest.approx(balanced_accuracy_score(labels, predicted))
+    assert estimate.n == 200
+    one = balanced_accuracy_estimate(np.array([30.0]), np.array([40]))
+    wilson = stats.binomtest(30, 40).proportion_ci(method="wilson")
+    assert (one.low, one.high) == pytest.approx((wilson.low, wilson.high))
+    with pytest.raises(InputError, match="each needs 1"):
+        balanced_accuracy_estimate(np.array([1, 0]), np.array([2, 0]))
+
+
+@pytest.mark.parametrize("recalls", [(0.5, 0.5), (0.95, 0.7), (0.9, 0.97), (0.3, 0.2, 0.4)])
+def test_balanced_accuracy_interval_covers_even_for_a_rare_class(recalls: tuple[float, ...]) -> None:
+    rng = np.random.default_rng(0)
+    counts = np.array([190, 12, 12][: len(recalls)])
+    inside = 0
+    for _ in range(500):
+        estimate = balanced_accuracy_estimate(rng.binomial(counts, recalls), counts)
+        inside += bool(estimate.low <= np.mean(recalls) <= estimate.high)
+    assert inside / 500 >= 0.93
+    perfect = balanced_accuracy_estimate(counts, counts)
+    assert perfect.high == 1
+    assert perfect.low < 0.9  # twelve images of a class do not prove perfection
 
 
 def test_benjamini_hochberg_by_hand() -> None:

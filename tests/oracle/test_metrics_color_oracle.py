@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.core.types import BoolArray, Float64Array, UInt8Array
 from pipeline.metrics.color_features import (
+    FEATURES,
     FeatureName,
     color_features,
     lab_histogram,
@@ -79,6 +80,70 @@ def test_lab_moments_follow_the_formulas(images: UInt8Array) -> None:
             np.testing.assert_allclose(
                 column(images, region, f"{channel}_sd"), pixels[..., i].std(axis=1), atol=0.25
             )
+
+
+@pytest.fixture(scope="module")
+def masks(images: UInt8Array) -> UInt8Array:
+    """A disc of its own place and size per image; one mask is empty, one is full."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:20, :20]
+    center, radius = rng.uniform(5, 15, (2, len(images), 1, 1)), rng.uniform(3, 8, (len(images), 1, 1))
+    inside = (y - center[0]) ** 2 + (x - center[1]) ** 2 < radius**2
+    inside[0], inside[1] = False, True
+    return np.where(inside, 255, 0).astype(np.uint8)
+
+
+def masked_column(images: UInt8Array, masks: UInt8Array, region: str, feature: str) -> Float64Array:
+    values, names = color_features(images, masks)
+    return values[:, names.index(FeatureName(region, feature))].astype(float)
+
+
+def test_mask_regions_follow_the_formulas(images: UInt8Array, masks: UInt8Array) -> None:
+    lab = exact_lab(images)
+    for row in range(2, len(images)):
+        y, x = np.nonzero(masks[row])
+        # background starts behind a rim of one pixel, corners included
+        far = np.array([[np.maximum(abs(y - i), abs(x - j)).min() > 1 for j in range(20)] for i in range(20)])
+        for region, inside in (("foreground", masks[row] > 0), ("background", far)):
+            pixels = lab[row][inside]
+            for i, channel in enumerate(("lightness", "a", "b")):
+                mean = masked_column(images, masks, region, f"{channel}_mean")[row]
+                assert mean == pytest.approx(pixels[:, i].mean(), abs=0.3)
+                spread = masked_column(images, masks, region, f"{channel}_sd")[row]
+                assert spread == pytest.approx(pixels[:, i].std(), abs=0.3)
+
+
+def test_a_rectangle_has_the_features_of_its_crop(images: UInt8Array) -> None:
+    masks = np.zeros(images.shape[:3], np.uint8)
+    masks[:, :, :9] = 255
+    crops = {
+        "foreground": images[:, :, :9],
+        "background": images[:, :, 10:],
+    }  # the rim takes the tenth column
+    for region, crop in crops.items():
+        values, names = color_features(np.ascontiguousarray(crop))
+        for feature in FEATURES:
+            if feature != "edge_density":  # an edge at the cut is seen from both sides
+                expected = values[:, names.index(FeatureName("whole", feature))]
+                np.testing.assert_allclose(
+                    masked_column(images, masks, region, feature), expected, atol=2e-3, rtol=1e-3
+                )
+
+
+def test_masks_that_leave_a_region_empty_fall_back_to_the_whole_image(
+    images: UInt8Array, masks: UInt8Array
+) -> None:
+    values, names = color_features(images, masks)
+    plain, plain_names = color_features(images)
+    np.testing.assert_array_equal(values[:, : len(plain_names)], plain)
+    whole = [names.index(FeatureName("whole", f)) for f in FEATURES]
+    background = [names.index(FeatureName("background", f)) for f in FEATURES]
+    foreground = [names.index(FeatureName("foreground", f)) for f in FEATURES]
+    np.testing.assert_array_equal(values[0, foreground], values[0, whole])  # empty mask
+    np.testing.assert_allclose(values[0, background], values[0, whole], atol=2e-3)
+    np.testing.assert_array_equal(values[1, background], values[1, whole])  # full mask
+    np.testing.assert_allclose(values[1, foreground], values[1, whole], atol=2e-3)
+    assert np.isfinite(values).all()
 
 
 def test_ring_hue_is_the_chroma_weighted_circular_mean(images: UInt8Array) -> None:

@@ -59,6 +59,7 @@ def test_train_and_attribute_survive_sigkill(tmp_path: Path, monkeypatch: pytest
     assert weights.read_bytes() == expected
     assert not any(scratch.rglob("*.pt")), "checkpoints are deleted on success"
 
+    assert main(["color", "photo_digits"]) == 0
     run(["evaluate", "photo_digits", "group_dro"], tmp_path)
     attribute = ["attribute", "photo_digits", "group_dro"]
     path = Path("attribution/photo_digits/group_dro/attribution.json")

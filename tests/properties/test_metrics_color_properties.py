@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline.metrics.color_features import color_features, lab_histogram, ring_hue, ring_lightness
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (23, 9, 9, 3), dtype=np.uint8)
+MASKS = np.where(np.random.default_rng(1).random((23, 9, 9)) < 0.05, 255, 0).astype(np.uint8)
 
 
 @settings(max_examples=15, deadline=None)
@@ -21,6 +22,11 @@ def test_chunks_and_order_do_not_matter(chunk: int, seed: int) -> None:
         color_features(IMAGES[order], chunk=chunk)[0], color_features(IMAGES)[0][order], atol=2e-4
     )
     np.testing.assert_array_equal(lab_histogram(IMAGES[order], chunk=chunk), lab_histogram(IMAGES)[order])
+    np.testing.assert_allclose(
+        color_features(IMAGES[order], MASKS[order], chunk=chunk)[0],
+        color_features(IMAGES, MASKS)[0][order],
+        atol=2e-4,
+    )
 
 
 @settings(max_examples=10, deadline=None)

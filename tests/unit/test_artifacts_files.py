@@ -18,14 +18,16 @@ from pipeline.artifacts.datasets import load_samples, load_split, map_array, wri
 from pipeline.artifacts.files import fresh_dir, load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.core.errors import ArtifactError, InputError
-from pipeline.core.results import ColorResult, GradcamResult, Provenance
+from pipeline.core.results import AttributeInfo, ColorResult, GradcamResult, Provenance
 from pipeline.models.networks import build_model
+from tests.report_fixtures import photo_birds
 
 CAM = GradcamResult(
     provenance=Provenance(),
     method="erm",
     library="grad-cam",
     layer="stages.3",
+    computed_by="closed form",
     cells=[4, 4],
     n_images=1,
     n_models=1,
@@ -33,6 +35,10 @@ CAM = GradcamResult(
     energy_in_mask=None,
     mask_area=None,
     lift=None,
+    pointing=None,
+    pointing_by_chance=None,
+    faithfulness=None,
+    sanity=[],
     groups=[],
     overlays=[],
     seconds=1.0,
@@ -180,11 +186,30 @@ def test_split_reads_rows_of_one_split_only(tmp_path: Path) -> None:
             "attribute": 0,
             "group": [0, 1, 0, 1, 0],
             "split": ["train", "train", "val", "test", "test"],
+            "attr_place": ["land", "water", "land", "water", "land"],
+            "attr_light": ["day", "day", "day", "day", "night"],
         }
     )
     write_samples(tmp_path, samples)
+    annotated = [
+        AttributeInfo(name="place", values=["water", "land"], origin="annotated"),
+        AttributeInfo(name="light", values=["day", "night"], origin="annotated"),
+        AttributeInfo(name="ring_lightness", values=["dark", "light"], origin="derived"),
+    ]
+    info = photo_birds().info.model_copy(update={"attributes": annotated})
+    save_artifact(tmp_path / "dataset.json", info)
     test = load_split(tmp_path, "test")
     assert test.ids.tolist() == [3, 4]
+    assert {name: codes.tolist() for name, codes in test.annotated.items()} == {
+        "place": [0, 1],
+        "light": [0, 1],
+    }
+    assert test.take(np.array([1])).annotated["place"].tolist() == [1]
+    unlisted = [annotated[0].model_copy(update={"values": ["water"]})]
+    save_artifact(tmp_path / "dataset.json", info.model_copy(update={"attributes": unlisted}))
+    with pytest.raises(ArtifactError, match=r"'place' that dataset\.json does not list"):
+        load_split(tmp_path, "test")
+    save_artifact(tmp_path / "dataset.json", info)
     assert test.files.tolist() == ["d", "e"]
     np.testing.assert_array_equal(test.images, images[3:])
     np.save(tmp_path / "images.npy", images[:4])

@@ -91,6 +91,25 @@ def test_an_emptied_default_section_is_named(raw: dict[str, Any], value: object)
         parse(Params, raw).check()
 
 
+def test_a_wrong_default_is_named_in_the_defaults(raw: dict[str, Any]) -> None:
+    raw["defaults"]["train"]["epochs"] = "ten"
+    with pytest.raises(InputError, match=r"defaults\.train\.epochs = 'ten'") as caught:
+        parse(Params, raw).check()
+    assert "photo_digits" not in str(caught.value)
+    raw["defaults"]["train"]["epochs"] = 10
+    raw["defaults"]["hygiene"]["min_similarty"] = 0.9
+    with pytest.raises(
+        InputError, match=r"defaults\.hygiene\.min_similarty is not a known key; did you mean"
+    ):
+        parse(Params, raw).check()
+
+
+def test_a_default_may_be_left_to_the_entries(raw: dict[str, Any]) -> None:
+    del raw["defaults"]["data"]["image_size"]
+    raw["datasets"] = {"photo_digits": raw["datasets"]["photo_digits"]}
+    parse(Params, raw).check()
+
+
 def test_a_missing_section_says_why_it_must_be_there(raw: dict[str, Any]) -> None:
     del raw["datasets"]["cifar100"]["gradcam"]
     with pytest.raises(InputError, match=r"datasets\.cifar100 lacks gradcam.*write `\{\}`"):

@@ -8,10 +8,10 @@ import pytest
 from pipeline.explain.energy import (
     energy_in_masks,
     estimate_lift,
-    estimate_mean,
     pull_masks,
     upsampling_matrix,
 )
+from pipeline.metrics.means import estimate_mean
 
 
 def measure(maps_SNhw: np.ndarray, masks_NHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -123,3 +123,14 @@ def test_center_bias_alone_is_no_lift():
     assert lift is not None
     assert lift.value == pytest.approx(1.0)
     assert energy.mean() > 2 * 0.25  # while the share is far above the area
+
+
+def test_images_without_foreground_neither_count_nor_serve_as_a_null():
+    masks = np.zeros((4, 4, 4), np.uint8)
+    masks[0, :2], masks[1, 2:] = 255, 255
+    energy, null = measure(np.ones((1, 4, 2, 2)), masks)
+    np.testing.assert_allclose(energy, [[0.5, 0.5, np.nan, np.nan]])
+    np.testing.assert_allclose(null, [[0.5, 0.5, np.nan, np.nan]])
+    alone, of_none = measure(np.ones((1, 4, 2, 2)), np.where(np.arange(4)[:, None, None] < 1, masks, 0))
+    np.testing.assert_array_equal(np.isnan(alone), [[False, True, True, True]])
+    assert np.isnan(of_none).all()

@@ -9,112 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.core.errors import InputError
-from pipeline.core.results import AttributeInfo, DatasetInfo, GradcamResult, GroupInfo, Provenance, SourceInfo
-from pipeline.core.settings import GradcamSettings
-from pipeline.core.types import Split, UInt8Array
-from pipeline.explain.gradcam_run import choose_rows, run_gradcam
+from pipeline.core.errors import InputError, TrainingError
+from pipeline.core.results import Provenance
+from pipeline.core.types import Split
+from pipeline.explain.gradcam_run import GradcamRun, run_gradcam
 from pipeline.explain.overlays import draw_overlay, resize_image
-from pipeline.models.networks import Classifier, build_model
-from pipeline.models.predict import predict_logits, to_pixels
-
-SIDE, PATCH = 32, 4
-COLORS = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]])
-SETTINGS = GradcamSettings(
-    layer="auto",
-    min_cells=8,
-    images_per_group=20,
-    overlays=3,
-    thumbnail=64,
-    max_models=None,
-    batch_size=64,
-    seed=0,
-)
-
-
-def make_split(n: int, seed: int, rho: float, shift: float = 0) -> Split:
-    """Noise with a colored 4 x 4 patch somewhere; its color follows the label with probability rho.
-
-    Four colors: of two, a network may read one and call all else the other. The label also moves
-    the whole image's lightness by steps of `shift`: something else to learn.
-    """
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 4, n)
-    attributes = np.where(rng.random(n) < rho, labels, rng.integers(0, 4, n))
-    images = rng.normal(128, 30, (n, SIDE, SIDE, 3)) + shift * labels[:, None, None, None]
-    masks = np.zeros((n, SIDE, SIDE), np.uint8)
-    for i, (y, x) in enumerate(rng.integers(0, SIDE - PATCH + 1, (n, 2))):
-        images[i, y : y + PATCH, x : x + PATCH] = COLORS[attributes[i]]
-        masks[i, y : y + PATCH, x : x + PATCH] = 255
-    return Split(
-        name="test",
-        images=np.clip(images, 0, 255).astype(np.uint8),
-        labels=labels,
-        attributes=attributes,
-        groups=4 * labels + attributes,
-        ids=np.arange(500, 500 + n),
-        files=np.array([f"{i}.png" for i in range(n)]),
-        masks=masks,
-    )
-
-
-def make_info() -> DatasetInfo:
-    names = ["red", "green", "blue", "white"]
-    return DatasetInfo(
-        provenance=Provenance(),
-        name="patches",
-        title="Patches",
-        classes=names,
-        group_labels=names,
-        class_to_group_label=[0, 1, 2, 3],
-        attributes=[AttributeInfo(name="patch", values=names, origin="annotated")],
-        groups=[
-            GroupInfo(name=f"{y} with {a}", label=y, attribute=a, n_train=1, n_val=1, n_test=1)
-            for y in names
-            for a in names
-        ],
-        n={"train": 1, "val": 1, "test": 1},
-        image_size=SIDE,
-        has_masks=True,
-        channel_mean=[0.5] * 3,
-        channel_std=[0.25] * 3,
-        source_info=SourceInfo(source="made here", licence="none"),
-    )
-
-
-def train(split: Split, seed: int, epochs: int = 4) -> Classifier:
-    model = build_model(
-        "small_resnet", n_classes=4, width=4, pretrained=False, mean=[0.5] * 3, std=[0.25] * 3, seed=seed
-    )
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, weight_decay=1e-2)
-    rng = np.random.default_rng(seed)
-    labels = torch.from_numpy(split.labels)
-    for _ in range(epochs):
-        for rows in np.array_split(rng.permutation(len(split)), len(split) // 64):
-            loss = nn.functional.cross_entropy(model(to_pixels(split.images[rows])), labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-    return model.eval()
-
-
-def gradcam(
-    models: list[Classifier], test: Split, settings: GradcamSettings = SETTINGS, worst: int = 1, best: int = 5
-) -> tuple[GradcamResult, dict[str, UInt8Array]]:
-    rows = choose_rows(test, settings.images_per_group, settings.seed)
-    predicted = np.stack([predict_logits(m, test.images[rows]).argmax(axis=1) for m in models])
-    return run_gradcam(
-        method="erm",
-        models=models,
-        test=test,
-        rows=rows,
-        predicted_SN=predicted,
-        worst_group=worst,
-        best_group=best,
-        info=make_info(),
-        settings=settings,
-        provenance=Provenance(),
-    )
+from pipeline.explain.sampling import choose_balanced, choose_rows
+from pipeline.models.networks import Classifier
+from tests.cam_fixtures import PATCH, SETTINGS, SIDE, gradcam, make_info, make_split, train
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +31,12 @@ def test_split() -> Split:
 
 
 @pytest.fixture(scope="module")
-def found(patch_readers, test_split) -> tuple[GradcamResult, dict[str, UInt8Array]]:
+def found(patch_readers: list[Classifier], test_split: Split) -> GradcamRun:
     return gradcam(patch_readers, test_split)
 
 
 def test_a_planted_patch_is_where_the_energy_is(found):
-    result, _ = found
+    result = found.result
     assert result.mask_area == pytest.approx(PATCH**2 / SIDE**2)
     assert result.lift is not None
     assert result.lift.value >= 4
@@ -143,7 +45,9 @@ def test_a_planted_patch_is_where_the_energy_is(found):
     assert result.energy_in_mask.value > 4 * result.mask_area
     assert [group.name for group in result.groups] == [group.name for group in make_info().groups]
     # A class can be known by the absence of the others' colors, so not every group must be high.
-    assert np.median([group.value for group in result.groups]) > 4 * result.mask_area
+    energies = [group.energy_in_mask.value for group in result.groups if group.energy_in_mask]
+    assert np.median(energies) > 4 * result.mask_area
+    assert result.computed_by == "grad-cam"  # a stage before the last
     assert (result.layer, result.cells, result.n_models) == ("stages.2", [8, 8], 2)
     assert result.n_images == len(choose_rows(make_split(300, 2, rho=0.0), 20, 0))
 
@@ -151,27 +55,89 @@ def test_a_planted_patch_is_where_the_energy_is(found):
 def test_every_model_shows_it_clearly(patch_readers, test_split):
     """One by one: two models leave the interval of their mean wide (one degree of freedom)."""
     for model in patch_readers:
-        result, _ = gradcam([model], test_split)
+        result = gradcam([model], test_split).result
         assert result.lift is not None
         assert result.lift.low > 4
+        assert result.pointing is not None
+        assert result.pointing.low > 0.9
+        assert result.pointing_by_chance is not None
+        assert result.pointing_by_chance < 0.2
+        assert result.faithfulness is not None
+        assert result.faithfulness.over_random.low > 0
+        assert result.faithfulness.over_center.low > 0
+        assert result.faithfulness.random.low < 0 < result.faithfulness.random.high
+        assert [step.layer for step in result.sanity] == ["head", *(f"stages.{i}" for i in (3, 2, 1, 0))]
+        assert all(step.spearman.value < 0.5 for step in result.sanity)
 
 
 def test_a_patch_that_is_no_cue_is_not_found():
-    model = train(make_split(1024, 3, rho=0.0, shift=10), seed=0)
-    result, _ = gradcam([model], make_split(300, 2, rho=0.0, shift=10))
+    """The lightness of all the rest decides, so the patch is where the map is lower."""
+    model = train(make_split(1024, 3, rho=0.0, shift=40), seed=0)
+    result = gradcam([model], make_split(300, 2, rho=0.0, shift=40)).result
     assert result.lift is not None
-    assert result.lift.value < 1.5
+    assert result.lift.high < 1
+    assert result.pointing is not None
+    assert result.pointing.value < 0.3
+
+
+def test_the_last_stage_is_mapped_in_closed_form(patch_readers, test_split):
+    run = gradcam(patch_readers[:1], test_split, SETTINGS.model_copy(update={"min_cells": 4}))
+    assert (run.result.layer, run.result.computed_by) == ("stages.3", "closed form")
+    assert run.maps_SNhw.shape == (1, run.result.n_images, 4, 4)
+
+
+def test_groups_carry_every_number(found, test_split):
+    result = found.result
+    rows = choose_rows(test_split, 20, 0)
+    for index, group in enumerate(result.groups):
+        assert group.n <= (test_split.groups[rows] == index).sum()
+        assert group.blank_rate is not None
+        assert group.pointing is not None
+        assert group.sufficient == (group.n >= 10)
+        assert group.lift is None or group.lift.n == group.n
+        assert group.faithfulness is None  # 40 images over 16 groups: too few in each
+
+
+def test_checks_can_be_switched_off(patch_readers, test_split):
+    off = SETTINGS.model_copy(update={"faithfulness_images": 0, "sanity_images": 0})
+    result = gradcam(patch_readers[:1], test_split, off).result
+    assert (result.faithfulness, result.sanity) == (None, [])
+
+
+def test_weights_that_are_not_finite_are_an_error(test_split):
+    model = train(make_split(64, 4, rho=0.0), 0, epochs=0)
+    with torch.no_grad():
+        model.head.weight[:] = np.nan
+    with pytest.raises(TrainingError, match=r"not finite.*train\.lr"):
+        gradcam([model], test_split)
+
+
+def test_images_without_a_mask_are_left_out_of_what_masks_say(patch_readers, test_split):
+    assert test_split.masks is not None
+    masks = test_split.masks.copy()
+    masks[::2] = 0
+    result = gradcam(patch_readers[:1], dataclasses.replace(test_split, masks=masks)).result
+    whole = gradcam(patch_readers[:1], test_split).result
+    assert result.pointing is not None
+    assert whole.pointing is not None
+    assert result.pointing.n < 0.7 * whole.pointing.n
+    assert result.pointing.value == whole.pointing.value == 1
+    assert result.lift is not None
+    assert result.lift.low > 4
+    none = gradcam(patch_readers[:1], dataclasses.replace(test_split, masks=0 * masks)).result
+    assert (none.energy_in_mask, none.lift, none.pointing, none.pointing_by_chance) == (None,) * 4
+    assert none.mask_area == 0
 
 
 def test_untrained_models_show_no_lift_worth_the_name(test_split):
     models = [train(make_split(64, 4, rho=0.0), seed, epochs=0) for seed in range(3)]
-    result, _ = gradcam(models, test_split)
+    result = gradcam(models, test_split).result
     assert result.lift is not None
     assert result.lift.value < 2
 
 
 def test_pictures_are_failures_of_the_worst_and_successes_of_the_best_group(found, test_split):
-    result, pictures = found
+    result, pictures = found.result, found.pictures
     roles = [overlay.role for overlay in result.overlays]
     assert roles == ["failure_in_worst_group"] * 3 + ["success_in_best_group"] * 3
     for overlay in result.overlays:
@@ -185,20 +151,28 @@ def test_pictures_are_failures_of_the_worst_and_successes_of_the_best_group(foun
 
 
 def test_the_same_run_gives_the_same_record(found, patch_readers, test_split):
-    again, pictures = gradcam(patch_readers, test_split)
-    assert again.model_copy(update={"seconds": 0.0}) == found[0].model_copy(update={"seconds": 0.0})
-    assert all(np.array_equal(pictures[name], found[1][name]) for name in found[1])
+    again = gradcam(patch_readers, test_split)
+    assert again.result.model_copy(update={"seconds": 0.0}) == found.result.model_copy(
+        update={"seconds": 0.0}
+    )
+    assert all(np.array_equal(again.pictures[name], found.pictures[name]) for name in found.pictures)
+    np.testing.assert_array_equal(again.maps_SNhw, found.maps_SNhw)
 
 
 def test_without_masks_nothing_is_said_of_the_foreground(patch_readers, test_split):
-    result, pictures = gradcam(patch_readers, dataclasses.replace(test_split, masks=None))
-    assert (result.energy_in_mask, result.mask_area, result.lift, result.groups) == (None, None, None, [])
+    result, pictures, _ = gradcam(patch_readers, dataclasses.replace(test_split, masks=None))
+    assert (result.energy_in_mask, result.mask_area, result.lift) == (None, None, None)
+    assert (result.pointing, result.pointing_by_chance) == (None, None)
+    for group in result.groups:
+        assert (group.energy_in_mask, group.lift, group.pointing) == (None, None, None)
+        assert group.blank_rate is not None
+    assert result.faithfulness is not None  # needs no masks
     assert all(overlay.energy_in_mask is None for overlay in result.overlays)
     assert len(pictures) == 6
 
 
 def test_only_the_allowed_number_of_models_is_used(patch_readers, test_split):
-    result, _ = gradcam(patch_readers, test_split, SETTINGS.model_copy(update={"max_models": 1}))
+    result = gradcam(patch_readers, test_split, SETTINGS.model_copy(update={"max_models": 1})).result
     assert result.n_models == 1
 
 
@@ -210,9 +184,10 @@ def test_blank_maps_are_counted_and_left_out(test_split):
     with torch.no_grad():
         model.head.weight[:] = -0.1
         model.head.bias.copy_(torch.tensor([0.0, 100.0, 0.0, 0.0]))  # so class 1 is predicted for all
-    result, pictures = gradcam([model], test_split, worst=0, best=5)
+    result, pictures, _ = gradcam([model], test_split, worst=0, best=5)
     assert result.blank_rate == 1.0
-    assert (result.energy_in_mask, result.lift) == (None, None)
+    assert (result.energy_in_mask, result.lift, result.pointing) == (None, None, None)
+    assert (result.faithfulness, result.sanity) == (None, [])
     assert [(group.n, group.sufficient) for group in result.groups] == [(0, False)] * 16
     assert len(pictures) == 6
     assert all(overlay.energy_in_mask is None for overlay in result.overlays)
@@ -243,6 +218,25 @@ def test_sampled_rows_are_stratified_sorted_and_seeded():
     np.testing.assert_array_equal(rows, choose_rows(split, 10, seed=3))
     assert not np.array_equal(rows, choose_rows(split, 10, seed=4))
     np.testing.assert_array_equal(choose_rows(split, 10**6, seed=0), np.arange(200))
+
+
+def test_every_method_is_looked_at_on_the_same_images():
+    """Only groups and seed decide, so two methods' maps can be compared image by image."""
+    split = make_split(200, 0, rho=0.5)
+    pixels = dataclasses.replace(split, images=255 - split.images, masks=None)
+    np.testing.assert_array_equal(choose_rows(split, 5, seed=1), choose_rows(pixels, 5, seed=1))
+
+
+def test_a_balanced_part_takes_one_of_each_group_before_two_of_any():
+    groups = np.array([0] * 50 + [1] * 3 + [3] * 20)
+    for n, counts in ((3, [1, 1, 0, 1]), (9, [3, 3, 0, 3]), (23, [10, 3, 0, 10]), (99, [50, 3, 0, 20])):
+        chosen = choose_balanced(groups, n, seed=0)
+        assert (np.diff(chosen) > 0).all()
+        np.testing.assert_array_equal(np.bincount(groups[chosen], minlength=4), counts)
+    # What groups cannot share evenly goes to another one with another seed.
+    extra = {int(np.bincount(groups[choose_balanced(groups, 4, s)], minlength=4).argmax()) for s in range(20)}
+    assert extra == {0, 1, 3}
+    assert len(choose_balanced(groups, 0, seed=0)) == 0
 
 
 def test_an_overlay_colors_the_peak_and_leaves_the_rest():

@@ -9,6 +9,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import UInt8Array
 from pipeline.metrics.color_features import (
     FEATURES,
+    MASK_REGIONS,
     REGIONS,
     FeatureName,
     color_features,
@@ -82,6 +83,8 @@ def test_names_cover_every_region_and_feature_in_order() -> None:
     assert names == [FeatureName(r, f) for r in REGIONS for f in FEATURES]
     assert values.shape == (1, len(names))
     assert values.dtype == np.float32
+    _, names = color_features(plain((1, 2, 3)), np.zeros((1, 16, 16), np.uint8))
+    assert names == [FeatureName(r, f) for r in (*REGIONS, *MASK_REGIONS) for f in FEATURES]
 
 
 def test_histogram_of_a_plain_image_is_one_bin() -> None:
@@ -91,9 +94,31 @@ def test_histogram_of_a_plain_image_is_one_bin() -> None:
     assert (histogram[0].argmax()) != (histogram[1].argmax())
 
 
+def test_the_rim_around_the_foreground_is_no_background() -> None:
+    images, masks = plain((0, 0, 255), side=64), np.zeros((1, 64, 64), np.uint8)
+    masks[:, 20:40, 20:40] = 255
+    images[:, 18:42, 18:42] = (255, 0, 0)  # the object reaches two pixels beyond its mask, as after resizing
+    values, names = color_features(images, masks)
+    column = {name: i for i, name in enumerate(names)}
+    assert values[0, column[FeatureName("background", "a_sd")]] == 0
+    assert values[0, column[FeatureName("background", "b_mean")]] == pytest.approx(-107.9, abs=0.6)
+    assert values[0, column[FeatureName("foreground", "a_mean")]] == pytest.approx(80.1, abs=0.6)
+
+
+def test_masks_of_another_shape_are_refused() -> None:
+    for masks in (
+        np.zeros((1, 8, 16), np.uint8),
+        np.zeros((1, 16, 16), bool),
+        np.zeros((2, 16, 16), np.uint8),
+    ):
+        with pytest.raises(InputError, match="one per image"):
+            color_features(plain((1, 2, 3)), masks)
+
+
 def test_empty_input_gives_empty_output() -> None:
     empty = np.zeros((0, 8, 8, 3), np.uint8)
     assert color_features(empty)[0].shape == (0, 33)
+    assert color_features(empty, empty[..., 0])[0].shape == (0, 55)
     assert lab_histogram(empty).shape == (0, 256)
     assert ring_lightness(empty).shape == (0,)
 

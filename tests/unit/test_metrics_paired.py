@@ -120,9 +120,34 @@ def test_change_keeps_the_mix_of_groups() -> None:
     before = np.ones((2, 200), bool)
     after = np.tile(groups == 1, (2, 1))  # one group fails completely, the other not at all
     stratified = paired_change(before, after, groups)
-    assert (stratified.value, stratified.low, stratified.high) == pytest.approx((-0.25, -0.25, -0.25))
+    assert (stratified.value, stratified.low, stratified.high) == pytest.approx((-0.25,) * 3, abs=0.03)
+    assert stratified.low < -0.25 < stratified.high  # 50 images that all fail leave some doubt
     assert stratified.n == 200
-    assert paired_change(before, after).low < -0.26
+    assert paired_change(before, after).low < -0.3
+
+
+@pytest.mark.parametrize("n", [1, 20, 2000])
+def test_unanimous_images_leave_the_doubt_that_so_few_leave(n: int) -> None:
+    ones = np.ones((2, n), bool)
+    same, fall = paired_change(ones, ones), paired_change(ones, ~ones)
+    assert (same.value, fall.value, fall.low) == (0, -1, -1)
+    rule_of_three = min(1.0, 3 / n)
+    for width in (same.high, -same.low, fall.high + 1):
+        assert 0.4 * rule_of_three <= width <= 3 * rule_of_three
+
+
+@pytest.mark.parametrize(
+    ("rise", "fall", "n"), [(0.01, 0.01, 60), (0.0, 0.02, 100), (0.05, 0.2, 40), (0.3, 0.3, 157)]
+)
+def test_changes_are_covered_even_when_they_are_rare(rise: float, fall: float, n: int) -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(150):
+        before, luck = rng.random((1, n)) < 0.5, rng.random((1, n))
+        after = np.where(before, luck >= 2 * fall, luck < 2 * rise)
+        change = paired_change(before, after, seed=seed)
+        covered += change.low <= rise - fall <= change.high
+    assert covered / 150 >= 0.91
 
 
 def test_seeds_that_disagree_widen_the_interval() -> None:

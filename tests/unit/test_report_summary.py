@@ -24,7 +24,7 @@ CONTRACT = {
 
 def test_keys_that_machines_rely_on() -> None:
     summary = json.loads(build_summary(photo_birds()).model_dump_json())
-    assert summary["schema_version"] == 1
+    assert summary["schema_version"] == 2
     for part, keys in CONTRACT.items():
         assert keys <= set(summary[part])
     assert set(summary["dataset"]["n"]) == {"train", "val", "test"}

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pipeline.core.results import Estimate
-from pipeline.report.evidence import Rung, judge_effect
+from pipeline.report.evidence import Rung, judge_effect, misled_groups
+from pipeline.report.rungs_cause import aligned_opponents
 from pipeline.report.rungs_cue import modal_share
-from pipeline.report.rungs_harm import aligned_opponents
 from pipeline.report.summary import ReportInputs, build_summary
 from tests.report_fixtures import around, bare, hostile_birds, metrics, photo_birds, plain_hundred
 
@@ -140,7 +140,7 @@ def test_suspects_are_the_aligned_groups_of_other_classes() -> None:
 
 def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     inputs = plain_hundred()
-    worst = build_summary(inputs).worst_group
+    worst = build_summary(inputs).harmed_group
     assert worst is not None
     suspects = {g.name for g in aligned_opponents(inputs.info, worst.name)}
     assert len(suspects) > 2
@@ -203,7 +203,7 @@ def test_next_steps_follow_the_evidence() -> None:
     assert "three seeds" in derived
     assert "at least 100 test and 30 validation images" in derived
     quiet = photo_birds(planted=False)
-    quiet = replace(quiet, attributions={})
+    quiet = replace(quiet, attributions={}, hygiene=None)
     assert build_summary(quiet).next_steps[0].action.startswith("Keep the model")
 
 
@@ -220,3 +220,109 @@ def test_fewer_than_two_measured_groups_cannot_show_harm() -> None:
     summary = build_summary(inputs)
     assert summary.worst_group is None
     assert "Too few images per group" in summary.headline
+
+
+def with_accuracies(inputs: ReportInputs, accuracies: list[float]) -> ReportInputs:
+    return with_baseline(inputs, test=metrics(accuracies, inputs.info.groups))
+
+
+def test_misled_groups_by_hand() -> None:
+    assert [g.name for g in misled_groups(photo_birds().info)] == ["landbird / water", "waterbird / land"]
+    balanced = photo_birds(planted=False).info
+    groups = [g.model_copy(update={"n_train": 750 + i}) for i, g in enumerate(balanced.groups)]
+    assert misled_groups(balanced.model_copy(update={"groups": groups})) == []
+    one = balanced.model_copy(update={"attributes": []})
+    assert misled_groups(one) == []
+
+
+def test_a_shortage_that_could_be_chance_misleads_nobody() -> None:
+    info = photo_birds().info
+    groups = [
+        g.model_copy(update={"n_train": n}) for g, n in zip(info.groups, (7, 5, 5, 7), strict=True)
+    ]  # 5 where 6 are expected
+    assert misled_groups(info.model_copy(update={"groups": groups})) == []
+
+
+def test_a_class_that_is_hard_everywhere_is_not_a_victim_of_the_cue() -> None:
+    inputs = with_accuracies(photo_birds(), [0.97, 0.96, 0.55, 0.56])
+    found = rung(inputs, "harmful")
+    assert found.status == "no"
+    assert "same label where the cue is right, “waterbird / water”" in found.evidence
+
+
+def test_a_worst_group_that_the_cue_does_not_mislead_is_not_harm() -> None:
+    inputs = with_accuracies(photo_birds(), [0.97, 0.95, 0.94, 0.60])
+    found = rung(inputs, "harmful")
+    assert found.status == "no"
+    assert "lowest accuracy of all is in “waterbird / water”" in found.evidence
+    assert "no group clearly pays" in build_summary(inputs).headline
+
+
+def test_without_a_cue_that_misleads_nobody_pays() -> None:
+    inputs = photo_birds()
+    groups = [g.model_copy(update={"n_train": 1000}) for g in inputs.info.groups]
+    inputs = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
+    found = rung(with_accuracies(inputs, [0.97, 0.95, 0.60, 0.94]), "harmful")
+    assert found.status == "no"
+    assert "In no group does “place” point the wrong way" in found.evidence
+
+
+def test_without_an_attribute_harm_by_a_cue_cannot_be_shown() -> None:
+    inputs = photo_birds()
+    attribute = inputs.info.attributes[0].model_copy(update={"origin": "none"})
+    inputs = replace(inputs, info=inputs.info.model_copy(update={"attributes": [attribute]}))
+    assert statuses(inputs)["harmful"] == "insufficient"
+
+
+def test_trying_several_changes_of_color_widens_the_interval() -> None:
+    inputs = photo_birds()
+    grey = inputs.evaluations["erm"].interventions[0]
+    drop = grey.model_copy(update={"accuracy_change": around(-0.06, 0.055, 5000)})
+    small = [grey.model_copy(update={"name": name}) for name in ("hue_rotation", "saturation")]
+    assert statuses(with_baseline(inputs, interventions=[drop]))["used"] == "yes"
+    found = rung(with_baseline(inputs, interventions=[drop, *small]), "used")
+    assert found.status == "insufficient"
+    assert "Of 3 changes of color it costs most" in found.evidence
+
+
+def test_one_of_two_attributes_is_enough_for_a_shortcut() -> None:
+    inputs = photo_birds(planted=False)
+    light = inputs.info.attributes[0].model_copy(update={"name": "light"})
+    info = inputs.info.model_copy(update={"attributes": [*inputs.info.attributes, light]})
+    strong = inputs.color.associations[0].model_copy(
+        update={"attribute": "light", "cramers_v": 0.5, "p_value": 1e-6}
+    )
+    color = inputs.color.model_copy(update={"associations": [*inputs.color.associations, strong]})
+    found = rung(replace(inputs, info=info, color=color), "available")
+    assert found.status == "yes"
+    assert "“light”" in found.evidence
+    between = strong.model_copy(update={"other": "place"})  # attribute with attribute is no shortcut
+    color = inputs.color.model_copy(update={"associations": [*inputs.color.associations, between]})
+    assert rung(replace(inputs, info=info, color=color), "available").status == "no"
+
+
+def test_next_steps_name_leaks_and_contradicting_labels() -> None:
+    inputs = photo_birds()
+    steps = [step for step in build_summary(inputs).next_steps if step.section == "hygiene"]
+    assert [step.action for step in steps] == [
+        "Take the 3 near duplicates of training or validation images out of the test split.",
+        "Look at the one set of near duplicates whose labels differ.",
+    ]
+    assert "n = 5,794" in steps[0].because
+
+
+def test_a_group_with_far_more_dark_images_is_named() -> None:
+    inputs = photo_birds()
+    assert inputs.hygiene is not None
+    dark = inputs.hygiene.issues[0]
+    groups = [
+        g.model_copy(update={"value": 0.3, "low": 0.27, "high": 0.33}) if i == 2 else g
+        for i, g in enumerate(dark.groups)
+    ]
+    issues = [dark.model_copy(update={"groups": groups}), *inputs.hygiene.issues[1:]]
+    changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": issues}))
+    actions = [step.action for step in build_summary(changed).next_steps]
+    assert "Check whether dark images explain what happens in “waterbird / land”." in actions
+    chance = [issue.model_copy(update={"q_value": 0.4}) for issue in issues]
+    changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": chance}))
+    assert not any("dark images" in step.action for step in build_summary(changed).next_steps)

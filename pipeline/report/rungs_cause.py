@@ -1,71 +1,32 @@
-"""Rungs 3 to 5: who pays, which training images cause it, and whether a method fixes it."""
+"""Rungs 4 and 5: which training images cause the harm, and whether a method fixes it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from pipeline.core.results import (
     AttributionResult,
     DatasetInfo,
     Estimate,
-    EvaluationResult,
     GroupAttribution,
-    GroupEstimate,
     GroupInfo,
     MethodComparison,
 )
 from pipeline.metrics.intervals import widen
-from pipeline.report.evidence import Rung, Status, Thresholds, judge_effect
+from pipeline.report.evidence import (
+    Rung,
+    Status,
+    Thresholds,
+    judge_effect,
+)
 from pipeline.report.wording import (
-    accuracy_phrase,
     count,
     method_label,
     p_text,
-    percent,
-    points,
     points_phrase,
     quoted,
     score,
 )
-
-# --- rung 3 ----------------------------------------------------------------------------------
-
-
-def judge_harmful(baseline: EvaluationResult | None, worst: GroupEstimate | None, limits: Thresholds) -> Rung:
-    """Is the baseline's worst group below its average by more than size and luck explain.
-
-    `worst` is the worst group with enough images and carries a simultaneous interval; None where
-    fewer than two groups have enough.
-    """
-    question = "Does a group pay for it?"
-    if baseline is None or worst is None:
-        text = (
-            f"Fewer than two groups have the {count(limits.min_test)} test and {count(limits.min_val)} "
-            "validation images that a comparison needs."
-            if baseline
-            else "No model was evaluated."
-        )
-        return Rung(rung="harmful", question=question, status="insufficient", evidence=text)
-    average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
-    gap = average.value - worst.value
-    status = judge_effect(gap, average.value - worst.high, limits.min_effect)
-    text = (
-        f"{method_label(baseline.method)} is right on {accuracy_phrase(worst)} of {quoted(worst.name)}, "
-        f"its worst group, against {accuracy_phrase(average)} on average: a gap of "
-        f"{points(gap).lstrip('+')} points."
-    )
-    if expected is not None and math.isfinite(expected):
-        text += (
-            f" If all groups were equally good, chance alone would put the worst near {percent(expected)}."
-        )
-        if status == "yes" and worst.value >= expected:
-            status = "no"
-    estimate = Estimate(**worst.model_dump(include=set(Estimate.model_fields)))
-    return Rung(
-        rung="harmful", question=question, status=status, evidence=text, estimate=estimate, unit="accuracy"
-    )
-
 
 # --- rung 4 ----------------------------------------------------------------------------------
 

@@ -1,0 +1,46 @@
+"""What every record is built from: estimates with intervals, and provenance."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 2
+
+
+class Record(BaseModel):
+    """Base of all records: unknown keys are errors, values are read-only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Artifact(Record):
+    """A record that is a file of its own; `provenance` says what made it."""
+
+    schema_version: int = SCHEMA_VERSION
+    provenance: Provenance
+
+
+class Provenance(Record):
+    params_hash: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    seeds: list[int] = Field(default_factory=list)
+    created: str = ""
+
+
+class Estimate(Record):
+    """A number with its interval and the count of images behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class GroupEstimate(Estimate):
+    """An estimate for one group; `sufficient` is False below the minimum counts."""
+
+    name: str
+    sufficient: bool = True
+
+
+Artifact.model_rebuild()

@@ -1,0 +1,83 @@
+"""Accuracy per group, reliance on cues, and comparisons of methods."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.core.results.base import Artifact, Estimate, GroupEstimate, Record
+
+
+class SeedResult(Record):
+    seed: int
+    average: float
+    worst_group: float
+    worst_group_name: str
+    groups: list[float]
+
+
+class SplitMetrics(Record):
+    """Accuracies on one split. Intervals combine image sampling and seeds (t, n_eff Wilson)."""
+
+    average: Estimate
+    adjusted_average: Estimate
+    group_mean: Estimate
+    worst_group: GroupEstimate  # its interval is a Šidák band over the groups
+    groups: list[GroupEstimate]
+    per_seed: list[SeedResult]
+    expected_worst_if_equal: float | None  # expected minimum if all groups were equally good
+
+
+class Intervention(Record):
+    """What happens to predictions when a cue is changed and nothing else."""
+
+    name: str  # one of explain.interventions.INTERVENTIONS
+    family: Literal["color", "shape", "background", "object"]  # what the change takes away
+    description: str
+    n_images: int  # images it was applied to
+    accuracy: Estimate  # on the changed images
+    flip_rate: Estimate
+    flip_rate_control: Estimate | None  # the same intervention with a donor of the same cue
+    accuracy_change: Estimate  # negative: the model was relying on what was removed
+    worst_group: str | None  # the worst group on the unchanged images
+    worst_group_change: Estimate | None
+    groups: list[GroupEstimate]  # flip rate per group
+    group_changes: list[GroupEstimate]  # accuracy change per group
+    label_changes: list[GroupEstimate]  # accuracy change per class, or superclass where groups use these
+
+
+class ColorAgreement(Record):
+    """Whether a model's mistakes are those that color alone would make."""
+
+    n_errors: int  # mistakes over all seeds
+    share: Estimate  # of mistakes in which the color-only classifier names the same wrong class
+    expected: float  # the same share with color-only predictions permuted within true classes
+    excess: Estimate  # share minus expected
+    p_value: float
+
+
+class EvaluationResult(Artifact):
+    """`evaluation/<dataset>/<method>/evaluation.json`."""
+
+    method: str
+    labels_used: list[str]
+    seeds: list[int]
+    selection: str
+    val: SplitMetrics
+    test: SplitMetrics
+    interventions: list[Intervention]
+    # (a_F - a_B) / (2 min(a, 1 - a)): accuracy with the foreground alone intact, and the background
+    # alone; +1 uses the object only, -1 the background only. None without masks.
+    foreground_sensitivity: Estimate | None
+    color_agreement: ColorAgreement | None  # None where no mistakes were made
+
+
+class MethodComparison(Record):
+    """One method against a baseline on the same test images."""
+
+    baseline: str
+    method: str
+    group: str  # the baseline's worst group
+    gain: Estimate  # accuracy of method minus baseline in that group, paired over images
+    worst_group_gain: Estimate  # worst group of method minus worst group of baseline
+    p_value: float  # of `gain`, two-sided
+    per_seed_gain: list[float]  # worst-group gain seed by seed

@@ -1,0 +1,161 @@
+"""Whom the baseline's reliance on color concerns, and whether another method relies on the cue less."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pipeline.core.results import (
+    ColorResult,
+    Estimate,
+    EvaluationResult,
+    GradcamResult,
+    GroupEstimate,
+    LabelColor,
+    Record,
+)
+from pipeline.metrics.intervals import widen
+from pipeline.report.evidence import Status, Thresholds, difference, judge_effect, negate
+from pipeline.report.wording import intervention_label
+
+Kind = Literal["accuracy_change", "flip_excess", "foreground_sensitivity", "energy_in_mask", "pointing"]
+
+
+class RelianceDifference(Record):
+    """One measure of reliance, for the baseline and for a method; a positive difference is less reliance."""
+
+    kind: Kind
+    what: str  # the measure in words
+    baseline: str
+    method: str
+    before: Estimate
+    after: Estimate
+    difference: Estimate  # toward less reliance; simultaneous over the method's measures
+    verdict: Literal["less", "more", "not shown"]
+
+
+class LabelReliance(Record):
+    """One class (or superclass): does color set it apart, and does the model lose it without color."""
+
+    color: LabelColor
+    change: GroupEstimate | None  # of accuracy when color is removed; simultaneous over the labels
+    relies: Status  # yes: it loses at least the size that matters
+
+
+class ColorReliance(Record):
+    method: str
+    n_separable: int
+    n_relied: int  # of the separable ones, those the model relies on color for
+    labels: list[LabelReliance]  # separable ones first, by what removing color costs
+
+
+def color_reliance(
+    color: ColorResult, baseline: EvaluationResult | None, limits: Thresholds
+) -> ColorReliance | None:
+    """Separability of every label beside the baseline's loss of accuracy on greyscale images."""
+    grey = next((i for i in baseline.interventions if i.name == "greyscale"), None) if baseline else None
+    if baseline is None or grey is None or not color.labels:
+        return None
+    changes = {change.name: change for change in grey.label_changes}
+    rows = [_label_row(found, changes.get(found.label), len(color.labels), limits) for found in color.labels]
+    rows.sort(key=lambda row: (not row.color.separable, row.change.value if row.change else 0.0))
+    return ColorReliance(
+        method=baseline.method,
+        n_separable=sum(row.color.separable for row in rows),
+        n_relied=sum(row.color.separable and row.relies == "yes" for row in rows),
+        labels=rows,
+    )
+
+
+def _label_row(
+    found: LabelColor, change: GroupEstimate | None, n_labels: int, limits: Thresholds
+) -> LabelReliance:
+    if change is None or not change.sufficient:
+        return LabelReliance(color=found, change=change, relies="insufficient")
+    wide = widen(change, n_comparisons=n_labels, alpha=limits.alpha)
+    low, high = max(wide.low, -1.0), min(wide.high, 1.0)
+    return LabelReliance(
+        color=found,
+        change=change.model_copy(update={"low": low, "high": high}),
+        relies=judge_effect(-change.value, -high, limits.min_effect),
+    )
+
+
+Measure = tuple[Kind, str, Estimate, bool]  # kind, words, value, whether a higher value is less reliance
+
+
+def compare_reliance(
+    evaluations: Mapping[str, EvaluationResult],
+    gradcams: Mapping[str, GradcamResult],
+    *,
+    baseline: str | None,
+    limits: Thresholds,
+) -> list[RelianceDifference]:
+    """Every method's reliance on color and background beside the baseline's.
+
+    Shape and the object itself are left out: relying on them is what a model should do. Intervals are
+    those of two independent measurements (Newcombe), which is conservative because both methods see
+    the same images.
+    """
+    if baseline is None:
+        return []
+    before = {(kind, what): value for kind, what, value, _ in _measures(evaluations, gradcams, baseline)}
+    found = []
+    for method in evaluations:
+        if method == baseline:
+            continue
+        measures = [m for m in _measures(evaluations, gradcams, method) if (m[0], m[1]) in before]
+        found += [
+            _compare(measure, before[measure[0], measure[1]], (baseline, method), len(measures), limits)
+            for measure in measures
+        ]
+    return found
+
+
+def _compare(
+    measure: Measure, before: Estimate, methods: tuple[str, str], n_measures: int, limits: Thresholds
+) -> RelianceDifference:
+    kind, what, after, higher_is_less = measure
+    change = difference(after, before)
+    toward_less = change if higher_is_less else negate(change)
+    wide = widen(toward_less, n_comparisons=n_measures, alpha=limits.alpha)
+    verdict: Literal["less", "more", "not shown"] = "not shown"
+    if wide.low > 0:
+        verdict = "less"
+    elif wide.high < 0:
+        verdict = "more"
+    return RelianceDifference(
+        kind=kind,
+        what=what,
+        baseline=methods[0],
+        method=methods[1],
+        before=before,
+        after=after,
+        difference=wide,
+        verdict=verdict,
+    )
+
+
+def _measures(
+    evaluations: Mapping[str, EvaluationResult], gradcams: Mapping[str, GradcamResult], method: str
+) -> Sequence[Measure]:
+    evaluation, found = evaluations[method], list[Measure]()
+    for intervention in evaluation.interventions:
+        if intervention.family not in ("color", "background"):
+            continue
+        what = f"{intervention_label(intervention.name)}: accuracy"
+        found.append(("accuracy_change", what, intervention.accuracy_change, True))
+        if intervention.flip_rate_control is not None:
+            excess = difference(intervention.flip_rate, intervention.flip_rate_control)
+            what = f"{intervention_label(intervention.name)}: flips beyond the control"
+            found.append(("flip_excess", what, excess, False))
+    if evaluation.foreground_sensitivity is not None:
+        found.append(
+            ("foreground_sensitivity", "Object or background", evaluation.foreground_sensitivity, True)
+        )
+    cam = gradcams.get(method)
+    if cam and cam.energy_in_mask:
+        found.append(("energy_in_mask", "Heat on the object", cam.energy_in_mask, True))
+    if cam and cam.pointing:
+        found.append(("pointing", "Peak of the heat on the object", cam.pointing, True))
+    return found

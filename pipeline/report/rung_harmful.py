@@ -1,0 +1,151 @@
+"""Rung 3: does a group pay for the cue."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pipeline.core.results import DatasetInfo, Estimate, EvaluationResult, GroupEstimate
+from pipeline.report.evidence import (
+    MISLED_RATIO,
+    Rung,
+    Status,
+    Thresholds,
+    difference,
+    has_enough,
+    judge_effect,
+    misled_groups,
+    weakest,
+    worst_enough_group,
+    worst_misled_group,
+)
+from pipeline.report.wording import (
+    accuracy_phrase,
+    count,
+    method_label,
+    percent,
+    points,
+    points_phrase,
+    quoted,
+)
+
+
+def judge_harmful(
+    info: DatasetInfo,
+    baseline: EvaluationResult | None,
+    *,
+    worst: GroupEstimate | None,
+    limits: Thresholds,
+) -> Rung:
+    """Do groups in which the cue points the wrong way have lower accuracy than the average.
+
+    A group can be worst for reasons that have nothing to do with the cue, so only misled groups
+    (`misled_groups`) can show harm. `worst` is the worst group of all with enough images; None where
+    fewer than two have enough.
+    """
+    question = "Does a group pay for it?"
+
+    def answer(status: Status, text: str, estimate: GroupEstimate | None = None) -> Rung:
+        plain = Estimate(**estimate.model_dump(include=set(Estimate.model_fields))) if estimate else None
+        unit: Literal["accuracy"] | None = "accuracy" if estimate else None
+        return Rung(
+            rung="harmful", question=question, status=status, evidence=text, estimate=plain, unit=unit
+        )
+
+    needed = f"{count(limits.min_test)} test and {count(limits.min_val)} validation images"
+    if baseline is None:
+        return answer("insufficient", "No model was evaluated.")
+    if worst is None:
+        text = f"Fewer than two groups have the {needed} that a comparison needs."
+        return answer("insufficient", text)
+    if not info.attributes or info.attributes[0].origin == "none":
+        text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
+        return answer("insufficient", text, worst)
+    misled = misled_groups(info)
+    if not misled:
+        text = (
+            f"In no group does {quoted(info.attributes[0].name)} point the wrong way: each has at least "
+            f"{percent(MISLED_RATIO, 0)} of the training images that label and attribute being independent "
+            f"would give. {_worst_text(baseline, worst)}"
+        )
+        return answer("no", text, worst)
+    harmed, n_candidates = worst_misled_group(info, baseline.test, limits)
+    if harmed is None:
+        text = f"None of the {count(len(misled))} groups that the cue misleads has {needed}."
+        return answer("insufficient", text)
+    same = _guided_group(info, baseline, harmed, limits)
+    text = _harm_text(info, baseline, harmed, n_candidates) + _same_label_text(same, harmed)
+    return answer(_judge_gap(baseline, harmed, same, limits), text, harmed)
+
+
+def harmed_group(
+    info: DatasetInfo, baseline: EvaluationResult | None, limits: Thresholds
+) -> GroupEstimate | None:
+    """The group that the ladder speaks of: the worst misled one, or the worst where none is misled."""
+    if baseline is None:
+        return None
+    harmed, _ = worst_misled_group(info, baseline.test, limits)
+    return harmed or worst_enough_group(info, baseline.test, limits)
+
+
+def _judge_gap(
+    baseline: EvaluationResult, harmed: GroupEstimate, same: GroupEstimate | None, limits: Thresholds
+) -> Status:
+    """Harm is accuracy below the average, below luck, and below the same label's where the cue is right.
+
+    The last one keeps a class that is hard everywhere from being called a victim of the cue.
+    """
+    average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
+    status = judge_effect(average.value - harmed.value, average.value - harmed.high, limits.min_effect)
+    if same is not None:
+        gap = difference(same, harmed)
+        status = weakest(status, judge_effect(gap.value, gap.low, limits.min_effect))
+    is_luck = expected is not None and math.isfinite(expected) and harmed.value >= expected
+    return "no" if status == "yes" and is_luck else status
+
+
+def _guided_group(
+    info: DatasetInfo, baseline: EvaluationResult, harmed: GroupEstimate, limits: Thresholds
+) -> GroupEstimate | None:
+    """The group of the same label with the most training images, if it has enough test images."""
+    label = next(group.label for group in info.groups if group.name == harmed.name)
+    same = max((g for g in info.groups if g.label == label), key=lambda group: group.n_train)
+    found = next((g for g in baseline.test.groups if g.name == same.name), None)
+    return found if found and found.name != harmed.name and has_enough(found, info, limits) else None
+
+
+def _same_label_text(same: GroupEstimate | None, harmed: GroupEstimate) -> str:
+    if same is None:
+        return ""
+    return (
+        f" The same label where the cue is right, {quoted(same.name)}: {accuracy_phrase(same)}, "
+        f"{points_phrase(difference(same, harmed))} away."
+    )
+
+
+def _harm_text(
+    info: DatasetInfo, baseline: EvaluationResult, harmed: GroupEstimate, n_candidates: int
+) -> str:
+    average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
+    n_train = next(group.n_train for group in info.groups if group.name == harmed.name)
+    gap = points(average.value - harmed.value).lstrip("+")
+    which = f"the worst of {count(n_candidates)} groups" if n_candidates > 1 else "the one group"
+    text = (
+        f"{method_label(baseline.method)} is right on {accuracy_phrase(harmed)} of {quoted(harmed.name)}, "
+        f"{which} that the cue misleads ({count(n_train)} training images), against "
+        f"{accuracy_phrase(average)} on average: a gap of {gap} points."
+    )
+    if expected is not None and math.isfinite(expected):
+        text += (
+            f" If all groups were equally good, chance alone would put the worst near {percent(expected)}."
+        )
+    if baseline.test.worst_group.name != harmed.name:
+        text += f" The lowest accuracy of all is in {quoted(baseline.test.worst_group.name)}."
+    return text
+
+
+def _worst_text(baseline: EvaluationResult, worst: GroupEstimate) -> str:
+    return (
+        f"{method_label(baseline.method)} is right on {accuracy_phrase(worst)} of {quoted(worst.name)}, "
+        f"its worst group, against {accuracy_phrase(baseline.test.average)} on average."
+    )

@@ -1,0 +1,221 @@
+"""Choices of layout for the templates: what is listed, in which order, on which axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from pipeline.core.results import (
+    GroupAttribution,
+    GroupEstimate,
+    ImageIssue,
+    Intervention,
+)
+from pipeline.report import charts, wording
+from pipeline.report.pictures import (
+    HARMFUL_SHOWN,
+    INFLUENCES_SHOWN,
+    ODD_SHOWN,
+    SETS_SHOWN,
+    TWINS_SHOWN,
+    Pictures,
+    examples_shown,
+)
+from pipeline.report.records import ReportSummary
+
+MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
+
+
+@dataclass
+class View:
+    """Choices of layout: what is listed, in which order, on which axis."""
+
+    s: ReportSummary
+    pictures: Pictures
+    _anchored: set[int] = field(default_factory=set)
+
+    def anchor(self, image: int) -> Markup:
+        """` id="image-7"` at an image's first appearance, nothing after: ids are unique."""
+        if image in self._anchored:
+            return Markup("")
+        self._anchored.add(image)
+        return Markup(' id="image-{}"').format(image)
+
+    def group_name(self, group: int) -> str:
+        names = self.s.dataset.groups
+        return names[group].name if 0 <= group < len(names) else f"group {group}"
+
+    def class_name(self, label: int) -> str:
+        classes = self.s.dataset.classes
+        return classes[label] if 0 <= label < len(classes) else f"class {label}"
+
+    @property
+    def origin(self) -> str:
+        """annotated, derived or none: where the groups' attribute comes from."""
+        attributes = self.s.dataset.attributes
+        return attributes[0].origin if attributes else "none"
+
+    @property
+    def group_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:
+        """Group index and its accuracy per method, the baseline's worst first, too-few-images last."""
+        by_method = {m: {g.name: g for g in method.test.groups} for m, method in self.s.methods.items()}
+        rows = [
+            (i, {m: found[group.name] for m, found in by_method.items() if group.name in found})
+            for i, group in enumerate(self.s.dataset.groups)
+        ]
+        first = next(iter(self.s.methods), "")
+
+        def order(row: tuple[int, dict[str, GroupEstimate]]) -> tuple[bool, float]:
+            known = row[1].get(first)
+            return (known is None or not known.sufficient, known.value if known else 0.0)
+
+        return sorted(rows, key=order)
+
+    @property
+    def accuracy_scale(self) -> charts.Scale:
+        methods = self.s.methods.values()
+        return charts.accuracy_scale(
+            [g for m in methods for g in m.test.groups if g.sufficient] + [m.test.average for m in methods]
+        )
+
+    @property
+    def reliance_scale(self) -> charts.Scale:
+        found = [i for m in self.s.methods.values() for i in m.interventions]
+        return charts.change_scale(
+            [i.accuracy_change for i in found] + [i.worst_group_change for i in found if i.worst_group_change]
+        )
+
+    @property
+    def interventions(self) -> list[Intervention]:
+        """Each intervention once, in the order they were run."""
+        found: dict[str, Intervention] = {}
+        for method in self.s.methods.values():
+            for intervention in method.interventions:
+                found.setdefault(intervention.name, intervention)
+        return list(found.values())
+
+    def by_method(self, intervention: str) -> list[tuple[str, Intervention]]:
+        """The methods that ran an intervention, with what it did to each."""
+        return [
+            (m, i)
+            for m, method in self.s.methods.items()
+            for i in method.interventions
+            if i.name == intervention
+        ]
+
+    def position(self, method: str) -> int:
+        """Index of a method, which decides its color and mark."""
+        names = list(self.s.methods)
+        return names.index(method) if method in names else len(names)
+
+    def in_group(
+        self, intervention: Intervention, group: str
+    ) -> tuple[GroupEstimate | None, GroupEstimate | None]:
+        """Accuracy change and flip rate of one group."""
+        change = next((g for g in intervention.group_changes if g.name == group), None)
+        flips = next((g for g in intervention.groups if g.name == group), None)
+        return change, flips
+
+    @property
+    def any_sensitivity(self) -> bool:
+        return any(m.foreground_sensitivity for m in self.s.methods.values())
+
+    @property
+    def any_agreement(self) -> bool:
+        return any(m.color_agreement for m in self.s.methods.values())
+
+    @property
+    def any_sanity(self) -> bool:
+        return any(cam.sanity for cam in self.s.gradcam.values())
+
+    @property
+    def region_list(self) -> str:
+        words = {"ring": "border ring", "whole": "whole image"}
+        return wording.join_names([f"the {words.get(region, region)}" for region in self.s.color.regions])
+
+    def color_examples(self, class_name: str) -> list[tuple[str, list[int]]]:
+        """Titles and ids of the images whose class color tells best and worst."""
+        found = next((e for e in self.s.color.examples if e.class_name == class_name), None)
+        if found is None:
+            return []
+        n = examples_shown(len(self.s.color.examples))
+        shown = [("Most typical", found.typical[:n]), ("Least typical", found.atypical[:n])]
+        return [(title, ids) for title, ids in shown if ids]
+
+    def most_affected(self, issue: ImageIssue) -> GroupEstimate | None:
+        """The group with the largest share of an issue, None where no image has it."""
+        known = [group for group in issue.groups if group.n and group.sufficient]
+        worst = max(known, key=lambda group: group.value, default=None)
+        return worst if worst and worst.value > 0 else None
+
+    @property
+    def hygiene_alpha(self) -> float:
+        return self.s.thresholds.alpha
+
+    @property
+    def gain_scale(self) -> charts.Scale:
+        found = self.s.comparisons
+        return charts.change_scale([c.gain for c in found] + [c.worst_group_gain for c in found])
+
+    @property
+    def curve_groups(self) -> list[str]:
+        """Groups drawn in the learning curves: all in order, or the worst where there are many."""
+        groups = [group.name for group in self.s.dataset.groups]
+        if len(groups) <= charts.MAX_CURVES:
+            return groups
+        return [groups[i] for i, _ in self.group_rows[: charts.MAX_CURVES]]
+
+    def curves(self, method: str) -> Markup | None:
+        """The learning curves of one method as SVG; its text is numbers and fixed words only."""
+        training = self.s.methods[method].training
+        if training is None or training.curves is None:
+            return None
+        position = list(self.s.methods).index(method)
+        return Markup(charts.draw_learning_curves(training.curves, self.curve_groups, f"curves{position}"))
+
+    def dash(self, i: int) -> str:
+        """`stroke-dasharray` of the i-th learning curve."""
+        return " ".join(map(str, charts.DASHES[i])) or "none"
+
+    def shows_matrix(self) -> bool:
+        return len(self.s.dataset.groups) <= MATRIX_GROUPS
+
+    def cells(self, method: str) -> dict[tuple[str, str], GroupAttribution]:
+        """(train group, test group) -> mean score."""
+        return {(c.train_group, c.test_group): c for c in self.s.attribution[method].groups}
+
+    def largest_score(self, method: str) -> float:
+        return max((abs(c.value) for c in self.s.attribution[method].groups), default=0.0)
+
+    def heat(self, value: float, largest: float) -> int:
+        return charts.heat_percent(value, largest)
+
+    def extremes_on_worst(self, method: str, n: int = 6) -> list[GroupAttribution]:
+        """The train groups that hurt and help the worst test group most, from hurtful to helpful."""
+        worst = self.s.harmed_group or (
+            self.s.methods[method].test.worst_group if method in self.s.methods else None
+        )
+        cells = [c for c in self.s.attribution[method].groups if worst and c.test_group == worst.name]
+        ranked = sorted(cells, key=lambda c: c.value)
+        return ranked if len(ranked) <= 2 * n else ranked[:n] + ranked[-n:]
+
+    @property
+    def influences_shown(self) -> int:
+        return INFLUENCES_SHOWN
+
+    @property
+    def harmful_shown(self) -> int:
+        return HARMFUL_SHOWN
+
+    @property
+    def sets_shown(self) -> int:
+        return SETS_SHOWN
+
+    @property
+    def twins_shown(self) -> int:
+        return TWINS_SHOWN
+
+    @property
+    def odd_shown(self) -> int:
+        return ODD_SHOWN

@@ -1,0 +1,48 @@
+"""Stage `hygiene`: are the images themselves in order?"""
+
+from __future__ import annotations
+
+import logging
+
+from pipeline.artifacts.datasets import load_info, load_split, map_array
+from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.paths import color_dir, dataset_dir
+from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.audit.hygiene import analyze_hygiene
+from pipeline.core.results import HygieneResult
+from pipeline.core.types import SPLIT_NAMES
+from pipeline.stages.params_file import read_params
+from pipeline.stages.running import exclusive
+from pipeline.stages.tables import metrics_json
+
+_log = logging.getLogger(__name__)
+
+
+def run(dataset: str) -> None:
+    settings = read_params().dataset(dataset).hygiene
+    folder, out = dataset_dir(dataset), color_dir(dataset)
+    with exclusive("hygiene", dataset, outputs=[out / "hygiene.json", out / "hygiene_metrics.json"]):
+        result = analyze_hygiene(
+            map_array(folder / "images.npy"),
+            [load_split(folder, name) for name in SPLIT_NAMES],
+            load_info(folder),
+            settings,
+            make_provenance(settings_hash(settings), [settings.seed]),
+        )
+        save_artifact(out / "hygiene.json", result)
+        write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result)))
+    _log.info(
+        "%s: %s; %s",
+        dataset,
+        ", ".join(f"{d.n_sets} sets of {d.kind} duplicates ({d.n_leaking} leak)" for d in result.duplicates),
+        ", ".join(f"{issue.n} {issue.name.replace('_', '-')}" for issue in result.issues),
+    )
+
+
+def _metrics(result: HygieneResult) -> dict[str, float | int | None]:
+    found: dict[str, float | int | None] = {}
+    for duplicates in result.duplicates:
+        found[f"{duplicates.kind}_sets"] = duplicates.n_sets
+        found[f"{duplicates.kind}_leaking"] = duplicates.leaking.value
+        found[f"{duplicates.kind}_conflicting"] = duplicates.n_conflicting
+    return found | {issue.name: issue.share.value for issue in result.issues}

@@ -1,0 +1,132 @@
+"""Planted copies are found, pictures that only look alike are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.audit.duplicates import digests, find_duplicates, join_splits
+from pipeline.core.errors import InputError
+from pipeline.core.results import DuplicateSummary
+from pipeline.core.types import Int64Array, UInt8Array
+from pipeline.metrics.near_duplicates import Pairs, find_near_duplicates
+from tests.hygiene_fixtures import CHANGES, SETTINGS, crops, dataset, jpeg
+
+ORIGINALS = crops(60)
+
+
+def pairs_of(images: UInt8Array, *, chunk: int = 4096) -> set[tuple[int, int]]:
+    found: Pairs = find_near_duplicates(images, np.arange(len(images)), min_similarity=0.88, chunk=chunk)
+    return set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+
+
+def summaries(images: UInt8Array, labels: Int64Array, sizes: tuple[int, int, int]) -> list[DuplicateSummary]:
+    packed, splits, _ = dataset(images, labels, sizes)
+    return find_duplicates(join_splits(packed, splits), SETTINGS)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_found(change: str) -> None:
+    copies = np.stack([CHANGES[change](image) for image in ORIGINALS])
+    found = pairs_of(np.concatenate([ORIGINALS, copies]))
+    expected = {(i, i + 60) for i in range(60)}
+    assert len(found & expected) >= 57  # 95 %
+    assert len(found - expected) <= 2
+
+
+def test_different_crops_are_not_duplicates() -> None:
+    assert pairs_of(crops(150, size=64)) == set()
+
+
+def test_noise_and_flat_images_are_not_duplicates() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (200, 32, 32, 3)).astype(np.uint8)
+    flat = np.repeat(rng.integers(0, 256, (200, 1, 1, 3)).astype(np.uint8), 32, axis=1).repeat(32, axis=2)
+    assert pairs_of(np.concatenate([noise, flat])) == set()
+
+
+def test_one_layout_with_other_details_is_not_a_duplicate() -> None:
+    """Skies over meadows: half blue, half green, each with its own texture."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((50, 32, 32, 3))
+    images[:, :16] = (120, 160, 220)
+    images[:, 16:] = (70, 120, 50)
+    images += rng.normal(0, 12, images.shape)
+    assert pairs_of(np.clip(images, 0, 255).astype(np.uint8)) == set()
+
+
+def test_an_object_of_its_own_on_a_shared_background_is_not_a_duplicate() -> None:
+    images = np.repeat(ORIGINALS[:1], 12, axis=0).copy()
+    rng = np.random.default_rng(0)
+    for i, image in enumerate(images):
+        y, x = divmod(i, 4)
+        image[2 + 9 * y : 11 + 9 * y, 7 * x : 7 * x + 9] = rng.integers(0, 256, 3)
+    assert len(pairs_of(images)) <= 3
+
+
+@pytest.mark.parametrize("side", [8, 48, 96])
+def test_other_image_sizes(side: int) -> None:
+    originals = crops(20, side=side)
+    copies = np.stack([jpeg(image, 90) for image in originals])
+    found = pairs_of(np.concatenate([originals, copies]))
+    assert len(found & {(i, i + 20) for i in range(20)}) >= 16
+    assert len(found) <= 24
+
+
+def test_the_order_of_images_and_the_chunk_do_not_matter() -> None:
+    images = np.concatenate([ORIGINALS[:30], np.stack([jpeg(i) for i in ORIGINALS[:10]])])
+    order = np.random.default_rng(1).permutation(len(images))
+    shuffled = {tuple(sorted((int(order[i]), int(order[j])))) for i, j in pairs_of(images[order])}
+    assert shuffled == pairs_of(images) == pairs_of(images, chunk=7)
+
+
+def test_leaks_and_contradicting_labels_are_counted() -> None:
+    images = np.concatenate([ORIGINALS[:40], ORIGINALS[:3], np.stack([jpeg(i) for i in ORIGINALS[10:14]])])
+    labels = np.zeros(47, np.int64)
+    labels[[40, 43]] = 1  # one exact copy and one near copy in test are labelled otherwise
+    exact, near = summaries(images, labels, (38, 2, 7))
+    assert (exact.n_sets, exact.n_images, exact.n_leaking, exact.n_conflicting) == (3, 6, 3, 1)
+    assert exact.leaking.value == pytest.approx(3 / 7)
+    assert exact.leaking.low < 3 / 7 < exact.leaking.high
+    assert (near.n_sets, near.n_leaking, near.n_conflicting) == (4, 4, 1)
+    assert exact.examples[0].ids == [0, 40]
+    assert exact.examples[0].labels == [0, 1]
+    assert exact.examples[0].splits == ["train", "test"]
+    assert near.examples[0].ids == [10, 43]
+    assert 0.88 <= near.examples[0].similarity < 1
+
+
+def test_copies_within_train_do_not_leak() -> None:
+    images = np.concatenate([ORIGINALS[:20], ORIGINALS[:5]])
+    exact, near = summaries(images, np.zeros(25, np.int64), (25, 0, 0))
+    assert (exact.n_sets, exact.n_leaking, exact.leaking.n) == (5, 0, 0)
+    assert near.n_sets == 0
+
+
+def test_all_images_identical_are_one_exact_set() -> None:
+    images = np.repeat(ORIGINALS[:1], 30, axis=0)
+    exact, near = summaries(images, np.zeros(30, np.int64), (20, 5, 5))
+    assert (exact.n_sets, exact.n_images, exact.n_leaking) == (1, 30, 5)
+    assert near.n_sets == 0
+
+
+def test_a_copy_of_a_near_twin_belongs_to_the_set() -> None:
+    images = np.stack([ORIGINALS[0], jpeg(ORIGINALS[0]), ORIGINALS[0], ORIGINALS[5]])
+    exact, near = summaries(images, np.zeros(4, np.int64), (2, 0, 2))
+    assert (exact.n_sets, exact.n_leaking) == (1, 1)
+    assert near.examples[0].ids == [0, 1, 2]
+
+
+def test_fingerprints_tell_pixels_apart() -> None:
+    images = ORIGINALS[:3].copy()
+    images[2] = images[0]
+    images[1] = images[0]
+    images[1, 31, 31, 2] ^= 1
+    a, b, c = digests(images).tolist()
+    assert a == c != b
+
+
+def test_splits_that_do_not_cover_the_images_are_refused() -> None:
+    packed, splits, _ = dataset(ORIGINALS[:10], np.zeros(10, np.int64), (6, 2, 2))
+    with pytest.raises(InputError, match="dvc repro"):
+        join_splits(packed, splits[:2])

@@ -1,0 +1,66 @@
+"""Reliance of a method beside the baseline's: direction, correction and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.report.evidence import Thresholds
+from pipeline.report.reliance import RelianceDifference, compare_reliance
+from pipeline.report.summary import ReportInputs, build_summary
+from tests.report_fixtures import around, photo_birds, plain_hundred
+
+
+def compared(inputs: ReportInputs) -> dict[tuple[str, str], RelianceDifference]:
+    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="erm", limits=limits)
+    return {(row.kind, row.what): row for row in rows}
+
+
+def test_a_method_that_flips_less_and_keeps_more_accuracy_relies_less() -> None:
+    rows = compared(photo_birds())
+    swap = rows["accuracy_change", "Swapping the background: accuracy"]
+    assert swap.difference.value == pytest.approx(0.8 * (0.22 - 0.08))
+    assert swap.verdict == "less"
+    flips = rows["flip_excess", "Swapping the background: flips beyond the control"]
+    assert flips.before.value == pytest.approx(0.22)
+    assert flips.after.value == pytest.approx(0.08)
+    assert flips.difference.value == pytest.approx(0.14)
+    assert flips.verdict == "less"
+    assert rows["foreground_sensitivity", "Object or background"].verdict == "less"
+
+
+def test_equal_methods_show_no_difference() -> None:
+    rows = compared(photo_birds(planted=False))
+    assert {row.verdict for row in rows.values()} == {"not shown"}
+
+
+def test_the_turned_comparison_relies_more() -> None:
+    inputs = photo_birds()
+    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="group_dro", limits=limits)
+    assert {r.verdict for r in rows if "Swapping" in r.what} == {"more"}
+
+
+def test_shape_and_object_are_left_out() -> None:
+    assert not any("patches" in what or "Removing the object" in what for _, what in compared(photo_birds()))
+
+
+def test_intervals_hold_for_all_measures_at_once() -> None:
+    inputs = photo_birds()
+    rows = compared(inputs)
+    row = rows["foreground_sensitivity", "Object or background"]
+    alone = (0.1**2 + 0.1**2) ** 0.5  # Newcombe of two halves of 0.1
+    assert row.difference.value - row.difference.low > 1.2 * alone
+    assert len(rows) == 6
+
+
+def test_one_method_has_nothing_beside_it() -> None:
+    assert build_summary(plain_hundred()).reliance == []
+
+
+def test_measures_that_only_one_method_has_are_left_out() -> None:
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"].model_copy(update={"foreground_sensitivity": None})
+    inputs.evaluations["erm"] = erm  # type: ignore[index]
+    assert ("foreground_sensitivity", "Object or background") not in compared(inputs)
+    assert around(0, 1, 1).n == 1
