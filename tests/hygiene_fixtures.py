@@ -12,7 +12,7 @@ from pipeline.core.results import AttributeInfo, DatasetInfo, GroupInfo, Provena
 from pipeline.core.settings import HygieneSettings
 from pipeline.core.types import Int64Array, Split, SplitName, UInt8Array
 
-SETTINGS = HygieneSettings(near_duplicates=True, min_similarity=0.88, examples=12, alpha=0.05, seed=0)
+SETTINGS = HygieneSettings(near_duplicates=True, min_similarity=0.7, examples=12, alpha=0.05, seed=0)
 
 
 def crops(n: int, *, size: int = 96, side: int = 32, seed: int = 0) -> UInt8Array:
@@ -42,19 +42,29 @@ def jpeg(image: UInt8Array, quality: int = 85) -> UInt8Array:
 
 
 def scaled(image: UInt8Array, factor: float) -> UInt8Array:
-    return np.clip(image * factor, 0, 255).astype(np.uint8)
+    changed: UInt8Array = np.clip(image * factor, 0, 255).astype(np.uint8)
+    return changed
 
 
-def shifted(image: UInt8Array) -> UInt8Array:
-    """One pixel to the right and down; the rim is repeated."""
-    return np.pad(image, ((1, 0), (1, 0), (0, 0)), mode="edge")[:-1, :-1]
+def shifted(image: UInt8Array, *, down: int, right: int) -> UInt8Array:
+    """Moved by some pixels; the rim is repeated."""
+    padded = np.pad(image, ((down, 0), (right, 0), (0, 0)), mode="edge")
+    return padded[: image.shape[0], : image.shape[1]]
+
+
+def cropped(image: UInt8Array) -> UInt8Array:
+    """Without its rim of one pixel, at the old size."""
+    side = image.shape[0]
+    return np.asarray(cv2.resize(image[1:-1, 1:-1], (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 CHANGES: dict[str, Callable[[UInt8Array], UInt8Array]] = {
     "jpeg": jpeg,
     "brighter": lambda image: scaled(image, 1.1),
     "darker": lambda image: scaled(image, 0.9),
-    "shifted": shifted,
+    "shifted by 1": lambda image: shifted(image, down=1, right=1),
+    "shifted by 2": lambda image: shifted(image, down=0, right=2),
+    "cropped": cropped,
     "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
 }
 

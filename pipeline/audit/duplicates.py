@@ -22,6 +22,7 @@ from pipeline.metrics.intervals import wilson
 from pipeline.metrics.near_duplicates import Pairs, find_near_duplicates
 
 Kind = Literal["exact", "near"]
+MIN_SIDE = 16  # pixels; smaller images of different pictures are as alike as copies
 
 
 class Everything(NamedTuple):
@@ -58,20 +59,23 @@ def join_splits(images_NHW3: UInt8Array, splits: Sequence[Split]) -> Everything:
 
 
 def find_duplicates(data: Everything, settings: HygieneSettings) -> list[DuplicateSummary]:
-    """Exact duplicates, and near ones among the images that are left when copies count once."""
+    """Exact duplicates, and near ones among the images that are left when copies count once.
+
+    Images of less than `MIN_SIDE` pixels are too small to tell near duplicates; they have no such entry.
+    """
     digest_N = digests(data.images)
     _, first_N, inverse_N = np.unique(digest_N, return_index=True, return_inverse=True)
     original_N = first_N[inverse_N].astype(np.int64)  # the first image with the same pixels
     copies = np.flatnonzero(original_N != np.arange(len(original_N)))
     exact = Pairs(original_N[copies], copies, np.ones(len(copies), np.float32))
     found = [_summarize("exact", "every pixel is the same", data, exact, settings)]
-    if settings.near_duplicates:
+    if settings.near_duplicates and min(data.images.shape[1:3]) >= MIN_SIDE:
         rows = np.unique(original_N)
         pairs = find_near_duplicates(data.images, rows, min_similarity=settings.min_similarity)
         near = Pairs(rows[pairs.first], rows[pairs.second], pairs.similarity)
         rule = (
-            "the same picture re-encoded, brightened, mirrored or moved by a little: similarity of at least "
-            f"{settings.min_similarity:g}"
+            "the same picture re-encoded, mirrored, a little brighter or darker, moved or cropped by a few "
+            f"percent: detail alike in every part, similarity at least {settings.min_similarity:g}"
         )
         found.append(_summarize("near", rule, data, _with_copies(near, exact), settings))
     return found

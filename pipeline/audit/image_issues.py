@@ -18,7 +18,7 @@ from pipeline.metrics.association import benjamini_hochberg, cramers_v
 from pipeline.metrics.image_quality import Quality, robust_z
 from pipeline.metrics.intervals import wilson
 
-DARK, BRIGHT = 0.25, 0.75  # luma, of 1
+DARK, BRIGHT = 0.25, 0.75  # of white
 GREY_SPREAD = 4.0  # of 255
 LOW_ENTROPY = 2.0  # bits, of 6
 BLUR_Z = -3.5  # robust standard deviations below the median sharpness
@@ -55,12 +55,12 @@ def _rules(quality: Quality) -> list[_Rule]:
     blur_N = np.nan_to_num(BLUR_Z - robust_z(quality.sharpness), nan=0.0)
     blurry = (
         f"Fine detail, relative to contrast, lies {-BLUR_Z:g} robust standard deviations or more below the "
-        "median of this dataset."
+        "median of this dataset; a plain sky counts as well."
     )
-    low = f"The grey levels hold less than {LOW_ENTROPY:g} of 6 bits: hardly anything to see."
+    low = f"The grey levels hold less than {LOW_ENTROPY:g} of 6 bits: most of the image is one shade."
     grey = f"Red, green and blue differ by less than {GREY_SPREAD:g} of 255 on average."
     dark, bright = (
-        f"95 % of the pixels are {word} than {limit:g} of white."
+        f"95 % of the pixels are {word} than {limit:g} of white in every channel."
         for word, limit in (("darker", DARK), ("brighter", BRIGHT))
     )
     return [

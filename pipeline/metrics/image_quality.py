@@ -10,6 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from pipeline.core.progress import track
 from pipeline.core.types import Float32Array, Float64Array, UInt8Array
 
 LEVELS = 64  # of luma, for the entropy
@@ -19,8 +20,8 @@ _CHUNK_PIXELS = 1 << 20
 class Quality(NamedTuple):
     """One number per image each, N."""
 
-    dark_limit: Float32Array  # luma that 95 % of the pixels stay below, 0..1
-    bright_limit: Float32Array  # luma that 95 % of the pixels stay above, 0..1
+    dark_limit: Float32Array  # what all channels of 95 % of the pixels stay below, 0..1
+    bright_limit: Float32Array  # what all channels of 95 % of the pixels stay above, 0..1
     spread: Float32Array  # mean difference of the largest and smallest channel, 0..255
     entropy: Float32Array  # of luma in 64 levels, bits: 0 flat, 6 all levels alike
     sharpness: Float32Array  # log of the Laplacian's variance over the luma's; NaN where luma is flat
@@ -34,7 +35,10 @@ def measure_quality(images_NHW3: UInt8Array) -> Quality:
     """
     n_pixels = int(np.prod(images_NHW3.shape[1:3]))
     step = max(1, _CHUNK_PIXELS // max(n_pixels, 1))
-    chunks = [_measure(np.asarray(images_NHW3[i : i + step])) for i in range(0, len(images_NHW3), step)]
+    starts = range(0, len(images_NHW3), step)
+    chunks = [
+        _measure(np.asarray(images_NHW3[i : i + step])) for i in track(starts, "image quality", "chunks")
+    ]
     if not chunks:
         return Quality(*(np.zeros(0, np.float32) for _ in Quality._fields))
     return Quality(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
@@ -59,13 +63,16 @@ def _measure(images_nHW3: UInt8Array) -> Quality:
     strip = np.ascontiguousarray(images_nHW3).reshape(n * height, width, 3)
     luma_nHW = np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY), np.uint8).reshape(n, height, width)
     luma_nP = luma_nHW.reshape(n, -1)
+    # A saturated blue has little luma and is not dark, a yellow has much and is not washed out.
+    red, green, blue = (images_nHW3[..., channel].reshape(n, -1) for channel in range(3))
+    most_nP = np.maximum(np.maximum(red, green), blue)
+    least_nP = np.minimum(np.minimum(red, green), blue)
+    spread_n = (most_nP - least_nP).mean(axis=1)
     last = luma_nP.shape[1] - 1
     low, high = int(0.05 * last), int(np.ceil(0.95 * last))
-    ordered_nP = np.partition(luma_nP, (low, high), axis=1)
-    spread_n = (images_nHW3.max(axis=3).astype(np.float32) - images_nHW3.min(axis=3)).mean(axis=(1, 2))
     return Quality(
-        dark_limit=(ordered_nP[:, high] / 255).astype(np.float32),
-        bright_limit=(ordered_nP[:, low] / 255).astype(np.float32),
+        dark_limit=(np.partition(most_nP, high, axis=1)[:, high] / 255).astype(np.float32),
+        bright_limit=(np.partition(least_nP, low, axis=1)[:, low] / 255).astype(np.float32),
         spread=spread_n.astype(np.float32),
         entropy=_entropy(luma_nP),
         sharpness=_sharpness(luma_nHW),

@@ -18,7 +18,9 @@ from pipeline.metrics.intervals import widen
 from pipeline.report.evidence import Status, Thresholds, difference, judge_effect, negate
 from pipeline.report.wording import intervention_label
 
-Kind = Literal["accuracy_change", "flip_excess", "foreground_sensitivity", "energy_in_mask", "pointing"]
+Kind = Literal[
+    "accuracy_change", "flip_excess", "object_removed", "foreground_sensitivity", "energy_in_mask", "pointing"
+]
 
 
 class RelianceDifference(Record):
@@ -93,7 +95,8 @@ def compare_reliance(
 ) -> list[RelianceDifference]:
     """Every method's reliance on color and background beside the baseline's.
 
-    Shape and the object itself are left out: relying on them is what a model should do. Intervals are
+    Shape is left out, and losing more accuracy without the object counts as less reliance on the cue:
+    relying on these is what a model should do. Intervals are
     those of two independent measurements (Newcombe), which is conservative because both methods see
     the same images.
     """
@@ -141,6 +144,9 @@ def _measures(
 ) -> Sequence[Measure]:
     evaluation, found = evaluations[method], list[Measure]()
     for intervention in evaluation.interventions:
+        if intervention.family == "object":
+            what = f"{intervention_label(intervention.name)}: accuracy"
+            found.append(("object_removed", what, intervention.accuracy_change, False))
         if intervention.family not in ("color", "background"):
             continue
         what = f"{intervention_label(intervention.name)}: accuracy"

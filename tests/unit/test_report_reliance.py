@@ -7,7 +7,7 @@ import pytest
 from pipeline.report.evidence import Thresholds
 from pipeline.report.reliance import RelianceDifference, compare_reliance
 from pipeline.report.summary import ReportInputs, build_summary
-from tests.report_fixtures import around, photo_birds, plain_hundred
+from tests.report_fixtures import around, intervention, photo_birds, plain_hundred
 
 
 def compared(inputs: ReportInputs) -> dict[tuple[str, str], RelianceDifference]:
@@ -41,8 +41,19 @@ def test_the_turned_comparison_relies_more() -> None:
     assert {r.verdict for r in rows if "Swapping" in r.what} == {"more"}
 
 
-def test_shape_and_object_are_left_out() -> None:
-    assert not any("patches" in what or "Removing the object" in what for _, what in compared(photo_birds()))
+def test_shape_is_left_out_and_using_the_object_is_less_reliance_on_the_cue() -> None:
+    inputs = photo_birds()
+    assert not any("patches" in what for _, what in compared(inputs))
+    for method, change in (("erm", -0.02), ("group_dro", -0.30)):
+        evaluation = inputs.evaluations[method]
+        removal = intervention("foreground_removal", "object", inputs.info.groups, change=change, flips=0.3)
+        interventions = [*evaluation.interventions, removal]
+        inputs.evaluations[method] = evaluation.model_copy(  # type: ignore[index]
+            update={"interventions": interventions}
+        )
+    row = compared(inputs)["object_removed", "Removing the object: accuracy"]
+    assert row.difference.value == pytest.approx(0.28)
+    assert row.verdict == "less"
 
 
 def test_intervals_hold_for_all_measures_at_once() -> None:

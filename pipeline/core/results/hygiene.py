@@ -13,7 +13,7 @@ class DuplicateSet(Record):
     ids: list[int]
     splits: list[str]
     labels: list[int]
-    similarity: float  # least similarity to the set's first image, 1 = identical
+    similarity: float  # the weakest of the links that join the set, 1 = identical
 
 
 class DuplicateSummary(Record):
