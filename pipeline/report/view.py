@@ -82,9 +82,7 @@ class View:
     @property
     def reliance_scale(self) -> charts.Scale:
         found = [i for m in self.s.methods.values() for i in m.interventions]
-        return charts.change_scale(
-            [i.accuracy_change for i in found] + [i.worst_group_change for i in found if i.worst_group_change]
-        )
+        return charts.change_scale([i.accuracy_change for i in found])
 
     @property
     def interventions(self) -> list[Intervention]:
