@@ -11,12 +11,15 @@ from pipeline.core.results import (
     EvaluationResult,
     GradcamResult,
     GroupEstimate,
+    Intervention,
     LabelColor,
     Record,
 )
 from pipeline.metrics.intervals import widen
 from pipeline.report.evidence import Status, Thresholds, difference, judge_effect, negate
 from pipeline.report.wording import intervention_label
+
+MIN_ACCURACY = 0.01  # before a change; below it there is nothing to lose
 
 Kind = Literal[
     "accuracy_change", "flip_excess", "object_removed", "foreground_sensitivity", "energy_in_mask", "pointing"
@@ -139,18 +142,34 @@ def _compare(
     )
 
 
+def _relative_change(intervention: Intervention) -> Estimate | None:
+    """The change of accuracy as a share of the accuracy that the change started from.
+
+    A weaker model has less to lose: in points it would seem to rely on everything less. None where
+    there was nothing to lose.
+    """
+    change = intervention.accuracy_change
+    before = intervention.accuracy.value - change.value
+    if before < MIN_ACCURACY:
+        return None
+    return Estimate(
+        value=change.value / before, low=change.low / before, high=change.high / before, n=change.n
+    )
+
+
 def _measures(
     evaluations: Mapping[str, EvaluationResult], gradcams: Mapping[str, GradcamResult], method: str
 ) -> Sequence[Measure]:
     evaluation, found = evaluations[method], list[Measure]()
     for intervention in evaluation.interventions:
-        if intervention.family == "object":
-            what = f"{intervention_label(intervention.name)}: accuracy"
-            found.append(("object_removed", what, intervention.accuracy_change, False))
+        change = _relative_change(intervention)
+        what = f"{intervention_label(intervention.name)}: change in % of its accuracy"
+        if intervention.family == "object" and change:
+            found.append(("object_removed", what, change, False))
         if intervention.family not in ("color", "background"):
             continue
-        what = f"{intervention_label(intervention.name)}: accuracy"
-        found.append(("accuracy_change", what, intervention.accuracy_change, True))
+        if change:
+            found.append(("accuracy_change", what, change, True))
         if intervention.flip_rate_control is not None:
             excess = difference(intervention.flip_rate, intervention.flip_rate_control)
             what = f"{intervention_label(intervention.name)}: flips beyond the control"

@@ -96,11 +96,18 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     )
     ladder = statuses(rungs)
     if ladder["harmful"] == "yes":
-        return _harm_headline(model, cue, gap, ladder) + _fix_clause(case, ladder) + "."
+        return _harm_headline(case, (model, cue), gap, ladder) + _fix_clause(case, ladder) + "."
     return _no_harm_headline(model, cue, ladder) + f": {gap}."
 
 
-def _harm_headline(model: str, cue: str, gap: str, ladder: Ladder) -> str:
+def _harm_headline(case: Case, names: tuple[str, str], gap: str, ladder: Ladder) -> str:
+    """What was changed and what forms the groups are the same cue only where the attribute was swapped."""
+    model, cue = names
+    attribute = case.info.attributes[0].name.replace("_", " ")
+    if ladder["used"] == "yes" and cue == "color":
+        return (
+            f"{model} relies on color, and does worse where {quoted(attribute)} points the wrong way: {gap}"
+        )
     if ladder["used"] == "yes":
         return f"{model} relies on {cue} and a group pays for it: {gap}"
     doubt = {

@@ -18,8 +18,8 @@ def compared(inputs: ReportInputs) -> dict[tuple[str, str], RelianceDifference]:
 
 def test_a_method_that_flips_less_and_keeps_more_accuracy_relies_less() -> None:
     rows = compared(photo_birds())
-    swap = rows["accuracy_change", "Swapping the background: accuracy"]
-    assert swap.difference.value == pytest.approx(0.8 * (0.22 - 0.08))
+    swap = rows["accuracy_change", "Swapping the background: change in % of its accuracy"]
+    assert swap.difference.value == pytest.approx(0.8 * (0.22 - 0.08) / 0.9)  # from an accuracy of 0.9
     assert swap.verdict == "less"
     flips = rows["flip_excess", "Swapping the background: flips beyond the control"]
     assert flips.before.value == pytest.approx(0.22)
@@ -51,8 +51,8 @@ def test_shape_is_left_out_and_using_the_object_is_less_reliance_on_the_cue() ->
         inputs.evaluations[method] = evaluation.model_copy(  # type: ignore[index]
             update={"interventions": interventions}
         )
-    row = compared(inputs)["object_removed", "Removing the object: accuracy"]
-    assert row.difference.value == pytest.approx(0.28)
+    row = compared(inputs)["object_removed", "Removing the object: change in % of its accuracy"]
+    assert row.difference.value == pytest.approx(0.28 / 0.9)
     assert row.verdict == "less"
 
 
@@ -75,3 +75,33 @@ def test_measures_that_only_one_method_has_are_left_out() -> None:
     inputs.evaluations["erm"] = erm  # type: ignore[index]
     assert ("foreground_sensitivity", "Object or background") not in compared(inputs)
     assert around(0, 1, 1).n == 1
+
+
+def test_a_weaker_model_that_loses_the_same_share_does_not_rely_less() -> None:
+    inputs = photo_birds(planted=False)
+    for method, accuracy in (("erm", 0.8), ("group_dro", 0.4)):
+        evaluation = inputs.evaluations[method]
+        grey = evaluation.interventions[0].model_copy(
+            update={
+                "accuracy": around(accuracy * 0.5, 0.01, 5794),
+                "accuracy_change": around(-accuracy * 0.5, 0.01, 5794),
+            }
+        )
+        inputs.evaluations[method] = evaluation.model_copy(  # type: ignore[index]
+            update={"interventions": [grey]}
+        )
+    row = compared(inputs)["accuracy_change", "Removing color: change in % of its accuracy"]
+    assert row.before.value == row.after.value == pytest.approx(-0.5)
+    assert row.verdict == "not shown"
+
+
+def test_without_accuracy_there_is_nothing_to_lose() -> None:
+    inputs = photo_birds()
+    evaluation = inputs.evaluations["erm"]
+    grey = evaluation.interventions[0].model_copy(
+        update={"accuracy": around(0.0, 0.0, 50), "accuracy_change": around(0.0, 0.0, 50)}
+    )
+    inputs.evaluations["erm"] = evaluation.model_copy(  # type: ignore[index]
+        update={"interventions": [grey]}
+    )
+    assert not any(kind == "accuracy_change" for kind, _ in compared(inputs))
