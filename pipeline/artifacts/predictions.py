@@ -10,9 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Float64Array, Int64Array, Split
+
+_COLUMNS = ("id", "label", "group", "predicted")
 
 
 class ColorPredictions(NamedTuple):
@@ -20,6 +23,45 @@ class ColorPredictions(NamedTuple):
 
     predicted: Int64Array  # N, class
     p_true: Float64Array  # N, probability given to the image's label
+
+
+class ScoredPredictions(NamedTuple):
+    """A split's predictions with what they are compared with, as stored."""
+
+    seeds: list[int]
+    ids: Int64Array
+    labels: Int64Array
+    groups: Int64Array
+    predicted_SN: Int64Array
+
+
+def load_scored(path: Path, split_name: str) -> ScoredPredictions | None:
+    """The predictions of a split without its images; None where there is no such file or split.
+
+    Raises:
+        ArtifactError: the file is not a table of predictions, or its seeds saw different images.
+    """
+    if not path.exists():
+        return None
+    try:
+        table = pd.read_parquet(path, filters=[("split", "==", split_name)])
+        rows = [part for _, part in table.groupby("seed", sort=False)]
+        columns = {name: [part[name].to_numpy(np.int64) for part in rows] for name in _COLUMNS}
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise ArtifactError(
+            f"{path} is not a table of predictions ({error}). Run `dvc repro` again."
+        ) from None
+    if not rows:
+        return None
+    if any(not np.array_equal(ids, columns["id"][0]) for ids in columns["id"]):
+        raise ArtifactError(f"{path}: the seeds were scored on different images. Run `dvc repro` again.")
+    return ScoredPredictions(
+        seeds=[int(seed) for seed in table["seed"].unique()],
+        ids=columns["id"][0],
+        labels=columns["label"][0],
+        groups=columns["group"][0],
+        predicted_SN=np.stack(columns["predicted"]),
+    )
 
 
 def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:

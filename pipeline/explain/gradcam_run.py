@@ -152,9 +152,10 @@ def _measure_masks(
     energy_SN, null_SN = energy_in_masks(maps_SNhw, pulled_Nhw, masks_NHW.shape[1:])
     hits_SN, chance_SN = play_pointing(maps_SNhw, reach_masks(masks_NHW, rows, cells))
     by_chance = estimate_mean(chance_SN)
-    return _Masked(
-        energy_SN, null_SN, hits_SN, None if by_chance is None else by_chance.value, float(area_N.mean())
-    )
+    # of the images that energy is the mean of, so that the two shares compare
+    measured_N = ~np.isnan(energy_SN).all(axis=0)
+    area = float(area_N[measured_N].mean()) if measured_N.any() else float(area_N.mean())
+    return _Masked(energy_SN, null_SN, hits_SN, None if by_chance is None else by_chance.value, area)
 
 
 @dataclass(frozen=True)

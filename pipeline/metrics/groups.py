@@ -8,21 +8,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate, GroupEstimate, SeedResult, SplitMetrics
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.metrics.intervals import (
     MeanVariance,
+    SeedPool,
     accuracy_over_seeds,
     estimate_from_variance,
+    independent_difference,
     mean_variance,
     sidak_confidence,
 )
+from pipeline.metrics.seed_pool import pool_seeds
+from pipeline.metrics.shrinkage import effective_sizes, shrink_groups
+from pipeline.metrics.worst_group import correct_minimum, expected_minimum
 
 _CONFIDENCE = 0.95
-_MINIMUM_GRID = 4096  # steps of the integral of P(min > t): good to about 1e-4
 
 
 def split_metrics(
@@ -38,12 +41,13 @@ def split_metrics(
 ) -> SplitMetrics:
     """Average, adjusted average, group mean, worst group and every group of one split.
 
-    - adjusted average: group accuracies weighted with the groups' *training* counts (what some suites
+    - `adjusted_average`: group accuracies weighted with the groups' *training* counts (what some suites
       call "adjusted" is the unweighted mean of groups, here `group_mean`). Where no group of this
       split has training images it is the plain average.
-    - worst group: among groups with at least `min_test` images here and `min_val` validation images,
+    - `worst_group`: among groups with at least `min_test` images here and `min_val` validation images,
       or, where there is none, among all groups with images and then `sufficient=False`. Its interval
-      is simultaneous (Sidak) over the groups it was chosen from.
+      is simultaneous (Sidak) over the groups it was chosen from. `worst_group_corrected` is what
+      `worst_group.correct_minimum` makes of it; `gap` is the average minus that.
     - groups without images are left out of every average; in `groups` they have n = 0,
       `sufficient=False` and value 0 in the interval 0..1, that is: nothing is known. `per_seed` has 0.
 
@@ -63,16 +67,19 @@ def split_metrics(
     enough_G = (counts_G > 0) & (counts_G >= min_test) & (np.asarray(n_val) >= min_val)
     considered = np.flatnonzero(enough_G) if enough_G.any() else present
     columns = {int(g): correct_SN[:, groups_N == g] for g in present}
-    groups = [_group(columns.get(g), name, bool(enough_G[g])) for g, name in enumerate(group_names)]
+    pool = pool_seeds(list(columns.values()))
+    groups = [_group(columns.get(g), name, bool(enough_G[g]), pool) for g, name in enumerate(group_names)]
     worst = int(considered[np.argmin(accuracy_SG[:, considered].mean(axis=0))])
-    band = accuracy_over_seeds(columns[worst], sidak_confidence(len(considered), _CONFIDENCE))
+    band = accuracy_over_seeds(columns[worst], sidak_confidence(len(considered), _CONFIDENCE), pool)
+    average = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool)
+    corrected = _corrected_worst(columns, considered, worst, pool)
     train_weights_G = np.where(counts_G > 0, np.asarray(n_train, np.float64), 0.0)
     if train_weights_G.sum() == 0:
         train_weights_G = counts_G.astype(np.float64)
     return SplitMetrics(
-        average=accuracy_over_seeds(correct_SN, _CONFIDENCE),
-        adjusted_average=_weighted_average(columns, accuracy_SG, train_weights_G),
-        group_mean=_weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64)),
+        average=average,
+        adjusted_average=_weighted_average(columns, accuracy_SG, train_weights_G, pool),
+        group_mean=_weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64), pool),
         worst_group=GroupEstimate(
             **band.model_dump(), name=group_names[worst], sufficient=bool(enough_G[worst])
         ),
@@ -82,24 +89,34 @@ def split_metrics(
             for s, seed in enumerate(seeds)
         ],
         expected_worst_if_equal=_expected_worst(correct_SN, counts_G[considered], groups_N, considered),
+        worst_group_corrected=corrected,
+        gap=independent_difference(average, corrected) if corrected else None,
+        shrunk=shrink_groups(groups, {int(g): mean_variance(columns[int(g)]).total for g in present}),
     )
 
 
-def expected_minimum(accuracy: float, sizes: Sequence[float] | Float64Array) -> float:
-    """Expected lowest observed accuracy if every group's true accuracy were `accuracy`.
+def _corrected_worst(
+    columns: dict[int, BoolArray], considered: Int64Array, worst: int, pool: SeedPool | None
+) -> Estimate | None:
+    """`correct_minimum` over the considered groups, None for a single one.
 
-    The minimum of noisy numbers lies below all of them: 70 % in 60 groups of 166 images looks like
-    61.6 %. E[min] is the integral over t of the probability that every group is above t.
-
-    Args:
-        sizes: images per group (effective sizes are rounded).
+    The interval is the one that an accuracy of this height has with the images and seeds of the worst
+    group: in simulations it covers the true minimum in 91 to 97 % of splits, while the percentiles of
+    the bootstrap cover 50 to 93 %.
     """
-    sizes_U, repeats_U = np.unique(np.maximum(1, np.rint(np.asarray(sizes, np.float64))), return_counts=True)
-    t_T = (np.arange(_MINIMUM_GRID) + 0.5) / _MINIMUM_GRID
-    log_above_T = np.zeros(_MINIMUM_GRID)
-    for size, repeats in zip(sizes_U, repeats_U, strict=True):
-        log_above_T += repeats * stats.binom.logsf(np.floor(t_T * size), size, accuracy)
-    return float(np.exp(log_above_T).mean())
+    if len(considered) < 2:
+        return None
+    accuracy_G = np.array([columns[int(g)].mean() for g in considered])
+    counts_G = np.array([columns[int(g)].shape[1] for g in considered], np.float64)
+    total_G = np.array([mean_variance(columns[int(g)]).total for g in considered])
+    return estimate_from_variance(
+        correct_minimum(accuracy_G, effective_sizes(accuracy_G, counts_G, total_G)),
+        mean_variance(columns[worst]),
+        n=columns[worst].shape[1],
+        n_seeds=len(columns[worst]),
+        confidence=_CONFIDENCE,
+        pool=pool,
+    )
 
 
 def _expected_worst(
@@ -127,24 +144,27 @@ def _group_accuracies(correct_SN: BoolArray, groups_N: Int64Array, counts_G: Int
     return np.where(counts_G > 0, hits_SG / np.maximum(counts_G, 1), np.nan)
 
 
-def _group(correct_SN: BoolArray | None, name: str, sufficient: bool) -> GroupEstimate:
+def _group(correct_SN: BoolArray | None, name: str, sufficient: bool, pool: SeedPool | None) -> GroupEstimate:
     if correct_SN is None:
         return GroupEstimate(value=0.0, low=0.0, high=1.0, n=0, name=name, sufficient=False)
-    estimate = accuracy_over_seeds(correct_SN, _CONFIDENCE)
+    estimate = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool)
     return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
 
 
 def _weighted_average(
-    columns: dict[int, BoolArray], accuracy_SG: Float64Array, weights_G: Float64Array
+    columns: dict[int, BoolArray], accuracy_SG: Float64Array, weights_G: Float64Array, pool: SeedPool | None
 ) -> Estimate:
     """Weighted mean of group accuracies; interval by the delta method from the groups' variances."""
     shares_G = weights_G / weights_G.sum()
     used = [g for g in columns if shares_G[g] > 0]
     per_seed_S = accuracy_SG[:, used] @ shares_G[used]
     n_seeds = len(per_seed_S)
+    parts = [mean_variance(columns[g]) for g in used]
+    images_G = [_image_variance(columns[g], part) for g, part in zip(used, parts, strict=True)]
     variance = MeanVariance(
-        images=float(sum(shares_G[g] ** 2 * _image_variance(columns[g]) for g in used)),
+        images=float((shares_G[used] ** 2 * images_G).sum()),
         seeds=float(per_seed_S.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0,
+        residual=float((shares_G[used] ** 2 * [part.residual for part in parts]).sum()),
     )
     return estimate_from_variance(
         float(per_seed_S.mean()),
@@ -152,20 +172,20 @@ def _weighted_average(
         n=sum(columns[g].shape[1] for g in used),
         n_seeds=n_seeds,
         confidence=_CONFIDENCE,
+        pool=pool,
     )
 
 
-def _image_variance(correct_SN: BoolArray) -> float:
+def _image_variance(correct_SN: BoolArray, variance: MeanVariance) -> float:
     """Image variance of a group's mean; a group that is all right or all wrong is not known exactly.
 
     There the observed variance is 0, so the variance at Wilson's center (hits + 2)/(n + 4) is used.
     """
-    variance = mean_variance(correct_SN).images
-    if variance > 0:
-        return variance
-    n = correct_SN.shape[1]
-    p = (float(correct_SN.mean()) * n + 2) / (n + 4)
-    return float(p * (1 - p) / (n + 4))
+    p, n = float(correct_SN.mean()), correct_SN.shape[1]
+    if p not in (0.0, 1.0):
+        return variance.images
+    center = (p * n + 2) / (n + 4)
+    return float(center * (1 - center) / (n + 4))
 
 
 def _seed_result(

@@ -12,7 +12,7 @@ from scipy import stats
 
 from pipeline.core.results import Estimate
 from pipeline.core.types import Float64Array
-from pipeline.metrics.intervals import MeanVariance, estimate_from_variance, satterthwaite_df
+from pipeline.metrics.intervals import MeanVariance, estimate_from_variance, mean_variance, satterthwaite_df
 
 MIN_IMAGES = 10  # below it a mean over images is no evidence
 
@@ -45,13 +45,9 @@ def estimate_share(hits_SN: Float64Array) -> Estimate | None:
     hits_SN = without_empty(hits_SN)
     if hits_SN.size == 0:
         return None
-    per_image, per_model = np.nanmean(hits_SN, axis=0), np.nanmean(hits_SN, axis=1)
-    n, n_models = len(per_image), len(per_model)
-    variance = MeanVariance(
-        images=float(per_image.var()) / n,
-        seeds=float(per_model.var(ddof=1)) / n_models if n_models > 1 else 0.0,
-    )
-    return estimate_from_variance(float(per_image.mean()), variance, n=n, n_seeds=n_models, confidence=0.95)
+    n_models, n = hits_SN.shape
+    value = float(np.nanmean(hits_SN, axis=0).mean())
+    return estimate_from_variance(value, mean_variance(hits_SN), n=n, n_seeds=n_models, confidence=0.95)
 
 
 def without_empty(values_SN: Float64Array) -> Float64Array:

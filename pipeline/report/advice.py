@@ -126,7 +126,7 @@ def _steps_for_images(case: Case) -> list[NextStep]:
                 NextStep(
                     action=f"Take the {count(found.n_leaking)} {found.kind} duplicates of training or "
                     "validation images out of the test split.",
-                    because=f"{accuracy_brief(found.leaking)} of the test images were seen before, so "
+                    because=f"{accuracy_brief(found.leaking)} of the test images have a twin there, so "
                     "accuracy looks better than it is.",
                     section="hygiene",
                 )
@@ -136,7 +136,9 @@ def _steps_for_images(case: Case) -> list[NextStep]:
                 NextStep(
                     action=f"Look at the {_sets(found.n_conflicting)} of {found.kind} duplicates whose "
                     "labels differ.",
-                    because="the same picture cannot have two labels: at least one is wrong.",
+                    because="the same picture cannot have two labels: at least one is wrong."
+                    if found.kind == "exact"
+                    else "where they show the same picture, at least one label is wrong.",
                     section="hygiene",
                 )
             )

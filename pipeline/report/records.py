@@ -24,6 +24,7 @@ from pipeline.core.results import (
     Intervention,
     MapAgreement,
     MethodComparison,
+    Optimism,
     Palette,
     Predictability,
     Provenance,
@@ -116,6 +117,7 @@ class MethodSummary(Record):
     interventions: list[Intervention]
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None
+    optimism: Optimism | None = None  # validation minus test
     training: TrainingSummary | None
 
 

@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from pipeline.core.results import DatasetInfo, Estimate, EvaluationResult, GroupEstimate
+from pipeline.metrics.independence import compare_with_independence
 from pipeline.report.evidence import (
     MISLED_RATIO,
     Rung,
@@ -73,7 +74,7 @@ def judge_harmful(
     if harmed is None:
         text = f"None of the {count(len(misled))} groups that the cue misleads has {needed}."
         return answer("insufficient", text)
-    same = _guided_group(info, baseline, harmed, limits)
+    same = guided_group(info, baseline, harmed, limits)
     text = _harm_text(info, baseline, harmed, n_candidates) + _same_label_text(same, harmed)
     return answer(_judge_gap(baseline, harmed, same, limits), text, harmed)
 
@@ -93,30 +94,39 @@ def _judge_gap(
 ) -> Status:
     """Harm is accuracy below the average, below luck, and below the same label's where the cue is right.
 
-    The last one keeps a class that is hard everywhere from being called a victim of the cue.
+    The last one keeps a class that is hard everywhere from being called a victim of the cue; without a
+    group to compare with, nothing better than "insufficient" can be said.
     """
     average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
     status = judge_effect(average.value - harmed.value, average.value - harmed.high, limits.min_effect)
+    by_label: Status = "insufficient"
     if same is not None:
         gap = difference(same, harmed)
-        status = weakest(status, judge_effect(gap.value, gap.low, limits.min_effect))
+        by_label = judge_effect(gap.value, gap.low, limits.min_effect)
+    status = weakest(status, by_label)
     is_luck = expected is not None and math.isfinite(expected) and harmed.value >= expected
     return "no" if status == "yes" and is_luck else status
 
 
-def _guided_group(
+def guided_group(
     info: DatasetInfo, baseline: EvaluationResult, harmed: GroupEstimate, limits: Thresholds
 ) -> GroupEstimate | None:
-    """The group of the same label with the most training images, if it has enough test images."""
+    """The same label where the cue is right: of its groups that are more frequent than independence
+    would make them, the one with the most training images; None if that has too few test images.
+    """
     label = next(group.label for group in info.groups if group.name == harmed.name)
-    same = max((g for g in info.groups if g.label == label), key=lambda group: group.n_train)
-    found = next((g for g in baseline.test.groups if g.name == same.name), None)
+    residual_G = compare_with_independence(info.groups).residual_G
+    guided = [g for g, r in zip(info.groups, residual_G, strict=True) if g.label == label and r > 0]
+    if not guided:
+        return None
+    name = max(guided, key=lambda group: group.n_train).name
+    found = next((g for g in baseline.test.groups if g.name == name), None)
     return found if found and found.name != harmed.name and has_enough(found, info, limits) else None
 
 
 def _same_label_text(same: GroupEstimate | None, harmed: GroupEstimate) -> str:
     if same is None:
-        return ""
+        return " No group of the same label where the cue is right has enough images to compare with."
     return (
         f" The same label where the cue is right, {quoted(same.name)}: {accuracy_phrase(same)}, "
         f"{points_phrase(difference(same, harmed))} away."

@@ -151,10 +151,12 @@ def _judge_swap(
     text = (
         f"{intervention_label(swap.name)} flips {percent(flips.value)} of {method_label(baseline.method)}'s "
         f"predictions, against {percent(control.value)} when the replacement shows the same cue: "
-        f"{points_phrase(excess)}; accuracy changes by {points_phrase(swap.accuracy_change)}."
+        f"{points_phrase(excess)}. Where the cue goes with the class, accuracy changes by "
+        f"{points_phrase(negate(drop))}. "
     )
-    decides = drop if by_drop == "yes" != by_flips else excess
-    return strongest(by_flips, by_drop), decides, text
+    drop_decides = by_drop == "yes" != by_flips
+    text += f"The change of {'accuracy' if drop_decides else 'predictions'} decides."
+    return strongest(by_flips, by_drop), drop if drop_decides else excess, text
 
 
 def _judge_color_change(

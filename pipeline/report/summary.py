@@ -171,7 +171,8 @@ def _questions(color: ColorResult) -> list[tuple[str, Predictability]]:
             ("color, linear", audited.label_given_attribute),
             ("color, linear", audited.label_given_attribute_test),
         ]
-    return [(source, found) for source, found in asked if found is not None]
+    # a split that shows one class asks nothing
+    return [(source, found) for source, found in asked if found is not None and found.n_classes > 1]
 
 
 def accuracy_interval(found: Predictability) -> Estimate:

@@ -15,7 +15,7 @@ from pipeline.core.results import (
     Record,
 )
 from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
-from pipeline.report.rung_harmful import harmed_group, judge_harmful
+from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
 from pipeline.report.rungs_cue import deciding_intervention, judge_available, judge_used
 from pipeline.report.wording import (
@@ -90,11 +90,13 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     model = method_label(baseline.method)
     if worst is None:
         return f"Too few images per group to tell whether {model} relies on {cue} at someone's expense."
+    ladder = statuses(rungs)
+    same = guided_group(case.info, baseline, worst, case.limits) if ladder["harmful"] == "yes" else None
+    there = f"{accuracy_brief(same)} in {quoted(same.name)} and " if same else ""
     gap = (
         f"{accuracy_brief(worst)} right in {quoted(worst.name)} "
-        f"against {accuracy_brief(baseline.test.average)} on average"
+        f"against {there}{accuracy_brief(baseline.test.average)} on average"
     )
-    ladder = statuses(rungs)
     if ladder["harmful"] == "yes":
         return _harm_headline(case, (model, cue), gap, ladder) + _fix_clause(case, ladder) + "."
     return _no_harm_headline(model, cue, ladder) + f": {gap}."

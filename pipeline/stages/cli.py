@@ -62,6 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--image-size", type=int)
     new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
     new.add_argument("--activate", action="store_true", help="make it the only active dataset")
+    compare = commands.add_parser("compare", help="two reports, revisions or methods side by side")
+    compare.add_argument("first", help="reports/<dataset>.json, or reports/<dataset>.json:method")
+    compare.add_argument("second", help="differences are second minus first")
+    compare.add_argument("--json", type=Path, help="write the comparison as JSON")
+    compare.add_argument("--html", type=Path, help="write the comparison as a page")
     return parser
 
 
@@ -76,5 +81,7 @@ def _dispatch(options: argparse.Namespace) -> None:
         importlib.import_module("pipeline.stages.index").run()
     elif command == "check":
         importlib.import_module("pipeline.stages.checking").run()
+    elif command == "compare":
+        importlib.import_module("pipeline.stages.compare").run(options)
     else:
         importlib.import_module("pipeline.stages.new_dataset").run(options)

@@ -19,6 +19,7 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.explain.changed import predict_classes
 from pipeline.explain.reliance import measure_reliance
 from pipeline.metrics.groups import split_metrics
+from pipeline.metrics.optimism import ScoredSplit, measure_optimism
 from pipeline.metrics.reliance import color_agreement
 from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
@@ -43,6 +44,7 @@ def run(dataset: str, method: MethodName) -> None:
         reliance = measure_reliance(
             models=models, test=test, info=info, predicted_SN=test_SN, settings=settings
         )
+        test_metrics = _measure(test_SN, test, info, seeds, settings)
         result = EvaluationResult(
             provenance=make_provenance(settings_hash(settings, history.provenance.params_hash), seeds),
             method=method,
@@ -50,10 +52,15 @@ def run(dataset: str, method: MethodName) -> None:
             seeds=seeds,
             selection=history.selection,
             val=_measure(val_SN, val, info, seeds, settings),
-            test=_measure(test_SN, test, info, seeds, settings),
+            test=test_metrics,
             interventions=reliance.interventions,
             foreground_sensitivity=reliance.foreground_sensitivity,
             color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
+            optimism=measure_optimism(
+                ScoredSplit(val_SN == val.labels, val.groups),
+                ScoredSplit(test_SN == test.labels, test.groups),
+                [g for g, found in enumerate(test_metrics.groups) if found.sufficient],
+            ),
         )
         frames = [
             _table(split, predicted_N, seed)

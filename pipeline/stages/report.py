@@ -39,8 +39,8 @@ from pipeline.core.results import (
 )
 from pipeline.core.settings import DatasetSettings
 from pipeline.core.types import UInt8Array
+from pipeline.metrics.comparison import compare_all
 from pipeline.metrics.maps import compare_maps
-from pipeline.metrics.paired import compare_methods
 from pipeline.report.evidence import Thresholds
 from pipeline.report.html import render_report
 from pipeline.report.index import make_card
@@ -116,19 +116,16 @@ def _compare(
     names = [g.name for g in info.groups]
     limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
     group = harmed_group(info, evaluations[baseline], limits) or evaluations[baseline].test.worst_group
-    return [
-        compare_methods(
-            correct[baseline],
-            correct[method],
-            test.groups,
-            names,
-            baseline_name=baseline,
-            method_name=method,
-            worst_group_index=names.index(group.name),
-            seed=0,
-        )
-        for method in others
-    ]
+    return compare_all(
+        correct[baseline],
+        {method: correct[method] for method in others},
+        test.groups,
+        names,
+        baseline_name=baseline,
+        worst_group_index=names.index(group.name),
+        seed=0,
+        sufficient=[g.sufficient for g in evaluations[baseline].test.groups],
+    )
 
 
 def _compare_cams(dataset: str, methods: list[str]) -> list[MapAgreement]:

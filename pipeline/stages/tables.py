@@ -56,8 +56,14 @@ def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None
         "test_worst_group": test.worst_group.value,
         "test_worst_group_low": test.worst_group.low,
         "test_worst_group_high": test.worst_group.high,
+        "test_worst_group_corrected": test.worst_group_corrected.value
+        if test.worst_group_corrected
+        else None,
+        "test_gap": test.gap.value if test.gap else None,
         "val_average": result.val.average.value,
         "val_worst_group": result.val.worst_group.value,
+        "optimism_average": result.optimism.average.value if result.optimism else None,
+        "optimism_worst_group": result.optimism.worst_group.value if result.optimism else None,
         **reliance,
         "foreground_sensitivity": sensitivity.value if sensitivity else None,
         "color_agreement_excess": agreement.excess.value if agreement else None,

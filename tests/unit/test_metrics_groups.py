@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import SplitMetrics
-from pipeline.metrics.groups import expected_minimum, split_metrics
+from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.intervals import sidak_confidence, wilson
+from pipeline.metrics.worst_group import expected_minimum
 
 NAMES = ["land/land", "land/water", "water/land", "water/water"]
 
@@ -119,6 +120,28 @@ def test_each_seed_has_its_own_worst_group() -> None:
     ]
     assert result.worst_group.name == "a"  # on average 0.65 each: the first of equals
     assert result.worst_group.value == pytest.approx(0.65)
+
+
+def test_gap_correction_and_shrunk_groups_of_the_hand_worked_split() -> None:
+    result = metrics([90, 40, 15, 45], [100, 80, 30, 50])
+    corrected, gap = result.worst_group_corrected, result.gap
+    assert corrected is not None
+    assert gap is not None
+    assert 0.5 < corrected.value < 0.56  # two groups share the last place: chance made one of them last
+    assert corrected.low < 0.5 < corrected.high
+    assert gap.value == pytest.approx(190 / 260 - corrected.value)
+    assert gap.low < gap.value < gap.high
+    assert [g.name for g in result.shrunk] == NAMES
+    for shrunk, group in zip(result.shrunk, result.groups, strict=True):
+        assert abs(shrunk.value - 0.7) < abs(group.value - 0.7)
+        assert shrunk.sufficient == group.sufficient
+
+
+def test_a_single_group_has_no_gap_and_is_not_shrunk() -> None:
+    result = metrics([27], [40])
+    assert result.worst_group_corrected is None
+    assert result.gap is None
+    assert result.shrunk == result.groups
 
 
 def test_expected_minimum_known_answers() -> None:

@@ -8,7 +8,9 @@ from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import MethodComparison
-from pipeline.metrics.paired import compare_methods, paired_change, sign_flip_p
+from pipeline.metrics.comparison import compare_all, compare_methods
+from pipeline.metrics.paired import paired_change
+from pipeline.metrics.sign_flips import holm, sign_flip_p
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -92,7 +94,106 @@ def test_the_worst_of_many_equal_groups_does_not_seem_repaired() -> None:
 def test_one_seed_is_mcnemars_exact_test() -> None:
     differences = np.concatenate([np.ones(18), -np.ones(6), np.zeros(100)])
     exact = stats.binomtest(18, 24, 0.5).pvalue
-    assert sign_flip_p(differences, np.random.default_rng(0)) == pytest.approx(exact, abs=0.005)
+    assert exact == pytest.approx(0.02266, abs=1e-5)  # the table: 2 * P(X <= 6), X ~ Binomial(24, 1/2)
+    assert sign_flip_p(differences, np.random.default_rng(0)) == exact
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # as R's p.adjust
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_every_group_has_mcnemars_test_and_holms_correction() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(4), [200, 100, 20, 300])
+    before, after = draw(rng, [0.9, 0.5, 0.5, 0.8], groups, 1), draw(rng, [0.9, 0.8, 0.9, 0.8], groups, 1)
+    result = compare_methods(
+        before,
+        after,
+        groups,
+        [*NAMES, "empty"],
+        baseline_name="erm",
+        method_name="dro",
+        worst_group_index=1,
+        seed=0,
+        sufficient=[True, True, False, True, False],
+    )
+    for g, found in enumerate(result.groups[:4]):
+        inside = groups == g
+        rise = int((~before & after)[0, inside].sum())
+        fall = int((before & ~after)[0, inside].sum())
+        assert found.p_value == stats.binomtest(rise, rise + fall, 0.5).pvalue
+        assert found.gain.value == pytest.approx((rise - fall) / inside.sum())
+        assert found.gain.n == inside.sum()
+    tested = [0, 1, 3]
+    assert [result.groups[g].p_holm for g in tested] == holm([result.groups[g].p_value for g in tested])
+    assert [g.p_holm is None for g in result.groups] == [False, False, True, False, True]
+    assert [g.sufficient for g in result.groups] == [True, True, False, True, False]
+    empty = result.groups[4]
+    assert (empty.gain.n, empty.gain.low, empty.gain.high, empty.p_value) == (0, -1, 1, 1)
+    assert result.groups[1].p_holm is not None
+    assert result.groups[1].p_holm < 0.01
+    assert result.gain.value == result.groups[1].gain.value
+    assert result.gain.high - result.gain.low > result.groups[1].gain.high - result.groups[1].gain.low
+
+
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_holm_keeps_false_alarms_among_many_equal_groups_rare(n_seeds: int) -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(6), 60)
+    alarms, p_values = 0, []
+    for _ in range(40):
+        chance = np.clip(rng.normal(0.7, 0.2, len(groups)), 0, 1)
+        before, after = rng.random((2, n_seeds, len(groups))) < chance
+        found = compare_methods(
+            before,
+            after,
+            groups,
+            [str(g) for g in range(6)],
+            baseline_name="a",
+            method_name="b",
+            worst_group_index=0,
+            seed=0,
+        ).groups
+        p_values += [g.p_value for g in found]
+        alarms += any(g.p_holm is not None and g.p_holm < 0.05 for g in found)
+    shares = [np.mean(np.array(p_values) <= level) for level in (0.05, 0.2, 0.5)]
+    assert all(share <= level + 0.05 for share, level in zip(shares, (0.05, 0.2, 0.5), strict=True))
+    assert shares[1] > 0.08, "ties make the exact test cautious, not blind"
+    assert alarms <= 5
+
+
+def test_several_methods_are_corrected_for_having_been_tried() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(2), 300)
+    baseline = draw(rng, [0.9, 0.6], groups)
+    methods = {
+        "good": draw(rng, [0.9, 0.75], groups),
+        "same": draw(rng, [0.9, 0.6], groups),
+        "none": baseline.copy(),
+    }
+    found = compare_all(
+        baseline, methods, groups, NAMES[:2], baseline_name="erm", worst_group_index=1, seed=0
+    )
+    assert [c.method for c in found] == ["good", "same", "none"]
+    assert [c.p_holm for c in found] == holm([c.p_value for c in found])
+    for c in found:
+        alone = compare_methods(
+            baseline,
+            methods[c.method],
+            groups,
+            NAMES[:2],
+            baseline_name="erm",
+            method_name=c.method,
+            worst_group_index=1,
+            seed=0,
+        )
+        assert c == alone.model_copy(update={"p_holm": c.p_holm})
+    assert found[0].p_holm is not None
+    assert found[0].p_value < found[0].p_holm < 0.01
+    assert found[1].p_holm == found[2].p_holm == 1
+    assert compare_all(baseline, {}, groups, NAMES, baseline_name="erm", worst_group_index=1, seed=0) == []
 
 
 def test_sign_flips_equal_brute_force() -> None:
@@ -157,6 +258,28 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     spread = rng.random((3, 2000)) < np.array([[0.6], [0.8], [1.0]])
     narrow, wide = paired_change(before, same), paired_change(before, spread)
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+@pytest.mark.parametrize(("n_seeds", "seed_sd"), [(2, 0.2), (3, 0.0), (3, 0.2), (5, 0.2)])
+def test_gains_are_covered_for_new_seeds(n_seeds: int, seed_sd: float) -> None:
+    """Planted gain of 10 points; each side's seeds have a standard deviation of 0 or 4 points."""
+    rng = np.random.default_rng(0)
+    n, repeats = 1000, 100
+    spread = np.sqrt(1 + 1.5**2 + seed_sd**2)
+    covered, widths = 0, []
+    for seed in range(repeats):
+        easy = rng.normal(0, 1.5, n)
+        before, after = (
+            easy + rng.normal(0, seed_sd, (n_seeds, 1)) + rng.normal(size=(n_seeds, n))
+            > stats.norm.isf(accuracy) * spread
+            for accuracy in (0.6, 0.7)
+        )
+        change = paired_change(before, after, seed=seed)
+        covered += change.low <= 0.1 <= change.high
+        widths.append(change.high - change.low)
+    assert covered / repeats >= 0.9
+    if not seed_sd:
+        assert np.median(widths) < 0.075, "one seed: 0.060; three that do not differ cannot cost much"
 
 
 def test_same_seed_same_interval() -> None:

@@ -326,3 +326,27 @@ def test_a_group_with_far_more_dark_images_is_named() -> None:
     chance = [issue.model_copy(update={"q_value": 0.4}) for issue in issues]
     changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": chance}))
     assert not any("dark images" in step.action for step in build_summary(changed).next_steps)
+
+
+def test_without_a_guided_group_to_compare_with_harm_is_not_established() -> None:
+    """A class that is hard everywhere must not become a victim when its other group is small."""
+    inputs = photo_birds()
+    groups = [g.model_copy(update={"n_test": 99}) if i == 3 else g for i, g in enumerate(inputs.info.groups)]
+    inputs = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
+    found = rung(with_baseline(inputs, test=metrics([0.985, 0.78, 0.05, 0.05], groups)), "harmful")
+    assert found.status == "insufficient"
+    assert "No group of the same label where the cue is right has enough images" in found.evidence
+
+
+def test_the_interval_that_decides_is_the_one_that_is_printed() -> None:
+    found = rung(photo_birds(), "used")
+    assert found.estimate is not None
+    assert "The change of predictions decides." in found.evidence
+    inputs = photo_birds()
+    swap = inputs.evaluations["erm"].interventions[1]
+    swap = swap.model_copy(update={"flip_rate": around(0.07, 0.01, 5794)})
+    found = rung(with_baseline(inputs, interventions=[swap]), "used")
+    assert found.estimate is not None
+    assert found.status == "yes"
+    assert "The change of accuracy decides." in found.evidence
+    assert f"{-100 * found.estimate.low:.1f}".replace("-", "−") in found.evidence

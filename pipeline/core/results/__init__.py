@@ -24,8 +24,10 @@ from pipeline.core.results.data import AttributeInfo, DatasetInfo, GroupInfo, So
 from pipeline.core.results.evaluation import (
     ColorAgreement,
     EvaluationResult,
+    GroupComparison,
     Intervention,
     MethodComparison,
+    Optimism,
     SeedResult,
     SplitMetrics,
 )
@@ -63,6 +65,7 @@ __all__ = [
     "Faithfulness",
     "GradcamResult",
     "GroupAttribution",
+    "GroupComparison",
     "GroupEstimate",
     "GroupInfo",
     "HygieneResult",
@@ -72,6 +75,7 @@ __all__ = [
     "LabelColor",
     "MapAgreement",
     "MethodComparison",
+    "Optimism",
     "Palette",
     "Predictability",
     "Provenance",

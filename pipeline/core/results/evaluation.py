@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from pipeline.core.results.base import Artifact, Estimate, GroupEstimate, Record
 
 
@@ -16,7 +18,7 @@ class SeedResult(Record):
 
 
 class SplitMetrics(Record):
-    """Accuracies on one split. Intervals combine image sampling and seeds (t, n_eff Wilson)."""
+    """Accuracies on one split. Intervals are for new images and, with several seeds, new seeds."""
 
     average: Estimate
     adjusted_average: Estimate
@@ -25,6 +27,11 @@ class SplitMetrics(Record):
     groups: list[GroupEstimate]
     per_seed: list[SeedResult]
     expected_worst_if_equal: float | None  # expected minimum if all groups were equally good
+    # The lowest of noisy groups is biased down; this is the worst group without that bias. None where
+    # there is one group only.
+    worst_group_corrected: Estimate | None = None
+    gap: Estimate | None = None  # average minus `worst_group_corrected`; about 0 if groups are equal
+    shrunk: list[GroupEstimate] = Field(default_factory=list)  # empirical Bayes: to rank and to show only
 
 
 class Intervention(Record):
@@ -55,6 +62,13 @@ class ColorAgreement(Record):
     p_value: float
 
 
+class Optimism(Record):
+    """Validation minus test: what selecting on validation made look better than it is."""
+
+    average: Estimate  # groups weighted as in the test split
+    worst_group: Estimate  # of the bias-corrected worst groups
+
+
 class EvaluationResult(Artifact):
     """`evaluation/<dataset>/<method>/evaluation.json`."""
 
@@ -69,6 +83,17 @@ class EvaluationResult(Artifact):
     # alone; +1 uses the object only, -1 the background only. None without masks.
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None  # None where no mistakes were made
+    optimism: Optimism | None = None  # None where validation and test share no group
+
+
+class GroupComparison(Record):
+    """One method against a baseline in one group, on the same test images."""
+
+    name: str
+    gain: Estimate  # accuracy of method minus baseline, paired; pointwise interval
+    p_value: float  # two-sided: McNemar's exact test for one seed, sign flips for several
+    p_holm: float | None  # corrected over the groups with enough images; None for the others
+    sufficient: bool
 
 
 class MethodComparison(Record):
@@ -81,3 +106,5 @@ class MethodComparison(Record):
     worst_group_gain: Estimate  # worst group of method minus worst group of baseline
     p_value: float  # of `gain`, two-sided
     per_seed_gain: list[float]  # worst-group gain seed by seed
+    p_holm: float | None = None  # `p_value` corrected over all methods that were compared
+    groups: list[GroupComparison] = Field(default_factory=list)
