@@ -15,10 +15,10 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.core.errors import InputError
 from pipeline.core.progress import track
-from pipeline.core.results import DuplicateSet, DuplicateSummary, Estimate
+from pipeline.core.results import DuplicateSet, DuplicateSummary
 from pipeline.core.settings import HygieneSettings
 from pipeline.core.types import BoolArray, Int64Array, Split, UInt8Array
-from pipeline.metrics.intervals import wilson
+from pipeline.metrics.intervals import share_estimate
 from pipeline.metrics.near_duplicates import Pairs, find_near_duplicates
 
 Kind = Literal["exact", "near"]
@@ -121,7 +121,7 @@ def _summarize(
         n_sets=len(sets),
         n_images=sum(len(rows) for rows in sets),
         n_leaking=int(leaking_N.sum()),
-        leaking=_share(int(leaking_N.sum()), n_test),
+        leaking=share_estimate(int(leaking_N.sum()), n_test),
         n_conflicting=sum(conflicting),
         examples=[_describe(sets[s], data, pairs) for s in order[: settings.examples]],
     )
@@ -149,13 +149,6 @@ def _leaking(sets: Sequence[Int64Array], data: Everything) -> BoolArray:
 
 def _test_index(data: Everything) -> int:
     return data.split_names.index("test") if "test" in data.split_names else -1
-
-
-def _share(k: int, n: int) -> Estimate:
-    if n == 0:
-        return Estimate(value=0.0, low=0.0, high=1.0, n=0)
-    low, high = wilson(k, n)
-    return Estimate(value=k / n, low=low, high=high, n=n)
 
 
 def _describe(rows: Int64Array, data: Everything, pairs: Pairs) -> DuplicateSet:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.results import Estimate, GroupEstimate, ImageIssue
+from pipeline.core.results import GroupEstimate, ImageIssue
 from pipeline.core.settings import HygieneSettings
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.metrics.association import benjamini_hochberg, cramers_v
 from pipeline.metrics.image_quality import Quality, robust_z
-from pipeline.metrics.intervals import wilson
+from pipeline.metrics.intervals import share_estimate
 
 DARK, BRIGHT = 0.25, 0.75  # of white
 GREY_SPREAD = 4.0  # of 255
@@ -96,7 +96,7 @@ def _issue(
             "name": rule.name,
             "rule": rule.words,
             "n": int(is_odd_N.sum()),
-            "share": _share(is_odd_N),
+            "share": share_estimate(int(is_odd_N.sum()), len(is_odd_N)),
             "groups": [_group_share(is_odd_N[groups_N == g], name) for g, name in enumerate(group_names)],
             "p_value": p_value,
             "q_value": q_value,
@@ -105,12 +105,6 @@ def _issue(
     )
 
 
-def _share(is_odd_N: BoolArray) -> Estimate:
-    if not len(is_odd_N):
-        return Estimate(value=0.0, low=0.0, high=1.0, n=0)
-    low, high = wilson(int(is_odd_N.sum()), len(is_odd_N))
-    return Estimate(value=float(is_odd_N.mean()), low=low, high=high, n=len(is_odd_N))
-
-
 def _group_share(is_odd_n: BoolArray, name: str) -> GroupEstimate:
-    return GroupEstimate(**_share(is_odd_n).model_dump(), name=name, sufficient=len(is_odd_n) >= MIN_GROUP)
+    share = share_estimate(int(is_odd_n.sum()), len(is_odd_n))
+    return GroupEstimate(**share.model_dump(), name=name, sufficient=len(is_odd_n) >= MIN_GROUP)

@@ -163,7 +163,6 @@ class HygieneSettings(Settings):
     near_duplicates: bool = Field(description="also look for images that are alike, not identical")
     min_similarity: float = Field(gt=0.5, le=1, description="least similarity of near duplicates")
     examples: int = Field(ge=0, le=100, description="sets of duplicates and odd images kept as examples")
-    alpha: float = Field(gt=0, lt=0.5, description="false discovery rate of 'one group has more of it'")
     seed: Seed
 
 

@@ -57,6 +57,14 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     return score_interval(successes / n, n, float(stats.norm.isf((1 - confidence) / 2)))
 
 
+def share_estimate(successes: int, n: int) -> Estimate:
+    """A share of n images with its Wilson interval; 0 in 0..1 without images: nothing is known."""
+    if n == 0:
+        return Estimate(value=0.0, low=0.0, high=1.0, n=0)
+    low, high = wilson(successes, n)
+    return Estimate(value=successes / n, low=low, high=high, n=n)
+
+
 def score_interval(p: float, n: float, quantile: float) -> Interval:
     """Wilson's formula for a proportion `p` with (effective) sample size `n` and a quantile for z."""
     z2 = quantile**2
@@ -91,6 +99,9 @@ def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
 
 def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     """`first` minus `second` by the square-and-add method; n is the smaller one.
+
+    Conservative where both are measured on the same images: their positive correlation would make the
+    interval narrower.
 
     Source: Newcombe 1998, Statistics in Medicine 17:873, method 10.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.results import ImageIssue, Record
-from pipeline.report.evidence import Rung, has_enough
+from pipeline.report.evidence import Rung, has_enough, most_affected
 from pipeline.report.rungs_cause import best_comparison
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
@@ -150,8 +150,7 @@ def _sets(n: int) -> str:
 
 
 def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
-    known = [group for group in issue.groups if group.sufficient and group.n]
-    worst = max(known, key=lambda group: group.value, default=None)
+    worst = most_affected(issue)
     differs = issue.q_value is not None and issue.q_value < case.limits.alpha
     if worst is None or not differs or worst.low - issue.share.value < case.limits.min_effect:
         return []

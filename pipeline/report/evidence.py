@@ -11,7 +11,15 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, GroupInfo, Record, SplitMetrics
+from pipeline.core.results import (
+    DatasetInfo,
+    Estimate,
+    GroupEstimate,
+    GroupInfo,
+    ImageIssue,
+    Record,
+    SplitMetrics,
+)
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import widen
@@ -80,21 +88,6 @@ def weakest(*statuses: Status | None) -> Status:
     return next(status for status in order if status in statuses)
 
 
-def difference(first: Estimate, second: Estimate) -> Estimate:
-    """`first` minus `second` with Newcombe's square-and-add interval; n is the smaller one.
-
-    Conservative where both are measured on the same images, as here: their positive correlation
-    would make the interval narrower. Source: Newcombe 1998, Statistics in Medicine 17:873, method 10.
-    """
-    value = first.value - second.value
-    return Estimate(
-        value=value,
-        low=value - math.hypot(first.value - first.low, second.high - second.value),
-        high=value + math.hypot(first.high - first.value, second.value - second.low),
-        n=min(first.n, second.n),
-    )
-
-
 def negate(estimate: Estimate) -> Estimate:
     """The estimate with its sign turned."""
     return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
@@ -141,6 +134,12 @@ def worst_misled_group(
     wide = widen(worst, n_comparisons=len(candidates), alpha=limits.alpha)
     low, high = max(wide.low, 0.0), min(wide.high, 1.0)
     return worst.model_copy(update={"low": low, "high": high}), len(candidates)
+
+
+def most_affected(issue: ImageIssue) -> GroupEstimate | None:
+    """The group with the largest share of an issue, None where no group with enough images has it."""
+    known = [group for group in issue.groups if group.sufficient and group.value > 0]
+    return max(known, key=lambda group: group.value, default=None)
 
 
 def worst_enough_group(info: DatasetInfo, test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:

@@ -15,8 +15,8 @@ from pipeline.core.results import (
     LabelColor,
     Record,
 )
-from pipeline.metrics.intervals import widen
-from pipeline.report.evidence import Status, Thresholds, difference, judge_effect, negate
+from pipeline.metrics.intervals import independent_difference, widen
+from pipeline.report.evidence import Status, Thresholds, judge_effect, negate
 from pipeline.report.wording import intervention_label
 
 MIN_ACCURACY = 0.01  # before a change; below it there is nothing to lose
@@ -122,7 +122,7 @@ def _compare(
     measure: Measure, before: Estimate, methods: tuple[str, str], n_measures: int, limits: Thresholds
 ) -> RelianceDifference:
     kind, what, after, higher_is_less = measure
-    change = difference(after, before)
+    change = independent_difference(after, before)
     toward_less = change if higher_is_less else negate(change)
     wide = widen(toward_less, n_comparisons=n_measures, alpha=limits.alpha)
     verdict: Literal["less", "more", "not shown"] = "not shown"
@@ -171,7 +171,7 @@ def _measures(
         if change:
             found.append(("accuracy_change", what, change, True))
         if intervention.flip_rate_control is not None:
-            excess = difference(intervention.flip_rate, intervention.flip_rate_control)
+            excess = independent_difference(intervention.flip_rate, intervention.flip_rate_control)
             what = f"{intervention_label(intervention.name)}: flips beyond the control"
             found.append(("flip_excess", what, excess, False))
     if evaluation.foreground_sensitivity is not None:

@@ -7,12 +7,12 @@ from typing import Literal
 
 from pipeline.core.results import DatasetInfo, Estimate, EvaluationResult, GroupEstimate
 from pipeline.metrics.independence import compare_with_independence
+from pipeline.metrics.intervals import independent_difference
 from pipeline.report.evidence import (
     MISLED_RATIO,
     Rung,
     Status,
     Thresholds,
-    difference,
     has_enough,
     judge_effect,
     misled_groups,
@@ -101,7 +101,7 @@ def _judge_gap(
     status = judge_effect(average.value - harmed.value, average.value - harmed.high, limits.min_effect)
     by_label: Status = "insufficient"
     if same is not None:
-        gap = difference(same, harmed)
+        gap = independent_difference(same, harmed)
         by_label = judge_effect(gap.value, gap.low, limits.min_effect)
     status = weakest(status, by_label)
     is_luck = expected is not None and math.isfinite(expected) and harmed.value >= expected
@@ -129,7 +129,7 @@ def _same_label_text(same: GroupEstimate | None, harmed: GroupEstimate) -> str:
         return " No group of the same label where the cue is right has enough images to compare with."
     return (
         f" The same label where the cue is right, {quoted(same.name)}: {accuracy_phrase(same)}, "
-        f"{points_phrase(difference(same, harmed))} away."
+        f"{points_phrase(independent_difference(same, harmed))} away."
     )
 
 

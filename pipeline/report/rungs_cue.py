@@ -10,12 +10,11 @@ from pipeline.core.results import (
     EvaluationResult,
     Intervention,
 )
-from pipeline.metrics.intervals import widen
+from pipeline.metrics.intervals import independent_difference, widen
 from pipeline.report.evidence import (
     Rung,
     Status,
     Thresholds,
-    difference,
     judge_effect,
     negate,
     strongest,
@@ -144,7 +143,7 @@ def _judge_swap(
 ) -> tuple[Status, Estimate, str]:
     """Pasting alone flips some predictions, so only the excess over the same-cue control counts."""
     flips, control = swap.flip_rate, swap.flip_rate_control or swap.flip_rate
-    excess = widen(difference(flips, control), n_comparisons=2, alpha=limits.alpha)
+    excess = widen(independent_difference(flips, control), n_comparisons=2, alpha=limits.alpha)
     drop = widen(negate(swap.accuracy_change), n_comparisons=2, alpha=limits.alpha)
     by_flips = judge_effect(excess.value, excess.low, limits.min_effect)
     by_drop = judge_effect(drop.value, drop.low, limits.min_effect)

@@ -13,6 +13,7 @@ from pipeline.core.results import (
     Intervention,
 )
 from pipeline.report import charts, wording
+from pipeline.report.evidence import most_affected
 from pipeline.report.pictures import (
     HARMFUL_SHOWN,
     INFLUENCES_SHOWN,
@@ -142,14 +143,7 @@ class View:
         return [(title, ids) for title, ids in shown if ids]
 
     def most_affected(self, issue: ImageIssue) -> GroupEstimate | None:
-        """The group with the largest share of an issue, None where no image has it."""
-        known = [group for group in issue.groups if group.n and group.sufficient]
-        worst = max(known, key=lambda group: group.value, default=None)
-        return worst if worst and worst.value > 0 else None
-
-    @property
-    def hygiene_alpha(self) -> float:
-        return self.s.thresholds.alpha
+        return most_affected(issue)
 
     @property
     def gain_scale(self) -> charts.Scale:

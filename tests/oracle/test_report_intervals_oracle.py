@@ -7,8 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from pipeline.core.results import Estimate
-from pipeline.metrics.intervals import widen
-from pipeline.report.evidence import difference
+from pipeline.metrics.intervals import independent_difference, widen
 from tests.report_fixtures import wilson
 
 
@@ -24,7 +23,7 @@ def test_difference_matches_newcombe_1998_method_10(
     a: int, m: int, b: int, n: int, low: float, high: float
 ) -> None:
     """Table II of Newcombe 1998 (Statistics in Medicine 17:873)."""
-    found = difference(wilson(a / m, m), wilson(b / n, n))
+    found = independent_difference(wilson(a / m, m), wilson(b / n, n))
     assert found.value == pytest.approx(a / m - b / n)
     assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
 

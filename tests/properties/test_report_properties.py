@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.results import Estimate
-from pipeline.metrics.intervals import widen
+from pipeline.metrics.intervals import independent_difference, widen
 from pipeline.report.charts import Scale
-from pipeline.report.evidence import difference, judge_effect, negate
+from pipeline.report.evidence import judge_effect, negate
 from pipeline.report.html import isolate_names
 from pipeline.report.pictures import spread
 from pipeline.report.summary import build_summary
@@ -26,7 +26,7 @@ def estimates(draw: st.DrawFn) -> Estimate:
 
 @given(estimates(), estimates())
 def test_difference_turns_its_sign_with_its_arguments(a: Estimate, b: Estimate) -> None:
-    forward, backward = difference(a, b), negate(difference(b, a))
+    forward, backward = independent_difference(a, b), negate(independent_difference(b, a))
     assert abs(forward.low - backward.low) < 1e-9
     assert abs(forward.high - backward.high) < 1e-9
     assert forward.low <= forward.value <= forward.high
