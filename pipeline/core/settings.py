@@ -11,18 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 
 from pipeline.core.errors import InputError
+from pipeline.core.method_settings import MethodName, MethodsSettings
+from pipeline.core.settings_base import Seed, Settings
+from pipeline.core.train_settings import TrainSettings
 
-MethodName = Literal["erm", "group_dro"]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]  # what every generator takes
 NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
 
 T = TypeVar("T", bound=Settings)
 
@@ -166,53 +162,6 @@ class HygieneSettings(Settings):
     seed: Seed
 
 
-class TrainSettings(Settings):
-    model: Literal["small_resnet", "resnet18", "resnet50", "vit_tiny"]
-    width: int = Field(ge=4, le=256, description="first stage's channels of small_resnet")
-    stem_stride: Literal[1, 2, 4] = Field(
-        description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
-    )
-    pretrained: bool = Field(description="ImageNet weights (downloads) for resnet18 / resnet50")
-    seeds: list[Seed] = Field(min_length=1)
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=2)
-    optimizer: Literal["sgd", "adamw"]
-    lr: float = Field(gt=0)
-    momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
-    schedule: Literal["constant", "one_cycle", "cosine"]
-    augment: Literal["none", "flip", "crop", "flip_crop"]
-    label_smoothing: float = Field(ge=0, lt=1)
-    precision: Literal["auto", "fp32", "bf16"]
-    device: Literal["auto", "cpu", "cuda"]
-    checkpoint_seconds: float = Field(gt=0, description="at most this long between checkpoints")
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError("seeds must be different")
-        return seeds
-
-
-class ErmSettings(Settings):
-    selection: Literal["average", "worst_group", "last"]
-    train: dict[str, Any] = Field(default_factory=dict, description="train settings it overrides")
-
-
-class GroupDroSettings(Settings):
-    selection: Literal["average", "worst_group", "last"]
-    step_size: float = Field(gt=0, description="eta of the group weights")
-    adjustment: float = Field(ge=0, description="C of the generalization adjustment C/sqrt(n_g)")
-    allow_empty_groups: bool = Field(description="leave groups without training images out")
-    train: dict[str, Any] = Field(default_factory=dict, description="train settings it overrides")
-
-
-class MethodsSettings(Settings):
-    erm: ErmSettings
-    group_dro: GroupDroSettings
-
-
 class EvaluateSettings(Settings):
     min_test: int = Field(ge=1, description="fewer test images in a group: insufficient data")
     min_val: int = Field(ge=0, description="fewer validation images in a group: insufficient data")
@@ -282,10 +231,25 @@ class DatasetSettings(Settings):
     report: ReportSettings
 
     def train_for(self, method: MethodName, where: str = "") -> TrainSettings:
-        """Training settings of one method: its `train` overrides laid over the dataset's."""
-        overrides = getattr(self.methods, method).train
-        merged = deep_merge(self.train.model_dump(), overrides)
-        return parse(TrainSettings, merged, ".".join(filter(None, [where, f"methods.{method}.train"])))
+        """Training settings of one method: its `train` overrides laid over the dataset's.
+
+        `dfr` trains ERM's network, so it has ERM's.
+        """
+        section = "erm" if method == "dfr" else method
+        return self._override(
+            self.train, getattr(self.methods, section).train, where, f"methods.{section}.train"
+        )
+
+    def identification_settings(self, where: str = "") -> TrainSettings:
+        """Training settings of the model that tells `jtt` which images are hard."""
+        jtt = self.methods.jtt
+        overrides = {**jtt.identification, "epochs": jtt.identification_epochs}
+        return self._override(self.train_for("jtt"), overrides, where, "methods.jtt.identification")
+
+    @staticmethod
+    def _override(base: TrainSettings, over: Mapping[str, Any], where: str, place: str) -> TrainSettings:
+        merged = deep_merge(base.model_dump(), over)
+        return parse(TrainSettings, merged, ".".join(filter(None, [where, place])))
 
 
 class Params(Settings):
@@ -311,7 +275,9 @@ class Params(Settings):
         entry = self.datasets[name]
         missing = [key for key in ("source", *SECTIONS) if not isinstance(entry.get(key), Mapping)]
         if "methods" not in missing:
-            missing += [f"methods.{m}" for m in self.active_methods if m not in entry["methods"]]
+            # erm, too: methods that start from its model track its settings
+            needed = dict.fromkeys(["erm", *self.active_methods])
+            missing += [f"methods.{m}" for m in needed if m not in entry["methods"]]
         if missing:
             raise InputError(
                 f"params.yaml: datasets.{name} lacks {', '.join(missing)}. DVC tracks each section, "
@@ -329,6 +295,8 @@ class Params(Settings):
         settings = parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
         for method in self.active_methods:
             settings.train_for(method, f"datasets.{name}")
+            if method == "jtt":
+                settings.identification_settings(f"datasets.{name}")
         return settings
 
     def _check_defaults(self) -> None:

@@ -14,7 +14,8 @@ import pandas as pd
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.core.settings import NAME_PATTERN, SECTIONS, MethodName, did_you_mean
+from pipeline.core.method_settings import TRAINED_WITH_GROUPS, MethodName
+from pipeline.core.settings import NAME_PATTERN, SECTIONS, did_you_mean
 from pipeline.data import cifar100, tiny_imagenet
 from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_images, is_junk, subfolders
 from pipeline.data.table import SPLIT_NUMBERS, match_masks, read_table
@@ -91,7 +92,8 @@ def new_dataset_entry(
     entry["methods"] = {method: {} for method in get_args(MethodName)}
     if not source.get("columns", {}).get("attributes"):
         # Derived groups may well be empty for some class: leave those out instead of stopping.
-        entry["methods"]["group_dro"] = {"allow_empty_groups": True}
+        for method in TRAINED_WITH_GROUPS:
+            entry["methods"][method] = {"allow_empty_groups": True}
     return entry
 
 

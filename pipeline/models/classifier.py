@@ -33,6 +33,7 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
         self.stages = stages
+        self.dropout: nn.Module = nn.Identity()  # see `regularize`
         self.head = nn.Linear(n_features, n_classes)
 
     def embed(self, pixels_NCHW: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ class Classifier(nn.Module):
 
     def forward(self, pixels_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""
-        logits: Tensor = self.head(self.embed(pixels_NCHW))
+        logits: Tensor = self.head(self.dropout(self.embed(pixels_NCHW)))
         return logits
 
     def map_layers(self) -> list[str]:

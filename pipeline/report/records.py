@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from pipeline.core.results import (
     Artifact,
     Association,
@@ -18,6 +20,7 @@ from pipeline.core.results import (
     Faithfulness,
     GroupAttribution,
     GroupEstimate,
+    GroupInference,
     GroupInfo,
     ImageIssue,
     Influence,
@@ -105,6 +108,7 @@ class TrainingSummary(Record):
     selected_epoch: dict[str, int]
     n_epochs: int
     seconds: float
+    group_inference: list[GroupInference] = Field(default_factory=list)  # seed by seed, where inferred
     curves: Curves | None
 
 

@@ -13,10 +13,23 @@ from pipeline.core.results import Estimate
 
 DASH = "–"
 MINUS = "\u2212"
-METHOD_LABELS = {"erm": "ERM", "group_dro": "Group DRO"}
+METHOD_LABELS = {
+    "erm": "ERM",
+    "group_dro": "Group DRO",
+    "rwg": "RWG",
+    "subg": "SUBG",
+    "rwy": "RWY",
+    "jtt": "JTT",
+    "dfr": "DFR",
+}
 METHOD_SUBTITLES = {
     "erm": "standard training: every image counts the same",
     "group_dro": "training that puts more weight on the groups with the highest loss",
+    "rwg": "training that draws every group equally often",
+    "subg": "training on as many images of every group as the smallest one has",
+    "rwy": "training that draws every class equally often",
+    "jtt": "training again with the images that a first model got wrong drawn more often; no group labels",
+    "dfr": "ERM whose last layer is fitted again on groups of equal size",
 }
 INTERVENTION_LABELS = {
     "greyscale": "Removing color",

@@ -10,7 +10,7 @@ from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.paths import attribution_dir, dataset_dir, scratch_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.attribution.run import choose_targets, run_attribution
-from pipeline.core.settings import MethodName
+from pipeline.core.method_settings import MethodName
 from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive

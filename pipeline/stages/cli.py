@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.core.errors import PipelineError
-from pipeline.core.settings import MethodName
+from pipeline.core.method_settings import MethodName
 
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",

@@ -13,8 +13,9 @@ from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic,
 from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_color_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.method_settings import MethodName
 from pipeline.core.results import DatasetInfo, EvaluationResult, SplitMetrics, TrainHistory
-from pipeline.core.settings import EvaluateSettings, MethodName
+from pipeline.core.settings import EvaluateSettings
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.changed import predict_classes
 from pipeline.explain.reliance import measure_reliance

@@ -11,7 +11,7 @@ from pipeline.artifacts.files import fresh_dir, save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps, save_maps
 from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.core.settings import MethodName
+from pipeline.core.method_settings import MethodName
 from pipeline.explain.gradcam_run import run_gradcam
 from pipeline.explain.sampling import choose_rows
 from pipeline.stages.params_file import read_params

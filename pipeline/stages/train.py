@@ -1,50 +1,134 @@
-"""Stage `train`: one method, every seed."""
+"""Stage `train`: one method, every seed; in the processes that torchrun starts, or in one."""
 
 from __future__ import annotations
 
+import logging
 import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-from pipeline.artifacts.checkpoints import CheckpointStore, save_weights, weights_path
+from torch import Tensor
+
+from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import save_artifact, write_atomic
+from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
-from pipeline.core.settings import MethodName
+from pipeline.core.errors import ArtifactError
+from pipeline.core.method_settings import MethodName, needs_erm
+from pipeline.core.results import DatasetInfo, TrainHistory
+from pipeline.core.settings import DatasetSettings
+from pipeline.core.train_settings import TrainSettings
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import learning_curves, mean_curves
-from pipeline.train.run import train_method
+from pipeline.train.distributed import World, joined_processes
+from pipeline.train.fitting import ErmBase
+from pipeline.train.loop import Outcome
+from pipeline.train.run import Recipe, train_method
 
 
 def run(dataset: str, method: MethodName) -> None:
+    with joined_processes() as world:
+        if world.is_first:
+            # only one process locks and writes; the others meet it in the first training step
+            with exclusive("train", dataset, method, outputs=[model_dir(dataset, method) / "weights"]):
+                _run(dataset, method, world)
+        else:
+            logging.getLogger().setLevel(logging.WARNING)
+            _run(dataset, method, world)
+
+
+def _run(dataset: str, method: MethodName, world: World) -> None:
     settings = read_params().dataset(dataset)
-    train_settings = settings.train_for(method)
-    method_settings = getattr(settings.methods, method)
     data, out = dataset_dir(dataset), model_dir(dataset, method)
-    # neither which other seeds are trained nor how often is saved decides a seed's result
-    decisive = train_settings.model_copy(update={"seeds": [], "checkpoint_seconds": 0.0})
-    key = settings_hash(
-        decisive, method_settings, file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
-    )
+    digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
+    key = _key(settings, method, digests)
     scratch = scratch_dir("train", dataset, method)
-    with exclusive("train", dataset, method, outputs=[out / "weights"]):
-        store = CheckpointStore(scratch / key)
-        info = load_info(data)
-        folder = out / "weights"
-        history = train_method(
-            name=method,
-            train=load_split(data, "train"),
-            val=load_split(data, "val"),
-            info=info,
-            settings=train_settings,
-            method=method_settings,
-            store=store,
-            save_weights=lambda seed, state, spec: save_weights(weights_path(folder, seed), state, spec),
-            provenance=make_provenance(key, train_settings.seeds),
-        )
-        curves = learning_curves(history, info)
-        write_atomic(out / "curves.csv", lambda path: curves.to_csv(path, index=False))
-        means = mean_curves(history)
-        write_atomic(out / "mean_curves.csv", lambda path: means.to_csv(path, index=False))
-        save_artifact(out / "history.json", history)
+    if world.is_first:
+        # a history says that all weights beside it are its own: no longer true from here on
+        (out / "history.json").unlink(missing_ok=True)
+    info = load_info(data)
+    folder = out / "weights"
+
+    def save(seed: int, state: dict[str, Tensor], spec: dict[str, Any]) -> None:
+        if world.is_first:
+            save_weights(weights_path(folder, seed), state, spec)
+
+    history = train_method(
+        _recipe(settings, method, _trained_erm(dataset, _key(settings, "erm", digests))),
+        train=load_split(data, "train"),
+        val=load_split(data, "val"),
+        info=info,
+        store=CheckpointStore(scratch / key),
+        save_weights=save,
+        provenance=make_provenance(key, settings.train_for(method).seeds),
+    )
+    if world.is_first:
+        _write(out, history, info)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _write(out: Path, history: TrainHistory, info: DatasetInfo) -> None:
+    curves = learning_curves(history, info)
+    write_atomic(out / "curves.csv", lambda path: curves.to_csv(path, index=False))
+    means = mean_curves(history)
+    write_atomic(out / "mean_curves.csv", lambda path: means.to_csv(path, index=False))
+    save_artifact(out / "history.json", history)
+
+
+def _recipe(
+    settings: DatasetSettings, method: MethodName, load_erm: Callable[[int], Outcome | None]
+) -> Recipe:
+    return Recipe(
+        name=method,
+        method=getattr(settings.methods, method),
+        settings=settings.train_for(method),
+        erm=ErmBase(settings.train_for("erm"), settings.methods.erm, load_erm),
+        first=settings.identification_settings() if method == "jtt" else None,
+    )
+
+
+def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]) -> str:
+    """Hash of everything that decides a seed's result."""
+    method_settings = getattr(settings.methods, method)
+    parts = [_decisive(settings.train_for(method)), method_settings, *digests]
+    if method == "jtt":
+        parts.append(_decisive(settings.identification_settings()))
+    if needs_erm(method_settings):
+        parts.append(_key(settings, "erm", digests))
+    return settings_hash(*parts)
+
+
+def _decisive(settings: TrainSettings) -> TrainSettings:
+    """Neither which other seeds are trained nor how often is saved decides a seed's result."""
+    return settings.model_copy(update={"seeds": [], "checkpoint_seconds": 0.0})
+
+
+def _trained_erm(dataset: str, key: str) -> Callable[[int], Outcome | None]:
+    """Loader of the ERM model of a seed, where ERM of exactly these settings and data lies finished.
+
+    DVC must not know of it: methods do not depend on each other, and without ERM's outputs the same
+    model is trained, bit for bit. ERM's lock is held, so that no half-written model is read.
+    """
+    folder = model_dir(dataset, "erm")
+
+    def load(seed: int) -> Outcome | None:
+        with exclusive("train", dataset, "erm", outputs=[]):
+            try:
+                history = load_artifact(folder / "history.json", TrainHistory)
+                expected = make_provenance(key)
+                if (
+                    history.provenance.params_hash != key
+                    or history.provenance.versions != expected.versions
+                    or str(seed) not in history.selected_epoch
+                ):
+                    return None
+                weights = load_weights(weights_path(folder / "weights", seed)).state_dict()
+            except ArtifactError:
+                return None
+        epochs = [record for record in history.epochs if record.seed == seed]
+        return Outcome(weights, history.selected_epoch[str(seed)], epochs, history.precision)
+
+    return load

@@ -1,133 +1,108 @@
-"""Train every seed of one method, resuming where a killed run stopped."""
+"""Train every seed of one method: what each method does beside the shared loop."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from pipeline.core.errors import InputError
-from pipeline.core.progress import Progress
-from pipeline.core.results import DatasetInfo, Provenance, TrainHistory
-from pipeline.core.settings import ErmSettings, GroupDroSettings, TrainSettings
+from pipeline.core.method_settings import AnyMethodSettings, DfrSettings, GroupSettings, JttSettings
+from pipeline.core.results import DatasetInfo, GroupInference, LastLayer, Provenance, TrainHistory
+from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split
-from pipeline.models.networks import Classifier, build_model
-from pipeline.train.loop import Job, Outcome, steps_per_epoch, train_seed
+from pipeline.train.dfr import train_last_layer
+from pipeline.train.fitting import ErmBase, SeedRun, Store
+from pipeline.train.group_inference import infer_groups
+from pipeline.train.jtt import train_twice
+from pipeline.train.labels import labels_used
+from pipeline.train.loop import Outcome
+from pipeline.train.plans import make_plan
 
-_log = logging.getLogger(__name__)
 SaveWeights = Callable[[int, dict[str, Tensor], dict[str, Any]], None]
 
 
-class Store(Protocol):
-    """Where checkpoints go; `artifacts.checkpoints.CheckpointStore` is one."""
+@dataclass(frozen=True)
+class Recipe:
+    """One method with the settings of every network that it trains."""
 
-    def save(self, name: str, state: dict[str, Any]) -> None: ...
+    name: str
+    method: AnyMethodSettings
+    settings: TrainSettings
+    erm: ErmBase  # used by `dfr` and for inferred groups
+    first: TrainSettings | None = None  # the first model of `jtt`
 
-    def load(self, name: str) -> dict[str, Any] | None: ...
 
+@dataclass(frozen=True)
+class _Trained:
+    """One seed's result and what the method found on the way."""
 
-def labels_used(method: ErmSettings | GroupDroSettings, origin: str) -> list[str]:
-    """Which labels a method saw, in training and in selection, in words for the report."""
-    groups = "group labels" if origin == "annotated" else "derived group labels"
-    used = ["class labels (train)"]
-    if isinstance(method, GroupDroSettings):
-        used.append(f"{groups} (train)")
-    if method.selection == "average":
-        used.append("class labels (validation, selection)")
-    elif method.selection == "worst_group":
-        used.append(f"class and {groups} (validation, selection)")
-    return used
+    outcome: Outcome
+    inference: GroupInference | None = None
+    last_layer: LastLayer | None = None
 
 
 def train_method(
+    recipe: Recipe,
     *,
-    name: str,
     train: Split,
     val: Split,
     info: DatasetInfo,
-    settings: TrainSettings,
-    method: ErmSettings | GroupDroSettings,
     store: Store,
     save_weights: SaveWeights,
     provenance: Provenance,
 ) -> TrainHistory:
-    """Train `settings.seeds` one after the other and hand each one's weights to `save_weights`.
+    """Train `recipe.settings.seeds` one after the other and hand each one's weights to `save_weights`.
 
     Raises:
-        InputError: no class or a single one, an empty validation split, an empty group (group DRO).
+        InputError: no class or a single one, an empty validation split, or groups without the images
+            that the method needs.
         TrainingError: the loss is not finite.
     """
     _check(train, val, info)
-    outcomes: dict[int, Outcome] = {}
-    n_parameters = 0
+    settings, method = recipe.settings, recipe.method
+    trained: dict[int, _Trained] = {}
     for seed in settings.seeds:
-        model = build_model(
-            settings.model,
-            n_classes=len(info.classes),
-            width=settings.width,
-            stem_stride=settings.stem_stride,
-            image_size=info.image_size,
-            pretrained=settings.pretrained,
-            mean=info.channel_mean,
-            std=info.channel_std,
-            seed=seed,
-        )
-        n_parameters = sum(p.numel() for p in model.parameters())
-        job = Job(settings, method, seed, [g.name for g in info.groups], [g.n_train for g in info.groups])
-        outcomes[seed] = _train_or_resume(model, train, val, job, store, f"{name} seed {seed}")
-        spec = {
-            "name": settings.model,
-            "n_classes": len(info.classes),
-            "width": settings.width,
-            "stem_stride": settings.stem_stride,
-            "image_size": info.image_size,
-        }
-        save_weights(seed, outcomes[seed].weights, spec)
-    epochs = [record for outcome in outcomes.values() for record in outcome.history]
+        run = SeedRun(recipe.name, train, val, info, settings, seed, store, recipe.erm)
+        trained[seed] = _train_seed(run, recipe)
+        save_weights(seed, trained[seed].outcome.weights, run.spec(settings))
+    epochs = [record for result in trained.values() for record in result.outcome.history]
+    first = trained[settings.seeds[0]].outcome
     return TrainHistory(
         provenance=provenance,
-        method=name,
-        labels_used=labels_used(method, info.attributes[0].origin),
+        method=recipe.name,
+        labels_used=labels_used(method, info.attributes[0].origin, recipe.erm.method),
         model=settings.model,
-        n_parameters=n_parameters,
-        precision=next(iter(outcomes.values())).precision,
+        n_parameters=sum(p.numel() for p in run.network(settings).parameters()),
+        precision=first.precision,
         device=settings.device,
-        selection=method.selection,
-        selected_epoch={str(seed): outcome.selected_epoch for seed, outcome in outcomes.items()},
+        selection=recipe.erm.method.selection if isinstance(method, DfrSettings) else method.selection,
+        selected_epoch={str(seed): result.outcome.selected_epoch for seed, result in trained.items()},
         epochs=epochs,
         seconds=sum(record.seconds for record in epochs),  # also those before a kill
+        group_inference=[r.inference for r in trained.values() if r.inference is not None],
+        last_layers=[r.last_layer for r in trained.values() if r.last_layer is not None],
+        trained_on_val=isinstance(method, DfrSettings) and method.fit_on == "val",
     )
 
 
-def _train_or_resume(
-    model: Classifier, train: Split, val: Split, job: Job, store: Store, label: str
-) -> Outcome:
-    """One seed, from its last checkpoint where there is one, with progress and a closing line."""
-    key = f"seed_{job.seed}"
-    resume = store.load(key)
-    if resume is not None:
-        _log.info("%s: going on from epoch %d, step %d", label, resume["epoch"], resume["step"])
-    total = job.settings.epochs * steps_per_epoch(len(train), job.settings.batch_size)
-    with Progress(label, total=total, unit="steps") as progress:
-        outcome = train_seed(
-            model,
-            train,
-            val,
-            job,
-            resume=resume,
-            save=lambda state: store.save(key, state),
-            tick=progress.update,
-        )
-    chosen = outcome.history[outcome.selected_epoch]
-    worst = "-" if chosen.val_worst is None else f"{chosen.val_worst:.3f}"
-    _log.info(
-        "%s: epoch %d selected, validation average %.3f, worst group %s",
-        label, chosen.epoch, chosen.val_average, worst,
-    )  # fmt: skip
-    return outcome
+def _train_seed(run: SeedRun, recipe: Recipe) -> _Trained:
+    method = recipe.method
+    if isinstance(method, DfrSettings):
+        outcome, record = train_last_layer(run, method)
+        return _Trained(outcome, last_layer=record)
+    if isinstance(method, JttSettings):
+        assert recipe.first is not None, "jtt trains a first model"
+        outcome, inference = train_twice(run, method, recipe.first)
+        return _Trained(outcome, inference)
+    groups, found = run.groups, None
+    if isinstance(method, GroupSettings) and method.groups == "inferred":
+        groups, found = infer_groups(run, method)
+    plan = make_plan(method, run.train, groups, batch_size=run.settings.batch_size)
+    return _Trained(run.fit(plan), found)
 
 
 def _check(train: Split, val: Split, info: DatasetInfo) -> None:

@@ -7,21 +7,29 @@ import math
 import torch
 from torch import nn
 
-from pipeline.core.settings import TrainSettings
+from pipeline.core.train_settings import TrainSettings
 
-WARM_UP_SHARE = 0.25
+WARM_UP_SHARE = 0.25  # of one_cycle's steps, where warm_up_epochs does not say
 
 
 def learning_rate(settings: TrainSettings, step: int, n_steps: int) -> float:
-    """The rate at `step` of `n_steps`: a pure function, so nothing has to be restored on resume."""
+    """The rate at `step` of `n_steps`: a pure function, so nothing has to be restored on resume.
+
+    constant and cosine rise from near 0 during `warm_up_epochs`; one_cycle rises from a tenth, during
+    a quarter of the steps where these are 0, and falls in a straight line to 0.
+    """
     progress = step / max(1, n_steps)
+    warm_up = settings.warm_up_epochs / settings.epochs
+    if settings.schedule == "one_cycle":
+        warm_up = warm_up or WARM_UP_SHARE
+        if progress < warm_up:
+            return settings.lr * (0.1 + 0.9 * progress / warm_up)
+        return settings.lr * (1 - progress) / (1 - warm_up)
+    if progress < warm_up:
+        return settings.lr * (step + 1) / (warm_up * n_steps + 1)
     if settings.schedule == "constant":
         return settings.lr
-    if settings.schedule == "cosine":
-        return settings.lr * 0.5 * (1 + math.cos(math.pi * progress))
-    if progress < WARM_UP_SHARE:
-        return settings.lr * (0.1 + 0.9 * progress / WARM_UP_SHARE)
-    return settings.lr * (1 - progress) / (1 - WARM_UP_SHARE)
+    return settings.lr * 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
 def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:

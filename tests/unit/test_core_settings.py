@@ -36,6 +36,34 @@ def test_scientific_notation_is_a_number_as_dvc_reads_it() -> None:
     assert settings.train_for("erm").weight_decay == 1e-4
 
 
+def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
+    methods = raw["datasets"]["photo_digits"]["methods"]
+    methods["erm"]["train"] = {"lr": 0.3}
+    methods["jtt"] = {"train": {"epochs": 9}, "identification_epochs": 2, "identification": {"lr": 0.7}}
+    raw["active_methods"] = ["erm", "jtt", "dfr"]
+    params = parse(Params, raw)
+    params.check()
+    settings = params.dataset("photo_digits")
+    assert settings.train_for("erm").lr == 0.3
+    assert settings.train_for("dfr") == settings.train_for("erm"), "its network is ERM's"
+    assert settings.train_for("subg").lr == settings.train.lr
+    first = settings.identification_settings()
+    assert (first.epochs, first.lr) == (2, 0.7)
+    assert settings.train_for("jtt").epochs == 9
+    methods["jtt"]["identification"] = {"lrr": 0.7}
+    with pytest.raises(
+        InputError, match=r"photo_digits\.methods\.jtt\.identification\.lrr is not a known key"
+    ):
+        params.check()
+
+
+def test_erm_must_be_there_because_others_start_from_it(raw: dict[str, Any]) -> None:
+    raw["active_methods"] = ["dfr"]
+    del raw["datasets"]["photo_digits"]["methods"]["erm"]
+    with pytest.raises(InputError, match=r"datasets\.photo_digits lacks methods\.erm\."):
+        parse(Params, raw).dataset("photo_digits")
+
+
 def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:
     raw["datasets"]["photo_digits"]["train"] = {"epochs": 7}
     settings = parse(Params, raw).dataset("photo_digits")
@@ -64,6 +92,10 @@ def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:
             {"group_dro": {"train": {"lrr": 1}}},
             r"datasets\.photo_digits\.methods\.group_dro\.train\.lrr is not a known key",
         ),
+        ("methods", {"dfr": {"strengths": [0.1, 0]}}, r"methods\.dfr\.strengths\.1 = 0: .*greater than 0"),
+        ("methods", {"rwg": {"groups": "guessed"}}, r"methods\.rwg\.groups = 'guessed': .*'inferred'"),
+        ("methods", {"dfr": {"train": {}}}, r"methods\.dfr\.train is not a known key"),
+        ("methods", {"irm": {}}, r"methods\.irm is not a known key"),
         ("attribute", {"proj_dim": 64}, r"attribute\.proj_dim = 64: .*greater than 100"),
     ],
 )

@@ -1,6 +1,7 @@
 """Guessed entries load what they describe; writing one changes nothing else in params.yaml."""
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from pipeline.core.errors import InputError
+from pipeline.core.method_settings import MethodName
 from pipeline.core.settings import SECTIONS, Source
 from pipeline.data.base import RawRow
 from pipeline.data.entry import new_dataset_entry
@@ -62,7 +64,7 @@ def test_a_table_is_guessed_column_by_column(tmp_path):
     }
     assert entry["data"] == {"image_size": 48}
     assert set(entry) == {"source", *SECTIONS}
-    assert entry["methods"] == {"erm": {}, "group_dro": {}}
+    assert entry["methods"] == {method: {} for method in get_args(MethodName)}
     raw = load(entry, tmp_path)
     assert len(raw.rows) == 40
     assert raw.rows[0].mask is not None
@@ -75,7 +77,11 @@ def test_arguments_decide_where_given(tmp_path):
     entry = new_dataset_entry("x", root / "list.csv", label="kind", attributes=[], image_size=20)
     assert entry["source"]["columns"] == {"file": "file", "label": "kind"}
     assert entry["data"] == {"image_size": 20}
-    assert entry["methods"] == {"erm": {}, "group_dro": {"allow_empty_groups": True}}
+    assert {m for m, over in entry["methods"].items() if over == {"allow_empty_groups": True}} == {
+        "group_dro",
+        "rwg",
+        "subg",
+    }
     with pytest.raises(InputError, match="no column 'knd'; did you mean 'kind'"):
         new_dataset_entry("x", root, label="knd")
 
@@ -86,7 +92,11 @@ def test_a_folder_of_class_folders(tmp_path):
     entry = new_dataset_entry("pets", tmp_path / "set")
     assert entry["source"] == {"kind": "folder", "path": str(tmp_path / "set")}
     assert entry["data"] == {"image_size": 32}
-    assert entry["methods"] == {"erm": {}, "group_dro": {"allow_empty_groups": True}}
+    assert {m for m, over in entry["methods"].items() if over == {"allow_empty_groups": True}} == {
+        "group_dro",
+        "rwg",
+        "subg",
+    }
     assert len(load(entry, tmp_path).rows) == 3
 
 

@@ -18,8 +18,8 @@ from pipeline.core.settings import AttributeSettings
 from pipeline.explain.cam import choose_layer, raw_cams
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.vision_transformer import Tokens, VitClassifier, build_vit, tokens_to_map
-from pipeline.train.loop import Job, train_seed
-from tests.train_fixtures import make_erm, make_settings, make_split
+from pipeline.train.loop import train_seed
+from tests.train_fixtures import make_erm, make_job, make_split
 
 GREY = [0.5] * 3
 
@@ -68,11 +68,9 @@ def test_it_is_rebuilt_from_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_it_trains(precision: str) -> None:
-    settings = make_settings(
-        model="vit_tiny", optimizer="adamw", lr=1e-3, epochs=2, batch_size=16, precision=precision
-    )
     train, val = make_split(64), make_split(32, name="val")
-    job = Job(settings, make_erm("last"), 0, ["a", "b", "c", "d"], [16] * 4)
+    options = {"model": "vit_tiny", "optimizer": "adamw", "lr": 1e-3, "epochs": 2, "batch_size": 16}
+    job = make_job(make_erm("last"), train, val, precision=precision, **options)
     outcome = train_seed(build(), train, val, job, resume=None, save=lambda _: None, tick=lambda _: None)
     assert outcome.precision == precision
     assert outcome.history[-1].train_loss < outcome.history[0].train_loss

@@ -12,8 +12,10 @@ import torch
 from pipeline.core.errors import TrainingError
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.predict import predict_logits
+from pipeline.models.regularization import regularize
 from pipeline.train.loop import Job, Outcome, _Run, train_seed
-from tests.train_fixtures import GROUP_NAMES, make_dro, make_erm, make_settings, make_split
+from tests.train_fixtures import make_dro, make_erm, make_split
+from tests.train_fixtures import make_job as job_for
 
 TRAIN, VAL = make_split(160), make_split(64, name="val", strength=0.5)
 
@@ -25,13 +27,14 @@ def make_model(seed: int = 0) -> Classifier:
 
 
 def make_job(method: Any = None, **settings: Any) -> Job:
-    counts = np.bincount(TRAIN.groups, minlength=4).tolist()
-    return Job(make_settings(**settings), method or make_erm(), 0, GROUP_NAMES, counts)
+    return job_for(method or make_erm(), TRAIN, VAL, **settings)
 
 
 def train(job: Job, resume: Any = None, save: Any = None) -> Outcome:
+    model = make_model()
+    regularize(model, dropout=job.settings.dropout, stochastic_depth=job.settings.stochastic_depth)
     return train_seed(
-        make_model(), TRAIN, VAL, job, resume=resume, save=save or (lambda state: None), tick=lambda n: None
+        model, TRAIN, VAL, job, resume=resume, save=save or (lambda state: None), tick=lambda n: None
     )
 
 
@@ -39,14 +42,37 @@ def without_seconds(outcome: Outcome) -> list[dict[str, Any]]:
     return [record.model_dump(exclude={"seconds"}) for record in outcome.history]
 
 
-@pytest.mark.parametrize("method", [make_erm(), make_dro(adjustment=1.0)], ids=["erm", "group_dro"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_resume_from_any_checkpoint_is_bit_identical(method: Any, precision: str) -> None:
-    job = make_job(method, checkpoint_seconds=1e-9, augment="flip_crop", precision=precision, epochs=2)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "bf16": {"precision": "bf16", "augment": "flip_crop"},
+    "adamw": {"optimizer": "adamw", "lr": 1e-3, "schedule": "cosine", "warm_up_epochs": 0.5},
+    "dropout": {"dropout": 0.5, "stochastic_depth": 0.5},
+    "mixing": {"mixup": 0.4, "cutmix": 1.0, "label_smoothing": 0.1, "augment": "flip_crop"},
+    "auto_augment": {"auto_augment": "trivial", "color_jitter": 0.5},
+    "sam": {"sam_rho": 0.05, "clip_norm": 1.0, "dropout": 0.5},
+    "asam": {"sam_rho": 0.5, "sam_adaptive": True, "precision": "bf16"},
+    "ema": {"average": "ema", "ema_decay": 0.9},
+    "swa": {"average": "swa", "swa_start": 0.3, "schedule": "constant"},
+    "patience": {"patience": 1, "lr": 1e-6},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_resume_from_any_checkpoint_is_bit_identical(options: dict[str, Any]) -> None:
+    check_resume(make_dro(adjustment=1.0), options)
+
+
+@pytest.mark.parametrize("rule", ["average", "one_standard_error", "last"])
+def test_resume_is_bit_identical_whatever_selects(rule: Any) -> None:
+    check_resume(make_erm(rule), {"average": "swa", "swa_start": 0.5})
+
+
+def check_resume(method: Any, options: dict[str, Any]) -> None:
+    job = make_job(method, **{"checkpoint_seconds": 1e-9, "epochs": 2} | options)
     saved: list[Any] = []
     whole = train(job, save=lambda state: saved.append(copy.deepcopy(state)))
-    assert len(saved) == 2 * 5 + 2, "every step and every epoch"
-    for state in (saved[2], saved[5], saved[-2]):
+    assert len(saved) == len(whole.history) * (5 + 1), "every step and every epoch"
+    for state in (saved[2], saved[5], saved[-5], saved[-1]):
         again = train(job, resume=state)
         assert again.selected_epoch == whole.selected_epoch
         assert without_seconds(again) == without_seconds(whole)
@@ -70,10 +96,12 @@ def test_a_checkpoint_after_the_last_epoch_trains_nothing_more() -> None:
 
 
 def test_validation_changes_neither_group_weights_nor_model() -> None:
-    run = _Run(make_model(), TRAIN, make_job(make_dro()))
-    run.train_step(run.order(0)[:32], 0, 0, 5)
+    job = make_job(make_dro())
+    run = _Run(make_model(), TRAIN, job)
+    order = job.plan.order(seed=0, epoch=0)
+    run.train_step(order[:32], 0, 0)
     before = copy.deepcopy(run.state())
-    run.finish_epoch(0, VAL)
+    run.finish_epoch(0, VAL, order)
     assert torch.equal(before["weights_G"], run.weights_G)
     for key, value in before["model"].items():
         assert torch.equal(value, run.model.state_dict()[key]), key
@@ -105,10 +133,9 @@ def test_history_has_every_group_and_the_weights_of_group_dro() -> None:
 def test_group_dro_beats_erm_on_the_planted_shortcut() -> None:
     train_split = make_split(400, strength=0.97, bar=25)
     val_split = make_split(200, name="val", strength=0.5, bar=25)
-    counts = np.bincount(train_split.groups, minlength=4).tolist()
     worst = {}
     for name, method in {"erm": make_erm("last"), "dro": make_dro(selection="last")}.items():
-        job = Job(make_settings(epochs=2), method, 0, GROUP_NAMES, counts)
+        job = job_for(method, train_split, val_split, epochs=2)
         outcome = train_seed(
             make_model(), train_split, val_split, job, resume=None, save=lambda s: None, tick=lambda n: None
         )
@@ -116,11 +143,21 @@ def test_group_dro_beats_erm_on_the_planted_shortcut() -> None:
     assert worst["dro"] >= worst["erm"] + 0.2, worst
 
 
-def test_nan_loss_stops_with_a_remedy_and_keeps_the_last_checkpoint() -> None:
+@pytest.mark.parametrize("option", ["plain", "bf16", "mixing", "sam", "ema", "swa"])
+def test_nan_loss_stops_with_a_remedy_and_keeps_the_last_checkpoint(option: str) -> None:
     saved: list[Any] = []
+    job = make_job(**OPTIONS[option] | {"lr": 1e30, "schedule": "constant", "epochs": 2})
     with pytest.raises(TrainingError, match=r"loss became (nan|inf).*Lower\s+train.lr"):
-        train(make_job(lr=1e30, schedule="constant", epochs=2), save=saved.append)
-    assert all(np.isfinite(float(state["counts"][0])) for state in saved)
+        train(job, save=lambda state: saved.append(copy.deepcopy(state)))
+    assert all(np.isfinite(float(state["counts"][0][0])) for state in saved)
+
+
+def test_weights_that_are_no_numbers_reach_no_checkpoint() -> None:
+    # one step an epoch: the loss is still finite when the weights no longer are
+    saved: list[Any] = []
+    with pytest.raises(TrainingError, match=r"weights became infinite or NaN.*Lower\s+train.lr"):
+        train(make_job(lr=1e42, schedule="constant", batch_size=160, epochs=2), save=saved.append)
+    assert saved == []
 
 
 def test_seeds_give_different_models_and_the_same_seed_the_same() -> None:

@@ -6,16 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.errors import InputError
 from pipeline.train.objectives import (
-    erm_loss,
+    GroupDro,
     group_adjustments,
     group_dro_step,
     group_means,
     initial_group_weights,
+    mean_loss,
 )
-
-NAMES = ["a", "b", "c"]
 
 
 def numpy_step(
@@ -34,7 +32,7 @@ def numpy_step(
 def test_group_dro_equals_numpy_twin_over_50_steps() -> None:
     rng = np.random.default_rng(0)
     n_train = np.array([3498, 184, 56])
-    q_torch = initial_group_weights(n_train.tolist(), allow_empty=False, names=NAMES)
+    q_torch = initial_group_weights(n_train.tolist())
     q_numpy = np.full(3, 1 / 3)
     adjustments = group_adjustments(n_train.tolist(), 2.0)
     for _ in range(50):
@@ -81,15 +79,53 @@ def test_group_means_of_absent_groups_are_zero() -> None:
 
 
 def test_erm_is_the_plain_mean() -> None:
-    assert float(erm_loss(torch.tensor([1.0, 2.0, 6.0]))) == 3.0
+    loss, state = mean_loss(None, torch.tensor([1.0, 2.0, 6.0]), torch.zeros(3, dtype=torch.int64))
+    assert float(loss) == 3.0
+    assert state is None
 
 
-def test_empty_group_is_an_error_that_names_it_and_the_remedy() -> None:
-    with pytest.raises(InputError, match=r"none in: b.*allow_empty_groups"):
-        initial_group_weights([5, 0, 3], allow_empty=False, names=NAMES)
-    weights = initial_group_weights([5, 0, 3], allow_empty=True, names=NAMES)
+def test_an_empty_group_has_no_weight_and_never_gets_any() -> None:
+    weights = initial_group_weights([5, 0, 3])
     assert weights.tolist() == [0.5, 0.0, 0.5]
     _, new = group_dro_step(
         weights, torch.ones(2), torch.tensor([0, 2]), torch.zeros(3, dtype=torch.float64), 0.1
     )
     assert new[1] == 0, "an excluded group stays excluded"
+
+
+@pytest.mark.parametrize("name", ["mean", "group_dro"])
+def test_shares_of_two_processes_add_up_to_the_objective_of_one(name: str) -> None:
+    """Processes with 3 and 5 images of a batch: same loss, same gradients, same new group weights."""
+    torch.manual_seed(0)
+    losses = torch.rand(8, dtype=torch.float64, requires_grad=True)
+    groups = torch.tensor([0, 0, 2, 0, 2, 2, 2, 1])
+    objective = mean_loss if name == "mean" else GroupDro(group_adjustments([9, 4, 1], 1.0), 0.5)
+    q = None if name == "mean" else torch.tensor([0.2, 0.3, 0.5], dtype=torch.float64)
+    whole, new_q = objective(q, losses, groups)
+    (gradient,) = torch.autograd.grad(whole, losses)
+
+    parts = [slice(0, 3), slice(3, 8)]
+    shares, states = [], []
+    for mine, other in (parts, parts[::-1]):
+        totals = iter(_other_terms(losses[other].detach(), groups[other], groups, name))
+        share, state = objective(q, losses[mine], groups[mine], lambda own, totals=totals: own + next(totals))
+        shares.append(share)
+        states.append(state)
+    together = torch.stack(shares).sum()
+    assert together.item() == pytest.approx(whole.item())
+    (summed,) = torch.autograd.grad(together, losses)
+    np.testing.assert_allclose(summed.numpy(), gradient.numpy())
+    if new_q is not None:
+        for state in states:
+            np.testing.assert_allclose(state.numpy(), new_q.numpy())
+
+
+def _other_terms(
+    losses: torch.Tensor, groups: torch.Tensor, all_groups: torch.Tensor, name: str
+) -> list[torch.Tensor]:
+    """What the other process contributes to each sum, in the order in which they are asked for."""
+    if name == "mean":
+        return [torch.tensor(float(len(losses)))]
+    counts = torch.bincount(all_groups, minlength=3).clamp(min=1)
+    sums = torch.zeros(3, dtype=torch.float64).index_add(0, groups, losses)
+    return [torch.bincount(groups, minlength=3), sums / counts]

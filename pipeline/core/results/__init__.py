@@ -40,7 +40,7 @@ from pipeline.core.results.gradcam import (
     SanityStep,
 )
 from pipeline.core.results.hygiene import Balance, DuplicateSet, DuplicateSummary, HygieneResult, ImageIssue
-from pipeline.core.results.training import EpochRecord, TrainHistory
+from pipeline.core.results.training import EpochRecord, GroupInference, LastLayer, TrainHistory
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -67,12 +67,14 @@ __all__ = [
     "GroupAttribution",
     "GroupComparison",
     "GroupEstimate",
+    "GroupInference",
     "GroupInfo",
     "HygieneResult",
     "ImageIssue",
     "Influence",
     "Intervention",
     "LabelColor",
+    "LastLayer",
     "MapAgreement",
     "MethodComparison",
     "Optimism",

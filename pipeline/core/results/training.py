@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import Field
+
 from pipeline.core.results.base import Artifact, Record
 
 
@@ -13,8 +17,39 @@ class EpochRecord(Record):
     val_accuracy: list[float | None]  # per group
     val_average: float
     val_worst: float | None
-    group_weights: list[float] | None = None  # q of group DRO at the end of the epoch
+    group_weights: list[float] | None = None  # q of group DRO at the end of the epoch; inferred: of those
     seconds: float
+
+
+class GroupInference(Record):
+    """Groups that a seed inferred without the attribute, and how well they match the dataset's own.
+
+    The dataset's groups only score the inferred ones; training does not see them.
+    """
+
+    seed: int
+    kind: Literal["errors", "clusters", "first_model_errors"]
+    sizes: dict[str, int]  # inferred group -> training images
+    # chance-corrected agreement inside the classes, mean over classes weighted by images: 1 = the
+    # same groups, 0 = chance; None where no class has two groups
+    adjusted_rand: float | None
+    worst_group: str  # the dataset's group that the model they are inferred from does worst on (validation)
+    worst_group_recall: float  # share of its training images that lie in the best matching inferred group
+    worst_group_precision: float  # share of that inferred group that belongs to it
+    recovered: bool
+
+
+class LastLayer(Record):
+    """How a seed's last layer was trained again."""
+
+    seed: int
+    fit_on: Literal["val", "train"]
+    penalty: Literal["l1", "l2"]
+    strength: float  # the chosen C
+    tried: dict[str, float]  # C -> worst-group accuracy on validation images held out from those fits
+    n_fits: int
+    images_per_group: int  # in each balanced subset
+    nonzero: float  # share of the averaged layer's weights that are not 0
 
 
 class TrainHistory(Artifact):
@@ -28,5 +63,8 @@ class TrainHistory(Artifact):
     device: str
     selection: str
     selected_epoch: dict[str, int]  # seed -> epoch
-    epochs: list[EpochRecord]
+    epochs: list[EpochRecord]  # of dfr: those of the ERM model it starts from
     seconds: float
+    group_inference: list[GroupInference] = Field(default_factory=list)
+    last_layers: list[LastLayer] = Field(default_factory=list)
+    trained_on_val: bool = False  # validation images trained the model: they measure no generalization

@@ -1,0 +1,77 @@
+"""Dropout and stochastic depth, for every network here.
+
+They act in training only, add no parameters and rename none, so a network that is rebuilt to predict
+needs neither. Stochastic depth hangs on the modules that end a residual branch.
+
+Shape legend: N images, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.vision_transformer import EncoderBlock
+from torchvision.ops import stochastic_depth as skip_rows
+
+from pipeline.models.classifier import Classifier
+
+
+class ResidualBlock(nn.Module):
+    """A body of layers around a skip connection."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        out: Tensor = x_NCHW + self.body(x_NCHW)
+        return out
+
+
+def regularize(model: Classifier, *, dropout: float, stochastic_depth: float) -> None:
+    """Drop features before the head, and skip residual branches, at random in training.
+
+    Args:
+        dropout: probability of dropping a feature.
+        stochastic_depth: probability that an image skips the last branch; earlier ones in proportion
+            to their depth.
+    Source: Srivastava et al. 2014 (JMLR 15); Huang et al. 2016 (arXiv:1603.09382).
+    """
+    if dropout > 0:
+        model.dropout = nn.Dropout(dropout)
+    if stochastic_depth > 0:
+        _skip_branches(model, stochastic_depth)
+
+
+def _skip_branches(net: nn.Module, probability: float) -> None:
+    blocks = [ends for module in net.modules() if (ends := _branch_ends(module))]
+    for depth, ends in enumerate(blocks, start=1):
+        for module in ends:
+            module.register_forward_hook(_Skip(probability * depth / len(blocks)))
+
+
+def _branch_ends(module: nn.Module) -> list[nn.Module]:
+    """The modules whose output is added to a skip connection of this block."""
+    match module:
+        case ResidualBlock():
+            return [module.body]
+        case BasicBlock():
+            return [module.bn2]
+        case Bottleneck():
+            return [module.bn3]
+        case EncoderBlock():
+            return [module.dropout, module.mlp]
+        case _:
+            return []
+
+
+@dataclass(frozen=True)
+class _Skip:
+    probability: float
+
+    def __call__(self, module: nn.Module, inputs: Any, branch: Tensor) -> Tensor:
+        skipped: Tensor = skip_rows(branch, self.probability, "row", module.training)
+        return skipped

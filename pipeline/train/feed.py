@@ -1,0 +1,102 @@
+"""The training split in memory, and batches of it.
+
+Shape legend: N images of the split, B images of a batch at hand, K classes, C channels, H height, W width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.core.train_settings import TrainSettings
+from pipeline.core.types import Int64Array, Split
+from pipeline.train.augment import augment, draw, transforms_of
+from pipeline.train.distributed import World
+from pipeline.train.mixing import mix, mixers_of
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One process's part of a batch, on the device.
+
+    Of a mixed image `labels_B` and the groups are those of its larger part.
+    """
+
+    pixels_BCHW: Tensor
+    targets: Tensor  # classes B, or with mixing their shares B x K
+    labels_B: Tensor
+    groups_B: Tensor
+    plan_groups_B: Tensor  # the groups that the objective sees
+
+
+class Feed:
+    """Draws batches; the pixels stay uint8 until they are needed."""
+
+    def __init__(
+        self,
+        split: Split,
+        plan_groups_N: Int64Array,
+        settings: TrainSettings,
+        n_classes: int,
+        device: torch.device,
+    ) -> None:
+        self.settings = settings
+        self.n_classes = n_classes
+        self.device = device
+        # the whole split in memory: batches are then index reads, not file reads
+        self.images = torch.from_numpy(np.array(split.images, order="C"))
+        self.labels = torch.from_numpy(np.array(split.labels))
+        self.groups = torch.from_numpy(np.array(split.groups))
+        self.plan_groups = torch.from_numpy(np.array(plan_groups_N))
+        self._transforms = transforms_of(settings)
+        self._mixes = bool(mixers_of(settings))
+
+    def batch(self, rows: Int64Array, seed: int, world: World) -> Batch:
+        """This process's part of the batch that consists of `rows` of the split.
+
+        Args:
+            rows: of the whole batch.
+            seed: of everything random in it.
+        """
+        places = torch.arange(len(rows))[slice_of(world.part(len(rows)))]
+        if self._mixes:  # the image before the first one is its partner
+            places = torch.cat([(places[:1] - 1) % len(rows), places])
+        index = torch.from_numpy(rows)[places]
+        draws = draw(len(rows), self.images.shape[1], self.settings, seed)
+        images = augment(self.images[index], draws.at(places), self._transforms)
+        pixels = to_float(self._send(images))
+        labels, groups, plan_groups = (
+            self._send(values[index]) for values in (self.labels, self.groups, self.plan_groups)
+        )
+        if not self._mixes:
+            return Batch(pixels, labels, labels, groups, plan_groups)
+        mixed = mix(pixels, self.settings, seed)
+        targets = mixed.targets(labels, self.n_classes)
+        return Batch(
+            mixed.pixels_BCHW, targets, mixed.main(labels), mixed.main(groups), mixed.main(plan_groups)
+        )
+
+    def plain(self, rows: Int64Array, size: int) -> Iterator[Tensor]:
+        """Pixels of `rows` as they are, `size` images at a time."""
+        for i in range(0, len(rows), size):
+            yield to_float(self._send(self.images[torch.from_numpy(rows[i : i + size])]))
+
+    def _send(self, values: Tensor) -> Tensor:
+        """To the device; a GPU goes on with the step before meanwhile."""
+        if self.device.type == "cuda":
+            values = values.pin_memory()
+        return values.to(self.device, non_blocking=True)
+
+
+def slice_of(places: range) -> slice:
+    """A range as the slice of the same places."""
+    return slice(places.start, places.stop)
+
+
+def to_float(images_BHWC: Tensor) -> Tensor:
+    """uint8 B x H x W x C to float B x C x H x W in [0, 1], channels last in memory."""
+    return images_BHWC.permute(0, 3, 1, 2).float().div_(255)

@@ -1,0 +1,54 @@
+"""Which labels a method has seen, in words for the report."""
+
+from __future__ import annotations
+
+from pipeline.core.method_settings import (
+    AnyMethodSettings,
+    DfrSettings,
+    ErmSettings,
+    GroupSettings,
+    NetworkSettings,
+)
+from pipeline.train.plans import reads_groups
+
+
+def labels_used(method: AnyMethodSettings, origin: str, erm: ErmSettings) -> list[str]:
+    """What was used in training, in tuning and in selection; no label is used for anything else.
+
+    Args:
+        origin: of the attribute that forms the groups: annotated, derived or none.
+        erm: settings of the ERM model that some methods start from.
+    """
+    given = "group labels" if origin == "annotated" else "derived group labels"
+    if isinstance(method, DfrSettings):
+        return _labels_of_dfr(method, given, erm)
+    groups = given
+    used = ["class labels (train)"]
+    if isinstance(method, GroupSettings):
+        if method.groups == "inferred":
+            groups = "inferred groups"
+            uses_erm = method.inference == "clusters" or method.inference_epochs is None
+            if uses_erm and erm.selection != "last":
+                used.append(
+                    _selection(erm, given, "selection of the ERM model that groups are inferred from")
+                )
+        used.append(f"{groups} (train)")
+    if method.selection != "last":
+        used.append(_selection(method, groups, "selection"))
+    return used
+
+
+def _selection(method: NetworkSettings, groups: str, purpose: str) -> str:
+    labels = f"class labels and {groups}" if groups == "inferred groups" else f"class and {groups}"
+    seen = labels if reads_groups(method.selection) else "class labels"
+    return f"{seen} (validation, {purpose})"
+
+
+def _labels_of_dfr(method: DfrSettings, groups: str, erm: ErmSettings) -> list[str]:
+    used = ["class labels (train)"]
+    if erm.selection != "last":
+        used.append(_selection(erm, groups, "selection"))
+    if method.fit_on == "train":
+        used.append(f"{groups} (train, last layer)")
+        return [*used, f"class and {groups} (validation, tuning)"]
+    return [*used, f"class and {groups} (validation, last layer and tuning)"]

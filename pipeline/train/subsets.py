@@ -1,0 +1,75 @@
+"""Which training images an epoch of a method draws: all, a balanced subset, or some of them repeated.
+
+Orders are made by binding rows or groups to these functions; an epoch stays a pure function of
+(seed, epoch).
+
+Shape legend: N training images, M rows of an epoch, S rows of a subset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import Int64Array
+from pipeline.train.batches import shuffled_order
+
+_SUBSET, _PASSES = 11, 12  # random streams of their own, apart from those of `batches`
+
+
+def balanced_rows(groups_N: Int64Array, *, seed: int, draw: int = 0) -> Int64Array:
+    """As many rows of every group as the smallest group has, without replacement, sorted.
+
+    Groups without rows are left out. `draw` numbers different subsets of one seed.
+    """
+    rng = np.random.default_rng([seed, draw, _SUBSET])
+    members = [np.flatnonzero(groups_N == g) for g in np.unique(groups_N)]
+    size = min((len(rows) for rows in members), default=0)
+    chosen = [rng.choice(rows, size=size, replace=False) for rows in members]
+    return np.sort(np.concatenate(chosen)).astype(np.int64) if chosen else np.empty(0, np.int64)
+
+
+def repeated_passes(rows_S: Int64Array, n_rows: int, *, seed: int, epoch: int) -> Int64Array:
+    """`n_rows` rows: one shuffled pass over `rows_S` after the other, the last one cut short."""
+    n_passes = -(-n_rows // len(rows_S))
+    rng = np.random.default_rng([seed, epoch, _PASSES])
+    return np.concatenate([rng.permutation(rows_S) for _ in range(n_passes)])[:n_rows]
+
+
+def subset_order(groups_N: Int64Array, n_rows: int, *, seed: int, epoch: int) -> Int64Array:
+    """Passes over a subset with equally many images of every group, the same in all epochs of a seed.
+
+    Source: SUBG in Idrissi et al. 2022 (arXiv:2110.14503), which draws the subset once a run.
+    """
+    return repeated_passes(balanced_rows(groups_N, seed=seed), n_rows, seed=seed, epoch=epoch)
+
+
+def subset_size(groups_N: Int64Array, group_names: Sequence[str], batch_size: int) -> int:
+    """Images in SUBG's subset.
+
+    Raises:
+        InputError: fewer than one batch of them.
+    """
+    present, counts = np.unique(groups_N, return_counts=True)
+    size = int(counts.min() * len(present)) if len(counts) else 0
+    if size < batch_size:
+        smallest = group_names[present[counts.argmin()]] if len(counts) else "none"
+        raise InputError(
+            f"SUBG's subset has {size} images ({int(counts.min(initial=size))} of each group; the smallest "
+            f"is {smallest}), less than one batch (train.batch_size: {batch_size}). Use rwg, which keeps all "
+            "images, merge groups (data.group_by or data.levels), collect more images of this group, or "
+            "lower methods.subg.train.batch_size."
+        )
+    return size
+
+
+def upweighted_rows(n: int, hard_rows: Int64Array, upweight: int) -> Int64Array:
+    """All n rows once, and those of `hard_rows` `upweight` times in all."""
+    return np.concatenate([np.arange(n, dtype=np.int64), np.repeat(hard_rows, upweight - 1)])
+
+
+def listed_order(rows_M: Int64Array, *, seed: int, epoch: int) -> Int64Array:
+    """The rows of a list, which may repeat, in random order."""
+    return rows_M[shuffled_order(len(rows_M), seed=seed, epoch=epoch)]
