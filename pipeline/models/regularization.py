@@ -2,8 +2,6 @@
 
 They act in training only, add no parameters and rename none, so a network that is rebuilt to predict
 needs neither. Stochastic depth hangs on the modules that end a residual branch.
-
-Shape legend: N images, C channels, H height, W width.
 """
 
 from __future__ import annotations
@@ -17,18 +15,7 @@ from torchvision.models.vision_transformer import EncoderBlock
 from torchvision.ops import stochastic_depth as skip_rows
 
 from pipeline.models.classifier import Classifier
-
-
-class ResidualBlock(nn.Module):
-    """A body of layers around a skip connection."""
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__()
-        self.body = body
-
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        out: Tensor = x_NCHW + self.body(x_NCHW)
-        return out
+from pipeline.models.small_resnet import ResidualBlock
 
 
 def regularize(model: Classifier, *, dropout: float, stochastic_depth: float) -> None:

@@ -87,15 +87,14 @@ def draw_learning_curves(curves: Curves, shown: Sequence[str], name: str) -> str
     highest seed. `name` makes ids unique within the page.
     """
     by_name = {curve.name: curve for curve in curves.groups}
+    epochs = [epoch + 1 for epoch in curves.epochs]  # people count from 1
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9}):
         figure = Figure(figsize=(5.2, 2.9), layout="constrained")
         axes = figure.subplots()
-        _draw_curve(axes, curves.epochs, curves.average, color=_INK, dashes=(), width=2.2)
+        _draw_curve(axes, epochs, curves.average, color=_INK, dashes=(), width=2.2)
         for i, group in enumerate(shown[:MAX_CURVES]):
             if group in by_name:
-                _draw_curve(
-                    axes, curves.epochs, by_name[group], color=_SERIES[i], dashes=DASHES[i], width=1.5
-                )
+                _draw_curve(axes, epochs, by_name[group], color=_SERIES[i], dashes=DASHES[i], width=1.5)
         _style_axes(axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})

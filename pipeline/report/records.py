@@ -25,6 +25,7 @@ from pipeline.core.results import (
     ImageIssue,
     Influence,
     Intervention,
+    LastLayer,
     MapAgreement,
     MethodComparison,
     Optimism,
@@ -109,6 +110,7 @@ class TrainingSummary(Record):
     n_epochs: int
     seconds: float
     group_inference: list[GroupInference] = Field(default_factory=list)  # seed by seed, where inferred
+    last_layers: list[LastLayer] = Field(default_factory=list)  # seed by seed, of dfr
     curves: Curves | None
 
 
@@ -121,6 +123,7 @@ class MethodSummary(Record):
     interventions: list[Intervention]
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None
+    trained_on_val: bool = False
     optimism: Optimism | None = None  # validation minus test
     training: TrainingSummary | None
 

@@ -134,9 +134,10 @@ def judge_fixed_by(
         return Rung(rung="fixed_by", question=question, status="insufficient", evidence=text)
     status = judge_effect(best.gain.value, best.gain.low, limits.min_effect)
     verb = "raises" if best.gain.value > 0 else "does not raise"
+    p_value = best.p_value if best.p_holm is None else best.p_holm
     text = (
         f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
-        f"{p_text(best.p_value)}, same test images."
+        f"{p_text(p_value)}, same test images{_among(_against(baseline, comparisons), limits)}"
     )
     target = next((group for group in info.groups if group.name == best.group), None)
     n_val = target.n_val if target else limits.min_val
@@ -158,6 +159,31 @@ def judge_fixed_by(
 
 
 def best_comparison(comparisons: Sequence[MethodComparison], baseline: str | None) -> MethodComparison | None:
-    """The comparison against the baseline with the largest gain in its worst group."""
+    """The comparison against the baseline with the largest gain in its worst group, clear gains first.
+
+    It is picked for its gain, so its interval is made simultaneous over the methods it was picked from.
+    """
+    return max(_against(baseline, comparisons), key=lambda c: (c.gain.low > 0, c.gain.value), default=None)
+
+
+def _against(baseline: str | None, comparisons: Sequence[MethodComparison]) -> list[MethodComparison]:
+    """The comparisons with the baseline, each gain's interval simultaneous over them."""
     own = [c for c in comparisons if c.baseline == baseline]
-    return max(own, key=lambda c: c.gain.value, default=None)
+    return [c.model_copy(update={"gain": _corrected(c.gain, len(own))}) for c in own]
+
+
+def _corrected(gain: Estimate, n_methods: int) -> Estimate:
+    wide = widen(gain, n_comparisons=n_methods, alpha=0.05)
+    return wide.model_copy(update={"low": max(wide.low, -1.0), "high": min(wide.high, 1.0)})
+
+
+def _among(tried: Sequence[MethodComparison], limits: Thresholds) -> str:
+    """The end of the sentence: which of several methods raise the group."""
+    if len(tried) < 2:
+        return "."
+    clear = [
+        method_label(c.method)
+        for c in tried
+        if judge_effect(c.gain.value, c.gain.low, limits.min_effect) == "yes"
+    ]
+    return f"; corrected for {len(tried)} methods. Clearly raised by: {', '.join(clear) or 'none'}."

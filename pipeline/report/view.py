@@ -74,6 +74,14 @@ class View:
         return sorted(rows, key=order)
 
     @property
+    def shrunk_rows(self) -> list[tuple[str, dict[str, GroupEstimate]]]:
+        """Group and its shrunken accuracy per method, lowest of the first method first."""
+        by_method = {m: {g.name: g for g in method.test.shrunk} for m, method in self.s.methods.items()}
+        names = [g.name for g in next(iter(self.s.methods.values())).test.shrunk] if self.s.methods else []
+        rows = [(n, {m: found[n] for m, found in by_method.items() if n in found}) for n in names]
+        return sorted(rows, key=lambda row: next(iter(row[1].values())).value)
+
+    @property
     def accuracy_scale(self) -> charts.Scale:
         methods = self.s.methods.values()
         return charts.accuracy_scale(

@@ -57,7 +57,10 @@ def run(dataset: str, method: MethodName) -> None:
             interventions=reliance.interventions,
             foreground_sensitivity=reliance.foreground_sensitivity,
             color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
-            optimism=measure_optimism(
+            trained_on_val=history.trained_on_val,
+            optimism=None
+            if history.trained_on_val  # the difference would be overfitting, not optimism of selection
+            else measure_optimism(
                 ScoredSplit(val_SN == val.labels, val.groups),
                 ScoredSplit(test_SN == test.labels, test.groups),
                 [g for g, found in enumerate(test_metrics.groups) if found.sufficient],

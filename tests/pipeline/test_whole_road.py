@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from pipeline.stages.cli import main
-from tests.pipeline.demo_fixture import write_params
+from tests.pipeline.demo_fixture import METHODS, write_params
 
 
 def run_all() -> dict[str, Any]:
     for stage in ("data", "color", "hygiene"):
         assert main([stage, "photo_digits"]) == 0
-    for method in ("erm", "group_dro"):
+    for method in METHODS:
         for stage in ("train", "evaluate", "attribute", "gradcam"):
             assert main([stage, "photo_digits", method]) == 0
     assert main(["report", "photo_digits"]) == 0
@@ -83,6 +83,17 @@ def test_flipped_labels_are_enriched_among_the_most_harmful(planted: dict[str, A
 
 
 @pytest.mark.slow
+def test_validation_that_trained_a_model_promises_nothing_about_it(planted: dict[str, Any]) -> None:
+    methods = planted["methods"]
+    assert methods["dfr"]["trained_on_val"]
+    assert methods["dfr"]["optimism"] is None
+    assert methods["group_dro"]["optimism"] is not None
+    page = Path("reports/photo_digits.html").read_text()
+    assert "DFR is left out: validation images trained it" in page
+    assert f"C&nbsp;=&nbsp;{methods['dfr']['training']['last_layers'][0]['strength']:.2f}" in page
+
+
+@pytest.mark.slow
 def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
     assert planted["schema_version"] == 2
     assert set(planted["dataset"]) >= {"name", "classes", "attributes", "n", "groups", "provenance"}
@@ -91,7 +102,8 @@ def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
     for group in planted["dataset"]["groups"]:
         assert set(group) >= {"name", "label", "attribute", "n_train", "n_val", "n_test"}
     assert set(planted["color"]["color_only"]) >= {"balanced_accuracy", "kappa", "low", "high", "p_value"}
-    for method in ("erm", "group_dro"):
+    assert tuple(planted["methods"]) == METHODS
+    for method in METHODS:
         result = planted["methods"][method]
         assert result["labels_used"]
         assert result["seeds"] == [0]

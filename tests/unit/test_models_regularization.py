@@ -10,7 +10,8 @@ from torch import nn
 
 from pipeline.models.classifier import Classifier
 from pipeline.models.networks import build_model
-from pipeline.models.regularization import ResidualBlock, regularize
+from pipeline.models.regularization import regularize
+from pipeline.models.small_resnet import ResidualBlock
 
 NETWORKS = ["small_resnet", "resnet18", "resnet50", "vit_tiny"]
 PIXELS = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))

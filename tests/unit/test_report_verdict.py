@@ -175,6 +175,31 @@ def test_fix_is_no_when_the_gain_is_small_and_insufficient_when_it_is_noisy() ->
     assert status(around(0.08, 0.02, 42)) == "insufficient"
 
 
+def test_the_best_of_several_methods_is_corrected_for_having_been_picked() -> None:
+    inputs = photo_birds()
+
+    def judged(gains: dict[str, Estimate]) -> Rung:
+        first = inputs.comparisons[0]
+        tried = [first.model_copy(update={"method": m, "gain": g, "p_holm": 0.03}) for m, g in gains.items()]
+        return next(
+            r for r in build_summary(replace(inputs, comparisons=tried)).verdict if r.rung == "fixed_by"
+        )
+
+    barely = around(0.08, 0.075, 642)
+    assert judged({"group_dro": barely}).status == "yes"
+    several = judged(dict.fromkeys(("group_dro", "subg", "dfr", "jtt"), barely))
+    assert several.status == "insufficient"
+    assert "corrected for 4 methods. Clearly raised by: none." in several.evidence
+    assert several.estimate is not None
+    assert several.estimate.high - several.estimate.low > 0.15
+
+    # a larger gain that is not clear does not hide a clear one
+    found = judged({"jtt": around(0.20, 0.30, 642), "dfr": around(0.10, 0.02, 642)})
+    assert found.status == "yes"
+    assert found.question == "Does DFR fix it?"
+    assert "Clearly raised by: DFR." in found.evidence
+
+
 def test_baseline_is_the_first_method() -> None:
     inputs = photo_birds()
     assert build_summary(inputs).baseline == "erm"

@@ -83,7 +83,8 @@ class EvaluationResult(Artifact):
     # alone; +1 uses the object only, -1 the background only. None without masks.
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None  # None where no mistakes were made
-    optimism: Optimism | None = None  # None where validation and test share no group
+    trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
+    optimism: Optimism | None = None  # None also where validation and test share no group
 
 
 class GroupComparison(Record):
