@@ -27,6 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from pipeline.core.memory import keep_freed_memory
 from pipeline.core.method_settings import ErmSettings
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split
@@ -100,6 +101,7 @@ def measure(args: argparse.Namespace) -> None:
     if args.measure == "plain":
         rate = plain_rate(args)
     else:
+        keep_freed_memory()  # as the stage does
         with joined_processes() as world:
             rate = loop_rate(args)
             if not world.is_first:

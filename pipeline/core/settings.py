@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pipeline.core.errors import InputError
 from pipeline.core.method_settings import MethodName, MethodsSettings
@@ -257,8 +257,24 @@ class Params(Settings):
 
     active: list[str] = Field(min_length=1)
     active_methods: list[MethodName] = Field(min_length=1)
+    explained_methods: list[MethodName] = Field(min_length=1)
     defaults: dict[str, Any]
     datasets: dict[str, dict[str, Any]]
+
+    @model_validator(mode="after")
+    def _explained_are_trained(self) -> Params:
+        untrained = [method for method in self.explained_methods if method not in self.active_methods]
+        if untrained:
+            raise ValueError(
+                f"explained_methods names {', '.join(untrained)}, which active_methods "
+                f"({', '.join(self.active_methods)}) does not train: take it out, or train it"
+            )
+        if self.active_methods[0] not in self.explained_methods:
+            raise ValueError(
+                f"explained_methods must name {self.active_methods[0]}, the first of active_methods: it is "
+                "the baseline, whose harm is traced to training images"
+            )
+        return self
 
     def dataset(self, name: str) -> DatasetSettings:
         """Settings of the dataset `name`, complete and validated.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
@@ -72,6 +73,10 @@ class View:
             return (known is None or not known.sufficient, known.value if known else 0.0)
 
         return sorted(rows, key=order)
+
+    def unexplained(self, explained: Mapping[str, object]) -> str:
+        """Labels of the methods that `explained` lacks, for a sentence; empty where it has all."""
+        return ", ".join(wording.method_label(name) for name in self.s.methods if name not in explained)
 
     @property
     def shrunk_rows(self) -> list[tuple[str, dict[str, GroupEstimate]]]:

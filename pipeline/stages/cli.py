@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline.core.errors import PipelineError
+from pipeline.core.memory import keep_freed_memory
 from pipeline.core.method_settings import MethodName
 
 DATASET_STAGES = {
@@ -74,6 +75,7 @@ def _dispatch(options: argparse.Namespace) -> None:
     command: str = options.command
     # imported late: `--help` and `check` should not wait for torch
     if command in METHOD_STAGES:
+        keep_freed_memory()  # all of them run networks
         importlib.import_module(f"pipeline.stages.{command}").run(options.dataset, options.method)
     elif command in DATASET_STAGES:
         importlib.import_module(f"pipeline.stages.{command}").run(options.dataset)

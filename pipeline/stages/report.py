@@ -58,6 +58,7 @@ def run(dataset: str) -> None:
     params = read_params()
     settings = params.dataset(dataset)
     methods: list[str] = list(params.active_methods)
+    explained: list[str] = [m for m in params.active_methods if m in params.explained_methods]
     data = dataset_dir(dataset)
     page = reports_dir() / f"{dataset}.html"
     with exclusive("report", dataset, outputs=[page, page.with_suffix(".json"), card_path(dataset)]):
@@ -66,7 +67,7 @@ def run(dataset: str) -> None:
             m: load_artifact(evaluation_dir(dataset, m) / "evaluation.json", EvaluationResult)
             for m in methods
         }
-        params_hash = settings_hash(settings, *methods)
+        params_hash = settings_hash(settings, *methods, "explained", *explained)
         seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
         summary = build_summary(
             ReportInputs(
@@ -78,12 +79,13 @@ def run(dataset: str) -> None:
                 evaluations=evaluations,
                 attributions={
                     m: load_artifact(attribution_dir(dataset, m) / "attribution.json", AttributionResult)
-                    for m in methods
+                    for m in explained
                 },
                 gradcams={
-                    m: load_artifact(gradcam_dir(dataset, m) / "gradcam.json", GradcamResult) for m in methods
+                    m: load_artifact(gradcam_dir(dataset, m) / "gradcam.json", GradcamResult)
+                    for m in explained
                 },
-                cam_agreement=_compare_cams(dataset, methods),
+                cam_agreement=_compare_cams(dataset, explained),
                 hygiene=load_artifact(color_dir(dataset) / "hygiene.json", HygieneResult),
                 comparisons=_compare(dataset, info, evaluations, settings),
                 settings=settings.report,

@@ -22,7 +22,7 @@ from pipeline.core.errors import TrainingError
 from pipeline.core.results import EpochRecord
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import BoolArray, Int64Array, Split
-from pipeline.models.hardware import choose_device, choose_precision, compiled, keep_freed_memory
+from pipeline.models.hardware import choose_device, choose_precision, compiled
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.train.averaging import BATCH_NORM_IMAGES, Averaging
@@ -106,7 +106,6 @@ class _Run:
     def __init__(self, model: Classifier, train: Split, job: Job) -> None:
         self.job = job
         self.settings = settings = job.settings
-        keep_freed_memory()
         self.world = current_world()
         self.world.check_batch_size(settings.batch_size)
         self.n_steps = steps_per_epoch(job.plan.n_per_epoch, settings.batch_size)

@@ -9,12 +9,13 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parent.parent.parent
 METHODS = ("erm", "group_dro", "dfr")
+EXPLAINED = METHODS[:2]
 
 
 def write_params(folder: Path, *, train: dict[str, Any] | None = None, **source: Any) -> None:
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load((ROOT / "params.yaml").read_text())
-    params["active_methods"] = list(METHODS)
+    params["active_methods"], params["explained_methods"] = list(METHODS), list(EXPLAINED)
     demo = params["datasets"]["photo_digits"]
     small = {"n_train": 1600, "n_val": 240, "n_test": 480, "contrast": 1.0, "label_noise": 0.02}
     demo["source"] |= small | source

@@ -25,7 +25,8 @@ def test_the_shipped_file_is_valid_and_runs_the_embedded_demo() -> None:
     params = read_params(ROOT / "params.yaml")
     params.check()
     assert params.active == ["photo_digits"]
-    assert params.active_methods == ["erm", "group_dro"]
+    assert params.active_methods == ["erm", "group_dro", "subg", "dfr", "jtt"]
+    assert params.explained_methods == ["erm", "group_dro"]
 
 
 def test_scientific_notation_is_a_number_as_dvc_reads_it() -> None:
@@ -41,6 +42,7 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
     methods["erm"]["train"] = {"lr": 0.3}
     methods["jtt"] = {"train": {"epochs": 9}, "identification_epochs": 2, "identification": {"lr": 0.7}}
     raw["active_methods"] = ["erm", "jtt", "dfr"]
+    raw["explained_methods"] = ["erm"]
     params = parse(Params, raw)
     params.check()
     settings = params.dataset("photo_digits")
@@ -58,10 +60,26 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
 
 
 def test_erm_must_be_there_because_others_start_from_it(raw: dict[str, Any]) -> None:
-    raw["active_methods"] = ["dfr"]
+    raw["active_methods"] = raw["explained_methods"] = ["dfr"]
     del raw["datasets"]["photo_digits"]["methods"]["erm"]
     with pytest.raises(InputError, match=r"datasets\.photo_digits lacks methods\.erm\."):
         parse(Params, raw).dataset("photo_digits")
+
+
+@pytest.mark.parametrize(
+    ("explained", "message"),
+    [
+        (["erm", "rwy"], r"explained_methods names rwy, which active_methods \(erm, group_dro, "),
+        (["group_dro"], r"explained_methods must name erm, the first of active_methods"),
+        ([], r"explained_methods = \[\]"),
+    ],
+)
+def test_only_trained_methods_are_explained_and_the_baseline_is(
+    raw: dict[str, Any], explained: list[str], message: str
+) -> None:
+    raw["explained_methods"] = explained
+    with pytest.raises(InputError, match=message):
+        parse(Params, raw)
 
 
 def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:

@@ -1,0 +1,21 @@
+"""How this process handles memory."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt
+
+
+def keep_freed_memory() -> None:
+    """Let this process reuse large freed blocks; does nothing where the C library is not glibc.
+
+    glibc returns a block above 32 MB to the kernel as soon as it is freed. In a network that is every
+    large activation of every batch, and having it again costs a page fault for each 4 KB: more time
+    than the ReLU or the BatchNorm that fills it.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
