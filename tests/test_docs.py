@@ -50,7 +50,25 @@ def test_the_demo_teaches_for_every_seed() -> None:
     assert all(0.30 <= value <= 0.65 for value in worst["erm"])
     assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
     assert {rung["status"] for rung in sample["verdict"]} == {"yes"}
+    gains = {c["method"]: c for c in sample["comparisons"]}
+    assert set(gains) == {"group_dro", "subg", "dfr", "jtt"}
+    for method in ("group_dro", "subg", "dfr"):  # jtt is reported as it falls
+        assert gains[method]["gain"]["low"] > 0.1
+        assert gains[method]["p_holm"] < 0.01
     assert sample["attribution"]["erm"]["flipped_share_in_harmful"] > 0.8, "README says so"
+
+
+def test_changed_settings_exist() -> None:
+    """DVC refuses a key that is not there, unless it comes with a plus."""
+    params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+    changed = re.findall(r"-S '?(\+?)([a-z0-9_.]+)", README)
+    assert len(changed) >= 5
+    for plus, key in changed:
+        value, known = params, True
+        for part in key.split("."):
+            known = known and part in value
+            value = value[part] if known else {}
+        assert known != bool(plus), key
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make ([a-z]+)", README))))

@@ -10,15 +10,17 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = Path(__file__).parent / "photo_digits.json"
 START, END = "<!-- table: docs/sample/photo_digits.json -->\n", "<!-- end table -->"
-NAMES = {"erm": "ERM", "group_dro": "group DRO"}
+NAMES = {"erm": "ERM", "group_dro": "group DRO", "subg": "SUBG", "dfr": "DFR", "jtt": "JTT"}
 
 
 def build_table(report: dict[str, Any]) -> str:
     """README's table as Markdown."""
     lines = [
-        "| method | average | worst group | worst group's interval | n | each seed's worst group |",
-        "|---|---|---|---|---|---|",
+        "| method | average | worst group | worst group's interval | n | each seed's worst group "
+        "| gain in ERM's worst group, points |",
+        "|---|---|---|---|---|---|---|",
     ]
+    gains = {c["method"]: c for c in report["comparisons"]}
     for method, result in report["methods"].items():
         test = result["test"]
         worst = test["worst_group"]
@@ -26,9 +28,18 @@ def build_table(report: dict[str, Any]) -> str:
         lines.append(
             f"| {NAMES[method]} | {100 * test['average']['value']:.1f} % "
             f"| {100 * worst['value']:.1f} % ({worst['name']}) "
-            f"| {100 * worst['low']:.1f} to {100 * worst['high']:.1f} % | {worst['n']} | {seeds} |"
+            f"| {100 * worst['low']:.1f} to {100 * worst['high']:.1f} % "
+            f"| {worst['n']} | {seeds} | {_gain(gains.get(method))} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _gain(comparison: dict[str, Any] | None) -> str:
+    """A paired gain with its interval, and its p-value corrected for the number of methods."""
+    if comparison is None:
+        return ""
+    value, low, high = (100 * comparison["gain"][key] for key in ("value", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], p = {comparison['p_holm']:.3f}"
 
 
 def replace_table(readme: str, table: str) -> str:

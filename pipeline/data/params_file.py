@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,21 +52,25 @@ def write_entry(params_path: Path, name: str, entry: dict[str, Any], *, overwrit
     write_text(params_path, "".join(lines))
 
 
-def activate(params_path: Path, name: str) -> None:
-    """Make `name` the only entry of `active` in params.yaml.
+def write_lists(params_path: Path, lists: Mapping[str, Sequence[str]]) -> None:
+    """Replace top-level lists of names in params.yaml.
 
     Raises:
-        InputError: the file is missing, not YAML, or has no list `active`.
+        InputError: the file is missing, not YAML, or lacks one of the lists.
     """
     text, params = _load(params_path)
-    if not isinstance(params.get("active"), list):
-        raise InputError(f"{params_path} has no list `active`. Write `active: [{name}]`.")
-    lines = text.splitlines(keepends=True)
-    start, column = params.lc.key("active")
-    end = _end_of(lines, start, column, is_list=True)
-    comment = re.search(r"\s#.*$", lines[start].rstrip("\n"))
-    lines[start:end] = [f"active: [{name}]{comment.group() if comment else ''}\n"]
-    write_text(params_path, "".join(lines))
+    for key, names in lists.items():
+        shown = f"{key}: [{', '.join(names)}]"
+        if not isinstance(params.get(key), list):
+            raise InputError(f"{params_path} has no list `{key}`. Write `{shown}`.")
+        lines = text.splitlines(keepends=True)
+        start, column = params.lc.key(key)
+        end = _end_of(lines, start, column, is_list=True)
+        comment = re.search(r"\s#.*$", lines[start].rstrip("\n"))
+        lines[start:end] = [f"{shown}{comment.group() if comment else ''}\n"]
+        text = "".join(lines)
+        params = YAML().load(text)  # lines have moved
+    write_text(params_path, text)
 
 
 def _load(params_path: Path) -> tuple[str, CommentedMap]:

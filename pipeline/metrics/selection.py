@@ -54,14 +54,28 @@ def choose_epoch(
         raise InputError("no epoch was recorded, so none can be selected: set train.epochs to at least 1.")
     if rule == "last":
         return len(records) - 1
-    if rule == "average":
-        return _last_best(np.array([record.val_average for record in records]))
-    accuracy_EG, n_G = _counted_groups(records, n_val_per_group, min_val)
-    if rule == "worst_group":
-        return _last_best(accuracy_EG.min(axis=1))
-    if rule == "worst_group_lower_bound":
-        return _last_best(_lower_ends(accuracy_EG, n_G))
+    if rule in ("average", "worst_group", "worst_group_lower_bound"):
+        scores_E = epoch_scores(records, n_val_per_group, rule=rule, min_val=min_val)
+        return len(scores_E) - 1 - int(np.argmax(scores_E[::-1]))  # the last of the best
+    accuracy_EG, n_G = counted_groups(records, n_val_per_group, min_val)
     return int(np.argmax(accuracy_EG.min(axis=1) >= _tolerated(accuracy_EG, n_G)))
+
+
+def epoch_scores(
+    records: Sequence[EpochRecord], n_val_per_group: Sequence[int], *, rule: str, min_val: int
+) -> Float64Array:
+    """What `average`, `worst_group` or `worst_group_lower_bound` compares, E values.
+
+    Raises:
+        InputError: as `choose_epoch`.
+    """
+    if rule == "average":
+        return np.array([record.val_average for record in records])
+    accuracy_EG, n_G = counted_groups(records, n_val_per_group, min_val)
+    if rule == "worst_group":
+        worst_E: Float64Array = accuracy_EG.min(axis=1)
+        return worst_E
+    return np.array([lowest_lower_end(accuracy_G, n_G) for accuracy_G in accuracy_EG])
 
 
 def epochs_worth_keeping(
@@ -79,7 +93,7 @@ def epochs_worth_keeping(
     chosen = choose_epoch(records, n_val_per_group, rule=rule, min_val=min_val)
     if rule != "one_standard_error":
         return [chosen]
-    accuracy_EG, n_G = _counted_groups(records, n_val_per_group, min_val)
+    accuracy_EG, n_G = counted_groups(records, n_val_per_group, min_val)
     worst_E = accuracy_EG.min(axis=1)
     before_E = np.concatenate([[-1.0], np.maximum.accumulate(worst_E)[:-1]])
     within_E = worst_E >= _tolerated(accuracy_EG, n_G)
@@ -98,18 +112,19 @@ def _tolerated(accuracy_EG: Float64Array, n_G: Int64Array) -> float:
     return float(np.where(is_worst_EG, within_EG, np.inf).min(axis=1).max())
 
 
-def _lower_ends(accuracy_EG: Float64Array, n_G: Int64Array) -> Float64Array:
-    ends = [
-        min(wilson(round(float(p) * int(n)), int(n)).low for p, n in zip(accuracy_G, n_G, strict=True))
-        for accuracy_G in accuracy_EG
-    ]
-    return np.array(ends)
+def lowest_lower_end(accuracy_G: Float64Array, n_G: Int64Array) -> float:
+    """The lowest of the groups' lower 95 % Wilson ends: every group is at least this good."""
+    return min(wilson(round(float(p) * int(n)), int(n)).low for p, n in zip(accuracy_G, n_G, strict=True))
 
 
-def _counted_groups(
+def counted_groups(
     records: Sequence[EpochRecord], n_val_per_group: Sequence[int], min_val: int
 ) -> tuple[Float64Array, Int64Array]:
-    """Accuracies E x counted groups, and these groups' validation images."""
+    """Accuracies E x counted groups, and these groups' validation images.
+
+    Raises:
+        InputError: sizes that do not agree, or no validation images.
+    """
     n_G = np.asarray(n_val_per_group, np.int64)
     wrong = next((r for r in records if len(r.val_accuracy) != len(n_G)), None)
     if wrong is not None:
@@ -127,7 +142,3 @@ def _counted_groups(
     enough_G = measured_G & (n_G >= min_val)
     counted_G = enough_G if enough_G.any() else measured_G
     return accuracy_EG[:, counted_G], n_G[counted_G]
-
-
-def _last_best(values_E: Float64Array) -> int:
-    return len(values_E) - 1 - int(np.argmax(values_E[::-1]))

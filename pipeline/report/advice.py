@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.core.results import ImageIssue, Record
 from pipeline.report.evidence import Rung, has_enough, most_affected
-from pipeline.report.rungs_cause import best_comparison
+from pipeline.report.rungs_cause import best_comparison, clear_gains
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
     accuracy_brief,
@@ -56,16 +56,19 @@ def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
 
 
 def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
-    best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None)
+    baseline = case.baseline.method if case.baseline else None
+    best = best_comparison(case.comparisons, baseline, case.limits)
     worst = case.harmed
     if worst is None or ladder["harmful"] != "yes":
         return []
     if best is not None and ladder["fixed_by"] == "yes":
+        others = [m for m in clear_gains(case.comparisons, baseline, case.limits) if m != best.method]
+        also = f" Clearly raised also by: {join_names(map(method_label, others))}." if others else ""
         return [
             NextStep(
                 action=f"Use the {method_label(best.method)} model instead of {method_label(best.baseline)}.",
                 because=f"it gains {points(best.gain.value)} points {points_interval(best.gain)} in "
-                f"{quoted(best.group)}{_price(case, best.method)}.",
+                f"{quoted(best.group)}{_price(case, best.method)}.{also}",
                 section="mitigation",
             )
         ]

@@ -79,7 +79,11 @@ def _environment() -> Environment:
     }
     environment.filters.update(formats)
     environment.globals.update(
-        status_words=STATUS_WORDS, method_subtitles=wording.METHOD_SUBTITLES, long=LONG
+        status_words=STATUS_WORDS,
+        method_subtitles=wording.METHOD_SUBTITLES,
+        inference_words=wording.INFERENCE_WORDS,
+        selection_words=wording.SELECTION_WORDS,
+        long=LONG,
     )
     return environment
 

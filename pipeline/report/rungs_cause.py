@@ -126,7 +126,7 @@ def judge_fixed_by(
     limits: Thresholds,
 ) -> Rung:
     """Does another method raise the baseline's worst group, paired over test images."""
-    best = best_comparison(comparisons, baseline)
+    best = best_comparison(comparisons, baseline, limits)
     name = method_label(best.method) if best else "another method"
     question = f"Does {name} fix it?"
     if best is None:
@@ -134,10 +134,11 @@ def judge_fixed_by(
         return Rung(rung="fixed_by", question=question, status="insufficient", evidence=text)
     status = judge_effect(best.gain.value, best.gain.low, limits.min_effect)
     verb = "raises" if best.gain.value > 0 else "does not raise"
+    clear = clear_gains(comparisons, baseline, limits)
     p_value = best.p_value if best.p_holm is None else best.p_holm
     text = (
         f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
-        f"{p_text(p_value)}, same test images{_among(_against(baseline, comparisons), limits)}"
+        f"{p_text(p_value)}, same test images{_among(len(_against(baseline, comparisons)), clear)}"
     )
     target = next((group for group in info.groups if group.name == best.group), None)
     n_val = target.n_val if target else limits.min_val
@@ -158,12 +159,25 @@ def judge_fixed_by(
     )
 
 
-def best_comparison(comparisons: Sequence[MethodComparison], baseline: str | None) -> MethodComparison | None:
-    """The comparison against the baseline with the largest gain in its worst group, clear gains first.
+def best_comparison(
+    comparisons: Sequence[MethodComparison], baseline: str | None, limits: Thresholds
+) -> MethodComparison | None:
+    """The comparison against the baseline with the best answer to "is it fixed", then the largest gain.
 
     It is picked for its gain, so its interval is made simultaneous over the methods it was picked from.
+    That interval allows for the choice of the group already: both together are on the safe side.
     """
-    return max(_against(baseline, comparisons), key=lambda c: (c.gain.low > 0, c.gain.value), default=None)
+    return min(
+        _against(baseline, comparisons),
+        key=lambda c: (
+            _ORDER.index(judge_effect(c.gain.value, c.gain.low, limits.min_effect)),
+            -c.gain.value,
+        ),
+        default=None,
+    )
+
+
+_ORDER: tuple[Status, ...] = ("yes", "insufficient", "no")
 
 
 def _against(baseline: str | None, comparisons: Sequence[MethodComparison]) -> list[MethodComparison]:
@@ -177,13 +191,20 @@ def _corrected(gain: Estimate, n_methods: int) -> Estimate:
     return wide.model_copy(update={"low": max(wide.low, -1.0), "high": min(wide.high, 1.0)})
 
 
-def _among(tried: Sequence[MethodComparison], limits: Thresholds) -> str:
-    """The end of the sentence: which of several methods raise the group."""
-    if len(tried) < 2:
-        return "."
-    clear = [
-        method_label(c.method)
-        for c in tried
+def clear_gains(
+    comparisons: Sequence[MethodComparison], baseline: str | None, limits: Thresholds
+) -> list[str]:
+    """Methods that clearly raise the baseline's worst group, corrected for how many were tried."""
+    return [
+        c.method
+        for c in _against(baseline, comparisons)
         if judge_effect(c.gain.value, c.gain.low, limits.min_effect) == "yes"
     ]
-    return f"; corrected for {len(tried)} methods. Clearly raised by: {', '.join(clear) or 'none'}."
+
+
+def _among(n_tried: int, clear: Sequence[str]) -> str:
+    """The end of the sentence: which of several methods raise the group."""
+    if n_tried < 2:
+        return "."
+    names = ", ".join(map(method_label, clear)) or "none"
+    return f"; corrected for {n_tried} methods. Clearly raised by: {names}."

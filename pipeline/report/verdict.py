@@ -148,7 +148,7 @@ def name_cue(case: Case) -> str:
 
 
 def _fix_clause(case: Case, ladder: Ladder) -> str:
-    best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None)
+    best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None, case.limits)
     if best is None:
         return ""
     name = method_label(best.method)

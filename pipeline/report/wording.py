@@ -28,8 +28,20 @@ METHOD_SUBTITLES = {
     "rwg": "training that draws every group equally often",
     "subg": "training on as many images of every group as the smallest one has",
     "rwy": "training that draws every class equally often",
-    "jtt": "training again with the images that a first model got wrong drawn more often; no group labels",
+    "jtt": "training again with the images that a first model got wrong drawn more often",
     "dfr": "ERM whose last layer is fitted again on groups of equal size",
+}
+SELECTION_WORDS = {
+    "average": "epoch with the highest validation accuracy",
+    "worst_group": "epoch with the best worst group on validation images",
+    "worst_group_lower_bound": "epoch whose worst group has the highest lower end on validation images",
+    "one_standard_error": "first epoch within one standard error of the best worst group (validation)",
+    "last": "last epoch",
+}
+INFERENCE_WORDS = {
+    "errors": "Groups were inferred from the errors of an ERM model",
+    "clusters": "Groups were inferred from clusters of ERM's embeddings",
+    "first_model_errors": "The first model's errors were repeated",
 }
 INTERVENTION_LABELS = {
     "greyscale": "Removing color",

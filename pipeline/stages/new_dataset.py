@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 
 from pipeline.artifacts.paths import downloads_dir
 from pipeline.core.errors import InputError
-from pipeline.core.settings import NAME_PATTERN, Params
+from pipeline.core.settings import NAME_PATTERN, DatasetSettings, Params
+from pipeline.data.base import RawDataset
 from pipeline.data.entry import new_dataset_entry
-from pipeline.data.params_file import activate, write_entry
-from pipeline.data.plan import make_plan
+from pipeline.data.groups import make_groups
+from pipeline.data.params_file import write_entry, write_lists
+from pipeline.data.plan import Plan, make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.stages.params_file import PARAMS_PATH, read_params
+from pipeline.train.feasibility import reason_against
 
 
 def run(options: argparse.Namespace) -> None:
@@ -36,13 +40,59 @@ def run(options: argparse.Namespace) -> None:
     settings = Params.model_validate(changed).dataset(options.name)
     raw = load_raw(settings.source, downloads_dir() / options.name)
     print(preview(raw))
-    make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
+    plan = make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
     write_entry(PARAMS_PATH, options.name, entry, overwrite=options.overwrite)
     if options.activate:
-        activate(PARAMS_PATH, options.name)
+        _activate(options.name, params, _left_out(raw, plan, params, settings))
     print(f"\nwrote datasets.{options.name} to {PARAMS_PATH}")
     print(
         "run it:  dvc repro"
         if options.activate
         else f"run it:  set `active: [{options.name}]`, then dvc repro"
     )
+
+
+def _activate(name: str, params: Params, left_out: Mapping[str, str]) -> None:
+    """Make it the only active dataset, with the active methods that can be trained on it."""
+    methods = [m for m in params.active_methods if m not in left_out]
+    # the ladder needs a baseline
+    methods = methods or ["erm"]
+    explained = [m for m in params.explained_methods if m in methods]
+    if methods[0] not in explained:
+        explained.insert(0, methods[0])
+    lists: dict[str, Sequence[str]] = {
+        "active": [name],
+        "active_methods": methods,
+        "explained_methods": explained,
+    }
+    write_lists(PARAMS_PATH, lists)
+    for method, reason in left_out.items():
+        print(f"left out of active_methods: {method}. {reason}")
+
+
+def _left_out(raw: RawDataset, plan: Plan, params: Params, settings: DatasetSettings) -> dict[str, str]:
+    """Active methods that would stop for want of images in a group, each with the reason.
+
+    Groups from derived attributes are known when the pixels are: then only those stay that leave
+    empty groups out.
+    """
+    if not plan.attributes:
+        unknown = "The sizes of its derived groups are not known before the images are read; add it then."
+        return {m: unknown for m in params.active_methods if m not in ("erm", "rwy", "group_dro", "rwg")}
+    groups = make_groups(
+        raw,
+        plan.classes,
+        plan.labels,
+        plan.attributes[0],
+        splits=plan.splits,
+        group_by=settings.data.group_by,
+    )
+    found = {
+        method: reason_against(
+            getattr(settings.methods, method),
+            groups.infos,
+            batch_size=settings.train_for(method).batch_size,
+        )
+        for method in params.active_methods
+    }
+    return {method: str(error) for method, error in found.items() if error is not None}

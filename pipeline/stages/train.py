@@ -12,7 +12,8 @@ from torch import Tensor
 
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic
+from pipeline.artifacts.embeddings import EmbeddingCache
+from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.core.errors import ArtifactError
@@ -22,10 +23,11 @@ from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
-from pipeline.stages.tables import learning_curves, mean_curves
+from pipeline.stages.tables import learning_curves, mean_curves, metrics_json, training_metrics
 from pipeline.train.distributed import World, joined_processes
 from pipeline.train.fitting import ErmBase
 from pipeline.train.loop import Outcome
+from pipeline.train.plans import selects_by_given_groups
 from pipeline.train.run import Recipe, train_method
 
 
@@ -57,7 +59,7 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
             save_weights(weights_path(folder, seed), state, spec)
 
     history = train_method(
-        _recipe(settings, method, _trained_erm(dataset, _key(settings, "erm", digests))),
+        _recipe(settings, method, _erm_base(settings, dataset, digests)),
         train=load_split(data, "train"),
         val=load_split(data, "val"),
         info=info,
@@ -66,27 +68,42 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
         provenance=make_provenance(key, settings.train_for(method).seeds),
     )
     if world.is_first:
-        _write(out, history, info)
+        _write(out, history, info, settings)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _write(out: Path, history: TrainHistory, info: DatasetInfo) -> None:
+def _write(out: Path, history: TrainHistory, info: DatasetInfo, settings: DatasetSettings) -> None:
     curves = learning_curves(history, info)
     write_atomic(out / "curves.csv", lambda path: curves.to_csv(path, index=False))
     means = mean_curves(history)
     write_atomic(out / "mean_curves.csv", lambda path: means.to_csv(path, index=False))
+    metrics = training_metrics(
+        history,
+        info,
+        knows_groups=selects_by_given_groups(getattr(settings.methods, history.method)),
+        min_val=settings.train.min_val,
+    )
+    write_text(out / "metrics.json", metrics_json(metrics))
     save_artifact(out / "history.json", history)
 
 
-def _recipe(
-    settings: DatasetSettings, method: MethodName, load_erm: Callable[[int], Outcome | None]
-) -> Recipe:
+def _recipe(settings: DatasetSettings, method: MethodName, erm: ErmBase) -> Recipe:
     return Recipe(
         name=method,
         method=getattr(settings.methods, method),
         settings=settings.train_for(method),
-        erm=ErmBase(settings.train_for("erm"), settings.methods.erm, load_erm),
+        erm=erm,
         first=settings.identification_settings() if method == "jtt" else None,
+    )
+
+
+def _erm_base(settings: DatasetSettings, dataset: str, digests: tuple[str, str]) -> ErmBase:
+    data = settings_hash(*digests)
+    return ErmBase(
+        settings.train_for("erm"),
+        settings.methods.erm,
+        load=_trained_erm(dataset, _key(settings, "erm", digests)),
+        embed=EmbeddingCache(scratch_dir("embeddings", dataset), data),
     )
 
 

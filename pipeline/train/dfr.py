@@ -15,7 +15,6 @@ import torch
 from pipeline.core.method_settings import DfrSettings
 from pipeline.core.results import LastLayer
 from pipeline.core.types import Split
-from pipeline.models.embed import embed_split
 from pipeline.models.networks import Classifier
 from pipeline.train.fitting import SeedRun
 from pipeline.train.last_layer import Features, check_enough_images, retrain_head
@@ -39,8 +38,8 @@ def train_last_layer(run: SeedRun, method: DfrSettings) -> tuple[Outcome, LastLa
     base = run.fit_erm()
     network = run.network(run.erm.settings, base.weights)
     head, record = retrain_head(
-        _features(network, run.train) if method.fit_on == "train" else None,
-        _features(network, run.val),
+        _features(run, network, run.train) if method.fit_on == "train" else None,
+        _features(run, network, run.val),
         settings=method,
         n_classes=len(run.info.classes),
         seed=run.seed,
@@ -56,5 +55,5 @@ def train_last_layer(run: SeedRun, method: DfrSettings) -> tuple[Outcome, LastLa
     return replace(base, weights=weights), record
 
 
-def _features(network: Classifier, split: Split) -> Features:
-    return Features(embed_split(network, split), split.labels, split.groups)
+def _features(run: SeedRun, network: Classifier, split: Split) -> Features:
+    return Features(run.erm.embed(network, split), split.labels, split.groups)

@@ -77,15 +77,32 @@ class World:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
+    def share_buffers(self, model: nn.Module) -> None:
+        """Give every process the first one's buffers, such as the running statistics of BatchNorm."""
+        if self.size > 1:
+            for buffer in model.buffers():
+                dist.broadcast(buffer, src=0)
+
     def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
         """The network to call in training: its gradients become the mean over the processes."""
         if self.size == 1:
             return model
         if device.type == "cuda":
-            # in place: the layers sit in containers
-            nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+            synchronize_batch_norm(model)
         devices = [torch.cuda.current_device()] if device.type == "cuda" else None
         return DistributedDataParallel(model, device_ids=devices, gradient_as_bucket_view=True)
+
+
+def synchronize_batch_norm(model: nn.Module) -> None:
+    """Let BatchNorm use the statistics of the whole batch, in place: the layers sit in containers.
+
+    Torch makes new layers without the hooks of the old ones, and stochastic depth is such a hook.
+    """
+    hooks = {name: module._forward_hooks for name, module in model.named_modules()}
+    nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    for name, module in model.named_modules():
+        if name in hooks:
+            module._forward_hooks = hooks[name]
 
 
 def current_world() -> World:

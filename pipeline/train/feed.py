@@ -81,8 +81,11 @@ class Feed:
         )
 
     def plain(self, rows: Int64Array, size: int) -> Iterator[Tensor]:
-        """Pixels of `rows` as they are, `size` images at a time."""
-        for i in range(0, len(rows), size):
+        """Pixels of `rows` as they are, `size` images at a time; a single one at the end is left out.
+
+        BatchNorm measures statistics on these, and one image has none.
+        """
+        for i in range(0, len(rows) - 1, size):
             yield to_float(self._send(self.images[torch.from_numpy(rows[i : i + size])]))
 
     def _send(self, values: Tensor) -> Tensor:

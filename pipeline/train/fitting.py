@@ -18,7 +18,8 @@ from pipeline.core.progress import Progress
 from pipeline.core.results import DatasetInfo
 from pipeline.core.settings import parse
 from pipeline.core.train_settings import TrainSettings
-from pipeline.core.types import Split
+from pipeline.core.types import Float32Array, Split
+from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.regularization import regularize
@@ -39,7 +40,7 @@ class Store(Protocol):
 
 @dataclass(frozen=True)
 class ErmBase:
-    """How to get the ERM model that some methods start from.
+    """How to get the ERM model that some methods start from, and its embeddings.
 
     `load` returns what ERM with these settings and these data has left for a seed, or None. It is
     only a short cut: without it the same model is trained here, bit for bit on the same machine.
@@ -48,6 +49,7 @@ class ErmBase:
     settings: TrainSettings
     method: ErmSettings
     load: Callable[[int], Outcome | None] = lambda seed: None
+    embed: Callable[[Classifier, Split], Float32Array] = embed_split  # or one that remembers
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class SeedRun:
         Raises:
             InputError: ERM's training settings do not allow so few epochs.
         """
-        shorter = self.erm.settings.model_dump() | {"epochs": epochs}
+        shorter = self.erm.settings.model_dump() | {"epochs": epochs, "patience": None}
         settings = parse(TrainSettings, shorter, "methods.erm.train, with inference_epochs")
         method = self.erm.method.model_copy(update={"selection": "last"})
         plan = make_plan(method, self.train, self.groups, batch_size=settings.batch_size)

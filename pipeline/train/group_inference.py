@@ -24,9 +24,9 @@ from pipeline.core.errors import InputError
 from pipeline.core.method_settings import GroupSettings
 from pipeline.core.results import GroupInference
 from pipeline.core.types import BoolArray, Float32Array, Int64Array
-from pipeline.models.embed import embed_split
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
+from pipeline.train.distributed import current_world
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import Groups
@@ -49,19 +49,20 @@ def infer_groups(run: SeedRun, method: GroupSettings) -> tuple[Groups, GroupInfe
         base = run.fit_erm()
     model = run.network(run.erm.settings, base.weights)
     if method.inference == "clusters":
-        groups = cluster_groups(
-            (embed_split(model, run.train), run.train.labels),
-            (embed_split(model, run.val), run.val.labels),
+        found = cluster_groups(
+            (run.erm.embed(model, run.train), run.train.labels),
+            (run.erm.embed(model, run.val), run.val.labels),
             run.info.classes,
             per_class=method.clusters_per_class,
             seed=run.seed,
         )
+        groups = current_world().share(found)
         return groups, score_groups(groups, run, base, kind="clusters")
-    groups = error_groups(model, run)
+    groups = current_world().share(error_groups(model, run))
     if not is_error(groups.train_N).any():
         raise InputError(
             f"ERM makes no mistakes on the {len(run.train)} training images (seed {run.seed}), so its errors "
-            f"form no groups. Lower methods.{method.key}.inference_epochs, or set "
+            f"form no groups. Set methods.{method.key}.inference_epochs to a lower number, such as 2, or "
             f"methods.{method.key}.inference: clusters."
         )
     return groups, score_groups(groups, run, base, kind="errors")

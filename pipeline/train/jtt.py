@@ -15,6 +15,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.method_settings import JttSettings
 from pipeline.core.results import GroupInference
 from pipeline.core.train_settings import TrainSettings
+from pipeline.train.distributed import current_world
 from pipeline.train.fitting import SeedRun
 from pipeline.train.group_inference import error_groups, is_error, score_groups
 from pipeline.train.loop import Outcome
@@ -22,6 +23,7 @@ from pipeline.train.plans import check_groups, listed_plan
 from pipeline.train.subsets import upweighted_rows
 
 _log = logging.getLogger(__name__)
+MANY = 0.5  # a first model that errs on more says little about which images are hard
 
 
 def train_twice(run: SeedRun, method: JttSettings, first: TrainSettings) -> tuple[Outcome, GroupInference]:
@@ -40,8 +42,9 @@ def train_twice(run: SeedRun, method: JttSettings, first: TrainSettings) -> tupl
     """
     check_groups(method, run.groups)
     everything = np.arange(len(run.train), dtype=np.int64)
+    first = first.model_copy(update={"patience": None})  # it would look at validation
     outcome = run.fit(listed_plan(everything, run.groups, "last"), settings=first, part="first")
-    groups = error_groups(run.network(first, outcome.weights), run)
+    groups = current_world().share(error_groups(run.network(first, outcome.weights), run))
     wrong_N = is_error(groups.train_N)
     if not wrong_N.any():
         raise InputError(
@@ -50,7 +53,8 @@ def train_twice(run: SeedRun, method: JttSettings, first: TrainSettings) -> tupl
             "hold it back: lower methods.jtt.identification_epochs, or raise weight_decay in "
             "methods.jtt.identification."
         )
-    _log.info(
+    _log.log(
+        logging.WARNING if wrong_N.mean() > MANY else logging.INFO,
         "%s seed %d: %d of %d training images are shown %d times an epoch",
         run.name, run.seed, wrong_N.sum(), len(wrong_N), method.upweight,
     )  # fmt: skip

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.core.results import EpochRecord
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.metrics.selection import choose_epoch, epochs_worth_keeping
+from pipeline.metrics.selection import choose_epoch, epoch_scores, epochs_worth_keeping
 
 Weights = dict[str, Tensor]
 
@@ -21,10 +21,22 @@ Weights = dict[str, Tensor]
 class Keeper:
     """Judges epochs on validation images and holds the weights of those that can still win."""
 
-    def __init__(self, rule: str, groups_V: Int64Array, *, min_val: int, patience: int | None) -> None:
+    def __init__(
+        self,
+        rule: str,
+        groups_V: Int64Array,
+        *,
+        min_val: int,
+        patience: int | None,
+        trained: Int64Array | None = None,
+    ) -> None:
+        """Of groups `groups_V`; those that are not among `trained` (None = all) do not count."""
         self.rule = rule
         self.groups_V = groups_V  # the plan's: they may be inferred
-        self.n_val_G = np.bincount(groups_V).tolist()
+        counts = np.bincount(groups_V)
+        if trained is not None:
+            counts[np.setdiff1d(np.arange(len(counts)), trained)] = 0
+        self.n_val_G = counts.tolist()
         self.min_val = min_val
         self.patience = patience
         self.records: list[EpochRecord] = []  # with the accuracy of these groups
@@ -44,7 +56,7 @@ class Keeper:
 
     def selected(self) -> int:
         """The selected epoch of those so far."""
-        return self._choose(self.rule)
+        return choose_epoch(self.records, self.n_val_G, rule=self.rule, min_val=self.min_val)
 
     def is_time_to_stop(self) -> bool:
         """Whether the last `patience` epochs brought no improvement of what is selected by.
@@ -53,11 +65,10 @@ class Keeper:
         """
         if self.patience is None or not self.records:
             return False
-        best = {"last": "average", "one_standard_error": "worst_group"}.get(self.rule, self.rule)
-        return len(self.records) - 1 - self._choose(best) >= self.patience
-
-    def _choose(self, rule: str) -> int:
-        return choose_epoch(self.records, self.n_val_G, rule=rule, min_val=self.min_val)
+        rule = {"last": "average", "one_standard_error": "worst_group"}.get(self.rule, self.rule)
+        scores_E = epoch_scores(self.records, self.n_val_G, rule=rule, min_val=self.min_val)
+        first_best = int(np.argmax(scores_E))  # equalling it is no improvement
+        return len(self.records) - 1 - first_best >= self.patience
 
     def state(self) -> dict[str, Any]:
         return {"records": [record.model_dump() for record in self.records], "weights": self.weights}

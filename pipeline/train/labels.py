@@ -11,17 +11,23 @@ from pipeline.core.method_settings import (
 )
 from pipeline.train.plans import reads_groups
 
+_GIVEN = {"annotated": "group labels", "derived": "derived group labels", "none": "classes as groups"}
 
-def labels_used(method: AnyMethodSettings, origin: str, erm: ErmSettings) -> list[str]:
+
+def labels_used(
+    method: AnyMethodSettings, origin: str, erm: ErmSettings, *, stops_early: bool = False
+) -> list[str]:
     """What was used in training, in tuning and in selection; no label is used for anything else.
 
     Args:
         origin: of the attribute that forms the groups: annotated, derived or none.
         erm: settings of the ERM model that some methods start from.
+        stops_early: whether `patience` is set; without selection it looks at the validation average.
     """
-    given = "group labels" if origin == "annotated" else "derived group labels"
+    given = _GIVEN[origin]
+    early = ["class labels (validation, early stopping)"] if stops_early else []
     if isinstance(method, DfrSettings):
-        return _labels_of_dfr(method, given, erm)
+        return _labels_of_dfr(method, given, erm, early)
     groups = given
     used = ["class labels (train)"]
     if isinstance(method, GroupSettings):
@@ -34,8 +40,8 @@ def labels_used(method: AnyMethodSettings, origin: str, erm: ErmSettings) -> lis
                 )
         used.append(f"{groups} (train)")
     if method.selection != "last":
-        used.append(_selection(method, groups, "selection"))
-    return used
+        return [*used, _selection(method, groups, "selection")]
+    return [*used, *early]
 
 
 def _selection(method: NetworkSettings, groups: str, purpose: str) -> str:
@@ -44,10 +50,9 @@ def _selection(method: NetworkSettings, groups: str, purpose: str) -> str:
     return f"{seen} (validation, {purpose})"
 
 
-def _labels_of_dfr(method: DfrSettings, groups: str, erm: ErmSettings) -> list[str]:
+def _labels_of_dfr(method: DfrSettings, groups: str, erm: ErmSettings, early: list[str]) -> list[str]:
     used = ["class labels (train)"]
-    if erm.selection != "last":
-        used.append(_selection(erm, groups, "selection"))
+    used += early if erm.selection == "last" else [_selection(erm, groups, "selection")]
     if method.fit_on == "train":
         used.append(f"{groups} (train, last layer)")
         return [*used, f"class and {groups} (validation, tuning)"]

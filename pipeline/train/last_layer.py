@@ -134,7 +134,10 @@ def fit_head(features: Features, strength: float, penalty: str, n_classes: int) 
         InputError: fewer than two classes.
     """
     if len(np.unique(features.labels_N)) < 2:
-        raise InputError("DFR needs images of at least 2 classes in the split its last layer is trained on.")
+        raise InputError(
+            "DFR needs images of at least 2 classes in the split its last layer is trained on; there are "
+            f"{len(np.unique(features.labels_N))}. Change methods.dfr.fit_on, or the split."
+        )
     solver = "lbfgs" if penalty == "l2" else "liblinear" if len(np.unique(features.labels_N)) == 2 else "saga"
     model = LogisticRegression(
         C=strength,

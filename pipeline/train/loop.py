@@ -14,11 +14,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.core.errors import TrainingError
+from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.results import EpochRecord
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import BoolArray, Int64Array, Split
@@ -109,6 +110,11 @@ class _Run:
         self.world = current_world()
         self.world.check_batch_size(settings.batch_size)
         self.n_steps = steps_per_epoch(job.plan.n_per_epoch, settings.batch_size)
+        if self.n_steps == 0:
+            raise InputError(
+                f"an epoch has {job.plan.n_per_epoch} images, less than two for each of {self.world.size} "
+                "processes: collect more images, or use fewer processes (torchrun --nproc_per_node)."
+            )
         self.device = choose_device(settings.device)
         self.dtype = choose_precision(settings.precision, self.device)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -121,7 +127,11 @@ class _Run:
         n_classes = model.head.out_features
         self.feed = Feed(train, job.plan.groups_N, settings, n_classes, self.device)
         self.keeper = Keeper(
-            job.plan.selection, job.plan.val_groups_V, min_val=settings.min_val, patience=settings.patience
+            job.plan.selection,
+            job.plan.val_groups_V,
+            min_val=settings.min_val,
+            patience=settings.patience,
+            trained=np.unique(job.plan.groups_N),
         )
         self.weights_G = job.plan.initial_weights_G
         self.epoch = 0
@@ -130,6 +140,7 @@ class _Run:
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
+        self.model.train()
         self.counts = Counts(self.job.n_groups, self.device)
         self._started = time.monotonic()
 
@@ -157,8 +168,7 @@ class _Run:
 
     def _gradient(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Set the parameters' gradients; the losses, the logits, and the objective's new state."""
-        torch.manual_seed(seed + self.world.rank)  # of dropout: the same in both passes of SAM
-        self.model.train()
+        seed_device(seed + self.world.rank, self.device)  # of dropout: the same in both passes of SAM
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
             logits = self.forward(batch.pixels_BCHW)
@@ -195,7 +205,10 @@ class _Run:
     def finish_epoch(self, epoch: int, val: Split, order: Int64Array) -> None:
         """Validate, select, record, and make ready for the next epoch."""
         plain = self.feed.plain(order[:BATCH_NORM_IMAGES], self.settings.batch_size)
+        # statistics of BatchNorm are measured in training mode, where layers may drop at random
+        seed_device(step_seed(seed=self.job.seed, epoch=epoch, step=self.n_steps), self.device)
         self.evaluated = self.averaging.after_epoch(self.model, epoch, plain)
+        self.world.share_buffers(self.evaluated)  # what is validated is what is kept
         correct_V = self._correct(val)
         val_G = group_accuracies(correct_V, val.groups, self.job.n_groups)
         known = [value for value in val_G if value is not None]
@@ -219,8 +232,10 @@ class _Run:
         """Which validation images are right; every process predicts its part."""
         part = self.world.part(len(val))
         own = slice(part.start, part.stop)
-        logits = predict_logits(self.evaluated, val.images[own], device=self.device)
-        right = torch.from_numpy(logits.argmax(1) == val.labels[own]).to(self.device, torch.float32)
+        right = torch.zeros(len(part), device=self.device)
+        if len(part):  # fewer images than processes leave some without any
+            logits = predict_logits(self.evaluated, val.images[own], device=self.device)
+            right += torch.from_numpy(logits.argmax(1) == val.labels[own]).to(self.device)
         correct_V: BoolArray = self.world.gather(right, len(val)).cpu().numpy() > 0
         return correct_V
 
@@ -263,6 +278,18 @@ def steps_per_epoch(n: int, batch_size: int) -> int:
     # a last batch of one image for a process would break batch normalisation: it is dropped
     full, rest = divmod(n, batch_size)
     return full + (rest >= 2 * current_world().size)
+
+
+def seed_device(seed: int, device: torch.device) -> None:
+    """Seed the generator that layers on this device draw from.
+
+    torch.manual_seed also queues a call, with its traceback, for every kind of device that is not there:
+    a twentieth of a small network's step, and memory that grows with every step.
+    """
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
 
 
 def _largest(model: nn.Module) -> Tensor:

@@ -18,6 +18,8 @@ from torch import Tensor
 
 from pipeline.core.errors import InputError
 from pipeline.core.method_settings import (
+    AnyMethodSettings,
+    DfrSettings,
     ErmSettings,
     GroupDroSettings,
     GroupSettings,
@@ -125,6 +127,14 @@ def listed_plan(rows_M: Int64Array, groups: Groups, selection: Selection) -> Pla
 def reads_groups(selection: Selection) -> bool:
     """Whether a selection rule looks at the groups of the validation images."""
     return selection in USES_GROUPS
+
+
+def selects_by_given_groups(method: AnyMethodSettings) -> bool:
+    """Whether a method's own selection looks at the dataset's groups of the validation images."""
+    if isinstance(method, DfrSettings):
+        return True
+    is_given = not (isinstance(method, GroupSettings) and method.groups == "inferred")
+    return is_given and reads_groups(method.selection)
 
 
 def check_groups(method: NetworkSettings, groups: Groups) -> None:

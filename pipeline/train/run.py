@@ -74,7 +74,12 @@ def train_method(
     return TrainHistory(
         provenance=provenance,
         method=recipe.name,
-        labels_used=labels_used(method, info.attributes[0].origin, recipe.erm.method),
+        labels_used=labels_used(
+            method,
+            info.attributes[0].origin,
+            recipe.erm.method,
+            stops_early=settings.patience is not None,
+        ),
         model=settings.model,
         n_parameters=sum(p.numel() for p in run.network(settings).parameters()),
         precision=first.precision,
@@ -109,7 +114,7 @@ def _check(train: Split, val: Split, info: DatasetInfo) -> None:
     if len(np.unique(train.labels)) < 2:
         raise InputError(
             f"{info.name}: training needs images of at least 2 classes, "
-            f"there are {len(np.unique(train.labels))}."
+            f"there are {len(np.unique(train.labels))}. Look at the labels of its training split."
         )
     if len(val) == 0:
         raise InputError(f"{info.name}: there are no validation images to select on; see data.val_fraction.")

@@ -14,10 +14,11 @@ from pipeline.core.method_settings import MethodName
 from pipeline.core.settings import SECTIONS, Source
 from pipeline.data.base import RawRow
 from pipeline.data.entry import new_dataset_entry
-from pipeline.data.params_file import activate, write_entry
+from pipeline.data.params_file import write_entry, write_lists
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.stages.cli import main
+from pipeline.stages.params_file import read_params
 from tests.data_fixtures import noise, raw_dataset, save_image
 
 
@@ -178,7 +179,7 @@ def test_other_layouts(tmp_path, text):
 def test_activate_makes_it_the_only_one(tmp_path, active):
     path = tmp_path / "params.yaml"
     path.write_text(PARAMS.replace("[one]   # which", active))
-    activate(path, "two")
+    write_lists(path, {"active": ["two"]})
     text = path.read_text()
     assert YAML(typ="safe").load(text)["active"] == ["two"]
     assert text.split("active_methods")[1] == PARAMS.split("active_methods")[1]
@@ -196,7 +197,7 @@ def test_unusable_params_files(tmp_path):
         with pytest.raises(InputError, match=message):
             written(tmp_path, text, "a", ENTRY)
     with pytest.raises(InputError, match="no list `active`"):
-        activate(tmp_path / "params.yaml", "a")
+        write_lists(tmp_path / "params.yaml", {"active": ["a"]})
 
 
 # --- preview --------------------------------------------------------------------------------
@@ -231,3 +232,34 @@ def test_the_command_writes_no_entry_that_the_data_stage_would_refuse(tmp_path, 
     assert main(["new-dataset", "birds", "birds"]) == 1
     assert "has one class only (gull)" in capsys.readouterr().err
     assert params.read_bytes() == shipped.read_bytes()
+
+
+def activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    shipped = Path(__file__).parent.parent.parent / "params.yaml"
+    (tmp_path / "params.yaml").write_bytes(shipped.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert main(["new-dataset", "birds", "set", "--activate"]) == 0
+    params = read_params(tmp_path / "params.yaml")
+    params.check()
+    assert params.active == ["birds"]
+    return {"active": params.active_methods, "explained": params.explained_methods}
+
+
+def test_methods_that_small_groups_rule_out_are_left_out_with_the_reason(tmp_path, monkeypatch, capsys):
+    turns = np.arange(40)
+    split = np.where(turns < 20, "train", np.where(turns < 30, "val", "test"))
+    make_table(tmp_path / "set", label=turns % 2, background=turns // 2 % 2, split=split)
+    assert activated(tmp_path, monkeypatch) == {
+        "active": ["erm", "group_dro", "jtt"],
+        "explained": ["erm", "group_dro"],
+    }
+    said = capsys.readouterr().out
+    assert "left out of active_methods: subg. SUBG's subset has 20 images" in said
+    assert "left out of active_methods: dfr. DFR fits on as many images" in said
+
+
+def test_without_an_attribute_only_methods_that_leave_empty_groups_out_stay(tmp_path, monkeypatch, capsys):
+    for number in range(40):
+        save_image(tmp_path / "set" / ("gull", "owl")[number % 2] / f"{number}.png", noise(number, 32))
+    assert activated(tmp_path, monkeypatch)["active"] == ["erm", "group_dro"]
+    assert "left out of active_methods: jtt. The sizes of its derived groups" in capsys.readouterr().out

@@ -193,11 +193,22 @@ def test_the_best_of_several_methods_is_corrected_for_having_been_picked() -> No
     assert several.estimate is not None
     assert several.estimate.high - several.estimate.low > 0.15
 
+    both = {"group_dro": around(0.10, 0.02, 642), "dfr": around(0.12, 0.02, 642)}
+    first = inputs.comparisons[0]
+    tried = [first.model_copy(update={"method": m, "gain": g}) for m, g in both.items()]
+    step = build_summary(replace(inputs, comparisons=tried)).next_steps[0]
+    assert step.action.startswith("Use the DFR model")
+    assert step.because.endswith("Clearly raised also by: Group DRO.")
+
     # a larger gain that is not clear does not hide a clear one
     found = judged({"jtt": around(0.20, 0.30, 642), "dfr": around(0.10, 0.02, 642)})
     assert found.status == "yes"
     assert found.question == "Does DFR fix it?"
     assert "Clearly raised by: DFR." in found.evidence
+    # nor does a clear one that is too small hide that a large one is not established
+    found = judged({"jtt": around(0.03, 0.005, 642), "dfr": around(0.30, 0.31, 642)})
+    assert found.status == "insufficient"
+    assert found.question == "Does DFR fix it?"
 
 
 def test_baseline_is_the_first_method() -> None:

@@ -15,7 +15,8 @@ from torch import multiprocessing, nn
 from pipeline.core.errors import InputError
 from pipeline.models.classifier import Classifier
 from pipeline.models.networks import build_model
-from pipeline.train.distributed import World, joined_processes
+from pipeline.models.regularization import regularize
+from pipeline.train.distributed import World, joined_processes, synchronize_batch_norm
 from pipeline.train.loop import Job, Outcome, train_seed
 from tests.train_fixtures import make_dro, make_erm, make_job, make_split
 
@@ -110,8 +111,7 @@ def test_batch_norm_of_halves_is_close_to_one_process(both: list[dict[str, Any]]
 def test_both_processes_end_with_the_same_weights_and_the_first_one_saves(both: list[dict[str, Any]]) -> None:
     for name, outcome in both[0]["outcomes"].items():
         for key, value in outcome.weights.items():
-            if "running" not in key:  # the first process's statistics are what is kept
-                assert torch.equal(value, both[1]["outcomes"][name].weights[key]), (name, key)
+            assert torch.equal(value, both[1]["outcomes"][name].weights[key]), (name, key)
     assert both[0]["n_saved"] == {
         name: len(outcome.history) for name, outcome in both[0]["outcomes"].items() if name != "resumed"
     }
@@ -141,3 +141,13 @@ def test_alone_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_batch_too_small_for_the_processes_names_the_remedy() -> None:
     with pytest.raises(InputError, match=r"batch_size = 7 .* each of 4 processes: use 8 or more"):
         World(0, 4).check_batch_size(7)
+
+
+def test_synchronized_batch_norm_keeps_stochastic_depth() -> None:
+    model = build_model("resnet18", n_classes=2, pretrained=False, width=4, mean=GREY, std=GREY, seed=0)
+    regularize(model, dropout=0.0, stochastic_depth=0.5)
+    synchronize_batch_norm(model)
+    layers = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
+    assert layers
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
+    assert sum(len(layer._forward_hooks) for layer in layers) == 8, "one for each block of a ResNet-18"

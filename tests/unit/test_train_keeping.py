@@ -76,6 +76,28 @@ def test_patience_counts_epochs_since_the_best(rule: str, stops_after: int) -> N
     assert n == stops_after
 
 
+@pytest.mark.parametrize("rule", ["average", "last", "worst_group", "worst_group_lower_bound"])
+def test_a_plateau_is_no_improvement(rule: str) -> None:
+    keeper = keeper_of(rule, patience=2)
+    judge(keeper, [(0.5, 0.5), (1.0, 1.0), (1.0, 1.0)])
+    assert not keeper.is_time_to_stop()
+    judge(keeper, [(1.0, 1.0)])
+    assert keeper.is_time_to_stop()
+    assert keeper.selected() == 3, "ties go to the later epoch all the same"
+
+
+def test_a_group_that_was_not_trained_on_does_not_count() -> None:
+    epochs = [(0.9, 0.0), (0.7, 0.0), (0.6, 0.0)]
+    every, trained = (
+        keeper_of("worst_group"),
+        Keeper("worst_group", GROUPS, min_val=1, patience=None, trained=np.array([0])),
+    )
+    judge(every, epochs)
+    judge(trained, epochs)
+    assert every.selected() == 2, "all tie at nothing"
+    assert trained.selected() == 0
+
+
 def test_without_patience_training_never_stops_early() -> None:
     keeper = keeper_of("average")
     judge(keeper, [(0.9, 0.9)] + [(0.1, 0.1)] * 9)

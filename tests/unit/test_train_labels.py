@@ -77,3 +77,23 @@ def test_what_the_base_model_was_selected_by_counts(rule: str) -> None:
     used = labels_used(make_method("dfr"), "annotated", ErmSettings.model_validate({"selection": rule}))
     assert (WORST in used) == (rule == "worst_group")
     assert len(used) == (3 if rule == "worst_group" else 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "selection", "expected"),
+    [
+        ("erm", "last", [TRAIN, "class labels (validation, early stopping)"]),
+        ("erm", "average", [TRAIN, AVERAGE]),  # said already
+        ("group_dro", "last", [TRAIN, GROUPS, "class labels (validation, early stopping)"]),
+    ],
+)
+def test_early_stopping_looks_at_validation(name: MethodName, selection: str, expected: list[str]) -> None:
+    method = make_method(name, selection=selection)
+    assert labels_used(method, "annotated", make_erm(), stops_early=True) == expected
+    assert labels_used(make_method("dfr"), "annotated", make_erm("last"), stops_early=True)[1] == (
+        "class labels (validation, early stopping)"
+    )
+
+
+def test_without_an_attribute_the_groups_are_the_classes() -> None:
+    assert "classes as groups (train)" in labels_used(make_method("rwg"), "none", make_erm())

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.errors import TrainingError
+from pipeline.core.errors import InputError, TrainingError
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.predict import predict_logits
 from pipeline.models.regularization import regularize
@@ -53,6 +53,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "asam": {"sam_rho": 0.5, "sam_adaptive": True, "precision": "bf16"},
     "ema": {"average": "ema", "ema_decay": 0.9},
     "swa": {"average": "swa", "swa_start": 0.3, "schedule": "constant"},
+    "swa of layers that drop": {"average": "swa", "swa_start": 0.3, "stochastic_depth": 0.5, "dropout": 0.5},
     "patience": {"patience": 1, "lr": 1e-6},
 }
 
@@ -164,3 +165,13 @@ def test_seeds_give_different_models_and_the_same_seed_the_same() -> None:
     a, b, c = make_model(0), make_model(0), make_model(1)
     assert torch.equal(a.head.weight, b.head.weight)
     assert not torch.equal(a.head.weight, c.head.weight)
+
+
+def test_an_epoch_too_short_for_a_step_is_refused() -> None:
+    # batch normalization needs two images
+    train_split, val_split = make_split(1), make_split(20, name="val")
+    job = job_for(make_erm("last"), train_split, val_split)
+    with pytest.raises(InputError, match=r"an epoch has 1 images, less than two for each of 1 processes"):
+        train_seed(
+            make_model(), train_split, val_split, job, resume=None, save=lambda s: None, tick=lambda n: None
+        )

@@ -89,3 +89,10 @@ def test_without_mixing_a_batch_is_its_rows() -> None:
     assert batch.pixels_BCHW.is_contiguous(memory_format=torch.channels_last)
     assert batch.targets.tolist() == batch.labels_B.tolist() == split.labels[rows].tolist()
     assert batch.plan_groups_B.tolist() == (3 - split.groups[rows]).tolist()
+
+
+def test_plain_batches_never_end_with_a_single_image() -> None:
+    split = make_split(65)
+    feed = Feed(split, split.groups, make_settings(), 2, torch.device("cpu"))
+    for n, sizes in ((64, [32, 32]), (65, [32, 32]), (66, [32, 32, 2]), (33, [32])):
+        assert [len(pixels) for pixels in feed.plain(np.arange(n) % 65, 32)] == sizes
