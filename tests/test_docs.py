@@ -7,10 +7,12 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.core.method_settings import MethodName
 from pipeline.core.settings import Params, parse
 from pipeline.stages.cli import DATASET_STAGES, METHOD_STAGES, main
 
@@ -109,10 +111,15 @@ def test_the_example_entry_is_valid() -> None:
     parse(Params, params).check()
 
 
-def test_the_table_of_datasets_is_complete() -> None:
+def keys_of_the_table(section: str) -> list[str]:
+    text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([a-z0-9_]+)` \|", text, re.MULTILINE)
+
+
+def test_the_tables_of_datasets_and_methods_are_complete() -> None:
     params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
-    documented = re.findall(r"^\| `([a-z0-9_]+)` \|", README, re.MULTILINE)
-    assert documented == list(params["datasets"])
+    assert keys_of_the_table("Published datasets") == list(params["datasets"])
+    assert keys_of_the_table("Training methods") == list(get_args(MethodName))
 
 
 def test_paths_named_in_the_architecture_exist() -> None:

@@ -23,7 +23,8 @@ from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
-from pipeline.stages.tables import learning_curves, mean_curves, metrics_json, training_metrics
+from pipeline.stages.sweep import training_metrics
+from pipeline.stages.tables import learning_curves, mean_curves, metrics_json
 from pipeline.train.distributed import World, joined_processes
 from pipeline.train.fitting import ErmBase
 from pipeline.train.loop import Outcome

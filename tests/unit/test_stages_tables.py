@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.core.results import EpochRecord, LastLayer
 from pipeline.metrics.intervals import wilson
-from pipeline.stages.tables import evaluation_metrics, metrics_json, training_metrics
+from pipeline.stages.sweep import training_metrics
+from pipeline.stages.tables import evaluation_metrics, metrics_json
 from tests.report_fixtures import photo_birds
 
 
