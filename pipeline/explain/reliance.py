@@ -18,7 +18,7 @@ from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.explain.changed import Changed, Editor, choose_rows
 from pipeline.explain.interventions import FILL, INTERVENTIONS, REMOVAL, has_annotated_cue
 from pipeline.metrics.independence import compare_with_independence
-from pipeline.metrics.intervals import accuracy_over_seeds, widen
+from pipeline.metrics.intervals import accuracy_over_seeds, clip_difference, widen
 from pipeline.metrics.paired import paired_change
 from pipeline.metrics.reliance import foreground_sensitivity
 from pipeline.models.networks import Classifier
@@ -108,7 +108,7 @@ class Measure:
         worst_change = None
         if worst is not None and in_worst_n.any():
             plain = self._change(was_right_Sn, is_right_Sn, groups_n, in_worst_n)
-            worst_change = _clip(widen(plain, n_comparisons=n_considered, alpha=0.05))
+            worst_change = clip_difference(widen(plain, n_comparisons=n_considered, alpha=0.05))
         return Intervention(
             name=name,
             family=INTERVENTIONS[name].family,
@@ -230,7 +230,3 @@ class Measure:
         if kind.family == "color" and changed.share_grey >= GREY_SHARE:
             text += f". {changed.share_grey:.0%} of the images are nearly grey already: little can change"
         return text + "."
-
-
-def _clip(change: Estimate) -> Estimate:
-    return change.model_copy(update={"low": max(change.low, -1.0), "high": min(change.high, 1.0)})

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate, GroupComparison, MethodComparison
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.metrics.intervals import widen
+from pipeline.metrics.intervals import clip_difference, widen
 from pipeline.metrics.paired import bootstrap_groups, check_pair, group_means, percentiles
 from pipeline.metrics.seed_shifts import SeedShifts
 from pipeline.metrics.sign_flips import holm, sign_flip_p
@@ -120,7 +120,7 @@ def compare_methods(
         baseline=baseline_name,
         method=method_name,
         group=group_names[worst_group_index],
-        gain=gain.model_copy(update={"low": max(gain.low, -1.0), "high": min(gain.high, 1.0)}),
+        gain=clip_difference(gain),
         worst_group_gain=shifts.widen_between(images, first, second, _CONFIDENCE),
         p_value=min(1.0, len(present) * p_values[worst_group_index]),
         per_seed_gain=[float(v) for v in after_SG.min(axis=1) - before_SG.min(axis=1)],

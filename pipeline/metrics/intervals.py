@@ -6,7 +6,7 @@ Shape legend: S seeds, N images.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate
 from pipeline.core.types import BoolArray
 
+E = TypeVar("E", bound=Estimate)
 CorrectArray = npt.NDArray[Any]  # bool or 0/1
 _TAIL = 0.025  # on either side of a 95 % interval
 MOST_POOLED = 3.0  # degrees of freedom: groups of one model move together, in ways nobody knows
@@ -95,6 +96,11 @@ def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
         high=estimate.value + ratio * (estimate.high - estimate.value),
         n=estimate.n,
     )
+
+
+def clip_difference(estimate: E) -> E:
+    """The same estimate with an interval inside -1..1, where differences of shares lie."""
+    return estimate.model_copy(update={"low": max(estimate.low, -1.0), "high": min(estimate.high, 1.0)})
 
 
 def independent_difference(first: Estimate, second: Estimate) -> Estimate:

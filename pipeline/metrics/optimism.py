@@ -15,7 +15,7 @@ from scipy import stats
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate, Optimism
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
-from pipeline.metrics.intervals import MeanVariance, estimate_from_variance, mean_variance
+from pipeline.metrics.intervals import MeanVariance, clip_difference, estimate_from_variance, mean_variance
 from pipeline.metrics.shrinkage import effective_sizes
 from pipeline.metrics.worst_group import correct_minimum
 
@@ -108,7 +108,7 @@ def _difference(val: _Accuracy, test: _Accuracy) -> Estimate:
     value = first.value - second.value
     low = value - math.hypot(first.value - first.low, second.high - second.value, seeds)
     high = value + math.hypot(first.high - first.value, second.value - second.low, seeds)
-    return Estimate(value=value, low=max(low, -1.0), high=min(high, 1.0), n=min(val.n, test.n))
+    return clip_difference(Estimate(value=value, low=low, high=high, n=min(val.n, test.n)))
 
 
 def _of_images(accuracy: _Accuracy) -> Estimate:

@@ -11,7 +11,13 @@ import numpy as np
 
 from pipeline.core.results import Estimate
 from pipeline.core.types import Float64Array, Int64Array
-from pipeline.metrics.intervals import CorrectArray, MeanVariance, mean_variance, seed_half_width
+from pipeline.metrics.intervals import (
+    CorrectArray,
+    MeanVariance,
+    clip_difference,
+    mean_variance,
+    seed_half_width,
+)
 from pipeline.metrics.seed_pool import pool_seeds, prediction_variance
 
 
@@ -79,4 +85,4 @@ class SeedShifts:
         seeds = seed_half_width(variance, self._n_seeds, tail, room=room, pool=self._pool)
         low = images.value - math.hypot(kept * (images.value - images.low), seeds)
         high = images.value + math.hypot(kept * (images.high - images.value), seeds)
-        return images.model_copy(update={"low": max(low, -1.0), "high": min(high, 1.0)})
+        return clip_difference(images.model_copy(update={"low": low, "high": high}))

@@ -15,7 +15,7 @@ from pipeline.core.results import (
     LabelColor,
     Record,
 )
-from pipeline.metrics.intervals import independent_difference, widen
+from pipeline.metrics.intervals import clip_difference, independent_difference, widen
 from pipeline.report.evidence import Status, Thresholds, judge_effect, negate
 from pipeline.report.wording import intervention_label
 
@@ -77,12 +77,11 @@ def _label_row(
 ) -> LabelReliance:
     if change is None or not change.sufficient:
         return LabelReliance(color=found, change=change, relies="insufficient")
-    wide = widen(change, n_comparisons=n_labels, alpha=limits.alpha)
-    low, high = max(wide.low, -1.0), min(wide.high, 1.0)
+    wide = clip_difference(widen(change, n_comparisons=n_labels, alpha=limits.alpha))
     return LabelReliance(
         color=found,
-        change=change.model_copy(update={"low": low, "high": high}),
-        relies=judge_effect(-change.value, -high, limits.min_effect),
+        change=change.model_copy(update={"low": wide.low, "high": wide.high}),
+        relies=judge_effect(-change.value, -wide.high, limits.min_effect),
     )
 
 

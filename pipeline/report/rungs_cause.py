@@ -12,7 +12,7 @@ from pipeline.core.results import (
     GroupInfo,
     MethodComparison,
 )
-from pipeline.metrics.intervals import widen
+from pipeline.metrics.intervals import clip_difference, widen
 from pipeline.report.evidence import (
     Rung,
     Status,
@@ -138,7 +138,7 @@ def judge_fixed_by(
     p_value = best.p_value if best.p_holm is None else best.p_holm
     text = (
         f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
-        f"{p_text(p_value)}, same test images{_among(len(_against(baseline, comparisons)), clear)}"
+        f"{p_text(p_value)}, same test images{_among(len(_against(baseline, comparisons, limits)), clear)}"
     )
     target = next((group for group in info.groups if group.name == best.group), None)
     n_val = target.n_val if target else limits.min_val
@@ -168,7 +168,7 @@ def best_comparison(
     That interval allows for the choice of the group already: both together are on the safe side.
     """
     return min(
-        _against(baseline, comparisons),
+        _against(baseline, comparisons, limits),
         key=lambda c: (
             _ORDER.index(judge_effect(c.gain.value, c.gain.low, limits.min_effect)),
             -c.gain.value,
@@ -180,15 +180,17 @@ def best_comparison(
 _ORDER: tuple[Status, ...] = ("yes", "insufficient", "no")
 
 
-def _against(baseline: str | None, comparisons: Sequence[MethodComparison]) -> list[MethodComparison]:
+def _against(
+    baseline: str | None, comparisons: Sequence[MethodComparison], limits: Thresholds
+) -> list[MethodComparison]:
     """The comparisons with the baseline, each gain's interval simultaneous over them."""
     own = [c for c in comparisons if c.baseline == baseline]
-    return [c.model_copy(update={"gain": _corrected(c.gain, len(own))}) for c in own]
-
-
-def _corrected(gain: Estimate, n_methods: int) -> Estimate:
-    wide = widen(gain, n_comparisons=n_methods, alpha=0.05)
-    return wide.model_copy(update={"low": max(wide.low, -1.0), "high": min(wide.high, 1.0)})
+    return [
+        c.model_copy(
+            update={"gain": clip_difference(widen(c.gain, n_comparisons=len(own), alpha=limits.alpha))}
+        )
+        for c in own
+    ]
 
 
 def clear_gains(
@@ -197,7 +199,7 @@ def clear_gains(
     """Methods that clearly raise the baseline's worst group, corrected for how many were tried."""
     return [
         c.method
-        for c in _against(baseline, comparisons)
+        for c in _against(baseline, comparisons, limits)
         if judge_effect(c.gain.value, c.gain.low, limits.min_effect) == "yes"
     ]
 

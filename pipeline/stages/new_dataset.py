@@ -16,7 +16,6 @@ from pipeline.data.plan import Plan, make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.stages.params_file import PARAMS_PATH, read_params
-from pipeline.train.feasibility import reason_against
 
 
 def run(options: argparse.Namespace) -> None:
@@ -79,6 +78,8 @@ def _left_out(raw: RawDataset, plan: Plan, params: Params, settings: DatasetSett
     if not plan.attributes:
         unknown = "The sizes of its derived groups are not known before the images are read; add it then."
         return {m: unknown for m in params.active_methods if m not in ("erm", "rwy", "group_dro", "rwg")}
+    from pipeline.train.feasibility import reason_against  # late: it loads torch
+
     groups = make_groups(
         raw,
         plan.classes,
