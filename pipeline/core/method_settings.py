@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.core.settings_base import Settings
 
-MethodName = Literal["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr"]
+MethodName = Literal["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr", "repair"]
 TRAINED_WITH_GROUPS: tuple[MethodName, ...] = ("group_dro", "rwg", "subg")  # the `GroupSettings`
 # explained in `metrics.selection.choose_epoch`
 Selection = Literal["average", "worst_group", "worst_group_lower_bound", "one_standard_error", "last"]
@@ -87,6 +87,20 @@ class JttSettings(NetworkSettings):
     upweight: int = Field(ge=2, description="how often an epoch shows an image the first model got wrong")
 
 
+class RepairSettings(NetworkSettings):
+    """ERM again, without the images that attribution finds most harmful to the worst group."""
+
+    key: ClassVar[MethodName] = "repair"
+    groups: Literal["given", "inferred"] = Field(
+        description="inferred: the worst cluster of the attributions of validation images, no attribute read"
+    )
+    fractions: list[Annotated[float, Field(gt=0, lt=0.9)]] = Field(
+        min_length=1, description="shares of the training images whose removal is tried"
+    )
+    curve_seeds: int = Field(ge=1, description="seeds that each share is tried with")
+    controls: bool = Field(description="also leave out as many at random, and as many group-balanced")
+
+
 class DfrSettings(Settings):
     """ERM's network with its last layer trained again on balanced groups."""
 
@@ -108,15 +122,23 @@ class MethodsSettings(Settings):
     rwy: RwySettings
     jtt: JttSettings
     dfr: DfrSettings
+    repair: RepairSettings
 
 
 AnyMethodSettings = (
-    ErmSettings | GroupDroSettings | RwgSettings | SubgSettings | RwySettings | JttSettings | DfrSettings
+    ErmSettings
+    | GroupDroSettings
+    | RwgSettings
+    | SubgSettings
+    | RwySettings
+    | JttSettings
+    | DfrSettings
+    | RepairSettings
 )
 
 
 def needs_erm(method: AnyMethodSettings) -> bool:
     """Whether ERM's settings decide the result too: the method starts from its model, or from a brief one."""
-    return isinstance(method, DfrSettings) or (
+    return isinstance(method, DfrSettings | RepairSettings) or (
         isinstance(method, GroupSettings) and method.groups == "inferred"
     )

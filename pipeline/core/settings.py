@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from pipeline.core.attribution_settings import AttributeSettings, RetrainSettings
 from pipeline.core.errors import InputError
 from pipeline.core.method_settings import MethodName, MethodsSettings
 from pipeline.core.settings_base import Seed, Settings
@@ -171,17 +172,6 @@ class EvaluateSettings(Settings):
     seed: Seed = Field(description="of donors and bootstraps of the interventions")
 
 
-class AttributeSettings(Settings):
-    proj_dim: int = Field(gt=100, description="dimension of the projected gradients")
-    ridge: float = Field(ge=0, description="times the mean squared feature norm")
-    max_train: int | None = Field(ge=100, description="stratified training subset; null = all")
-    targets_per_group: int = Field(ge=1, description="audited test images per group")
-    top_k: int = Field(ge=1, le=100, description="helpful and harmful images kept per target")
-    max_models: int | None = Field(ge=1, description="seeds used; null = all")
-    batch_size: int = Field(ge=1)
-    seed: Seed
-
-
 class GradcamSettings(Settings):
     layer: str = Field(description="auto, or the module's name")
     min_cells: int = Field(ge=1, description="least side of the map before upsampling")
@@ -210,6 +200,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "methods": MethodsSettings,
     "evaluate": EvaluateSettings,
+    "retrain": RetrainSettings,
     "attribute": AttributeSettings,
     "gradcam": GradcamSettings,
     "report": ReportSettings,
@@ -226,6 +217,7 @@ class DatasetSettings(Settings):
     train: TrainSettings
     methods: MethodsSettings
     evaluate: EvaluateSettings
+    retrain: RetrainSettings
     attribute: AttributeSettings
     gradcam: GradcamSettings
     report: ReportSettings

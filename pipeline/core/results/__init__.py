@@ -6,7 +6,16 @@ Fractions are in [0, 1]. Intervals are 95 % unless a field says otherwise.
 from pipeline.core.results.attribution import (
     AttributionResult,
     GroupAttribution,
+    GroupChange,
+    GroupCheck,
+    GroupShare,
+    GroupSuspects,
     Influence,
+    LabelErrors,
+    LabelRanking,
+    Lds,
+    Projection,
+    Suspect,
     TargetAttribution,
 )
 from pipeline.core.results.base import SCHEMA_VERSION, Artifact, Estimate, GroupEstimate, Provenance, Record
@@ -28,6 +37,7 @@ from pipeline.core.results.evaluation import (
     Intervention,
     MethodComparison,
     Optimism,
+    RemovalComparison,
     SeedResult,
     SplitMetrics,
 )
@@ -40,7 +50,14 @@ from pipeline.core.results.gradcam import (
     SanityStep,
 )
 from pipeline.core.results.hygiene import Balance, DuplicateSet, DuplicateSummary, HygieneResult, ImageIssue
-from pipeline.core.results.training import EpochRecord, GroupInference, LastLayer, TrainHistory
+from pipeline.core.results.training import (
+    EpochRecord,
+    GroupInference,
+    LastLayer,
+    Removal,
+    RemovalPoint,
+    TrainHistory,
+)
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -65,27 +82,39 @@ __all__ = [
     "Faithfulness",
     "GradcamResult",
     "GroupAttribution",
+    "GroupChange",
+    "GroupCheck",
     "GroupComparison",
     "GroupEstimate",
     "GroupInference",
     "GroupInfo",
+    "GroupShare",
+    "GroupSuspects",
     "HygieneResult",
     "ImageIssue",
     "Influence",
     "Intervention",
     "LabelColor",
+    "LabelErrors",
+    "LabelRanking",
     "LastLayer",
+    "Lds",
     "MapAgreement",
     "MethodComparison",
     "Optimism",
     "Palette",
     "Predictability",
+    "Projection",
     "Provenance",
     "Record",
+    "Removal",
+    "RemovalComparison",
+    "RemovalPoint",
     "SanityStep",
     "SeedResult",
     "SourceInfo",
     "SplitMetrics",
+    "Suspect",
     "TargetAttribution",
     "TrainHistory",
 ]

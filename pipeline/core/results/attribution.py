@@ -1,8 +1,22 @@
-"""Training images that help or hurt test images, one by one and by group."""
+"""Training images that help or hurt test images, one by one and by group, and how far to trust that."""
 
 from __future__ import annotations
 
-from pipeline.core.results.base import Artifact, Record
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.core.results.base import Artifact, Estimate, Record
+
+
+class Projection(Record):
+    """How per-image gradients were compressed before they were compared."""
+
+    kind: str  # "block_sketch" | "factorized" | "last_layer" | "none"
+    dim: int
+    n_parameters: int
+    precision: str  # of the gradients: "fp32" | "bf16"
+    gradients: str = "vmap"  # how they were taken: "hooks" | "vmap"
 
 
 class GroupAttribution(Record):
@@ -11,6 +25,8 @@ class GroupAttribution(Record):
     value: float  # mean score; positive = these training images help
     low: float
     high: float
+    n_train: int = 0  # training images scored
+    n_test: int = 0  # test images they were scored on
 
 
 class Influence(Record):
@@ -31,14 +47,113 @@ class TargetAttribution(Record):
     harmful: list[Influence]
 
 
+class Lds(Record):
+    """Linear datamodeling score: how well summed scores predict the margins of retrained models.
+
+    Spearman correlation over subsets of the training images, for each test image, averaged.
+    """
+
+    value: float
+    low: float  # bootstrap over test images and subsets
+    high: float
+    n_subsets: int
+    n_targets: int
+    repeats: int  # trainings of each subset
+    share: float  # of the training images in a subset
+    ceiling: (
+        float | None
+    )  # what a perfect predictor would reach given how retrainings scatter; None: one repeat
+    random: float  # the same, of random scores
+    same_class: float  # of the indicator "training image has the test image's label"
+    grad_cosine: float | None  # of gradient cosines; None where they were not computed
+    lead: dict[str, Estimate] = Field(default_factory=dict)  # baseline -> paired difference to it
+
+
+class GroupShare(Record):
+    """How often a training group stands among the images that most help, or harm, the worst group."""
+
+    group: str
+    n_train: int
+    expected: float  # share among all scored training images
+    harmful: Estimate  # share among the most harmful; n = images looked at
+    helpful: Estimate
+
+
+class GroupChange(Record):
+    """One training group thinned out: how a test group's mean margin changed, and what scores foretold."""
+
+    train_group: str
+    test_group: str
+    kept: float  # share of the training group that was kept
+    n_removed: int
+    predicted: float
+    actual: float
+    low: float
+    high: float
+
+
+class GroupCheck(Record):
+    """Predicted against actual effects of thinning training groups."""
+
+    changes: list[GroupChange]
+    correlation: float  # Pearson, over changes
+    low: float
+    high: float
+    n_trainings: int
+
+
+class LabelRanking(Record):
+    """A ranking of training images by how likely their label is wrong, against known wrong labels."""
+
+    name: str  # "aum" | "self_influence" | "attribution"
+    average_precision: float | None  # None where no wrong label is known
+    low: float | None
+    high: float | None
+    precision_at_known: float | None  # share of known wrong labels among as many highest-ranked
+
+
+class Suspect(Record):
+    """A training image whose label looks wrong."""
+
+    id: int
+    label: int
+    group: int
+    suggested: int | None  # the class that the models would rather give it
+    score: float  # of the ranking used, higher = more suspect
+    known_wrong: bool | None
+
+
+class GroupSuspects(Record):
+    """Suspects of one group: minority images and wrong labels look alike."""
+
+    group: str
+    n_train: int
+    n_suspects: int
+    share: Estimate
+    n_known_wrong: int | None
+
+
+class LabelErrors(Record):
+    ranking: str  # the one that suspects are listed by
+    n_suspects: int
+    n_known_wrong: int | None
+    rankings: list[LabelRanking]
+    suspects: list[Suspect]  # most suspect first
+    groups: list[GroupSuspects]
+
+
 class AttributionResult(Artifact):
     """`attribution/<dataset>/<method>/attribution.json`."""
 
     method: str
     library: str
+    estimator: Literal["trak", "grad_cosine", "last_layer", "ekfac"] = "trak"
     n_models: int
+    n_checkpoints: int = 1  # of each model's run
     proj_dim: int
     ridge: float
+    loss_weighting: bool = True
+    projection: Projection | None = None
     n_train: int
     n_train_total: int
     n_targets: int
@@ -47,5 +162,12 @@ class AttributionResult(Artifact):
     groups: list[GroupAttribution]
     targets: list[TargetAttribution]
     most_harmful_to_worst: list[Influence]  # over all audited targets of the worst group
+    most_helpful_to_worst: list[Influence] = Field(default_factory=list)
+    shares: list[GroupShare] = Field(default_factory=list)
     flipped_share_in_harmful: float | None  # known flips among as many most harmful images
     flipped_share_overall: float | None
+    lds: Lds | None = None
+    lds_reason: str | None = None  # why `lds` is None
+    group_check: GroupCheck | None = None
+    group_check_reason: str | None = None
+    label_errors: LabelErrors | None = None

@@ -69,6 +69,18 @@ class Optimism(Record):
     worst_group: Estimate  # of the bias-corrected worst groups
 
 
+class RemovalComparison(Record):
+    """Leaving out the images that attribution names, against leaving out as many others."""
+
+    control: Literal["random", "balanced"]
+    n_removed: int
+    n_seeds: int
+    control_worst: GroupEstimate  # the control's worst test group
+    gain: Estimate  # accuracy in the control's worst group: repair minus control, paired over images
+    worst_group_gain: Estimate  # worst group of repair minus worst group of the control
+    p_value: float  # of `gain`
+
+
 class EvaluationResult(Artifact):
     """`evaluation/<dataset>/<method>/evaluation.json`."""
 
@@ -84,6 +96,7 @@ class EvaluationResult(Artifact):
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None  # None where no mistakes were made
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
+    removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     optimism: Optimism | None = None  # None also where validation and test share no group
 
 

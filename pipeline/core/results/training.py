@@ -52,6 +52,31 @@ class LastLayer(Record):
     nonzero: float  # share of the averaged layer's weights that are not 0
 
 
+class RemovalPoint(Record):
+    """Validation accuracy of one model trained without some images."""
+
+    kind: Literal["repair", "random", "balanced"]  # which images were left out
+    n_removed: int
+    seed: int
+    val_worst: float
+    val_average: float
+
+
+class Removal(Record):
+    """Which training images `repair` left out, and what leaving out as many others does.
+
+    `balanced` leaves out images of the largest groups at random, until groups are as equal as can be.
+    """
+
+    groups: Literal["given", "inferred"]  # what the worst group was found among
+    worst_group: str  # of the validation images that the removed ones harm
+    n_train: int
+    tried: list[int]  # sizes, 0 first: ERM
+    chosen: int  # by the validation accuracy of the worst group, mean over seeds
+    points: list[RemovalPoint]
+    removed_by_group: dict[str, int]  # training group -> images left out
+
+
 class TrainHistory(Artifact):
     """`models/<dataset>/<method>/history.json`."""
 
@@ -67,4 +92,5 @@ class TrainHistory(Artifact):
     seconds: float
     group_inference: list[GroupInference] = Field(default_factory=list)
     last_layers: list[LastLayer] = Field(default_factory=list)
+    removal: Removal | None = None  # of repair
     trained_on_val: bool = False  # validation images trained the model: they measure no generalization
