@@ -127,26 +127,36 @@ class SeedRun:
 
     def network(self, settings: TrainSettings, weights: dict[str, Tensor] | None = None) -> Classifier:
         """The network of `settings`, with this seed's first weights or with `weights`, on the device."""
-        model = build_model(**self.spec(settings), **self._start(settings))
-        regularize(model, dropout=settings.dropout, stochastic_depth=settings.stochastic_depth)
-        if weights is not None:
-            model.load_state_dict(weights)
-        return model.to(choose_device(settings.device)).eval()
+        return network_of(settings, self.info, self.seed, weights)
 
     def spec(self, settings: TrainSettings) -> dict[str, Any]:
         """The arguments that rebuild the network around saved weights."""
-        return {
-            "name": settings.model,
-            "n_classes": len(self.info.classes),
-            "width": settings.width,
-            "stem_stride": settings.stem_stride,
-            "image_size": self.info.image_size,
-        }
+        return spec_of(settings, self.info)
 
-    def _start(self, settings: TrainSettings) -> dict[str, Any]:
-        return {
-            "pretrained": settings.pretrained,
-            "mean": self.info.channel_mean,
-            "std": self.info.channel_std,
-            "seed": self.seed,
-        }
+
+def network_of(
+    settings: TrainSettings, info: DatasetInfo, seed: int, weights: dict[str, Tensor] | None = None
+) -> Classifier:
+    """The network of `settings`, with a seed's first weights or with `weights`, on the device."""
+    model = build_model(
+        **spec_of(settings, info),
+        pretrained=settings.pretrained,
+        mean=info.channel_mean,
+        std=info.channel_std,
+        seed=seed,
+    )
+    regularize(model, dropout=settings.dropout, stochastic_depth=settings.stochastic_depth)
+    if weights is not None:
+        model.load_state_dict(weights)
+    return model.to(choose_device(settings.device)).eval()
+
+
+def spec_of(settings: TrainSettings, info: DatasetInfo) -> dict[str, Any]:
+    """The arguments that rebuild a network around saved weights."""
+    return {
+        "name": settings.model,
+        "n_classes": len(info.classes),
+        "width": settings.width,
+        "stem_stride": settings.stem_stride,
+        "image_size": info.image_size,
+    }
