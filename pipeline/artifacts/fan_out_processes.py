@@ -97,8 +97,8 @@ def _serve(pipe: Connection, pickled: bytes, folder: Path, index: int) -> None:
     """A worker's life: one task after the other, until the parent hangs up."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops its workers
-    prepare_process(index)
     function: Task = pickle.loads(pickled)
+    prepare_process(index)
     while True:
         try:
             name, arguments = pipe.recv()

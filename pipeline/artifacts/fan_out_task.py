@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,10 +78,13 @@ def one_thread_environment() -> Iterator[None]:
 
 
 def prepare_process(index: int) -> None:
-    """Settle this process as the worker `index`: one thread, and one of the GPUs if there are several."""
-    import torch
+    """Settle this process as the worker `index`: one thread, and one of the GPUs if there are several.
 
+    Called when the task's module is loaded: tasks without torch do not wait for it.
+    """
     keep_freed_memory()
-    torch.set_num_threads(1)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(index % torch.cuda.device_count())
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+        if torch.cuda.is_available():
+            torch.cuda.set_device(index % torch.cuda.device_count())
