@@ -7,21 +7,17 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from pipeline.artifacts.fan_out_task import Arrays
 from pipeline.core.errors import InputError
 
 
 def draw(seed: int) -> Arrays:
-    """Sums that depend on the number of threads, and where they were made."""
-    import torch  # the other tasks do not wait for it
-
-    values = torch.randn(300, 300, generator=torch.Generator().manual_seed(seed))
-    return {
-        "product": (values @ values).numpy(),
-        "threads": np.array([torch.get_num_threads(), int(os.environ["OMP_NUM_THREADS"])]),
-        "pid": np.array(os.getpid()),
-    }
+    """A product whose last digits depend on the number of threads, and where it was made."""
+    values = np.random.default_rng(seed).standard_normal((300, 300)).astype(np.float32)
+    threads = [pool["num_threads"] for pool in threadpool_info()]
+    return {"product": values @ values, "threads": np.array(threads), "pid": np.array(os.getpid())}
 
 
 def note_and_wait(folder: Path, name: str, seconds: float) -> Arrays:

@@ -49,7 +49,8 @@ def test_results_do_not_depend_on_workers_or_executor(tmp_path: Path) -> None:
         first, second, third = (load_arrays(files[name]) for files in (one, two, jobs))
         np.testing.assert_array_equal(first["product"], second["product"])
         np.testing.assert_array_equal(first["product"], third["product"])
-        assert first["threads"].tolist() == second["threads"].tolist() == third["threads"].tolist() == [1, 1]
+        for found in (first, second, third):
+            assert set(found["threads"].tolist()) == {1}
 
 
 def test_the_environment_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
