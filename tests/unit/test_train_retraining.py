@@ -110,12 +110,12 @@ def test_groups_that_are_gone_do_not_stop_a_method_that_balances_groups() -> Non
     retrain(make_method("group_dro"), settings, part, VAL, make_info(TRAIN, VAL), 0)
 
 
-def test_removing_a_minority_group_hurts_it_and_not_the_majority() -> None:
-    """Without left/blue images, blue says right: their margin falls, and that of left/red does not."""
-    seeds = range(3)
-    whole = np.mean([group_margins(TRAIN, seed) for seed in seeds], axis=0)
-    without = np.mean([group_margins(TRAIN.take(TRAIN.groups != 1), seed) for seed in seeds], axis=0)
-    change_G = without - whole
-    assert change_G[1] < -1
-    assert change_G[1] == change_G.min()
-    assert change_G[0] > -0.5
+def test_removing_a_minority_group_turns_it_and_no_other_group_wrong() -> None:
+    """Without left/blue images all that is blue is right: left/blue test images are taken for it."""
+    seeds = range(2)
+    whole_G = np.mean([group_margins(TRAIN, seed) for seed in seeds], axis=0)
+    without_G = np.mean([group_margins(TRAIN.take(TRAIN.groups != 1), seed) for seed in seeds], axis=0)
+    assert (whole_G > 2).all()
+    assert without_G[1] < -4
+    assert (without_G[[0, 2, 3]] > 1).all()
+    assert (without_G - whole_G).argmin() == 1
