@@ -23,6 +23,7 @@ import copy
 import importlib.metadata
 import importlib.util
 import shutil
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,7 +83,8 @@ def ekfac(  # settings by name
     for index, model in track(list(enumerate(models)), "EK-FAC, models"):
         shutil.rmtree(folder, ignore_errors=True)  # what a killed run left: kronfluence would trust it
         try:
-            with torch.random.fork_rng(devices=[] if device == "cpu" else None):
+            with torch.random.fork_rng(devices=[] if device == "cpu" else None), warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of torch, about kronfluence's own calls
                 torch.manual_seed(seed + index)
                 total_NM += _pairwise(model, train, targets, folder, damping, device, batch_size)
         finally:
