@@ -10,16 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import GroupSuspects, LabelErrors, LabelRanking, Suspect
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
 from pipeline.metrics.intervals import share_estimate
 
-AUM = "aum"
 N_RESAMPLES = 1000
 MOST_SUSPECTS = 0.1  # of the images: where more margins are negative the network has not learned the task
+UNLEARNED = 0.5  # a group with a larger share of suspects was not learned, more likely than wrongly labelled
 _BLOCK = 4_000_000  # numbers of a block of resamples
 
 
@@ -34,8 +33,13 @@ def find_label_errors(
 ) -> LabelErrors:
     """What the rankings say about a training split.
 
-    The first ranking chooses the suspects: it should be `aum_suspicion` under the name `AUM`, whose sign
-    has a meaning; any other one chooses by `suspects` as well, so its zero must mean "neither".
+    The first ranking chooses the suspects, see `suspects`: it must be one whose sign has a meaning, such
+    as `aum_suspicion`.
+
+    Suspects are crossed with the groups, because images of a minority look like wrong labels to a model
+    that relies on a shortcut, and those with wrong labels on the shortcut's side do not. So margins of a
+    method that balances groups are the ones to read where wrong labels agree with the shortcut, those of
+    plain training where wrong labels make up much of a small group (docs/decisions/009).
 
     Args:
         suspicion: name -> N, the one to choose by first.
@@ -49,6 +53,7 @@ def find_label_errors(
     known_N = train.label_flipped
     name, chosen_by_N = next(iter(suspicion.items()))
     rows = suspects(chosen_by_N)
+    groups = suspects_by_group(rows, train.groups, group_names, known_N)
     return LabelErrors(
         ranking=name,
         n_suspects=len(rows),
@@ -65,7 +70,8 @@ def find_label_errors(
             )
             for row in rows[:n_listed]
         ],
-        groups=suspects_by_group(rows, train.groups, group_names, known_N),
+        groups=groups,
+        unlearned_groups=[group.group for group in groups if group.share.low > UNLEARNED],
     )
 
 
@@ -78,7 +84,8 @@ def aum_suspicion(aum_SN: Float64Array) -> Float64Array:
     n_N = is_known_SN.sum(0)
     sums_N = np.where(is_known_SN, aum_SN, 0.0).sum(0)
     mean_N = np.divide(sums_N, n_N, out=np.full(aum_SN.shape[1], np.nan), where=n_N > 0)
-    return -mean_N
+    suspicion_N: Float64Array = -mean_N
+    return suspicion_N
 
 
 def suspects(suspicion_N: Float64Array) -> Int64Array:
@@ -98,7 +105,8 @@ def suggest_classes(probabilities_SNC: Float64Array, labels_N: Int64Array) -> In
     """For each image the class, other than its label, with the largest mean probability over seeds."""
     mean_NC = probabilities_SNC.mean(0)
     mean_NC[np.arange(len(labels_N)), labels_N] = -np.inf
-    return mean_NC.argmax(1).astype(np.int64)
+    suggested_N: Int64Array = mean_NC.argmax(1).astype(np.int64)
+    return suggested_N
 
 
 def suspects_by_group(
@@ -156,23 +164,6 @@ def average_precision(suspicion_N: Float64Array, known_N: BoolArray) -> float:
     return float(_weighted_precision(suspicion_N, known_N, np.ones((1, len(known_N))))[0])
 
 
-def within_groups(suspicion_N: Float64Array, groups_N: Int64Array) -> Float64Array:
-    """Suspicion above the group's median in units of the group's spread (median absolute deviation).
-
-    A model that relies on a shortcut finds every image of a minority group suspect; against its own
-    group an image stands out only if its label does. Groups that are wrongly labelled for the larger
-    part, or have fewer than three ranked images, cannot be judged like this: their images get 0.
-    """
-    scaled_N = np.where(np.isnan(suspicion_N), np.nan, 0.0)
-    for g in np.unique(groups_N):
-        members = (groups_N == g) & ~np.isnan(suspicion_N)
-        if members.sum() >= 3:
-            above = suspicion_N[members] - np.median(suspicion_N[members])
-            spread = float(stats.median_abs_deviation(suspicion_N[members], scale="normal"))
-            scaled_N[members] = above / spread if spread > 0 else 0.0
-    return scaled_N
-
-
 def _resampled_precision(suspicion_N: Float64Array, known_N: BoolArray, seed: int) -> Float64Array:
     """Average precision of resamples of the images that hold a known wrong label."""
     rng = np.random.default_rng(seed)
@@ -199,7 +190,8 @@ def _weighted_precision(
     seen_RP = weights_RN[:, order].cumsum(1)[:, ends]
     gained_RP = np.diff(hits_RP, axis=1, prepend=0.0)
     precision_RP = np.divide(hits_RP, seen_RP, out=np.zeros_like(hits_RP), where=seen_RP > 0)
-    return (precision_RP * gained_RP).sum(1) / hits_RP[:, -1]
+    average_R: Float64Array = (precision_RP * gained_RP).sum(1) / hits_RP[:, -1]
+    return average_R
 
 
 def _check(suspicion: Mapping[str, Float64Array], n: int) -> None:
