@@ -39,7 +39,7 @@ def find_label_errors(
     Suspects are crossed with the groups, because images of a minority look like wrong labels to a model
     that relies on a shortcut, and those with wrong labels on the shortcut's side do not. So margins of a
     method that balances groups are the ones to read where wrong labels agree with the shortcut, those of
-    plain training where wrong labels make up much of a small group (docs/decisions/009).
+    plain training where wrong labels make up much of a small group (measured in docs/decisions).
 
     Args:
         suspicion: name -> N, the one to choose by first.

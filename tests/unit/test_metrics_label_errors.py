@@ -165,5 +165,5 @@ def test_self_influence_of_blocks_that_do_not_match_is_refused() -> None:
     block = torch.ones(3, 2)
     with pytest.raises(InputError, match=r"\(3, 2\) before and \(3, 1\) after"):
         self_influence([block], [block[:, :1]], np.zeros(3))
-    with pytest.raises(InputError, match="features of 3 images.*probabilities of 4"):
+    with pytest.raises(InputError, match=r"features of 3 images.*probabilities of 4"):
         self_influence([block], [block], np.zeros(4))
