@@ -30,11 +30,12 @@ def find_label_errors(
     group_names: Sequence[str],
     n_listed: int | None = None,
     seed: int = 0,
+    reason: str | None = None,
 ) -> LabelErrors:
     """What the rankings say about a training split.
 
-    The first ranking chooses the suspects, see `suspects`: it must be one whose sign has a meaning, such
-    as `aum_suspicion`.
+    The first ranking that ranks any image chooses the suspects, see `suspects`: it must be one whose sign
+    has a meaning, `aum_suspicion` or, where a run has no margins, `attribution_suspicion`.
 
     Suspects are crossed with the groups, because images of a minority look like wrong labels to a model
     that relies on a shortcut, and those with wrong labels on the shortcut's side do not. So margins of a
@@ -45,11 +46,12 @@ def find_label_errors(
         suspicion: name -> N, the one to choose by first.
         suggested_N: the class that the models would rather give each image, see `suggest_classes`.
         n_listed: most suspects that are listed one by one; None = all.
+        reason: why there are no margins, where there are none (`Dynamics.reason`).
 
     Raises:
         InputError: no ranking, or one of another length.
     """
-    _check(suspicion, len(train))
+    suspicion = _usable(suspicion, len(train))
     known_N = train.label_flipped
     name, chosen_by_N = next(iter(suspicion.items()))
     rows = suspects(chosen_by_N)
@@ -72,6 +74,7 @@ def find_label_errors(
         ],
         groups=groups,
         unlearned_groups=[group.group for group in groups if group.share.low > UNLEARNED],
+        reason=reason,
     )
 
 
@@ -85,6 +88,22 @@ def aum_suspicion(aum_SN: Float64Array) -> Float64Array:
     sums_N = np.where(is_known_SN, aum_SN, 0.0).sum(0)
     mean_N = np.divide(sums_N, n_N, out=np.full(aum_SN.shape[1], np.nan), where=n_N > 0)
     suspicion_N: Float64Array = -mean_N
+    return suspicion_N
+
+
+def attribution_suspicion(scores_NG: Float64Array, p_label_N: Float64Array) -> Float64Array:
+    """How much an image harms validation images, all groups of them counting alike: above 0 it does harm.
+
+    Validation images stand for what right labels look like, so they must not have more wrong ones than
+    right ones.
+
+    Args:
+        scores_NG: mean score of each training image on the validation images of each group, positive =
+            helps, without loss weighting; NaN for groups without validation images.
+        p_label_N: probability that the models give the image's label: one that they have learned by heart
+            pulls on nothing any more.
+    """
+    suspicion_N: Float64Array = -np.nanmean(scores_NG, axis=1) * (1.0 - p_label_N)
     return suspicion_N
 
 
@@ -194,10 +213,13 @@ def _weighted_precision(
     return average_R
 
 
-def _check(suspicion: Mapping[str, Float64Array], n: int) -> None:
+def _usable(suspicion: Mapping[str, Float64Array], n: int) -> dict[str, Float64Array]:
+    """The rankings that rank any image."""
     wrong = {name: len(values_N) for name, values_N in suspicion.items() if len(values_N) != n}
-    if not suspicion or wrong:
+    usable = {name: values_N for name, values_N in suspicion.items() if not np.isnan(values_N).all()}
+    if wrong or not usable:
         raise InputError(
             f"label errors need rankings of {n} images each, got "
             f"{', '.join(f'{name}: {size}' for name, size in wrong.items()) or 'none'}."
         )
+    return usable

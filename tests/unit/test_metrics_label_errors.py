@@ -13,6 +13,7 @@ from pipeline.attribution.self_influence import self_influence
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Split
 from pipeline.metrics.label_errors import (
+    attribution_suspicion,
     aum_suspicion,
     average_precision,
     find_label_errors,
@@ -137,6 +138,23 @@ def test_the_suggested_class_is_the_best_other_one() -> None:
     probabilities = np.array([[[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]], [[0.7, 0.1, 0.2], [0.1, 0.5, 0.4]]])
     assert suggest_classes(probabilities, np.array([0, 1])).tolist() == [1, 2]
     assert probabilities.min() > 0, "the argument is left as it is"
+
+
+def test_harm_counts_groups_alike_and_what_is_learned_by_heart_less() -> None:
+    scores = np.array([[-3.0, 1.0, np.nan], [-3.0, 1.0, np.nan], [2.0, 2.0, np.nan]])
+    found = attribution_suspicion(scores, np.array([0.0, 0.5, 0.0]))
+    assert found.tolist() == [1.0, 0.5, -2.0]
+
+
+def test_without_margins_the_next_ranking_chooses_and_the_reason_is_kept() -> None:
+    split, suspicion = planted()
+    nothing = np.full(len(split), np.nan)
+    found = find(split, {"aum": nothing, "attribution": suspicion}, reason="labels were mixed")
+    assert found.ranking == "attribution"
+    assert [ranking.name for ranking in found.rankings] == ["attribution"]
+    assert found.reason == "labels were mixed"
+    with pytest.raises(InputError, match="got none"):
+        find(split, {"aum": nothing})
 
 
 def test_rankings_of_other_images_are_refused() -> None:
