@@ -32,7 +32,7 @@ from pipeline.core.types import Int64Array, Split, SplitName
 from pipeline.models.networks import build_model
 from pipeline.models.predict import predict_logits
 from pipeline.train.fitting import ErmBase
-from pipeline.train.loop import Job
+from pipeline.train.loop import Job, Outcome
 from pipeline.train.plans import Groups, make_plan
 from pipeline.train.run import Recipe, train_method
 
@@ -197,6 +197,7 @@ class Result:
 
     history: TrainHistory
     weights: dict[int, dict[str, Tensor]]
+    outcomes: dict[int, Outcome]
 
     def predict(self, split: Split, seed: int = 0) -> Int64Array:
         """Predicted classes of this seed's model."""
@@ -215,14 +216,14 @@ class Result:
 
 def run_method(recipe: Recipe, train: Split, val: Split, store: Any = None) -> Result:
     """Train every seed of a method."""
-    weights: dict[int, dict[str, Tensor]] = {}
+    outcomes: dict[int, Outcome] = {}
     history = train_method(
         recipe,
         train=train,
         val=val,
         info=make_info(train, val),
         store=store or MemoryStore(),
-        save_weights=lambda seed, state, spec: weights.update({seed: state}),
+        save_seed=lambda seed, outcome, spec: outcomes.update({seed: outcome}),
         provenance=Provenance(),
     )
-    return Result(history, weights)
+    return Result(history, {seed: outcome.weights for seed, outcome in outcomes.items()}, outcomes)

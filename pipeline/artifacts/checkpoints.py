@@ -38,8 +38,10 @@ class CheckpointStore:
         return state
 
 
-def weights_path(folder: Path, seed: int) -> Path:
-    return folder / f"seed_{seed}.safetensors"
+def weights_path(folder: Path, seed: int, epoch: int | None = None) -> Path:
+    """Where a seed's selected weights are, or those of an epoch that was kept beside them."""
+    name = f"seed_{seed}" if epoch is None else f"seed_{seed}_epoch_{epoch}"
+    return folder / f"{name}.safetensors"
 
 
 def save_weights(path: Path, state: dict[str, torch.Tensor], spec: dict[str, Any]) -> None:

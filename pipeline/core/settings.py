@@ -235,7 +235,8 @@ class DatasetSettings(Settings):
     def identification_settings(self, where: str = "") -> TrainSettings:
         """Training settings of the model that tells `jtt` which images are hard."""
         jtt = self.methods.jtt
-        overrides = {**jtt.identification, "epochs": jtt.identification_epochs}
+        # none of its weights are kept, and it may be too short for as many
+        overrides = {**jtt.identification, "epochs": jtt.identification_epochs, "checkpoints": 0}
         return self._override(self.train_for("jtt"), overrides, where, "methods.jtt.identification")
 
     @staticmethod

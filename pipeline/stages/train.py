@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
@@ -21,6 +21,7 @@ from pipeline.core.method_settings import MethodName, needs_erm
 from pipeline.core.results import DatasetInfo, TrainHistory
 from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
+from pipeline.core.types import Dynamics
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.sweep import training_metrics
@@ -55,9 +56,15 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     info = load_info(data)
     folder = out / "weights"
 
-    def save(seed: int, state: dict[str, Tensor], spec: dict[str, Any]) -> None:
+    dynamics: dict[int, Dynamics] = {}
+
+    def save(seed: int, outcome: Outcome, spec: dict[str, Any]) -> None:
         if world.is_first:
-            save_weights(weights_path(folder, seed), state, spec)
+            save_weights(weights_path(folder, seed), outcome.weights, spec)
+            for epoch, weights in outcome.snapshots.items():
+                save_weights(weights_path(folder, seed, epoch), weights, spec)
+        if outcome.dynamics is not None:
+            dynamics[seed] = outcome.dynamics
 
     history = train_method(
         _recipe(settings, method, _erm_base(settings, dataset, digests)),
@@ -65,10 +72,11 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
         val=load_split(data, "val"),
         info=info,
         store=CheckpointStore(scratch / key),
-        save_weights=save,
+        save_seed=save,
         provenance=make_provenance(key, settings.train_for(method).seeds),
     )
     if world.is_first:
+        save_dynamics(out / "dynamics.parquet", dynamics)
         _write(out, history, info, settings)
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -144,9 +152,13 @@ def _trained_erm(dataset: str, key: str) -> Callable[[int], Outcome | None]:
                 ):
                     return None
                 weights = load_weights(weights_path(folder / "weights", seed)).state_dict()
-            except ArtifactError:
+                dynamics = load_dynamics(folder / "dynamics.parquet")[seed]
+            except (ArtifactError, KeyError):
                 return None
         epochs = [record for record in history.epochs if record.seed == seed]
-        return Outcome(weights, history.selected_epoch[str(seed)], epochs, history.precision)
+        dynamics = replace(dynamics, reason=history.no_aum_reason)
+        return Outcome(
+            weights, history.selected_epoch[str(seed)], epochs, history.precision, dynamics=dynamics
+        )
 
     return load

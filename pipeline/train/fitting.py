@@ -23,8 +23,9 @@ from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.regularization import regularize
+from pipeline.train.batches import steps_per_epoch
 from pipeline.train.distributed import current_world
-from pipeline.train.loop import Job, Outcome, steps_per_epoch, train_seed
+from pipeline.train.loop import Job, Outcome, train_seed
 from pipeline.train.plans import Groups, Plan, make_plan
 
 _log = logging.getLogger(__name__)
@@ -119,7 +120,7 @@ class SeedRun:
         Raises:
             InputError: ERM's training settings do not allow so few epochs.
         """
-        shorter = self.erm.settings.model_dump() | {"epochs": epochs, "patience": None}
+        shorter = self.erm.settings.model_dump() | {"epochs": epochs, "patience": None, "checkpoints": 0}
         settings = parse(TrainSettings, shorter, "methods.erm.train, with inference_epochs")
         method = self.erm.method.model_copy(update={"selection": "last"})
         plan = make_plan(method, self.train, self.groups, batch_size=settings.batch_size)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from pipeline.core.errors import InputError
 from pipeline.core.method_settings import AnyMethodSettings, DfrSettings, GroupSettings, JttSettings
@@ -22,7 +21,7 @@ from pipeline.train.labels import labels_used
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import make_plan
 
-SaveWeights = Callable[[int, dict[str, Tensor], dict[str, Any]], None]
+SaveSeed = Callable[[int, Outcome, dict[str, Any]], None]  # seed, result, arguments of the network
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,10 @@ def train_method(
     val: Split,
     info: DatasetInfo,
     store: Store,
-    save_weights: SaveWeights,
+    save_seed: SaveSeed,
     provenance: Provenance,
 ) -> TrainHistory:
-    """Train `recipe.settings.seeds` one after the other and hand each one's weights to `save_weights`.
+    """Train `recipe.settings.seeds` one after the other and hand each one's result to `save_seed`.
 
     Raises:
         InputError: no class or a single one, an empty validation split, or groups without the images
@@ -68,7 +67,7 @@ def train_method(
     for seed in settings.seeds:
         run = SeedRun(recipe.name, train, val, info, settings, seed, store, recipe.erm)
         trained[seed] = _train_seed(run, recipe)
-        save_weights(seed, trained[seed].outcome.weights, run.spec(settings))
+        save_seed(seed, trained[seed].outcome, run.spec(settings))
     epochs = [record for result in trained.values() for record in result.outcome.history]
     first = trained[settings.seeds[0]].outcome
     return TrainHistory(
@@ -90,6 +89,8 @@ def train_method(
         seconds=sum(record.seconds for record in epochs),  # also those before a kill
         group_inference=[r.inference for r in trained.values() if r.inference is not None],
         last_layers=[r.last_layer for r in trained.values() if r.last_layer is not None],
+        checkpoints={str(s): sorted(r.outcome.snapshots) for s, r in trained.items() if r.outcome.snapshots},
+        no_aum_reason=None if first.dynamics is None else first.dynamics.reason,
         trained_on_val=isinstance(method, DfrSettings) and method.fit_on == "val",
     )
 

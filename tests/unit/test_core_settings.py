@@ -59,6 +59,14 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
         params.check()
 
 
+def test_networks_whose_weights_nobody_keeps_keep_no_further_epochs():
+    settings = read_params(ROOT / "params.yaml").dataset("photo_digits")
+    train = settings.train.model_copy(update={"checkpoints": 2})  # more than its first model has epochs
+    settings = settings.model_copy(update={"train": train})
+    assert settings.train_for("jtt").checkpoints == 2
+    assert settings.identification_settings().checkpoints == 0
+
+
 def test_erm_must_be_there_because_others_start_from_it(raw: dict[str, Any]) -> None:
     raw["active_methods"] = raw["explained_methods"] = ["dfr"]
     del raw["datasets"]["photo_digits"]["methods"]["erm"]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
 
 from pipeline.artifacts.checkpoints import load_weights
+from pipeline.artifacts.datasets import load_split
+from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import load_artifact
+from pipeline.core.errors import ArtifactError
 from pipeline.core.results import TrainHistory
 from pipeline.stages import data, train
+from pipeline.stages.trained import checkpoint_paths
 from tests.pipeline.demo_fixture import write_params
 
 FROM_DISK = "starts from the trained ERM model"
@@ -104,3 +109,30 @@ def test_a_history_does_not_outlive_the_weights_it_describes(
     with pytest.raises(KeyboardInterrupt):
         train.run("photo_digits", "erm")
     assert not Path("models/photo_digits/erm/history.json").exists()
+
+
+def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo: Path) -> None:
+    change(demo, "datasets.photo_digits.train.epochs", 3)
+    change(demo, "datasets.photo_digits.train.checkpoints", 1)
+    train.run("photo_digits", "erm")
+    found = load_dynamics(Path("models/photo_digits/erm/dynamics.parquet"))
+    split = load_split(Path("data/photo_digits"), "train")
+    assert list(found) == [0]
+    np.testing.assert_array_equal(found[0].ids, split.ids)
+    assert (found[0].n_drawn == 3).all()
+    assert np.isfinite(found[0].aum).all()
+    assert history("erm").checkpoints == {"0": [1]}
+    assert history("erm").no_aum_reason is None
+    paths = checkpoint_paths("photo_digits", "erm", [0])
+    assert [path.name for path in paths[0]] == ["seed_0_epoch_1.safetensors", "seed_0.safetensors"]
+    early, chosen = (load_weights(path).state_dict() for path in paths[0])
+    assert not all(torch.equal(value, chosen[key]) for key, value in early.items())
+    train.run("photo_digits", "dfr")
+    assert history("dfr").checkpoints == {}
+    again = load_dynamics(Path("models/photo_digits/dfr/dynamics.parquet"))
+    np.testing.assert_array_equal(again[0].aum, found[0].aum)
+
+
+def test_dynamics_that_are_not_there_name_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"not a table of training dynamics.*dvc repro"):
+        load_dynamics(tmp_path / "dynamics.parquet")
