@@ -38,8 +38,9 @@ class CheckpointStore:
         return state
 
 
-def weights_path(folder: Path, seed: int) -> Path:
-    return folder / f"seed_{seed}.safetensors"
+def weights_path(folder: Path, seed: int, control: str = "") -> Path:
+    """A seed's weights, or those of a control that the method is compared with."""
+    return folder / f"{control or 'seed'}_{seed}.safetensors"
 
 
 def save_weights(path: Path, state: dict[str, torch.Tensor], spec: dict[str, Any]) -> None:

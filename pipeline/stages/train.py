@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.attribution.effects import Attributor
 from pipeline.core.errors import ArtifactError
 from pipeline.core.method_settings import MethodName, needs_erm
 from pipeline.core.results import DatasetInfo, TrainHistory
 from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
+from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.sweep import training_metrics
@@ -55,12 +58,16 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     info = load_info(data)
     folder = out / "weights"
 
-    def save(seed: int, state: dict[str, Tensor], spec: dict[str, Any]) -> None:
+    def save(seed: int, weights: dict[str, Tensor], spec: dict[str, Any], control: str = "") -> None:
         if world.is_first:
-            save_weights(weights_path(folder, seed), state, spec)
+            save_weights(weights_path(folder, seed, control), weights, spec)
 
+    recipe = _recipe(settings, method, _erm_base(settings, dataset, digests))
+    if method == "repair":
+        attributor = Attributor(settings.attribute, scratch / key / "attribution", choose_device().type)
+        recipe = replace(recipe, attribution=attributor)
     history = train_method(
-        _recipe(settings, method, _erm_base(settings, dataset, digests)),
+        recipe,
         train=load_split(data, "train"),
         val=load_split(data, "val"),
         info=info,
@@ -114,6 +121,8 @@ def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]
     parts = [_decisive(settings.train_for(method)), method_settings, *digests]
     if method == "jtt":
         parts.append(_decisive(settings.identification_settings()))
+    if method == "repair":
+        parts.append(settings.attribute)
     if needs_erm(method_settings):
         parts.append(_key(settings, "erm", digests))
     return settings_hash(*parts)
