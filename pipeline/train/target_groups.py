@@ -112,10 +112,10 @@ def _two_clusters(vectors_VD: Float64Array, seed: int) -> Int64Array:
     """0 for the larger cluster and 1 for the smaller; all 0 where one of them is too small to judge."""
     n = len(vectors_VD)
     alone = np.zeros(n, np.int64)
+    if np.ptp(vectors_VD, axis=0).max() == 0:  # nothing tells them apart
+        return alone
     leading = PCA(min(COMPONENTS, vectors_VD.shape[1]), random_state=seed).fit_transform(vectors_VD)
     spread = float(leading[:, 0].std())
-    if spread == 0:
-        return alone
     mixture = GaussianMixture(2, n_init=5, reg_covar=1e-3, random_state=seed)
     found = mixture.fit_predict(leading / spread).astype(np.int64)
     if found.sum() * 2 > n:
