@@ -21,6 +21,7 @@ METHOD_LABELS = {
     "rwy": "RWY",
     "jtt": "JTT",
     "dfr": "DFR",
+    "repair": "Repair",
 }
 METHOD_SUBTITLES = {
     "erm": "standard training: every image counts the same",
@@ -30,6 +31,7 @@ METHOD_SUBTITLES = {
     "rwy": "training that draws every class equally often",
     "jtt": "training again with the images that a first model got wrong drawn more often",
     "dfr": "ERM whose last layer is fitted again on groups of equal size",
+    "repair": "ERM without the training images that attribution finds most harmful to its worst group",
 }
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",

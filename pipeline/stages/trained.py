@@ -64,7 +64,7 @@ def checkpoint_paths(dataset: str, method: str, seeds: Sequence[int]) -> dict[in
     kept = load_artifact(folder / "history.json", TrainHistory).checkpoints
     return {
         seed: [
-            *(weights_path(folder / "weights", seed, epoch) for epoch in kept.get(str(seed), [])),
+            *(weights_path(folder / "weights", seed, epoch=epoch) for epoch in kept.get(str(seed), [])),
             weights_path(folder / "weights", seed),
         ]
         for seed in seeds

@@ -1,13 +1,15 @@
 """Train one network of one seed, resuming where a killed run stopped; what every method is made of.
 
-A method may train more than one network (`jtt`) or start from ERM's (`dfr`, inferred groups): each
+A method may train more than one network (`jtt`, `repair`) or start from ERM's (`dfr`, inferred groups): each
 has a checkpoint of its own, so a run that is killed goes on in the network it was at.
+
+Shape legend: N training images, V validation images, J columns of target weights, D dimensions.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +20,7 @@ from pipeline.core.progress import Progress
 from pipeline.core.results import DatasetInfo
 from pipeline.core.settings import parse
 from pipeline.core.train_settings import TrainSettings
-from pipeline.core.types import Float32Array, Split
+from pipeline.core.types import Float32Array, Float64Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.networks import Classifier, build_model
@@ -37,6 +39,18 @@ class Store(Protocol):
     def save(self, name: str, state: dict[str, Any]) -> None: ...
 
     def load(self, name: str) -> dict[str, Any] | None: ...
+
+
+class Attribution(Protocol):
+    """How training images act on validation images; `attribution.effects.Attributor` is one."""
+
+    def effects(
+        self, models: Sequence[Classifier], train: Split, targets: Split, weights_VJ: Float64Array
+    ) -> Float64Array:
+        """N x J: on weighted sums of the targets' margins; positive = the training image helps."""
+
+    def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
+        """V x D: close together for targets that the same training images help and harm."""
 
 
 @dataclass(frozen=True)

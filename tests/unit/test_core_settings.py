@@ -25,7 +25,7 @@ def test_the_shipped_file_is_valid_and_runs_the_embedded_demo() -> None:
     params = read_params(ROOT / "params.yaml")
     params.check()
     assert params.active == ["photo_digits"]
-    assert params.active_methods == ["erm", "group_dro", "subg", "dfr", "jtt"]
+    assert params.active_methods == ["erm", "group_dro", "subg", "dfr", "jtt", "repair"]
     assert params.explained_methods == ["erm", "group_dro"]
 
 
@@ -47,6 +47,7 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
     params.check()
     settings = params.dataset("photo_digits")
     assert settings.train_for("erm").lr == 0.3
+    assert settings.train_for("repair") == settings.train_for("erm"), "the images are all that differs"
     assert settings.train_for("dfr") == settings.train_for("erm"), "its network is ERM's"
     assert settings.train_for("subg").lr == settings.train.lr
     first = settings.identification_settings()

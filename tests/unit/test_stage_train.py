@@ -136,3 +136,29 @@ def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo:
 def test_dynamics_that_are_not_there_name_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"not a table of training dynamics.*dvc repro"):
         load_dynamics(tmp_path / "dynamics.parquet")
+
+
+def test_repair_leaves_controls_beside_its_weights_and_erm_where_it_chose_nothing(demo: Path) -> None:
+    change(demo, "datasets.photo_digits.methods.repair", {"fractions": [0.2], "curve_seeds": 1})
+    train.run("photo_digits", "repair")
+    removal = history("repair").removal
+    assert removal is not None
+    assert removal.tried[0] == 0
+    assert {point.kind for point in removal.points} == {"repair", "random", "balanced"}
+    names = {path.stem for path in Path("models/photo_digits/repair/weights").iterdir()}
+    controls = {"random_0", "balanced_0"} if removal.chosen else set()
+    assert names == {"seed_0"} | controls
+    assert sum(removal.removed_by_group.values()) == removal.chosen
+    assert not Path(".scratch/train/photo_digits/repair").exists()
+
+
+def test_settings_of_attribution_are_part_of_repairs_key_alone(demo: Path) -> None:
+    change(demo, "datasets.photo_digits.methods.repair", {"fractions": [0.2], "controls": False})
+    keys = []
+    for ridge in (1.0, 2.0):
+        change(demo, "datasets.photo_digits.attribute.ridge", ridge)
+        for method in ("erm", "repair"):
+            train.run("photo_digits", method)  # type: ignore[arg-type]
+            keys.append(history(method).provenance.params_hash)
+    assert keys[0] == keys[2]
+    assert keys[1] != keys[3]

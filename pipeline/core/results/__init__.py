@@ -52,6 +52,7 @@ from pipeline.core.results.gradcam import (
 from pipeline.core.results.hygiene import Balance, DuplicateSet, DuplicateSummary, HygieneResult, ImageIssue
 from pipeline.core.results.retraining import RetrainResult, Training
 from pipeline.core.results.training import (
+    ClusterMatch,
     EpochRecord,
     GroupInference,
     LastLayer,
@@ -70,6 +71,7 @@ __all__ = [
     "Balance",
     "CamGroup",
     "CamOverlay",
+    "ClusterMatch",
     "ColorAgreement",
     "ColorExamples",
     "ColorFinding",
