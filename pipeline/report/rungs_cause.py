@@ -19,13 +19,14 @@ from pipeline.report.evidence import (
     Thresholds,
     judge_effect,
 )
+from pipeline.report.trust import describe_trust, judge_support
 from pipeline.report.wording import (
     count,
     method_label,
     p_text,
+    per_thousand,
     points_phrase,
     quoted,
-    score,
 )
 
 # --- rung 4 ----------------------------------------------------------------------------------
@@ -56,7 +57,11 @@ def judge_caused_by(
     estimate = Estimate(value=cell.value, low=cell.low, high=cell.high, n=n)
     wide = widen(estimate, n_comparisons=len(cells), alpha=limits.alpha)
     text = _cause_text(cell, wide, len(cells), attribution)
+    text += describe_trust(attribution, cell.train_group, cell.test_group)
+    support = judge_support(attribution, cell.train_group, cell.test_group)
     status: Status = "yes" if wide.high < 0 else "no"
+    if status == "yes" and support in ("doubtful", "refuted"):
+        status = "insufficient"
     if harmful == "no":
         status, text = "no", "No group is clearly harmed, so there is no harm to trace. " + text
     elif harmful == "insufficient":
@@ -106,10 +111,11 @@ def _cause_text(cell: GroupAttribution, wide: Estimate, n_cells: int, attributio
     worst = cell.test_group
     where = "" if attribution.n_train == attribution.n_train_total else " scored, of all groups"
     own = next((c for c in attribution.groups if c.test_group == worst == c.train_group), None)
-    control = f"; its own training images score {score(own.value)} for comparison" if own else ""
+    control = f"; its own training images score {per_thousand(own.value)} for comparison" if own else ""
     return (
         f"Training images of {quoted(cell.train_group)} {verb} {quoted(worst)} on test: mean score "
-        f"{score(wide.value)} (95% interval {score(wide.low)} to {score(wide.high)}{corrected}, "
+        f"{per_thousand(wide.value)} per 1,000 images (95% interval {per_thousand(wide.low)} to "
+        f"{per_thousand(wide.high)}{corrected}, "
         f"n = {count(wide.n)} training images{where}; negative hurts){control}."
     )
 

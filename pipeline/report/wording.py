@@ -21,6 +21,7 @@ METHOD_LABELS = {
     "rwy": "RWY",
     "jtt": "JTT",
     "dfr": "DFR",
+    "repair": "Attribution-guided removal",
 }
 METHOD_SUBTITLES = {
     "erm": "standard training: every image counts the same",
@@ -30,6 +31,7 @@ METHOD_SUBTITLES = {
     "rwy": "training that draws every class equally often",
     "jtt": "training again with the images that a first model got wrong drawn more often",
     "dfr": "ERM whose last layer is fitted again on groups of equal size",
+    "repair": "ERM again, without the training images that attribution finds most harmful to the worst group",
 }
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",
@@ -58,6 +60,28 @@ FAMILY_LABELS = {
     "shape": "Shape and layout",
     "background": "Background",
     "object": "Object",
+}
+ESTIMATOR_LABELS = {
+    "trak": "TRAK",
+    "last_layer": "TRAK on the last layer",
+    "grad_cosine": "Gradient cosine",
+    "ekfac": "EK-FAC influence",
+}
+PROJECTION_WORDS = {
+    "block_sketch": "random-sign sketch of the gradient",
+    "factorized": "projection layer by layer",
+    "last_layer": "gradients of the last layer only",
+    "none": "gradients not compressed",
+}
+RANKING_LABELS = {
+    "aum": "Area under the margin (AUM)",
+    "self_influence": "Self-influence",
+    "attribution": "Attribution",
+}
+REMOVAL_LABELS = {
+    "repair": "most harmful by attribution",
+    "random": "random images",
+    "balanced": "random images of the largest groups",
 }
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"  # keep right-to-left names from reordering a sentence
 
@@ -107,6 +131,16 @@ def score(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def per_thousand(value: float | None) -> str:
+    """A score per training image as the effect of 1,000 such images: -0.0000598 -> "−0.0598"."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    effect = 1000 * value
+    if abs(effect) >= 100:
+        return f"{effect:+,.0f}".replace("-", MINUS)
+    return score(effect)
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands separators."""
     return DASH if value is None else f"{int(value):,}"
@@ -124,6 +158,11 @@ def p_text(p: float | None) -> str:
 def percent_interval(estimate: Estimate) -> str:
     """ "[55.1, 69.0]", in percent."""
     return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
+
+
+def number_interval(estimate: Estimate) -> str:
+    """ "[0.25, 0.29]"."""
+    return f"[{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def points_interval(estimate: Estimate) -> str:

@@ -1,0 +1,96 @@
+"""How far attribution can be trusted: read from models trained on parts of the training images."""
+
+from __future__ import annotations
+
+from typing import Literal, assert_never
+
+from pipeline.core.results import AttributionResult, Estimate, GroupChange, GroupCheck, Lds
+from pipeline.report.wording import count, number, number_interval
+
+Foresight = Literal["nothing", "class", "beyond"]
+Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
+
+LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
+CHECK_REMEDY = "not asked for: name shares to keep in retrain.thin_keep, for example [0.0, 0.5]"
+SAME_CLASS = "same_class"
+
+
+def judge_lds(lds: Lds) -> Foresight:
+    """What scores foretell about retrained models: nothing, no more than the class does, or more.
+
+    The paired difference to the same-class indicator decides where it was recorded.
+    """
+    if lds.low <= 0:
+        return "nothing"
+    lead = lds.lead.get(SAME_CLASS)
+    is_ahead = lead.low > 0 if lead else lds.low > lds.same_class
+    return "beyond" if is_ahead else "class"
+
+
+def judge_share(observed: Estimate, expected: float) -> Literal["over", "under", "even"]:
+    """Whether a share with its interval lies above, below or around what is expected."""
+    if observed.low > expected:
+        return "over"
+    return "under" if observed.high < expected else "even"
+
+
+def find_change(check: GroupCheck | None, train_group: str, test_group: str) -> GroupChange | None:
+    """What happened to `test_group` when `train_group` was thinned out most."""
+    own = (
+        [c for c in check.changes if (c.train_group, c.test_group) == (train_group, test_group)]
+        if check
+        else []
+    )
+    return min(own, key=lambda change: change.kept, default=None)
+
+
+def judge_support(attribution: AttributionResult, train_group: str, test_group: str) -> Support:
+    """Whether retraining bears out that `train_group` hurts `test_group`.
+
+    Thinning that very group out is the closest evidence; the LDS speaks for all scores together.
+    """
+    change = find_change(attribution.group_check, train_group, test_group)
+    if change and change.low > 0:
+        return "confirmed"
+    if change and change.high < 0:
+        return "refuted"
+    if attribution.lds is None:
+        return "unchecked"
+    return "backed" if judge_lds(attribution.lds) == "beyond" else "doubtful"
+
+
+def describe_trust(attribution: AttributionResult, train_group: str, test_group: str) -> str:
+    """What retraining says about the scores, as sentences that begin with a space; empty without any."""
+    change = find_change(attribution.group_check, train_group, test_group)
+    text = f" {_describe_change(change)}" if change else ""
+    return f"{text} {describe_lds(attribution.lds)}" if attribution.lds else text
+
+
+def describe_lds(lds: Lds) -> str:
+    """The LDS in one sentence, with what it can reach at most and what the class alone reaches."""
+    reach = f" of the {number(lds.ceiling)} that can be foretold at all" if lds.ceiling is not None else ""
+    found = (
+        f"LDS {number(lds.value)}{reach} (95% interval {number(lds.low)} to {number(lds.high)}, "
+        f"{count(lds.n_subsets)} retrained subsets; same class alone {number(lds.same_class)})"
+    )
+    foresight = judge_lds(lds)
+    match foresight:
+        case "beyond":
+            return f"The scores foretell retrained models: {found}."
+        case "class":
+            return (
+                f"The scores are not shown to foretell retrained models better than the class alone: {found}."
+            )
+        case "nothing":
+            return f"The scores are not shown to foretell retrained models: {found}."
+        case _:
+            assert_never(foresight)
+
+
+def _describe_change(change: GroupChange) -> str:
+    estimate = Estimate(value=change.actual, low=change.low, high=change.high, n=change.n_removed)
+    direction = "rose" if change.low > 0 else "fell" if change.high < 0 else "did not clearly change"
+    return (
+        f"Retrained without {count(change.n_removed)} of them, the margin {direction}: "
+        f"{number(change.actual)} {number_interval(estimate)}, foretold {number(change.predicted)}."
+    )
