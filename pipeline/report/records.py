@@ -200,6 +200,7 @@ class AttributionSummary(Record):
     group_check_reason: str | None = None
     label_errors: LabelErrors | None = None
     suspect_share: float | None = None  # suspected labels among all ranked training images
+    suspect_note: str | None = None  # whether minority images are taken for wrong labels
 
 
 class HygieneSummary(Record):

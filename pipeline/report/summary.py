@@ -37,6 +37,7 @@ from pipeline.report.records import (
     ReportSummary,
 )
 from pipeline.report.reliance import color_reliance, compare_reliance
+from pipeline.report.trust import describe_suspects
 from pipeline.report.verdict import Case, climb_ladder, write_headline
 
 __all__ = ["ReportInputs", "ReportSummary", "build_summary"]
@@ -173,8 +174,14 @@ def _summarize_attribution(
     worst = evaluation.test.worst_group.name if evaluation else None
     worst_idx = group_names.index(worst) if worst in group_names else None
     targets = choose_targets(result.targets, worst_idx, n_shown)
-    found = {"targets": targets, "suspect_share": suspect_share(result.label_errors)}
-    return AttributionSummary(**{**shared_fields(result, AttributionSummary), **found})
+    errors = result.label_errors
+    overall = suspect_share(errors)
+    note = describe_suspects(errors, overall) if errors and overall is not None else None
+    return AttributionSummary(
+        **{**shared_fields(result, AttributionSummary), "targets": targets},
+        suspect_share=overall,
+        suspect_note=note,
+    )
 
 
 def suspect_share(errors: LabelErrors | None) -> float | None:

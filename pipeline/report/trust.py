@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, assert_never
+from typing import Literal
 
-from pipeline.core.results import AttributionResult, Estimate, GroupChange, GroupCheck, Lds
-from pipeline.report.wording import count, number, number_interval
+from pipeline.core.results import AttributionResult, Estimate, GroupChange, GroupCheck, LabelErrors, Lds
+from pipeline.metrics.intervals import widen
+from pipeline.report.wording import (
+    accuracy_brief,
+    count,
+    join_names,
+    number,
+    number_interval,
+    percent,
+    quoted,
+)
 
 Foresight = Literal["nothing", "class", "beyond"]
 Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
@@ -13,6 +22,7 @@ Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
 LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
 CHECK_REMEDY = "not asked for: name shares to keep in retrain.thin_keep, for example [0.0, 0.5]"
 SAME_CLASS = "same_class"
+_ALPHA = 0.05  # of the intervals that are widened
 
 
 def judge_lds(lds: Lds) -> Foresight:
@@ -27,11 +37,12 @@ def judge_lds(lds: Lds) -> Foresight:
     return "beyond" if is_ahead else "class"
 
 
-def judge_share(observed: Estimate, expected: float) -> Literal["over", "under", "even"]:
-    """Whether a share with its interval lies above, below or around what is expected."""
-    if observed.low > expected:
+def judge_share(observed: Estimate, expected: float, *, n_groups: int) -> Literal["over", "under", "even"]:
+    """Whether a group's share lies clearly above or below what is expected, among `n_groups` looked at."""
+    wide = widen(observed, n_comparisons=n_groups, alpha=_ALPHA)
+    if wide.low > expected:
         return "over"
-    return "under" if observed.high < expected else "even"
+    return "under" if wide.high < expected else "even"
 
 
 def find_change(check: GroupCheck | None, train_group: str, test_group: str) -> GroupChange | None:
@@ -73,18 +84,12 @@ def describe_lds(lds: Lds) -> str:
         f"LDS {number(lds.value)}{reach} (95% interval {number(lds.low)} to {number(lds.high)}, "
         f"{count(lds.n_subsets)} retrained subsets; same class alone {number(lds.same_class)})"
     )
-    foresight = judge_lds(lds)
-    match foresight:
-        case "beyond":
-            return f"The scores foretell retrained models: {found}."
-        case "class":
-            return (
-                f"The scores are not shown to foretell retrained models better than the class alone: {found}."
-            )
-        case "nothing":
-            return f"The scores are not shown to foretell retrained models: {found}."
-        case _:
-            assert_never(foresight)
+    claim = {
+        "beyond": "The scores foretell retrained models",
+        "class": "The scores are not shown to foretell retrained models better than the class alone",
+        "nothing": "The scores are not shown to foretell retrained models",
+    }[judge_lds(lds)]
+    return f"{claim}: {found}."
 
 
 def _describe_change(change: GroupChange) -> str:
@@ -93,4 +98,22 @@ def _describe_change(change: GroupChange) -> str:
     return (
         f"Retrained without {count(change.n_removed)} of them, the margin {direction}: "
         f"{number(change.actual)} {number_interval(estimate)}, foretold {number(change.predicted)}."
+    )
+
+
+def describe_suspects(errors: LabelErrors, overall: float) -> str:
+    """Which groups stand out among suspected labels, and why that alone does not make them wrong."""
+    n = len(errors.groups)
+    over = [g for g in errors.groups if judge_share(g.share, overall, n_groups=n) == "over"]
+    if not over:
+        return f"No group is suspected clearly more often than all images together ({percent(overall)})."
+    named = join_names(f"{quoted(g.group, 40)}: {accuracy_brief(g.share)}" for g in over[:3])
+    more = f", and {count(len(over) - 3)} more groups" if len(over) > 3 else ""
+    known = [g.n_known_wrong for g in over if g.n_known_wrong is not None]
+    n_over = sum(g.n_suspects for g in over)
+    wrong = f" Of these {count(n_over)} suspects {count(sum(known))} are known to be wrong." if known else ""
+    return (
+        f"Suspected more often than all images together ({percent(overall)}): {named}{more}.{wrong} "
+        "A right label that contradicts the shortcut looks like a wrong one to a model that relies on it: "
+        "look at these images before you correct or leave out any."
     )

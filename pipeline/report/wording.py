@@ -101,6 +101,11 @@ def family_label(name: str) -> str:
     return FAMILY_LABELS.get(name, name.capitalize())
 
 
+def ranking_label(name: str) -> str:
+    """What training images were ranked by."""
+    return RANKING_LABELS.get(name, name.replace("_", " "))
+
+
 def percent(value: float | None, digits: int = 1) -> str:
     """A fraction as percent: 0.6231 -> "62.3%"; missing or not finite -> a dash."""
     if value is None or not math.isfinite(value):
