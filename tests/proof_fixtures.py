@@ -55,7 +55,7 @@ def lds(value: float = 0.27, half: float = 0.02, *, same_class: float = 0.13, le
 
 
 def group_check(groups: Sequence[GroupInfo], *, sign: int = 1) -> GroupCheck:
-    """Every group thinned to nothing and to half; effects as foretold but larger."""
+    """Every group thinned to nothing and to half; effects as predicted but larger."""
     rng = np.random.default_rng(5)
     changes = []
     for i, train in enumerate(groups):

@@ -1,4 +1,4 @@
-"""Plots of what retraining did: foretold against actual changes, and images left out."""
+"""Plots of what retraining did: predicted against actual changes, and images left out."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _MARKERS = {"repair": "o", "random": "s", "balanced": "^"}
 def draw_changes(changes: Sequence[GroupChange], worst: str | None, name: str) -> str:
     """One mark per thinned training group and test group; filled diamonds are the worst test group.
 
-    On the dashed line a change is what the scores foretold.
+    On the dashed line a change is what the scores predicted.
     """
 
     def draw(axes: Axes) -> None:
         values = [v for c in changes for v in (c.predicted, c.low, c.high)]
         ends = [min(0.0, *values), max(0.0, *values)]
-        style_axes(axes, "Change foretold by the scores", "Change after retraining")
+        style_axes(axes, "Change predicted by the scores", "Change after retraining")
         axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, dashes=(4, 3))
         for line in (axes.axhline, axes.axvline):
             line(0, color=LINE, linewidth=1.2)
-        for change in changes:
+        for change in sorted(changes, key=lambda c: c.test_group == worst):  # the worst on top
             is_worst = change.test_group == worst
             color = SERIES[0] if is_worst else SERIES[1]
             axes.plot([change.predicted] * 2, [change.low, change.high], color=color, linewidth=1, alpha=0.5)

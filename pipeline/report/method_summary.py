@@ -56,14 +56,12 @@ def _summarize_training(history: TrainHistory, groups: Sequence[GroupInfo]) -> T
 
 
 def _summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> RemovalSummary:
-    n_removed = sum(removal.removed_by_group.values())
     removed = [
         RemovedGroup(
             name=group.name,
             n_train=group.n_train,
             n_removed=removal.removed_by_group.get(group.name, 0),
             share=removal.removed_by_group.get(group.name, 0) / group.n_train,
-            share_of_all=n_removed / removal.n_train,
         )
         for group in groups
         if group.n_train
@@ -71,6 +69,7 @@ def _summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> Removal
     return RemovalSummary(
         **shared_fields(removal, RemovalSummary),
         curves=summarize_removal_points(removal.points),
+        share_removed=sum(removal.removed_by_group.values()) / removal.n_train,
         removed=sorted(removed, key=lambda group: -group.share),
     )
 

@@ -128,7 +128,6 @@ class RemovedGroup(Record):
     n_train: int
     n_removed: int
     share: float  # of the group
-    share_of_all: float  # of all training images that were left out, for comparison
 
 
 class RemovalSummary(Record):
@@ -141,6 +140,7 @@ class RemovalSummary(Record):
     chosen: int
     points: list[RemovalPoint]
     curves: list[RemovalCurve]
+    share_removed: float  # of all training images
     removed: list[RemovedGroup]  # largest share first
 
 

@@ -11,12 +11,12 @@ from pipeline.report.wording import (
     count,
     join_names,
     number,
-    number_interval,
     percent,
     quoted,
+    signed,
 )
 
-Foresight = Literal["nothing", "class", "beyond"]
+Skill = Literal["nothing", "class", "beyond"]
 Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
 
 LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
@@ -25,8 +25,8 @@ SAME_CLASS = "same_class"
 _ALPHA = 0.05  # of the intervals that are widened
 
 
-def judge_lds(lds: Lds) -> Foresight:
-    """What scores foretell about retrained models: nothing, no more than the class does, or more.
+def judge_lds(lds: Lds) -> Skill:
+    """What scores predict about retrained models: nothing, no more than the class does, or more.
 
     The paired difference to the same-class indicator decides where it was recorded.
     """
@@ -79,15 +79,15 @@ def describe_trust(attribution: AttributionResult, train_group: str, test_group:
 
 def describe_lds(lds: Lds) -> str:
     """The LDS in one sentence, with what it can reach at most and what the class alone reaches."""
-    reach = f" of the {number(lds.ceiling)} that can be foretold at all" if lds.ceiling is not None else ""
+    reach = f" of the {number(lds.ceiling)} that can be predicted at all" if lds.ceiling is not None else ""
     found = (
         f"LDS {number(lds.value)}{reach} (95% interval {number(lds.low)} to {number(lds.high)}, "
         f"{count(lds.n_subsets)} retrained subsets; same class alone {number(lds.same_class)})"
     )
     claim = {
-        "beyond": "The scores foretell retrained models",
-        "class": "The scores are not shown to foretell retrained models better than the class alone",
-        "nothing": "The scores are not shown to foretell retrained models",
+        "beyond": "The scores predict retrained models",
+        "class": "The scores are not shown to predict retrained models better than the class alone",
+        "nothing": "The scores are not shown to predict retrained models",
     }[judge_lds(lds)]
     return f"{claim}: {found}."
 
@@ -97,7 +97,8 @@ def _describe_change(change: GroupChange) -> str:
     direction = "rose" if change.low > 0 else "fell" if change.high < 0 else "did not clearly change"
     return (
         f"Retrained without {count(change.n_removed)} of them, the margin {direction}: "
-        f"{number(change.actual)} {number_interval(estimate)}, foretold {number(change.predicted)}."
+        f"{signed(estimate.value)} (95% interval {signed(estimate.low)} to {signed(estimate.high)}), "
+        f"predicted {signed(change.predicted)}."
     )
 
 

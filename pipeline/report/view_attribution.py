@@ -11,10 +11,10 @@ from pipeline.report import charts, effect_charts, trust, wording
 from pipeline.report.records import AttributionSummary, RemovalSummary, ReportSummary
 
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
-FORESIGHT_WORDS: dict[trust.Foresight, str] = {
-    "beyond": "✓ they foretell more than the class alone",
-    "class": "○ not shown to foretell more than the class alone",
-    "nothing": "✕ not shown to foretell anything",
+SKILL_WORDS: dict[trust.Skill, str] = {
+    "beyond": "✓ they predict more than the class alone",
+    "class": "○ not shown to predict more than the class alone",
+    "nothing": "✕ not shown to predict anything",
 }
 SHARE_WORDS = {"over": "▲ over-represented", "under": "▽ under-represented", "even": "○ as expected"}
 
@@ -96,7 +96,7 @@ class AttributionView:
         return self.found.group_check_reason or trust.CHECK_REMEDY
 
     def lds_words(self, lds: Lds) -> str:
-        return FORESIGHT_WORDS[trust.judge_lds(lds)]
+        return SKILL_WORDS[trust.judge_lds(lds)]
 
     def lds_rows(self, lds: Lds) -> list[LdsRow]:
         """The scores first, then what they must beat."""
@@ -110,7 +110,7 @@ class AttributionView:
         return rows + [
             LdsRow(label=label, value=value, interval=None, lead=lds.lead.get(key))
             for label, key, value in baselines
-            if value is not None
+            if value is not None and key != self.found.estimator
         ]
 
     def lds_scale(self, lds: Lds) -> charts.Scale:
@@ -119,7 +119,7 @@ class AttributionView:
 
     @property
     def check_chart(self) -> Markup | None:
-        """Foretold against actual changes as SVG; its text is numbers and fixed words only."""
+        """Predicted against actual changes as SVG; its text is numbers and fixed words only."""
         check = self.found.group_check
         if check is None or not check.changes:
             return None

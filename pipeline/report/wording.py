@@ -137,13 +137,22 @@ def score(value: float | None) -> str:
 
 
 def per_thousand(value: float | None) -> str:
-    """A score per training image as the effect of 1,000 such images: -0.0000598 -> "−0.0598"."""
+    """A score per training image as the effect of 1,000 such images: -0.0000598 -> "−0.060"."""
     if value is None or not math.isfinite(value):
         return DASH
     effect = 1000 * value
-    if abs(effect) >= 100:
-        return f"{effect:+,.0f}".replace("-", MINUS)
-    return score(effect)
+    size = abs(effect)
+    if size >= 100 or not effect:
+        return signed(effect, 0)
+    return signed(effect, 1 if size >= 10 else 2 if size >= 0.1 else 1 - math.floor(math.log10(size)))
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number with its sign: 0.962 -> "+0.96"; zero has none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:+,.{digits}f}".replace("-", MINUS)
+    return text if text.strip("+\u22120.,") else text[1:]
 
 
 def count(value: float | None) -> str:
@@ -163,6 +172,11 @@ def p_text(p: float | None) -> str:
 def percent_interval(estimate: Estimate) -> str:
     """ "[55.1, 69.0]", in percent."""
     return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """ "[+0.76, +1.16]"."""
+    return f"[{signed(estimate.low)}, {signed(estimate.high)}]"
 
 
 def number_interval(estimate: Estimate) -> str:
