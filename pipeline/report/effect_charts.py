@@ -76,7 +76,7 @@ def draw_removal(removal: RemovalSummary, name: str) -> str:
                 markerfacecolor="none",
                 alpha=0.7,
             )
-        axes.axvline(removal.chosen, color=INK, linewidth=1, dashes=(1, 2))
+        axes.axvline(removal.chosen, color=INK, linewidth=1.2, dashes=(2, 2))
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))

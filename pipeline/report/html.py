@@ -66,6 +66,7 @@ def _environment() -> Environment:
         "points": wording.points,
         "number": wording.number,
         "score": wording.score,
+        "significant": wording.significant,
         "signed": wording.signed,
         "per_thousand": wording.per_thousand,
         "count": wording.count,

@@ -136,6 +136,11 @@ def score(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def significant(value: float | None) -> str:
+    """A number of unknown scale: three significant digits."""
+    return score(value).removeprefix("+")
+
+
 def per_thousand(value: float | None) -> str:
     """A score per training image as the effect of 1,000 such images: -0.0000598 -> "−0.060"."""
     if value is None or not math.isfinite(value):

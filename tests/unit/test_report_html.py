@@ -119,7 +119,7 @@ def all_formats(v: float) -> set[str]:
     shares = {wording.percent(v), wording.percent(v, 0), wording.percent(v).removesuffix("%")}
     return shares | {
         wording.points(v), wording.number(v), wording.number(v, 3), wording.score(v),
-        wording.per_thousand(v), wording.signed(v),
+        wording.per_thousand(v), wording.signed(v), wording.significant(v),
         wording.p_text(v).split()[-1], wording.duration(v).split()[0],
     }  # fmt: skip
 
