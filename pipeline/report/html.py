@@ -87,9 +87,7 @@ def _environment() -> Environment:
     environment.globals.update(
         status_words=STATUS_WORDS,
         method_subtitles=wording.METHOD_SUBTITLES,
-        estimator_words=wording.ESTIMATOR_LABELS,
         projection_words=wording.PROJECTION_WORDS,
-        removal_words=wording.REMOVAL_LABELS,
         inference_words=wording.INFERENCE_WORDS,
         selection_words=wording.SELECTION_WORDS,
         long=LONG,

@@ -14,6 +14,7 @@ from pipeline.core.results import (
     Balance,
     CamGroup,
     CamOverlay,
+    ClusterMatch,
     ColorAgreement,
     ColorExamples,
     ColorFinding,
@@ -136,12 +137,14 @@ class RemovalSummary(Record):
     groups: Literal["given", "inferred"]
     worst_group: str
     n_train: int
+    n_harmful: int  # of these, those with a harmful effect
     tried: list[int]
     chosen: int
     points: list[RemovalPoint]
     curves: list[RemovalCurve]
     share_removed: float  # of all training images
     removed: list[RemovedGroup]  # largest share first
+    clusters: ClusterMatch | None = None  # where groups were inferred
 
 
 class TrainingSummary(Record):

@@ -111,8 +111,7 @@ def describe_suspects(errors: LabelErrors, overall: float) -> str:
     named = join_names(f"{quoted(g.group, 40)}: {accuracy_brief(g.share)}" for g in over[:3])
     more = f", and {count(len(over) - 3)} more groups" if len(over) > 3 else ""
     known = [g.n_known_wrong for g in over if g.n_known_wrong is not None]
-    n_over = sum(g.n_suspects for g in over)
-    wrong = f" Of these {count(n_over)} suspects {count(sum(known))} are known to be wrong." if known else ""
+    wrong = f" Known wrong labels there: {count(sum(known))}." if known else ""
     return (
         f"Suspected more often than all images together ({percent(overall)}): {named}{more}.{wrong} "
         "A right label that contradicts the shortcut looks like a wrong one to a model that relies on it: "

@@ -142,6 +142,11 @@ class RemovalView:
     found: RemovalSummary
     name: str  # unique within the page
 
+    def words(self, kind: str) -> str:
+        """Which images were left out; without groups to know, classes are what can be balanced."""
+        words = wording.REMOVAL_LABELS[kind]
+        return words.replace("groups", "classes") if self.found.groups == "inferred" else words
+
     @property
     def chart(self) -> Markup:
         return Markup(effect_charts.draw_removal(self.found, self.name))
@@ -151,7 +156,7 @@ class RemovalView:
         """Number of the color, dashes and words of each curve."""
         kinds = {curve.kind for curve in self.found.curves}
         return [
-            (i + 1, " ".join(map(str, charts.DASHES[i])) or "none", words)
-            for i, (kind, words) in enumerate(wording.REMOVAL_LABELS.items())
+            (i + 1, " ".join(map(str, charts.DASHES[i])) or "none", self.words(kind))
+            for i, kind in enumerate(wording.REMOVAL_LABELS)
             if kind in kinds
         ]

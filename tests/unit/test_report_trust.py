@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.results import AttributionResult, GroupCheck, Lds, RemovalPoint
+from pipeline.core.results import AttributionResult, ClusterMatch, GroupCheck, Lds, RemovalPoint
 from pipeline.report.effect_charts import draw_changes, draw_removal
 from pipeline.report.html import render_report
 from pipeline.report.method_summary import summarize_removal_points
@@ -97,7 +97,7 @@ def test_minorities_among_suspects_are_named() -> None:
     text = describe_suspects(errors, 162 / 4795)
     assert "“landbird / water”: 22.3%" in text
     assert "“waterbird / land”: 39.3%" in text
-    assert "Of these 63 suspects 33 are known to be wrong." in text
+    assert "Known wrong labels there: 34." in text
     even = errors.model_copy(
         update={"groups": [g.model_copy(update={"share": share_of(3, 100)}) for g in errors.groups]}
     )
@@ -120,6 +120,42 @@ def test_removal_curves_equal_means_by_hand() -> None:
     assert (repair.low[1], repair.high[1]) == (0.5, 0.6)
     assert random.n_seeds == [2, 1]
     assert [c.kind for c in summarize_removal_points(points[:4])] == ["repair"]
+
+
+def test_inferred_groups_and_nothing_left_out_are_said() -> None:
+    inputs = repaired_birds()
+    past = inputs.histories["repair"]
+    assert past.removal is not None
+    clusters = ClusterMatch(
+        sizes={"a": 700, "b": 499},
+        adjusted_rand=0.44,
+        worst_group="waterbird / land",
+        worst_group_recall=0.82,
+        worst_group_precision=0.61,
+    )
+    changed = {"groups": "inferred", "clusters": clusters, "worst_group": "waterbird, cluster 1", "chosen": 0}
+    removal = past.removal.model_copy(update=changed)
+    unchanged = inputs.evaluations["repair"].model_copy(update={"removal_controls": []})
+    inputs = replace(
+        inputs,
+        histories={**inputs.histories, "repair": past.model_copy(update={"removal": removal})},
+        evaluations={**inputs.evaluations, "repair": unchanged},
+    )
+    shown = re.sub(r"<[^>]+>|\s+", " ", render_report(build_summary(inputs), Pictures()))
+    assert "No training image was left out" in shown
+    assert "random images of the largest classes" in shown
+    assert "the best matching cluster holds" in shown
+    assert "methods.repair.controls" not in shown
+    assert "Which groups the removed images come from" not in shown
+
+
+def test_a_group_that_was_not_learned_is_named() -> None:
+    errors = label_errors(photo_birds().info.groups).model_copy(
+        update={"unlearned_groups": ["waterbird / land"], "reason": "No margins were kept."}
+    )
+    html = render_report(build_summary(with_proof(label_errors=errors)), Pictures())
+    assert "these suspects say nothing about their labels" in html
+    assert "No margins were kept." in html
 
 
 def test_pictures_draw_every_change_and_only_page_colors() -> None:

@@ -51,6 +51,7 @@ from pipeline.core.results.gradcam import (
 )
 from pipeline.core.results.hygiene import Balance, DuplicateSet, DuplicateSummary, HygieneResult, ImageIssue
 from pipeline.core.results.training import (
+    ClusterMatch,
     EpochRecord,
     GroupInference,
     LastLayer,
@@ -69,6 +70,7 @@ __all__ = [
     "Balance",
     "CamGroup",
     "CamOverlay",
+    "ClusterMatch",
     "ColorAgreement",
     "ColorExamples",
     "ColorFinding",
