@@ -105,9 +105,11 @@ def keep_highest(kept: Extremes, block_CB: Tensor, first_row: int, top_k: int, s
         found_F = np.flatnonzero(extreme_C.numpy() > kept.scores[:, -1])
         if len(found_F) == 0:
             return kept
-        block_FB = sign * block_CB[torch.from_numpy(found_F)]
     else:
-        found_F, block_FB = np.arange(len(block_CB)), sign * block_CB
+        found_F = np.arange(len(block_CB))
+    block_FB = block_CB[torch.from_numpy(found_F)]  # a copy
+    if sign < 0:
+        block_FB.neg_()
     values, indices = highest_of_rows(block_FB, top_k)
     merged = np.concatenate([kept.scores[found_F], values], axis=1)
     rows = np.concatenate([kept.rows[found_F], indices + first_row], axis=1)
@@ -122,14 +124,14 @@ def keep_highest(kept: Extremes, block_CB: Tensor, first_row: int, top_k: int, s
 def highest_of_rows(block_FB: Tensor, top_k: int) -> tuple[Float32Array, Int64Array]:
     """The `top_k` highest entries of each row, highest first, equal ones by position.
 
-    `torch.topk` picks any of equal entries. Where more entries than wanted reach the least one kept,
-    the row is sorted whole instead.
+    `torch.topk` picks any of equal entries. Where the best entry left out equals the least one kept, the
+    row is sorted whole instead.
     """
     top_k = min(top_k, block_FB.shape[1])
-    top = block_FB.topk(top_k, dim=1)
-    values, indices = top.values.numpy().copy(), top.indices.numpy().copy()
-    tied = ((block_FB >= top.values[:, -1:]).sum(dim=1) > top_k).nonzero()[:, 0]
-    if len(tied):
+    top = block_FB.topk(min(top_k + 1, block_FB.shape[1]), dim=1)
+    values, indices = top.values[:, :top_k].numpy().copy(), top.indices[:, :top_k].numpy().copy()
+    if top.values.shape[1] > top_k:
+        tied = (top.values[:, top_k] == top.values[:, top_k - 1]).nonzero()[:, 0]
         order = block_FB[tied].sort(dim=1, descending=True, stable=True)
         values[tied.numpy()] = order.values[:, :top_k].numpy()
         indices[tied.numpy()] = order.indices[:, :top_k].numpy()

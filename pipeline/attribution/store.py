@@ -97,38 +97,36 @@ class FeatureRows:
         batch_size: int,
         device: str,
     ) -> np.ndarray[Any, Any]:
-        block = np.empty(
-            rows.stop - rows.start,
-            dtype=[
-                ("feature", NUMPY_TYPES[self.precision], self.dim),
-                ("scale", "f4"),
-                ("one_minus_p", "f4"),
-            ],
-        )
+        block = self.empty(rows.stop - rows.start)
         batch_size = min(batch_size, featurizer.largest_batch)
         for start in range(rows.start, rows.stop, batch_size):
             stop = min(rows.stop, start + batch_size)
             pixels, labels = images.batch(start, stop, device)
             part = block[start - rows.start : stop - rows.start]
-            self._pack(featurizer.features(pixels, labels, stream=stream), part)
+            self.pack(*featurizer.features(pixels, labels, stream=stream), part)
         return block
 
-    def _pack(self, batch: Features, out: np.ndarray[Any, Any]) -> None:
+    def empty(self, n: int) -> np.ndarray[Any, Any]:
+        """A block of `n` rows to be filled."""
+        kinds = [("feature", NUMPY_TYPES[self.precision], self.dim), ("scale", "f4"), ("one_minus_p", "f4")]
+        return np.empty(n, dtype=kinds)
+
+    def pack(self, features_BK: Tensor, one_minus_p_B: Tensor, out: np.ndarray[Any, Any]) -> None:
         """Fill rows of a block.
 
         Raises:
             TrainingError: gradients are not finite.
         """
-        features_BK = batch.features_BK.detach().float()
+        features_BK = features_BK.detach().float()
         scale_B = _scales(features_BK) if self.precision == "fp16" else torch.ones(len(features_BK))
-        if not torch.isfinite(features_BK).all() or not torch.isfinite(batch.one_minus_p_B).all():
+        if not torch.isfinite(features_BK).all() or not torch.isfinite(one_minus_p_B).all():
             raise TrainingError(
                 "per-sample gradients are not finite, so the network's weights are not usable. "
                 "Train it again with a lower train.lr."
             )
         out["feature"] = (features_BK / scale_B.to(features_BK.device)[:, None]).cpu().numpy()
         out["scale"] = scale_B.cpu().numpy()
-        out["one_minus_p"] = batch.one_minus_p_B.detach().float().cpu().numpy()
+        out["one_minus_p"] = one_minus_p_B.detach().float().cpu().numpy()
 
 
 def _scales(features_BK: Tensor) -> Tensor:
