@@ -41,10 +41,16 @@ def main() -> None:
     parser.add_argument("--k", type=int, default=512)
     parser.add_argument("--top-k", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--folder", type=Path, default=None, help="for 1 GB of features; a temporary one")
+    parser.add_argument(
+        "--folder", type=Path, help="kept, and gone on with after a kill; else a temporary one"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+    if args.folder is not None:
+        args.folder.mkdir(parents=True, exist_ok=True)
+        run(args.folder, args)
+        return
+    with tempfile.TemporaryDirectory() as folder:
         run(Path(folder), args)
 
 
@@ -105,6 +111,8 @@ def draw(rows: FeatureRows, number: int) -> None:
     """Write features like gradients: few strong directions, norms over two decades, and 1 - p."""
     mixing = np.random.default_rng(1).normal(size=(RANK, rows.dim)).astype(np.float32)
     for part in blocks(rows.n, STORE_ROWS):
+        if rows.path(part.start).exists():
+            continue
         rng = np.random.default_rng([2, number, part.start])
         size = part.stop - part.start
         features = rng.standard_normal((size, RANK), dtype=np.float32) @ mixing

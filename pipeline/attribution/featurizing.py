@@ -6,7 +6,6 @@ Shape legend: B images of a batch, K dimensions of a feature, H height, W width.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -20,11 +19,18 @@ from pipeline.core.results.attribution import Projection
 VMAP_BYTES = 2**29  # of one batch's per-sample gradients; larger networks get smaller batches
 
 
-class Features(NamedTuple):
+class Features(Protocol):
     """Of a batch."""
 
-    features_BK: Tensor  # projected gradient of the margin log(p / (1 - p)), p = p(label)
-    one_minus_p_B: Tensor  # TRAK's Q: how much the loss still pulls at the margin
+    @property
+    def features_BK(self) -> Tensor:  # noqa: N802
+        """Projected gradients of the margin log(p / (1 - p)), p = p(label)."""
+        ...
+
+    @property
+    def one_minus_p_B(self) -> Tensor:  # noqa: N802
+        """TRAK's Q: how much the loss still pulls at the margin."""
+        ...
 
 
 class Featurizer(Protocol):
@@ -35,15 +41,19 @@ class Featurizer(Protocol):
 
     @property
     def largest_batch(self) -> int:
-        """Images that fit into the memory allowed; the same on every run of the same settings."""
+        """Images that fit into the memory allowed; the same in every run of the same settings."""
         ...
 
-    def features(self, pixels_B3HW: Tensor, labels_B: Tensor, *, stream: int) -> Features:
+    def features(self, pixels_B3HW: Tensor, labels_B: Tensor, /, *, stream: int) -> Features:
         """`stream` numbers the network: each has its own random projection."""
         ...
 
 
-MakeFeaturizer = Callable[[nn.Module], Featurizer]
+class VmapFeatures(NamedTuple):
+    """`Features` as they come."""
+
+    features_BK: Tensor
+    one_minus_p_B: Tensor
 
 
 class VmapFeaturizer:
@@ -68,8 +78,8 @@ class VmapFeaturizer:
         self.largest_batch = max(1, memory_bytes // (4 * n_parameters))
 
     @torch.no_grad()  # torch.func.grad differentiates all the same
-    def features(self, pixels_B3HW: Tensor, labels_B: Tensor, *, stream: int) -> Features:
+    def features(self, pixels_B3HW: Tensor, labels_B: Tensor, /, *, stream: int) -> Features:
         batch = (pixels_B3HW, labels_B)
         gradients = self._gradients.compute_per_sample_grad(batch)
         one_minus_p = self._gradients.compute_loss_grad(batch)[:, 0]
-        return Features(self._sketch.project(gradients, stream=stream), one_minus_p)
+        return VmapFeatures(self._sketch.project(gradients, stream=stream), one_minus_p)

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from pipeline.artifacts.files import write_atomic
 from pipeline.artifacts.shared_work import Piece
-from pipeline.attribution.featurizing import Features, Featurizer
+from pipeline.attribution.featurizing import Featurizer
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import TrainingError
 from pipeline.core.types import Float32Array
@@ -103,7 +103,8 @@ class FeatureRows:
             stop = min(rows.stop, start + batch_size)
             pixels, labels = images.batch(start, stop, device)
             part = block[start - rows.start : stop - rows.start]
-            self.pack(*featurizer.features(pixels, labels, stream=stream), part)
+            made = featurizer.features(pixels, labels, stream=stream)
+            self.pack(made.features_BK, made.one_minus_p_B, part)
         return block
 
     def empty(self, n: int) -> np.ndarray[Any, Any]:

@@ -36,23 +36,33 @@ from pipeline.core.types import Float64Array
 
 
 class MakeFeaturizer(Protocol):
-    """How `TrakStore` gets a featurizer for a network."""
+    """How `TrakStore` gets the featurizer of a network."""
 
     def __call__(
         self,
         model: nn.Module,
         *,
+        image_shape: tuple[int, int, int],
         dim: int,
         settings: AttributeSettings,
         device: str,
         chosen: Projection | None,
     ) -> Featurizer:
-        """`chosen`: what the first call chose by time or memory, to be repeated; None = choose now."""
+        """For images of 3 x H x W.
+
+        `chosen` is what the first call chose, perhaps by time, and is to be repeated; None = choose now.
+        """
         ...
 
 
 def vmap_featurizer(
-    model: nn.Module, *, dim: int, settings: AttributeSettings, device: str, chosen: Projection | None
+    model: nn.Module,
+    *,
+    image_shape: tuple[int, int, int],
+    dim: int,
+    settings: AttributeSettings,
+    device: str,
+    chosen: Projection | None,
 ) -> Featurizer:
     """The featurizer for any network; there is nothing to choose."""
     return VmapFeaturizer(model, dim=dim, seed=settings.seed, device=device)
@@ -215,24 +225,26 @@ class TrakStore:
         )
 
     def _choose(self) -> None:
-        featurizer = self._make(
-            self._networks[0], dim=self.dim, settings=self._settings, device=self._device, chosen=None
-        )
-        write_text(self._projection_path, featurizer.description.model_dump_json())
+        made = self._make_featurizer(0, chosen=None)
+        write_text(self._projection_path, made.description.model_dump_json())
 
     def _featurizer(self, i: int) -> Featurizer:
         """That of network `i`; one is held at a time, and none where all its blocks are there."""
         if self._featurizer_at_hand is None or self._featurizer_at_hand[0] != i:
             self._featurizer_at_hand = None
-            made = self._make(
-                self._networks[i],
-                dim=self.dim,
-                settings=self._settings,
-                device=self._device,
-                chosen=self.projection,
-            )
-            self._featurizer_at_hand = i, made
+            self._featurizer_at_hand = i, self._make_featurizer(i, chosen=self.projection)
         return self._featurizer_at_hand[1]
+
+    def _make_featurizer(self, i: int, *, chosen: Projection | None) -> Featurizer:
+        height, width, channels = self._images["train"].images.shape[1:]
+        return self._make(
+            self._networks[i],
+            image_shape=(channels, height, width),
+            dim=self.dim,
+            settings=self._settings,
+            device=self._device,
+            chosen=chosen,
+        )
 
     @property
     def _projection_path(self) -> Path:
