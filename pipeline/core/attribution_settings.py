@@ -17,7 +17,7 @@ class AttributeSettings(Settings):
         description="ekfac needs the extra: pip install 'shortcut-audit[ekfac]'"
     )
     proj_dim: int | Literal["auto"] = Field(
-        description="dimension of the projected gradients, above 100; auto: from the number of training images"
+        description="dimension of the projected gradients, above 100; auto: by the number of training images"
     )
     projection: Literal["auto", "block_sketch", "factorized"] = Field(
         description="auto: from network, dimension and memory"
