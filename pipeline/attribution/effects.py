@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.attribution.selection import Examples, select
-from pipeline.attribution.streaming import TRAIN_BLOCK, blocks
-from pipeline.attribution.traker_adapter import TrakStore
+from pipeline.attribution.trak import TrakStore
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.types import Float64Array, Split
 from pipeline.models.networks import Classifier
@@ -47,8 +46,7 @@ class Attributor:
             InputError: settings at which scores are meaningless, or a disk too small.
             TrainingError: gradients are not finite.
         """
-        store = self._computed(models, train, targets)
-        return training_effects(store, len(train), weights_VJ)
+        return self._computed(models, train, targets).scores().target_sums(weights_VJ)
 
     def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
         """V x D: each target's scores over all training images, sketched.
@@ -58,19 +56,15 @@ class Attributor:
         Raises:
             InputError, TrainingError: as `effects`.
         """
-        store = self._computed(models, train, targets)
         rng = np.random.default_rng(self.settings.seed)
-        signs_ND = rng.integers(0, 2, (len(train), VECTOR_DIM)) * 2.0 - 1.0
-        total_VD = np.zeros((len(targets), VECTOR_DIM))
-        everything = slice(0, len(targets))
-        for rows in blocks(len(train), TRAIN_BLOCK):
-            total_VD += store.scores(rows, everything).T.astype(np.float64) @ signs_ND[rows]
-        vectors_VD: Float64Array = total_VD / np.sqrt(VECTOR_DIM)
+        signs_ND = (rng.integers(0, 2, (len(train), VECTOR_DIM)) * 2 - 1).astype(np.float64)
+        sums_DV = self._computed(models, train, targets).scores().train_sums(signs_ND)
+        vectors_VD: Float64Array = sums_DV.T / np.sqrt(VECTOR_DIM)
         return vectors_VD
 
     def _computed(self, models: Sequence[Classifier], train: Split, targets: Split) -> TrakStore:
         store = TrakStore(
-            models[: self.settings.max_models],
+            [[model] for model in models[: self.settings.max_models]],
             train=_everything(train),
             targets=_everything(targets),
             settings=self.settings,
@@ -79,18 +73,6 @@ class Attributor:
         )
         store.compute()
         return store
-
-
-def training_effects(store: TrakStore, n_train: int, weights_VJ: Float64Array) -> Float64Array:
-    """N x J weighted sums of a store's scores over its targets; the score matrix never exists whole."""
-    used_V = np.flatnonzero(weights_VJ.any(axis=1))
-    effects_NJ = np.zeros((n_train, weights_VJ.shape[1]))
-    if len(used_V) == 0:
-        return effects_NJ
-    cols = slice(int(used_V[0]), int(used_V[-1]) + 1)
-    for rows in blocks(n_train, TRAIN_BLOCK):
-        effects_NJ[rows] = store.scores(rows, cols).astype(np.float64) @ weights_VJ[cols]
-    return effects_NJ
 
 
 def _everything(split: Split) -> Examples:

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from trak.gradient_computers import FunctionalGradientComputer
 from trak.modelout_functions import ImageClassificationModelOutput
 
+from pipeline.attribution.gradients.featurizer import make_featurizer
 from pipeline.attribution.projector import BlockSketch
+from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.results.attribution import Projection
 
 VMAP_BYTES = 2**29  # of one batch's per-sample gradients; larger networks get smaller batches
@@ -83,3 +85,24 @@ class VmapFeaturizer:
         gradients = self._gradients.compute_per_sample_grad(batch)
         one_minus_p = self._gradients.compute_loss_grad(batch)[:, 0]
         return VmapFeatures(self._sketch.project(gradients, stream=stream), one_minus_p)
+
+
+def choose_featurizer(
+    model: nn.Module,
+    *,
+    image_shape: tuple[int, int, int],
+    dim: int,
+    settings: AttributeSettings,
+    device: str,
+    chosen: Projection | None,
+) -> Featurizer:
+    """Gradients from layer hooks, as the settings ask for or by what is fastest here."""
+    return make_featurizer(
+        model,
+        image_shape=image_shape,
+        dim=dim,
+        projection=settings.projection if chosen is None else chosen.kind,
+        precision=settings.precision if chosen is None else chosen.precision,
+        seed=settings.seed,
+        device=device,
+    )

@@ -9,30 +9,48 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.attribution.estimation import Estimated, estimate
+from pipeline.attribution.group_effects import (
+    extreme_count,
+    group_attributions,
+    group_shares,
+    most_harmful,
+    most_helpful,
+)
+from pipeline.attribution.proof import Retrained, check_groups, measure_lds
 from pipeline.attribution.selection import Examples, choose_listed, choose_targets, choose_train, select
 from pipeline.attribution.streaming import ScoreSummary, group_matrix, mean_weights, summarize
-from pipeline.attribution.trak import TrakStore
-from pipeline.attribution.traker_adapter import library_name
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.errors import InputError
 from pipeline.core.results import (
     AttributionResult,
     DatasetInfo,
-    GroupAttribution,
     Influence,
+    LabelErrors,
     Provenance,
     TargetAttribution,
 )
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
+from pipeline.metrics.label_errors import attribution_suspicion, aum_suspicion, find_label_errors
 from pipeline.models.networks import Classifier
 
 __all__ = ["choose_targets", "run_attribution"]
 
-HARMFUL_LISTED = 50  # training images most harmful to the worst group
+LISTED = 50  # training images that most harm, and most help, the worst group
+
+
+@dataclass(frozen=True)
+class LabelEvidence:
+    """What training and the trained models say about each training image's label."""
+
+    aum_SN: Float64Array | None  # mean margin over the run, of each seed
+    no_aum_reason: str | None
+    suggested_N: Int64Array  # the class that the models would rather give
 
 
 def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage loads
@@ -46,6 +64,8 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
     worst_group: int,
     info: DatasetInfo,
     settings: AttributeSettings,
+    retrained: Retrained,
+    label_evidence: LabelEvidence,
     work_dir: Path,
     provenance: Provenance,
     device: str,
@@ -58,6 +78,8 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
         target_rows: rows of `test` from `choose_targets`, M.
         predicted: class predicted for each target by each seed, S' x M (S' may exceed S).
         worst_group: the group whose most harmful training images are listed.
+        retrained: models that the scores are checked against; it may hold none.
+        label_evidence: what training and the models say about the training labels.
         work_dir: kept between runs: a killed run goes on from there. The caller deletes it once
             the result is saved.
         device: "cpu", "cuda" or "cuda:<n>", as a string.
@@ -71,39 +93,56 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
     used = models[: settings.max_models]
     train_part = select(train, choose_train(train.groups, settings.max_train, settings.seed))
     targets = select(test, np.asarray(target_rows, np.int64))
-    store = TrakStore(
+    found = estimate(
         used, train=train_part, targets=targets, settings=settings, work_dir=work_dir, device=device
     )
-    store.compute()
-    n_groups = len(info.groups)
+    n_groups, names = len(info.groups), [group.name for group in info.groups]
     by_group = mean_weights(targets.groups, n_groups)
     overall = mean_weights(targets.labels, len(info.classes)).sum(axis=1)  # every class counts the same
     summary = summarize(
-        store.scores(),
+        found.scores,
         train_weights_NI=mean_weights(train_part.groups, n_groups),
         target_weights_MJ=np.column_stack([by_group, overall]),
         top_k=settings.top_k,
-        scratch=store.scratch(settings.top_k),
+        scratch=found.scratch,
     )
+    effect_on_worst = summary.train_means[:, worst_group]
+    lds, lds_reason = measure_lds(found.scores, found.cosines, retrained, train_part, targets, settings.seed)
+    check, check_reason = check_groups(found.scores, retrained, train_part, targets, names)
     listed = choose_listed(targets.groups, settings.targets_listed, settings.seed)
     flipped = None if train.label_flipped is None else train.label_flipped[train_part.rows]
     in_harmful, in_all = flip_enrichment(summary.train_means[:, -1], flipped)
     return AttributionResult(
         provenance=provenance,
         method=method,
-        library=library_name(),
-        n_models=store.n_models,
-        n_checkpoints=store.n_checkpoints,
-        proj_dim=store.dim,
+        library=found.library,
+        estimator=settings.estimator,
+        n_models=found.n_models,
+        n_checkpoints=found.n_checkpoints,
+        proj_dim=found.projection.dim,
         ridge=settings.ridge,
         loss_weighting=settings.loss_weighting,
-        projection=store.projection,
+        projection=found.projection,
         n_train=len(train_part),
         n_train_total=len(train),
         n_targets=len(targets),
-        groups=_group_records(summary, train_part, targets, info),
+        groups=group_attributions(
+            group_matrix(
+                summary, train_groups=train_part.groups, target_groups=targets.groups, n_groups=n_groups
+            ),
+            train_part.groups,
+            targets.groups,
+            names,
+        ),
         targets=_target_records(summary, train_part, targets, predicted, listed),
-        most_harmful_to_worst=_most_harmful(summary.train_means[:, worst_group], train_part),
+        most_harmful_to_worst=_listed(most_harmful(effect_on_worst, LISTED), effect_on_worst, train_part),
+        most_helpful_to_worst=_listed(most_helpful(effect_on_worst, LISTED), effect_on_worst, train_part),
+        shares=group_shares(effect_on_worst, train_part.groups, names, extreme_count(len(train_part))),
+        lds=lds,
+        lds_reason=lds_reason,
+        group_check=check,
+        group_check_reason=check_reason,
+        label_errors=_label_errors(found, label_evidence, train, train_part, by_group, names),
         flipped_share_in_harmful=in_harmful,
         flipped_share_overall=in_all,
         seconds=time.monotonic() - started,
@@ -147,25 +186,6 @@ def _check(
         )
 
 
-def _group_records(
-    summary: ScoreSummary, train: Examples, targets: Examples, info: DatasetInfo
-) -> list[GroupAttribution]:
-    names = [group.name for group in info.groups]
-    cells = group_matrix(
-        summary, train_groups=train.groups, target_groups=targets.groups, n_groups=len(names)
-    )
-    return [
-        GroupAttribution(
-            train_group=names[cell.train_group],
-            test_group=names[cell.test_group],
-            value=cell.value,
-            low=cell.low,
-            high=cell.high,
-        )
-        for cell in cells
-    ]
-
-
 def _target_records(
     summary: ScoreSummary, train: Examples, targets: Examples, predicted: Int64Array, listed: Int64Array
 ) -> list[TargetAttribution]:
@@ -189,9 +209,43 @@ def _target_records(
     return records
 
 
-def _most_harmful(effect_N: Float64Array, train: Examples) -> list[Influence]:
-    rows = np.argsort(effect_N, kind="stable")[:HARMFUL_LISTED]
-    return [_influence(train, row, effect_N[row]) for row in rows if effect_N[row] < 0]
+def _listed(rows: Int64Array, effect_N: Float64Array, train: Examples) -> list[Influence]:
+    return [_influence(train, row, effect_N[row]) for row in rows]
+
+
+def _label_errors(
+    found: Estimated,
+    evidence: LabelEvidence,
+    train: Split,
+    scored: Examples,
+    by_group: Float64Array,
+    names: list[str],
+) -> LabelErrors:
+    """Rankings by margins and, where the estimator gives them, by attribution; images without are last."""
+    suspicion = {} if evidence.aum_SN is None else {"aum": aum_suspicion(evidence.aum_SN)}
+    if found.self_influence_N is not None:
+        suspicion["self_influence"] = _spread(found.self_influence_N, scored, len(train))
+    if found.plain is not None and found.one_minus_p_N is not None:
+        audited = by_group[:, by_group.any(axis=0)]
+        effects_NG = found.plain.target_sums(audited)
+        suspicion["attribution"] = _spread(
+            attribution_suspicion(effects_NG, 1.0 - found.one_minus_p_N), scored, len(train)
+        )
+    return find_label_errors(
+        suspicion,
+        train,
+        suggested_N=evidence.suggested_N,
+        group_names=names,
+        n_listed=LISTED,
+        reason=evidence.no_aum_reason,
+    )
+
+
+def _spread(values_n: Float64Array, scored: Examples, n: int) -> Float64Array:
+    """Values of the scored images among all, NaN elsewhere."""
+    spread_N = np.full(n, np.nan)
+    spread_N[scored.rows] = values_n
+    return spread_N
 
 
 def _influence(train: Examples, row: int, score: float) -> Influence:

@@ -20,6 +20,8 @@ from torch import nn
 from pipeline.artifacts.files import write_text
 from pipeline.artifacts.shared_work import Piece, do_together
 from pipeline.attribution.dimension import check_sizes, choose_dim
+from pipeline.attribution.estimators.cosine import grad_cosine
+from pipeline.attribution.estimators.scores import ProductScores
 from pipeline.attribution.featurizing import Featurizer, VmapFeaturizer
 from pipeline.attribution.fingerprint import fingerprint
 from pipeline.attribution.preconditioning import Preconditioned
@@ -148,15 +150,15 @@ class TrakStore:
         self,
         *,
         ridge: float | None = None,
-        loss_weighting: bool | None = None,
+        loss_weighting: float | None = None,
         networks: Sequence[int] | None = None,
     ) -> FactoredScores:
         """Scores as the settings say, or with another ridge, weighting or part of the networks.
 
         Mean over networks of φ(target)ᵀ (ΦᵀΦ + λI)⁻¹ φ(train), times the mean over networks of
-        Q = 1 - p(label of the training image), or of 1 without loss weighting. Up to the curvature that
+        Q = 1 - p(label of the training image). Up to the curvature that
         TRAK leaves out, the change of the target's margin (log-odds of its label) due to that one
-        training image.
+        training image. `loss_weighting` is a power of Q: 1 as published, 0 without it.
 
         Raises:
             InputError: ΦᵀΦ + λI cannot be inverted.
@@ -168,26 +170,44 @@ class TrakStore:
         weighted = self._settings.loss_weighting if loss_weighting is None else loss_weighting
         return FactoredScores(
             [Factor(part.train.features, part.targets) for part in solved],
-            self._mean_one_minus_p(used) if weighted else np.ones(len(self._images["train"])),
+            self.mean_one_minus_p(used) ** weighted,
             n_targets=len(self._images["targets"]),
             dim=self.dim,
             device=self._device,
         )
 
-    def self_influence(
-        self, *, ridge: float | None = None, loss_weighting: bool | None = None
-    ) -> Float64Array:
-        """The score of every training image on itself, N: how much its own margin hangs on it."""
-        used = list(range(len(self._networks)))
-        weighted = self._settings.loss_weighting if loss_weighting is None else loss_weighting
-        parts = [part.leverages() for part in self._preconditioned(ridge, used)]
+    def leverages(self) -> list[Float64Array]:
+        """φᵀ (ΦᵀΦ + λI)⁻¹ φ of every training image, N, under each network.
+
+        Without loss weighting that is the image's score on itself.
+        """
+        return [part.leverages() for part in self._preconditioned(None, range(len(self._networks)))]
+
+    def self_influence(self) -> Float64Array:
+        """The influence of every training image on its own loss, N, mean over networks.
+
+        Q² times the leverage: large where a label is learned by heart. The gradient of the loss is the
+        margin's times -Q, and influence has it twice.
+
+        Source: Koh and Liang 2017 (arXiv:1703.04730); Feldman and Zhang 2020 (arXiv:2008.03703).
+        """
+        parts = [
+            leverage_N * self._rows("train", i).one_minus_p().astype(np.float64) ** 2
+            for i, leverage_N in enumerate(self.leverages())
+        ]
         mean_N: Float64Array = np.mean(parts, axis=0)
-        return mean_N * self._mean_one_minus_p(used) if weighted else mean_N
+        return mean_N
+
+    def gradient_cosines(self) -> ProductScores:
+        """The baseline: cosines of the same projected gradients."""
+        networks = range(len(self._networks))
+        return grad_cosine(
+            [self._rows("train", i) for i in networks], [self._rows("targets", i) for i in networks]
+        )
 
     def scratch(self, top_k: int) -> Scratch:
         """For `summarize` of the scores that the settings ask for."""
-        weighting = "weighted" if self._settings.loss_weighting else "plain"
-        name = f"extremes_{self._settings.ridge!r}_{weighting}_{top_k}"
+        name = f"extremes_{self._settings.ridge!r}_{self._settings.loss_weighting!r}_{top_k}"
         return Scratch(self.folder, name, self._place)
 
     def raw(self, name: str, network: int) -> FeatureRows:
@@ -213,7 +233,9 @@ class TrakStore:
         do_together(solved, self._place, "target features")
         return parts
 
-    def _mean_one_minus_p(self, used: Sequence[int]) -> Float64Array:
+    def mean_one_minus_p(self, used: Sequence[int] | None = None) -> Float64Array:
+        """TRAK's Q of every training image, N: mean over all networks, or over those in use."""
+        used = range(len(self._networks)) if used is None else used
         mean: Float64Array = np.mean(
             [self._rows("train", i).one_minus_p() for i in used], axis=0, dtype=np.float64
         )

@@ -24,7 +24,9 @@ class AttributeSettings(Settings):
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(description="of the gradients; auto: the faster one")
     ridge: float = Field(ge=0, description="times the mean squared feature norm")
-    loss_weighting: bool = Field(description="multiply by 1 - p(label) of the training image (TRAK's Q)")
+    loss_weighting: float = Field(
+        ge=0, le=1, description="power of 1 - p(label) of the training image; TRAK as published: 1; none: 0"
+    )
     store: Literal["fp16", "fp32"] = Field(description="precision of the features kept on disk meanwhile")
     max_train: int | None = Field(ge=100, description="stratified training subset; null = all")
     targets_per_group: int | None = Field(ge=1, description="audited test images per group; null = all")

@@ -1,55 +1,108 @@
-"""Stage `attribute`: which training images made the model do that?"""
+"""Stage `attribute`: which training images made the model do that, and how far to trust the answer?"""
 
 from __future__ import annotations
 
 import logging
 import shutil
 
+import numpy as np
+from scipy.special import softmax
+
+from pipeline.artifacts.checkpoints import load_weights
 from pipeline.artifacts.datasets import load_split
-from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.paths import attribution_dir, dataset_dir, scratch_dir
+from pipeline.artifacts.dynamics import load_dynamics
+from pipeline.artifacts.files import load_artifact, save_artifact, write_text
+from pipeline.artifacts.margins import load_retrained
+from pipeline.artifacts.paths import attribution_dir, dataset_dir, model_dir, retrained_dir, scratch_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.attribution.run import choose_targets, run_attribution
+from pipeline.attribution.proof import Retrained
+from pipeline.attribution.run import LabelEvidence, choose_targets, run_attribution
 from pipeline.core.method_settings import MethodName
+from pipeline.core.processes import current_place
+from pipeline.core.results import AttributionResult, TrainHistory
+from pipeline.core.types import Float64Array, Int64Array, Split
+from pipeline.metrics.label_errors import suggest_classes
 from pipeline.models.hardware import choose_device
+from pipeline.models.networks import Classifier
+from pipeline.models.predict import predict_logits
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import metrics_json
-from pipeline.stages.trained import load_trained
+from pipeline.stages.trained import Trained, checkpoint_paths, load_trained
 
 _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    settings = read_params().dataset(dataset)
+    if not current_place().is_first:  # of the processes that torchrun started; the first one locks and writes
+        logging.getLogger().setLevel(logging.WARNING)
+        _attribute(dataset, method)
+        return
     out = attribution_dir(dataset, method)
-    work_dir = scratch_dir("attribute", dataset, method)
     with exclusive("attribute", dataset, method, outputs=[out / "attribution.json", out / "metrics.json"]):
-        trained = load_trained(dataset, method)
-        rows = choose_targets(trained.test, settings.attribute.targets_per_group, settings.attribute.seed)
-        result = run_attribution(
-            method=method,
-            models=[[model] for model in trained.models],
-            train=load_split(dataset_dir(dataset), "train"),
-            test=trained.test,
-            target_rows=rows,
-            predicted=trained.predicted_SN[:, rows],
-            worst_group=trained.worst_group,
-            info=trained.info,
-            settings=settings.attribute,
-            work_dir=work_dir,
-            provenance=make_provenance(settings_hash(settings.attribute), trained.seeds),
-            device=choose_device().type,
-        )
+        result = _attribute(dataset, method)
         save_artifact(out / "attribution.json", result)
-        summary = {
-            "targets": result.n_targets,
-            "flipped_share_in_harmful": result.flipped_share_in_harmful,
-            "flipped_share_overall": result.flipped_share_overall,
-        }
-        write_text(out / "metrics.json", metrics_json(summary))
-        shutil.rmtree(work_dir, ignore_errors=True)
+        write_text(out / "metrics.json", metrics_json(_summary(result)))
+        shutil.rmtree(scratch_dir("attribute", dataset, method), ignore_errors=True)
     _log.info(
-        "%s %s: %d training images x %d targets x %d models in %.0f s",
-        dataset, method, result.n_train, result.n_targets, result.n_models, result.seconds,
+        "%s %s: %d training images x %d targets x %d networks in %.0f s",
+        dataset, method, result.n_train, result.n_targets, result.n_models * result.n_checkpoints,
+        result.seconds,
     )  # fmt: skip
+
+
+def _attribute(dataset: str, method: MethodName) -> AttributionResult:
+    settings = read_params().dataset(dataset).attribute
+    trained = load_trained(dataset, method)
+    train = load_split(dataset_dir(dataset), "train")
+    rows = choose_targets(trained.test, settings.targets_per_group, settings.seed)
+    paths = checkpoint_paths(dataset, method, trained.seeds[: settings.max_models])
+    return run_attribution(
+        method=method,
+        models=[[load_weights(path).to(choose_device()) for path in of_seed] for of_seed in paths.values()],
+        train=train,
+        test=trained.test,
+        target_rows=rows,
+        predicted=trained.predicted_SN[:, rows],
+        worst_group=trained.worst_group,
+        info=trained.info,
+        settings=settings,
+        retrained=_retrained(dataset, method, trained.test, rows, train),
+        label_evidence=_label_evidence(dataset, method, trained, train),
+        work_dir=scratch_dir("attribute", dataset, method),
+        provenance=make_provenance(settings_hash(settings), trained.seeds),
+        device=choose_device().type,
+    )
+
+
+def _retrained(dataset: str, method: MethodName, test: Split, rows: Int64Array, train: Split) -> Retrained:
+    record, margins = load_retrained(retrained_dir(dataset, method), test.ids)
+    return Retrained(record, margins.margins_MN[:, rows], train.labels, train.groups)
+
+
+def _label_evidence(dataset: str, method: MethodName, trained: Trained, train: Split) -> LabelEvidence:
+    folder = model_dir(dataset, method)
+    reason = load_artifact(folder / "history.json", TrainHistory).no_aum_reason
+    found = load_dynamics(folder / "dynamics.parquet")
+    aum_SN = np.stack([dynamics.aum for dynamics in found.values()]) if found else None
+    probabilities_SNC = np.stack([_probabilities(model, train) for model in trained.models])
+    return LabelEvidence(aum_SN, reason, suggest_classes(probabilities_SNC, train.labels))
+
+
+def _probabilities(model: Classifier, train: Split) -> Float64Array:
+    logits_NC = predict_logits(model, train.images, device=choose_device())
+    found: Float64Array = softmax(logits_NC.astype(np.float64), axis=1)
+    return found
+
+
+def _summary(result: AttributionResult) -> dict[str, float | int | None]:
+    lds, check, labels = result.lds, result.group_check, result.label_errors
+    return {
+        "targets": result.n_targets,
+        "flipped_share_in_harmful": result.flipped_share_in_harmful,
+        "flipped_share_overall": result.flipped_share_overall,
+        "lds": None if lds is None else lds.value,
+        "lds_ceiling": None if lds is None else lds.ceiling,
+        "group_check_correlation": None if check is None else check.correlation,
+        "label_suspects": None if labels is None else labels.n_suspects,
+    }

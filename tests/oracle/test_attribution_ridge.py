@@ -54,13 +54,15 @@ def test_scores_and_self_influence_give_the_refitted_ridge_regression(tmp_path: 
         [[model]],
         train=train,
         targets=targets,
-        settings=make_settings(ridge=RIDGE, loss_weighting=False, proj_dim=256),  # of 218 parameters: exact
+        settings=make_settings(ridge=RIDGE, loss_weighting=0.0, proj_dim=256),  # of 218 parameters: exact
         work_dir=tmp_path,
         device="cpu",
     )
     store.compute()
     scores = store.scores().block(slice(0, n), slice(0, 8))
-    leverage = store.self_influence()
+    leverage = store.leverages()[0]
+    q = store.mean_one_minus_p()
+    np.testing.assert_allclose(store.self_influence(), q**2 * leverage, rtol=1e-6)
     phi, at = _features(train), _features(targets)
     penalty = RIDGE * (phi**2).sum(1).mean()
     rng = np.random.default_rng(3)

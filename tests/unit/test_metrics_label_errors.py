@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from sklearn.metrics import average_precision_score
 
-from pipeline.attribution.self_influence import self_influence
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Split
 from pipeline.metrics.label_errors import (
@@ -163,25 +161,3 @@ def test_rankings_of_other_images_are_refused() -> None:
         find(split, {"aum": suspicion[1:]})
     with pytest.raises(InputError, match="got none"):
         find(split, {})
-
-
-def test_self_influence_is_the_change_of_its_own_loss_gradient_in_ridge_regression() -> None:
-    """The closed form: (1 - p)^2 phi^T (Phi^T Phi + lambda I)^-1 phi, here with explicit matrices."""
-    rng = np.random.default_rng(0)
-    features = torch.from_numpy(rng.normal(size=(50, 6)))
-    p = rng.random(50)
-    inverse = np.linalg.inv(features.numpy().T @ features.numpy() + 0.5 * np.eye(6))
-    expected = [(1 - p[i]) ** 2 * f @ inverse @ f for i, f in enumerate(features.numpy())]
-    solved = features @ torch.from_numpy(inverse)
-    found = self_influence(features.split(7), solved.split(7), p)
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    half = self_influence(features.half().split(20), solved.half().split(20), p)
-    np.testing.assert_allclose(half, expected, rtol=0.02)
-
-
-def test_self_influence_of_blocks_that_do_not_match_is_refused() -> None:
-    block = torch.ones(3, 2)
-    with pytest.raises(InputError, match=r"\(3, 2\) before and \(3, 1\) after"):
-        self_influence([block], [block[:, :1]], np.zeros(3))
-    with pytest.raises(InputError, match=r"features of 3 images.*probabilities of 4"):
-        self_influence([block], [block], np.zeros(4))

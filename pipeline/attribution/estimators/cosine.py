@@ -24,12 +24,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.attribution.estimators.scores import FloatArray, ProductScores, check_features, row_norms
+from pipeline.attribution.estimators.scores import FloatRows, ProductScores, check_features, row_norms
 from pipeline.core.errors import TrainingError
 from pipeline.core.types import Float32Array
 
 
-def grad_cosine(train: Sequence[FloatArray], targets: Sequence[FloatArray]) -> ProductScores:
+def grad_cosine(train: Sequence[FloatRows], targets: Sequence[FloatRows]) -> ProductScores:
     """Mean over models of the cosine between gradients of a training image and of a target, in -1..1.
 
     An image without a gradient has cosine 0 with every other.
@@ -54,7 +54,7 @@ def grad_cosine(train: Sequence[FloatArray], targets: Sequence[FloatArray]) -> P
     )
 
 
-def _inverse_norms(features_NK: FloatArray) -> Float32Array:
+def _inverse_norms(features_NK: FloatRows) -> Float32Array:
     norms = row_norms(features_NK)
     if not np.isfinite(norms).all():
         raise TrainingError(

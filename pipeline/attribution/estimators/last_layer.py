@@ -25,6 +25,7 @@ from scipy.linalg import helmert
 from torch import Tensor
 
 from pipeline.attribution.projector import BlockSketch
+from pipeline.attribution.scores import BlockwiseScores
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.types import Float32Array
@@ -58,26 +59,22 @@ class LastLayer:
         return outer.flatten(1) if self.sketch is None else self.sketch.project(outer, stream=self.stream)
 
 
-class LastLayerScores:
+class LastLayerScores(BlockwiseScores):
     """TRAK scores of the last layer, mean over models."""
 
     def __init__(
-        self, train: Sequence[LastLayer], targets: Sequence[LastLayer], *, ridge: float, loss_weighting: bool
+        self, train: Sequence[LastLayer], targets: Sequence[LastLayer], *, ridge: float, loss_weighting: float
     ) -> None:
         self._train = train
         self._targets = [
             _precondition(seen, asked, ridge) for seen, asked in zip(train, targets, strict=True)
         ]
         weights_N = torch.stack([seen.loss_weights_N for seen in train]).mean(dim=0)
-        self._weights_N = weights_N if loss_weighting else torch.ones_like(weights_N)
+        self._weights_N = weights_N**loss_weighting
 
     @property
-    def n_train(self) -> int:
-        return len(self._train[0])
-
-    @property
-    def n_targets(self) -> int:
-        return len(self._targets[0])
+    def shape(self) -> tuple[int, int]:
+        return len(self._train[0]), len(self._targets[0])
 
     def block(self, rows: slice, cols: slice) -> Float32Array:
         """Scores of training images `rows` on targets `cols`; positive = helps."""
@@ -93,7 +90,7 @@ def last_layer_trak(  # settings by name
     train: Examples,
     targets: Examples,
     ridge: float,
-    loss_weighting: bool,
+    loss_weighting: float,
     seed: int,
     device: str = "cpu",
     batch_size: int = 256,
@@ -102,8 +99,8 @@ def last_layer_trak(  # settings by name
     """TRAK scores from the last linear layer's gradients, exact up to `most_dimensions` of them.
 
     mean over models of g(target)^T (G^T G + lambda I)^-1 g(train), times the mean over models of
-    1 - p(label of the training image) if `loss_weighting`; lambda is `ridge` times the mean squared norm
-    of the training gradients, as in TRAK on all layers.
+    1 - p(label of the training image) to the power `loss_weighting`; lambda is `ridge` times the mean
+    squared norm of the training gradients, as in TRAK on all layers.
 
     Raises:
         InputError: no model, or G^T G + lambda I cannot be inverted.

@@ -1,4 +1,4 @@
-"""What every estimator gives: any block of its training x target score matrix.
+"""Scores that are products of features, as gradient cosines are.
 
 Sign: positive = the training image helps the target's correct prediction.
 
@@ -14,47 +14,27 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.attribution.scores import BlockwiseScores
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float32Array, Float64Array
 
-FloatArray = npt.NDArray[np.floating[Any]]  # float16, 32 or 64; may be a memory map
+
+class FloatRows(Protocol):
+    """A matrix of float16, 32 or 64 whose rows are read where they are asked for; arrays are such."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[Any]: ...
+
+    def __len__(self) -> int: ...
+
+
 NORM_ROWS = 4096  # rows turned to float64 at a time
 
 
-class Scores(Protocol):
-    """A score matrix that need not exist in memory; `block` fits where a `ScoreBlock` is asked for."""
-
-    @property
-    def n_train(self) -> int: ...
-
-    @property
-    def n_targets(self) -> int: ...
-
-    def block(self, rows: slice, cols: slice) -> Float32Array:
-        """Scores of training images `rows` on targets `cols`; positive = helps."""
-        ...
-
-
 @dataclass(frozen=True)
-class DenseScores:
-    """A matrix that fits in memory, for estimators whose library makes no other."""
-
-    matrix_NM: Float32Array
-
-    @property
-    def n_train(self) -> int:
-        return len(self.matrix_NM)
-
-    @property
-    def n_targets(self) -> int:
-        return int(self.matrix_NM.shape[1])
-
-    def block(self, rows: slice, cols: slice) -> Float32Array:
-        return self.matrix_NM[rows, cols]
-
-
-@dataclass(frozen=True)
-class ProductScores:
+class ProductScores(BlockwiseScores):
     """Mean over models of a scaled product of training and target features.
 
     score[n, m] = mean over s of train_scales[s, n] <train[s][n], targets[s][m]> target_scales[s, m]
@@ -62,18 +42,14 @@ class ProductScores:
     Features are read block by block and multiplied in float32, so half-precision memory maps serve.
     """
 
-    train: Sequence[FloatArray]  # of each model, N K
-    targets: Sequence[FloatArray]  # of each model, M K
+    train: Sequence[FloatRows]  # of each model, N K
+    targets: Sequence[FloatRows]  # of each model, M K
     train_scales_SN: Float32Array
     target_scales_SM: Float32Array
 
     @property
-    def n_train(self) -> int:
-        return int(self.train_scales_SN.shape[1])
-
-    @property
-    def n_targets(self) -> int:
-        return int(self.target_scales_SM.shape[1])
+    def shape(self) -> tuple[int, int]:
+        return self.train_scales_SN.shape[1], self.target_scales_SM.shape[1]
 
     def block(self, rows: slice, cols: slice) -> Float32Array:
         total_BC = np.zeros((1, 1), np.float32)
@@ -87,7 +63,7 @@ class ProductScores:
         return mean
 
 
-def check_features(train: Sequence[FloatArray], targets: Sequence[FloatArray]) -> None:
+def check_features(train: Sequence[FloatRows], targets: Sequence[FloatRows]) -> None:
     """Refuse features that do not belong together.
 
     Raises:
@@ -100,7 +76,7 @@ def check_features(train: Sequence[FloatArray], targets: Sequence[FloatArray]) -
         )
     for index, (train_NK, targets_MK) in enumerate(zip(train, targets, strict=True)):
         same_counts = len(train_NK) == len(train[0]) and len(targets_MK) == len(targets[0])
-        if train_NK.ndim != 2 or targets_MK.ndim != 2 or train_NK.shape[1] != targets_MK.shape[1]:
+        if len(train_NK.shape) != 2 or len(targets_MK.shape) != 2 or train_NK.shape[1] != targets_MK.shape[1]:
             raise InputError(
                 f"features of model {index} have shapes {train_NK.shape} and {targets_MK.shape}: needs "
                 "training images x K and targets x K with the same K."
@@ -112,7 +88,7 @@ def check_features(train: Sequence[FloatArray], targets: Sequence[FloatArray]) -
             )
 
 
-def row_norms(features_NK: FloatArray) -> Float64Array:
+def row_norms(features_NK: FloatRows) -> Float64Array:
     """Euclidean norm of every row, in float64."""
     starts = range(0, len(features_NK), NORM_ROWS)
     parts = [

@@ -155,7 +155,7 @@ class AttributionResult(Artifact):
     n_checkpoints: int = 1  # of each model's run
     proj_dim: int
     ridge: float
-    loss_weighting: bool = True
+    loss_weighting: float = 1.0  # power of 1 - p(label) of the training image
     projection: Projection | None = None
     n_train: int
     n_train_total: int

@@ -1,0 +1,117 @@
+"""Scores by the estimator that the settings name, all behind one `Scores` type.
+
+Shape legend: N training images, M targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.attribution.estimators import ekfac, last_layer
+from pipeline.attribution.featurizing import choose_featurizer
+from pipeline.attribution.scores import Scores
+from pipeline.attribution.selection import Examples
+from pipeline.attribution.streaming import Scratch
+from pipeline.attribution.trak import TrakStore
+from pipeline.attribution.traker_adapter import library_name
+from pipeline.core.attribution_settings import AttributeSettings
+from pipeline.core.results import Projection
+from pipeline.core.types import Float64Array
+from pipeline.models.networks import Classifier
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """One estimator's scores, and what it came across on the way."""
+
+    scores: Scores
+    library: str
+    n_models: int
+    n_checkpoints: int
+    projection: Projection
+    scratch: Scratch | None = None  # where finished blocks of extremes outlive a kill
+    cosines: Scores | None = None  # of the same gradients: the baseline
+    plain: Scores | None = None  # without loss weighting
+    self_influence_N: Float64Array | None = None
+    one_minus_p_N: Float64Array | None = None
+
+
+def estimate(
+    runs: Sequence[Sequence[Classifier]],
+    *,
+    train: Examples,
+    targets: Examples,
+    settings: AttributeSettings,
+    work_dir: Path,
+    device: str,
+) -> Estimated:
+    """Score training images on targets.
+
+    Args:
+        runs: for each seed the checkpoints of its run, as many for each.
+        work_dir: kept between runs where the estimator can go on from it.
+
+    Raises:
+        InputError: sizes at which scores are meaningless, a disk too small, a package that is missing.
+        TrainingError: gradients are not finite.
+    """
+    if settings.estimator in ("trak", "grad_cosine"):
+        return _from_store(runs, train, targets, settings, work_dir, device)
+    networks = [model for run in runs for model in run]
+    n_parameters = sum(p.numel() for p in networks[0].parameters())
+    if settings.estimator == "last_layer":
+        scores = last_layer.last_layer_trak(
+            networks,
+            train=train,
+            targets=targets,
+            ridge=settings.ridge,
+            loss_weighting=settings.loss_weighting,
+            seed=settings.seed,
+            device=device,
+        )
+        head = networks[0].head
+        dim = min((head.out_features - 1) * (head.in_features + 1), last_layer.MOST_DIMENSIONS)
+        projection = Projection(kind="last_layer", dim=dim, n_parameters=n_parameters, precision="fp32")
+        return Estimated(scores, "exact last layer", len(runs), len(runs[0]), projection)
+    dense = ekfac.ekfac(
+        networks, train=train, targets=targets, work_dir=work_dir, seed=settings.seed, device=device,
+        batch_size=settings.batch_size,
+    )  # fmt: skip
+    projection = Projection(kind="none", dim=n_parameters, n_parameters=n_parameters, precision="fp32")
+    return Estimated(dense, ekfac.library_name(), len(runs), len(runs[0]), projection)
+
+
+def _from_store(
+    runs: Sequence[Sequence[Classifier]],
+    train: Examples,
+    targets: Examples,
+    settings: AttributeSettings,
+    work_dir: Path,
+    device: str,
+) -> Estimated:
+    store = TrakStore(
+        runs,
+        train=train,
+        targets=targets,
+        settings=settings,
+        work_dir=work_dir,
+        device=device,
+        make_featurizer=choose_featurizer,
+    )
+    store.compute()
+    cosines = store.gradient_cosines()
+    is_trak = settings.estimator == "trak"
+    return Estimated(
+        store.scores() if is_trak else cosines,
+        library_name(),
+        store.n_models,
+        store.n_checkpoints,
+        store.projection,
+        scratch=store.scratch(settings.top_k),
+        cosines=cosines,
+        plain=store.scores(loss_weighting=0.0) if is_trak else None,
+        self_influence_N=store.self_influence() if is_trak else None,
+        one_minus_p_N=store.mean_one_minus_p(),
+    )
