@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 
 from pipeline.attribution.gradients.plan import Plan
-from pipeline.attribution.gradients.sketching import sketched_inputs
+from pipeline.attribution.gradients.sketching import kept_inputs
 
 LEAST_SAVING = 0.25  # of the numbers in a per-sample gradient that factors must make unnecessary
 LEAST_GAIN = 1.1  # times faster that half precision must be
@@ -23,9 +23,8 @@ def choose_projection(plan: Plan, dim: int) -> str:
     A rule on the architecture and not a timing, so that a resumed run decides as before. Both the
     products that make a layer's gradient and the pass that sketches it grow with the gradient's size.
     """
-    rank = sketched_inputs(dim)
     left = sum(
-        shape[0] * min(rank, shape[1:].numel()) if name in plan.matrices else shape.numel()
+        shape[0] * kept_inputs(shape[1:].numel(), dim) if name in plan.matrices else shape.numel()
         for name, shape in plan.shapes.items()
     )
     kind = "factorized" if left <= (1 - LEAST_SAVING) * plan.n_parameters else "block_sketch"

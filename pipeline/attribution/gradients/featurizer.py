@@ -75,7 +75,9 @@ class Featurizer:
     def _pass(self, pixels_BCHW: Tensor, labels_B: Tensor) -> Features:
         out_BK = torch.zeros(len(pixels_BCHW), self._sketch.dim, device=pixels_BCHW.device)
         left_B = torch.zeros(len(pixels_BCHW), device=pixels_BCHW.device)
-        for rows, grads, left in self._by_vmap(pixels_BCHW, labels_B):
+        by_vmap = self._plan.by_vmap
+        groups = vmap_gradients(self.model, by_vmap, pixels_BCHW, labels_B) if by_vmap else iter(())
+        for rows, grads, left in groups:
             left_B[rows] = left
             for name, grad in grads.items():
                 self._sketch.add_flat(out_BK[rows], name, grad.flatten(1))
@@ -90,9 +92,6 @@ class Featurizer:
             )
             left_B = one_minus_p(logits_BK, labels_B)
         return Features(out_BK, left_B)
-
-    def _by_vmap(self, pixels: Tensor, labels: Tensor):  # type: ignore[no-untyped-def]
-        return vmap_gradients(self.model, self._plan.by_vmap, pixels, labels) if self._plan.by_vmap else []
 
 
 def make_featurizer(

@@ -14,7 +14,8 @@ def margins(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
 
     Source: Park et al. 2023 (arXiv:2303.14186), section 3.3; as `trak.modelout_functions` computes it.
     """
-    is_label_BK = torch.nn.functional.one_hot(labels_B, logits_BK.shape[-1]).bool()
+    classes = torch.arange(logits_BK.shape[-1], device=labels_B.device)
+    is_label_BK = labels_B[:, None] == classes  # one_hot looks at values, which torch.func.vmap refuses
     others_B = logits_BK.masked_fill(is_label_BK, -torch.inf).logsumexp(dim=-1)
     return logits_BK.masked_fill(~is_label_BK, 0).sum(dim=-1) - others_B
 

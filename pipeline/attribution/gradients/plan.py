@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.margin import margins
-from pipeline.attribution.gradients.rules import Names, find_rule
+from pipeline.attribution.gradients.rules import find_rule
 from pipeline.attribution.gradients.tape import Tapped, evaluating, record
-from pipeline.attribution.gradients.terms import Direct, Outer, Term
+from pipeline.attribution.gradients.terms import Outer, Term
 from pipeline.core.errors import InputError
 
 PROBES = 2
@@ -129,20 +129,22 @@ def _first_that_runs(
 ) -> tuple[Exact, torch.memory_format, int]:
     """Gradients of the probe images from as many hooks as the network bears."""
     plain = [layer for layer in tapped if layer.rule is not None]
-    attempts = [(tapped, torch.channels_last), (tapped, torch.contiguous_format), (plain, torch.channels_last)]
+    attempts = [
+        (tapped, torch.channels_last),
+        (tapped, torch.contiguous_format),
+        (plain, torch.channels_last),
+    ]
     for layers, memory_format in attempts:
         try:
             collected, size = _probe(model, layers, pixels.contiguous(memory_format=memory_format), labels)
         except Exception as reason:  # any: the network is a stranger's, and a plain loop went through it
-            _log.info("attribution: these hooks do not fit this network (%s)", reason)
+            _log.debug("attribution: these hooks do not fit this network (%s)", reason)
         else:
             return collected, memory_format, size
     return Exact(), torch.contiguous_format, 0
 
 
-def _probe(
-    model: nn.Module, tapped: Sequence[Tapped], pixels: Tensor, labels: Tensor
-) -> tuple[Exact, int]:
+def _probe(model: nn.Module, tapped: Sequence[Tapped], pixels: Tensor, labels: Tensor) -> tuple[Exact, int]:
     """Hooked gradients, and the bytes that a float32 pass keeps for one image."""
     kept: dict[int, int] = {}
 

@@ -40,7 +40,7 @@ def _linear_terms(names: Names, grads_BTO: Tensor, tokens_B1TI: Tensor) -> Itera
         inputs = Windows(tokens_B1TI.to(grads_BTO.dtype), one, one, one, (1, grads_BTO.shape[1]), 1)
         yield Outer(names["weight"], shape, grads_BTO.transpose(1, 2), inputs)
     if "bias" in names:
-        yield Direct(names["bias"], _exact(grads_BTO).sum(1))
+        yield Direct(names["bias"], _exact_sum(grads_BTO, (1,)))
 
 
 def _conv_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
@@ -56,20 +56,21 @@ def _conv_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) ->
         )  # fmt: skip
         yield Outer(names["weight"], module.weight.shape, out_grad.flatten(2), inputs)
     if "bias" in names:
-        yield Direct(names["bias"], _exact(out_grad).sum((2, 3)))
+        yield Direct(names["bias"], _exact_sum(out_grad, (2, 3)))
 
 
 def _batch_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
     assert isinstance(module, nn.modules.batchnorm._BatchNorm)
     assert module.running_mean is not None
     assert module.running_var is not None
-    grad_BCT = _exact(out_grad).flatten(2) if x.ndim > 2 else _exact(out_grad)[:, :, None]
+    grad_BCT = out_grad.flatten(2) if x.ndim > 2 else out_grad[:, :, None]
     if "weight" in names:
-        centred_BCT = _exact(x).reshape(grad_BCT.shape) - module.running_mean[:, None]
+        mean_C = module.running_mean.to(grad_BCT.dtype)
+        centred_BCT = x.to(grad_BCT.dtype).reshape(grad_BCT.shape) - mean_C[:, None]
         scale_C = (module.running_var + module.eps).rsqrt()
-        yield Direct(names["weight"], (grad_BCT * centred_BCT).sum(2) * scale_C)
+        yield Direct(names["weight"], _exact_sum(centred_BCT.mul_(grad_BCT), (2,)) * scale_C)
     if "bias" in names:
-        yield Direct(names["bias"], grad_BCT.sum(2))
+        yield Direct(names["bias"], _exact_sum(grad_BCT, (2,)))
 
 
 def _group_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
@@ -78,9 +79,9 @@ def _group_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tens
     places = tuple(range(2, grad.ndim))
     if "weight" in names:
         standard = functional.group_norm(_exact(x), module.num_groups, eps=module.eps)
-        yield Direct(names["weight"], _sum(grad * standard, places))
+        yield Direct(names["weight"], _exact_sum(grad * standard, places))
     if "bias" in names:
-        yield Direct(names["bias"], _sum(grad, places))
+        yield Direct(names["bias"], _exact_sum(grad, places))
 
 
 def _layer_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
@@ -90,18 +91,18 @@ def _layer_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tens
     places = tuple(range(1, grad.ndim - len(shape)))
     if "weight" in names:
         standard = functional.layer_norm(_exact(x), shape, eps=module.eps)
-        yield Direct(names["weight"], _sum(grad * standard, places))
+        yield Direct(names["weight"], _exact_sum(grad * standard, places))
     if "bias" in names:
-        yield Direct(names["bias"], _sum(grad, places))
+        yield Direct(names["bias"], _exact_sum(grad, places))
 
 
 def _exact(x: Tensor) -> Tensor:
-    """Sums of products are taken in float32 at least."""
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _sum(x: Tensor, places: tuple[int, ...]) -> Tensor:
-    return x.sum(places) if places else x  # an empty tuple would sum over everything
+def _exact_sum(x: Tensor, places: tuple[int, ...]) -> Tensor:
+    """Added up in float32 at least; an empty tuple of places would mean all."""
+    return x.sum(places, dtype=torch.promote_types(x.dtype, torch.float32)) if places else x
 
 
 def _pair(values: tuple[int, ...] | torch.Size) -> tuple[int, int]:

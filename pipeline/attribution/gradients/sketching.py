@@ -2,8 +2,7 @@
 
 Two ways, each an unbiased estimate of inner products:
 
-- block sketch: a layer's gradient is made for a few images at a time, small enough to stay in the
-  processor's cache, and added to their sketches.
+- block sketch: a layer's gradient is made for some images at a time and added to their sketches.
 - factorized: what a layer saw is sketched first, I inputs of a position to R, each layer by its own
   draw. The gradient of R instead of I columns is then made and sketched as before. For two images with
   gradients X and Y (O x I) this adds at most (‖XᵀY‖² + tr(XᵀY XᵀY)) / R to the variance; the layers'
@@ -17,6 +16,8 @@ Shape legend: B images, T positions, O outputs, I inputs, R sketched inputs, K p
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -24,9 +25,10 @@ from pipeline.attribution.gradients.plan import Plan
 from pipeline.attribution.gradients.terms import Outer, Term
 from pipeline.attribution.projector import BlockSketch
 
-CACHE_ELEMENTS = 2**20  # of a layer's gradients or inputs at a time
+ELEMENTS_AT_ONCE = 2**24  # of a layer's gradients or inputs: 16 images or more, or calls outweigh work
 INPUTS_PER_DIM = 1 / 8  # R / K
 LEAST_INPUTS = 32
+LEAST_RATIO = 2  # of inputs to sketched inputs
 
 
 class LayerSketch:
@@ -37,17 +39,16 @@ class LayerSketch:
         self.device = device
         self._inputs: dict[str, BlockSketch] = {}
         self._offsets: dict[str, int] = {}
-        rank = sketched_inputs(dim)
         offset = 0
         for layer, (name, shape) in enumerate(plan.shapes.items()):
             self._offsets[name] = offset
-            if factorized and name in plan.matrices and shape[1:].numel() > rank:
+            n_inputs = shape[1:].numel()
+            kept = kept_inputs(n_inputs, dim) if factorized and name in plan.matrices else n_inputs
+            if kept < n_inputs:
                 self._inputs[name] = BlockSketch(
-                    n_in=shape[1:].numel(), n_out=rank, seed=seed, device=device, layer=layer
+                    n_in=n_inputs, n_out=kept, seed=seed, device=device, layer=layer
                 )
-                offset += shape[0] * rank
-            else:
-                offset += shape.numel()
+            offset += shape[0] * kept if shape else 1
         self._sketch = BlockSketch(n_in=offset, n_out=dim, seed=seed, device=device)
         self._buffer = torch.empty(0)
 
@@ -64,7 +65,7 @@ class LayerSketch:
         inner = self._inputs.get(term.name)
         n_inputs = term.inputs.n_inputs if inner is None else inner.n_out
         largest = max(term.shape[0] * n_inputs, term.inputs.n_positions * n_inputs * term.inputs.groups)
-        step = max(1, CACHE_ELEMENTS // largest)
+        step = max(1, ELEMENTS_AT_ONCE // largest)
         for start in range(0, len(out_BK), step):
             rows = slice(start, min(start + step, len(out_BK)))
             self.add_flat(out_BK[rows], term.name, self._gradients(term, rows, inner))
@@ -80,11 +81,17 @@ class LayerSketch:
         if term.inputs.groups > 1:
             return term.gradients(rows)
         shape = (len(grads_BOT), term.shape[0], term.inputs.n_inputs)
-        if self._buffer.dtype != grads_BOT.dtype or self._buffer.numel() < shape[0] * shape[1] * shape[2]:
-            self._buffer = grads_BOT.new_empty(shape).flatten()  # reused: fresh pages cost more than the product
-        return term.gradients(rows, out=self._buffer[: shape[0] * shape[1] * shape[2]].view(shape))
+        return term.gradients(rows, out=self._scratch(shape, grads_BOT))
+
+    def _scratch(self, shape: tuple[int, int, int], like: Tensor) -> Tensor:
+        """Memory that every layer uses again: fresh pages would cost more than the product."""
+        n = math.prod(shape)
+        if self._buffer.dtype != like.dtype or self._buffer.numel() < n:
+            self._buffer = like.new_empty(n)
+        return self._buffer[:n].view(shape)
 
 
-def sketched_inputs(dim: int) -> int:
-    """R for K."""
-    return max(LEAST_INPUTS, round(dim * INPUTS_PER_DIM))
+def kept_inputs(n_inputs: int, dim: int) -> int:
+    """R for I and K; I itself where fewer would save little."""
+    rank = max(LEAST_INPUTS, round(dim * INPUTS_PER_DIM))
+    return rank if rank * LEAST_RATIO <= n_inputs else n_inputs

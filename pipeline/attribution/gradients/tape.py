@@ -97,9 +97,7 @@ class _StartGraph(torch.autograd.Function):
 class _Tape:
     """The hooks of one pass, and how to take them off."""
 
-    def __init__(
-        self, model: nn.Module, receive: Callable[[Term], None], batch: int, like: Tensor
-    ) -> None:
+    def __init__(self, model: nn.Module, receive: Callable[[Term], None], batch: int, like: Tensor) -> None:
         self.model = model
         self.receive = receive
         self.batch = batch

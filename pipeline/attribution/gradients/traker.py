@@ -75,7 +75,10 @@ class HookGradientComputer(AbstractGradientComputer):  # type: ignore[misc]  # t
         """1 - p(label), B x 1; no second pass for the batch whose features were just computed."""
         pixels_BCHW, labels_B = batch
         if self._last is None or self._last[0] is not pixels_BCHW:
-            self._last = (pixels_BCHW, self.featurizer.features(pixels_BCHW, labels_B, stream=self.stream or 0))
+            self._last = (
+                pixels_BCHW,
+                self.featurizer.features(pixels_BCHW, labels_B, stream=self.stream or 0),
+            )
         return self._last[1].one_minus_p_B[:, None]
 
 
