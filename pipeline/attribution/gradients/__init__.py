@@ -1,0 +1,1 @@
+"""Per-sample gradients from layer hooks, sketched layer by layer."""
