@@ -97,12 +97,15 @@ def choose_featurizer(
     chosen: Projection | None,
 ) -> Featurizer:
     """Gradients from layer hooks, as the settings ask for or by what is fastest here."""
+    if chosen is not None:
+        chose = {"projection": chosen.kind, "precision": chosen.precision}
+        settings = AttributeSettings.model_validate(settings.model_dump() | chose)
     return make_featurizer(
         model,
         image_shape=image_shape,
         dim=dim,
-        projection=settings.projection if chosen is None else chosen.kind,
-        precision=settings.precision if chosen is None else chosen.precision,
+        projection=settings.projection,
+        precision=settings.precision,
         seed=settings.seed,
         device=device,
     )
