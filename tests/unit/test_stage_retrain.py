@@ -46,6 +46,7 @@ def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> Non
     assert margins.margins_MN.shape == (0, 60)
 
 
+@pytest.mark.slow
 def test_kills_and_workers_change_nothing(demo: Path) -> None:
     asked: dict[str, Any] = {"subsets": 2, "repeats": 1, "thin_keep": [0.5], "thin_repeats": 2}
     ask(demo, **asked, workers=1)
