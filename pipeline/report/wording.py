@@ -31,7 +31,7 @@ METHOD_SUBTITLES = {
     "rwy": "training that draws every class equally often",
     "jtt": "training again with the images that a first model got wrong drawn more often",
     "dfr": "ERM whose last layer is fitted again on groups of equal size",
-    "repair": "ERM again, without the training images that attribution finds most harmful to the worst group",
+    "repair": "ERM without the training images that attribution finds most harmful to its worst group",
 }
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",

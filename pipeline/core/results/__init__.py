@@ -50,6 +50,7 @@ from pipeline.core.results.gradcam import (
     SanityStep,
 )
 from pipeline.core.results.hygiene import Balance, DuplicateSet, DuplicateSummary, HygieneResult, ImageIssue
+from pipeline.core.results.retraining import RetrainResult, Training
 from pipeline.core.results.training import (
     ClusterMatch,
     EpochRecord,
@@ -112,6 +113,7 @@ __all__ = [
     "Removal",
     "RemovalComparison",
     "RemovalPoint",
+    "RetrainResult",
     "SanityStep",
     "SeedResult",
     "SourceInfo",
@@ -119,4 +121,5 @@ __all__ = [
     "Suspect",
     "TargetAttribution",
     "TrainHistory",
+    "Training",
 ]

@@ -106,4 +106,6 @@ class TrainHistory(Artifact):
     group_inference: list[GroupInference] = Field(default_factory=list)
     last_layers: list[LastLayer] = Field(default_factory=list)
     removal: Removal | None = None  # of repair
+    checkpoints: dict[str, list[int]] = Field(default_factory=dict)  # seed -> further epochs that were kept
+    no_aum_reason: str | None = None  # why `dynamics.parquet` has no margins
     trained_on_val: bool = False  # validation images trained the model: they measure no generalization

@@ -1,0 +1,1 @@
+"""Ways to score training images on test images, all behind `Scores`."""
