@@ -20,6 +20,7 @@ from tests.report_fixtures import (
     photo_birds,
     picture_source,
     plain_hundred,
+    repaired_birds,
 )
 
 pytestmark = pytest.mark.browser
@@ -37,6 +38,7 @@ FLAGS = [
 ]
 VARIANTS: dict[str, Callable[[], ReportInputs]] = {
     "birds": photo_birds,
+    "repaired": repaired_birds,
     "hundred": plain_hundred,
     "hostile": hostile_birds,
     "bare": bare,
