@@ -1,0 +1,279 @@
+"""Linear datamodeling score: this project's defaults against traker's, EK-FAC and simple baselines.
+
+Run, where params.yaml and the packed data are: python -m benchmarks.lds DATASET [--checkpoints 10]
+[--subsets 64] [--again 16] [--targets 500] [--rivals traker ekfac] [--sweep] [--work FOLDER]
+
+ERM is trained on all images (`--checkpoints` seeds) and on random halves (`--subsets`, of which the
+first `--again` twice, for the noise ceiling) by the dataset's own settings; trainings are kept in
+`--work`. Every estimator scores the same networks on the same test images, with two threads, and is
+timed from images to scores. Differences are paired over the same subsets and targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from benchmarks import rivals
+from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.fan_out import fan_out, load_arrays
+from pipeline.artifacts.fan_out_task import Arrays
+from pipeline.artifacts.paths import dataset_dir
+from pipeline.attribution.estimation import choose_featurizer
+from pipeline.attribution.estimators.last_layer import last_layer_trak
+from pipeline.attribution.scores import DenseScores, Scores
+from pipeline.attribution.selection import choose_targets, select
+from pipeline.attribution.trak import TrakStore
+from pipeline.core.attribution_settings import AttributeSettings
+from pipeline.core.method_settings import ErmSettings
+from pipeline.core.types import Split
+from pipeline.metrics.lds import noise_ceiling, random_sums, same_class_sums, score_predictors, spearman
+from pipeline.metrics.margins import label_margins
+from pipeline.metrics.subsets import subset_rows
+from pipeline.models.networks import Classifier
+from pipeline.models.predict import predict_logits
+from pipeline.stages.params_file import read_params
+from pipeline.train.fitting import network_of
+from pipeline.train.retraining import retrain
+
+SHARE, SEED = 0.5, 7
+ERM = ErmSettings(selection="last")
+RIDGES, POWERS, DIMENSIONS = (0.0, 0.1, 1.0, 3.0, 10.0), (0.0, 0.5, 1.0), (512, 2048, 4096)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Trained networks, and what retraining on halves made of the targets."""
+
+    networks: list[Classifier]
+    train: Split
+    test: Split  # the targets
+    members_SN: np.ndarray
+    margins_MS: np.ndarray
+    ceiling: float | None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("dataset")
+    parser.add_argument("--checkpoints", type=int, default=10)
+    parser.add_argument("--subsets", type=int, default=64)
+    parser.add_argument("--again", type=int, default=16)
+    parser.add_argument("--targets", type=int, default=500)
+    parser.add_argument("--rivals", nargs="*", choices=("traker", "ekfac"), default=("traker", "ekfac"))
+    parser.add_argument("--sweep", action="store_true", help="ridges, weightings and dimensions, too")
+    parser.add_argument("--work", type=Path, default=Path(".scratch/lds"))
+    args = parser.parse_args()
+    case = prepare(args)
+    torch.set_num_threads(2)
+    print(
+        f"{args.dataset}: {len(case.train)} training images, {len(case.test)} targets, {args.subsets} halves, "
+        f"{len(case.networks)} networks of {sum(p.numel() for p in case.networks[0].parameters()):,} "
+        f"parameters, noise ceiling {case.ceiling or float('nan'):.3f}",
+        flush=True,
+    )
+    sums, seconds = baselines(case), {}
+    for name, estimate in estimators(args, case).items():
+        scores, seconds[name] = estimate()
+        sums[name] = scores.train_sums(case.members_SN.T.astype(np.float64)).T
+        print(f"  {name}: {seconds[name]:.0f} s", flush=True)
+    report(case, sums, seconds)
+    if args.sweep:
+        sweep(args, case)
+
+
+def prepare(args: argparse.Namespace) -> Case:
+    tasks: dict[str, tuple[Any, ...]] = {
+        f"{kind}_{i}": (Path.cwd(), args.dataset, kind, i)
+        for kind, n in (("full", args.checkpoints), ("subset", args.subsets), ("again", args.again))
+        for i in range(n)
+    }
+    folder = args.work / args.dataset
+    files = fan_out(train_one, tasks, folder=folder, workers=2, label=f"trainings of {args.dataset}")
+    results = {name: load_arrays(path) for name, path in files.items()}
+    train, test = (load_split(dataset_dir(args.dataset), name) for name in ("train", "test"))
+    per_group = max(1, args.targets // len(np.unique(test.groups)))
+    rows = choose_targets(test, per_group if len(test) > args.targets else None, SEED)
+    targets = test.take(rows)
+
+    def margins(kind: str, n: int) -> np.ndarray:
+        logits = [results[f"{kind}_{i}"]["logits"][rows] for i in range(n)]
+        return np.stack([label_margins(l_MK, targets.labels) for l_MK in logits], axis=1)
+
+    members_SN = np.zeros((args.subsets, len(train)), bool)
+    for i in range(args.subsets):
+        members_SN[i, results[f"subset_{i}"]["rows"]] = True
+    margins_MS = margins("subset", args.subsets)
+    repeated = np.stack([margins_MS[:, : args.again], margins("again", args.again)], axis=2)
+    return Case(
+        [network(args.dataset, results[f"full_{i}"]) for i in range(args.checkpoints)],
+        train,
+        targets,
+        members_SN,
+        margins_MS,
+        one_repeat_ceiling(repeated) if args.again > 4 else None,
+    )
+
+
+def train_one(root: Path, dataset: str, kind: str, i: int) -> Arrays:
+    """One training: logits of the test images, the rows it saw, and its weights where it saw all."""
+    settings = read_params(root / "params.yaml").dataset(dataset)
+    train, val, test = (load_split(root / dataset_dir(dataset), name) for name in ("train", "val", "test"))
+    info = load_info(root / dataset_dir(dataset))
+    rows = np.arange(len(train)) if kind == "full" else subset_rows(len(train), SHARE, seed=SEED, index=i)
+    seed = {"full": 0, "subset": 1000, "again": 5000}[kind] + i
+    model = retrain(ERM, settings.train_for("erm"), train.take(rows), val, info, seed)
+    found: Arrays = {"logits": predict_logits(model, test.images), "rows": rows}
+    if kind == "full":
+        found |= {f"weights.{key}": value.numpy() for key, value in model.state_dict().items()}
+    return found
+
+
+def network(dataset: str, arrays: Arrays) -> Classifier:
+    settings, info = read_params().dataset(dataset), load_info(dataset_dir(dataset))
+    weights = {
+        key.removeprefix("weights."): torch.from_numpy(value)
+        for key, value in arrays.items()
+        if key.startswith("weights.")
+    }
+    return network_of(settings.train_for("erm"), info, 0, weights)
+
+
+def one_repeat_ceiling(margins_MSR: np.ndarray) -> float:
+    """What a perfect predictor would reach: margins of one training are what predictors are held to."""
+    both = noise_ceiling(margins_MSR)
+    retest = float(spearman(margins_MSR[..., 0], margins_MSR[..., 1]).mean())
+    print(f"retest correlation {retest:.3f}; ceiling for the mean of both trainings {both}")
+    return float(np.sqrt(max(0.0, retest)))
+
+
+# --- estimators ----------------------------------------------------------------------------------
+
+
+def baselines(case: Case) -> dict[str, np.ndarray]:
+    return {
+        "random": random_sums(case.members_SN, len(case.test), seed=SEED),
+        "same class": same_class_sums(case.members_SN, case.train.labels, case.test.labels),
+    }
+
+
+def estimators(args: argparse.Namespace, case: Case) -> Mapping[str, Callable[[], tuple[Scores, float]]]:
+    n = len(case.networks)
+    fewer = sorted({1, min(5, n), n})
+    found: dict[str, Callable[[], tuple[Scores, float]]] = {}
+    for k in fewer:
+        found[f"ours, defaults, {k} networks"] = lambda k=k: ours(args, case, k)
+    found[f"ours, gradient cosine, {n} networks"] = lambda: ours(args, case, n, "grad_cosine")
+    found[f"ours, last layer, {n} networks"] = lambda: last_layer(args, case)
+    if "traker" in args.rivals:
+        found[f"traker, its defaults, k = 512, {n} networks"] = lambda: rival(
+            lambda: rivals.traker_default(
+                case.networks, train=case.train, test=case.test, proj_dim=512, batch_size=128
+            )
+        )
+    if "ekfac" in args.rivals:
+        for k in fewer[:2]:
+            found[f"kronfluence EK-FAC, {k} networks"] = lambda k=k: rival(
+                lambda: rivals.kronfluence_ekfac(case.networks[:k], train=case.train, test=case.test)
+            )
+    return found
+
+
+def rival(run: Callable[[], rivals.RivalScores]) -> tuple[Scores, float]:
+    found = run()
+    return DenseScores(found.matrix_NM), found.seconds
+
+
+def attribute_settings(args: argparse.Namespace, **changes: Any) -> AttributeSettings:
+    defaults = read_params().defaults["attribute"]
+    return AttributeSettings.model_validate({**defaults, **changes})
+
+
+def make_store(args: argparse.Namespace, case: Case, n: int, folder: Path, **changes: Any) -> TrakStore:
+    train, targets = (select(split, np.arange(len(split))) for split in (case.train, case.test))
+    return TrakStore(
+        [[model] for model in case.networks[:n]],
+        train=train,
+        targets=targets,
+        settings=attribute_settings(args, **changes),
+        work_dir=folder,
+        device="cpu",
+        make_featurizer=choose_featurizer,
+    )
+
+
+def ours(args: argparse.Namespace, case: Case, n: int, kind: str = "trak") -> tuple[Scores, float]:
+    folder = Path(tempfile.mkdtemp(dir=args.work))
+    try:
+        started = time.perf_counter()
+        store = make_store(args, case, n, folder)
+        store.compute()
+        scores = store.scores() if kind == "trak" else store.gradient_cosines()
+        matrix = scores.block(slice(0, len(case.train)), slice(0, len(case.test)))
+        return DenseScores(matrix), time.perf_counter() - started
+    finally:
+        shutil.rmtree(folder)
+
+
+def last_layer(args: argparse.Namespace, case: Case) -> tuple[Scores, float]:
+    train, targets = (select(split, np.arange(len(split))) for split in (case.train, case.test))
+    settings = attribute_settings(args)
+    started = time.perf_counter()
+    scores = last_layer_trak(
+        case.networks, train=train, targets=targets, ridge=settings.ridge,
+        loss_weighting=settings.loss_weighting, seed=settings.seed,
+    )  # fmt: skip
+    matrix = scores.block(slice(0, len(case.train)), slice(0, len(case.test)))
+    return DenseScores(matrix), time.perf_counter() - started
+
+
+# --- results -------------------------------------------------------------------------------------
+
+
+def report(case: Case, sums: Mapping[str, np.ndarray], seconds: Mapping[str, float]) -> None:
+    found = score_predictors(sums, case.margins_MS[:, :, None], seed=SEED)
+    defaults = f"ours, defaults, {len(case.networks)} networks"
+    print(f"{'estimator':48} {'seconds':>8}  LDS [95 % interval]       defaults minus it [95 % interval]")
+    for name, prediction in found.items():
+        e = prediction.estimate
+        lead = found[defaults].draws_B - prediction.draws_B
+        low, high = np.quantile(lead, [0.025, 0.975])
+        difference = found[defaults].estimate.value - e.value
+        spent = f"{seconds[name]:8.1f}" if name in seconds else " " * 8
+        print(
+            f"{name:48} {spent}  {e.value:.3f} [{e.low:.3f}, {e.high:.3f}]   {difference:+.3f} "
+            f"[{low:+.3f}, {high:+.3f}]"
+        )
+
+
+def sweep(args: argparse.Namespace, case: Case) -> None:
+    """LDS over ridge and power of the loss weighting, for several dimensions: what defaults rest on."""
+    weights_NS = case.members_SN.T.astype(np.float64)
+    for dim in DIMENSIONS:
+        folder = Path(tempfile.mkdtemp(dir=args.work))
+        store = make_store(args, case, len(case.networks), folder, proj_dim=dim, ridge=1.0)
+        store.compute()
+        print(f"{dim} dimensions ({store.projection.kind}); rows: ridge, columns: power of 1 - p: {POWERS}")
+        for ridge in RIDGES:
+            values = []
+            for power in POWERS:
+                ridge_used = max(ridge, 1e-9)  # 0 is refused where it is singular
+                scores = store.scores(ridge=ridge_used, loss_weighting=power)
+                values.append(spearman(scores.train_sums(weights_NS).T, case.margins_MS).mean())
+            print(f"  {ridge:5.1f}  " + "  ".join(f"{value:.3f}" for value in values), flush=True)
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
