@@ -77,9 +77,10 @@ def main() -> None:
     args = parser.parse_args()
     case = prepare(args)
     torch.set_num_threads(2)
+    n_parameters = sum(p.numel() for p in case.networks[0].parameters())
     print(
-        f"{args.dataset}: {len(case.train)} training images, {len(case.test)} targets, {args.subsets} halves, "
-        f"{len(case.networks)} networks of {sum(p.numel() for p in case.networks[0].parameters()):,} "
+        f"{args.dataset}: {len(case.train)} training images, {len(case.test)} targets, "
+        f"{args.subsets} halves, {len(case.networks)} networks of {n_parameters:,} "
         f"parameters, noise ceiling {case.ceiling or float('nan'):.3f}",
         flush=True,
     )

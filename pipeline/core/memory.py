@@ -1,8 +1,9 @@
-"""How this process handles memory."""
+"""The machine under this process: its memory and its cores."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt
@@ -19,3 +20,8 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_MMAP_MAX, 0)
         libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def available_cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -65,6 +65,9 @@ class TrainSettings(Settings):
     precision: Literal["auto", "fp32", "bf16"]
     device: Literal["auto", "cpu", "cuda"]
     compile: bool = Field(False, description="torch.compile; needs a C++ compiler on a CPU")
+    workers: int | None = Field(
+        None, ge=1, description="one-thread processes for networks side by side, on a CPU; null = by network"
+    )
     checkpoint_seconds: float = Field(gt=0, description="at most this long between checkpoints")
     checkpoints: int = Field(
         0, ge=0, description="weights of so many more epochs kept, spread over the last half; for attribution"

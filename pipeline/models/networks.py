@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -10,7 +11,7 @@ from pipeline.core.errors import InputError
 from pipeline.models.classifier import Classifier
 from pipeline.models.small_resnet import small_resnet_stages
 
-__all__ = ["Classifier", "build_model"]
+__all__ = ["Classifier", "build_model", "parameter_count"]
 
 
 def build_model(
@@ -51,3 +52,12 @@ def build_model(
         else:
             raise InputError(f"model {name!r} is not known: use small_resnet, resnet18, resnet50 or vit_tiny")
         return Classifier(stages, n_features, n_classes, mean, std)
+
+
+def parameter_count(*, name: str, n_classes: int, **spec: Any) -> int:
+    """Parameters of the network that these arguments of `build_model` make; none is drawn."""
+    with torch.device("meta"):
+        model = build_model(
+            name, n_classes=n_classes, **spec, pretrained=False, mean=[0.0] * 3, std=[1.0] * 3, seed=0
+        )
+    return sum(p.numel() for p in model.parameters())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import shutil
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from pipeline.artifacts.margins import SavedMargins, save_margins
 from pipeline.artifacts.paths import dataset_dir, retrained_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.core.attribution_settings import RetrainSettings
+from pipeline.core.memory import available_cores
 from pipeline.core.method_settings import AnyMethodSettings, MethodName
 from pipeline.core.results import RetrainResult, Training
 from pipeline.core.settings import DatasetSettings
@@ -102,7 +102,7 @@ def _default_workers(train: TrainSettings, retrain: RetrainSettings, n_tasks: in
         import torch
 
         return torch.cuda.device_count()
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return available_cores()
 
 
 def _train_one(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
+from pipeline.artifacts.fan_out import fan_out
+from pipeline.artifacts.fan_out_task import Arrays
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
@@ -24,15 +30,17 @@ from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Dynamics
 from pipeline.models.hardware import choose_device
+from pipeline.models.networks import parameter_count
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.sweep import training_metrics
 from pipeline.stages.tables import learning_curves, mean_curves, metrics_json
 from pipeline.train.distributed import World, joined_processes
-from pipeline.train.fitting import ErmBase
+from pipeline.train.fitting import ErmBase, spec_of
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import selects_by_given_groups
-from pipeline.train.run import Recipe, train_method
+from pipeline.train.run import Recipe, train_method, train_part
+from pipeline.train.side_by_side import Work, n_workers, one_thread, work_name
 
 
 def run(dataset: str, method: MethodName) -> None:
@@ -73,19 +81,54 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     if method == "repair":
         attributor = Attributor(settings.attribute, scratch / key / "attribution", choose_device().type)
         recipe = replace(recipe, attribution=attributor)
-    history = train_method(
-        recipe,
-        train=load_split(data, "train"),
-        val=load_split(data, "val"),
-        info=info,
-        store=CheckpointStore(scratch / key),
-        save_seed=save,
-        provenance=make_provenance(key, settings.train_for(method).seeds),
-    )
+    spec = spec_of(recipe.settings, info)
+    workers = n_workers(recipe.settings, parameter_count(**spec))
+    if workers > 1:
+        recipe = replace(recipe, ahead=partial(_train_ahead, dataset, method, scratch / key, workers))
+    with one_thread() if workers > 1 else nullcontext():
+        history = train_method(
+            recipe,
+            train=load_split(data, "train"),
+            val=load_split(data, "val"),
+            info=info,
+            store=CheckpointStore(scratch / key),
+            save_seed=save,
+            provenance=make_provenance(key, settings.train_for(method).seeds),
+        )
     if world.is_first:
         save_dynamics(out / "dynamics.parquet", dynamics)
         _write(out, history, info, settings)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _train_ahead(
+    dataset: str, method: MethodName, checkpoints: Path, workers: int, works: Sequence[Work]
+) -> None:
+    """Fill the checkpoints of several networks, each in a process of its own."""
+    fan_out(
+        _train_part,
+        {work_name(work): (dataset, method, checkpoints, work) for work in works},
+        folder=checkpoints / "done",
+        workers=workers,
+        label=f"{method}, {workers} at a time",
+        unit="networks",
+    )
+
+
+def _train_part(dataset: str, method: MethodName, checkpoints: Path, work: Work) -> Arrays:
+    """What one of these processes does; its result is the checkpoint."""
+    logging.getLogger().setLevel(logging.WARNING)  # the waiting process tells how far all are
+    data, settings = dataset_dir(dataset), read_params().dataset(dataset)
+    digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
+    train_part(
+        _recipe(settings, method, _erm_base(settings, dataset, digests)),
+        work,
+        train=load_split(data, "train"),
+        val=load_split(data, "val"),
+        info=load_info(data),
+        store=CheckpointStore(checkpoints),
+    )
+    return {"is_done": np.array(True)}
 
 
 def _write(out: Path, history: TrainHistory, info: DatasetInfo, settings: DatasetSettings) -> None:
@@ -138,7 +181,7 @@ def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]
 
 def _decisive(settings: TrainSettings) -> TrainSettings:
     """Neither which other seeds are trained nor how often is saved decides a seed's result."""
-    return settings.model_copy(update={"seeds": [], "checkpoint_seconds": 0.0})
+    return settings.model_copy(update={"seeds": [], "checkpoint_seconds": 0.0, "workers": None})
 
 
 def _trained_erm(dataset: str, key: str) -> Callable[[int], Outcome | None]:

@@ -96,7 +96,7 @@ class SeedRun:
         key = "_".join(filter(None, [f"seed_{self.seed}", part]))
         label = " ".join(filter(None, [self.name, f"seed {self.seed}", part]))
         resume = self.store.load(key)
-        if resume is not None:
+        if resume is not None and resume["epoch"] < settings.epochs:
             _log.info("%s: going on from epoch %d, step %d", label, resume["epoch"], resume["step"])
         total = settings.epochs * steps_per_epoch(plan.n_per_epoch, settings.batch_size)
         with Progress(label, total=total, unit="steps") as progress:

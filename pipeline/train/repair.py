@@ -13,7 +13,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -28,13 +27,17 @@ from pipeline.train.fitting import Attribution, SeedRun
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import check_repair, listed_plan
 from pipeline.train.removal import (
+    Kind,
+    Task,
     balancing_rows,
     choose_size,
     harmful_rows,
     random_rows,
     rows_without,
     sizes_to_try,
+    task_name,
 )
+from pipeline.train.side_by_side import TrainAhead
 from pipeline.train.target_groups import (
     TargetGroups,
     cluster_targets,
@@ -45,30 +48,10 @@ from pipeline.train.target_groups import (
 )
 
 _log = logging.getLogger(__name__)
-Kind = Literal["repair", "random", "balanced"]
 CONTROLS: tuple[Kind, ...] = ("random", "balanced")
 
 
 SCORES = "scores"  # the checkpoint that keeps them
-
-
-def task_name(kind: Kind, n_removed: int, seed: int) -> str:
-    return f"{kind}_{n_removed}_seed_{seed}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training of ERM's network on some of the training images."""
-
-    kind: Kind
-    n_removed: int
-    seed: int
-    rows: Int64Array  # kept
-
-    @property
-    def name(self) -> str:
-        """Different for every training of one run."""
-        return task_name(self.kind, self.n_removed, self.seed)
 
 
 @dataclass(frozen=True)
@@ -89,13 +72,16 @@ class Repaired:
     search_seconds: float  # of the trainings that are not among `outcomes`
 
 
-def repair(run: SeedRun, method: RepairSettings, attribution: Attribution) -> Repaired:
+def repair(
+    run: SeedRun, method: RepairSettings, attribution: Attribution, ahead: TrainAhead | None = None
+) -> Repaired:
     """Score the training images with ERM's models, choose how many to leave out, and train without them.
 
     A killed run goes on: each training has a checkpoint of its own, and the scores are kept.
 
     Args:
         run: of any seed; all of `run.settings.seeds` are trained.
+        ahead: trains networks side by side into their checkpoints.
 
     Raises:
         InputError: a group without validation images, where groups are given; settings at which scores
@@ -106,10 +92,11 @@ def repair(run: SeedRun, method: RepairSettings, attribution: Attribution) -> Re
     case = _diagnose(run, method, attribution)
     sizes = sizes_to_try(method.fractions, case.effects_N)
     curve = case.tasks(sizes, run.settings.seeds[: method.curve_seeds])
-    searched = [(task, fitted.correct_V, _seconds(fitted)) for task, fitted in fit_all(run, curve)]
+    searched = [(task, fitted.correct_V, _seconds(fitted)) for task, fitted in fit_all(run, curve, ahead)]
     points = case.reference() + [case.point(task, correct_V) for task, correct_V, _ in searched]
     chosen = case.choose([0, *sizes], points)
-    trained = list(fit_all(run, case.tasks([chosen] if chosen else [], run.settings.seeds)))
+    final = case.tasks([chosen] if chosen else [], run.settings.seeds)
+    trained = list(fit_all(run, final, ahead))
     by_kind: dict[Kind, dict[int, Outcome]] = {kind: {} for kind in case.kinds if chosen}
     for task, fitted in trained:
         by_kind[task.kind][task.seed] = fitted.outcome
@@ -122,13 +109,19 @@ def repair(run: SeedRun, method: RepairSettings, attribution: Attribution) -> Re
     return Repaired(outcomes, by_kind, removal, sum(seconds.values()) - kept)
 
 
-def fit_all(run: SeedRun, tasks: Sequence[Task]) -> Iterator[tuple[Task, Fitted]]:
-    """Train every task's network, one after the other, each going on from its own checkpoint."""
+def fit_all(run: SeedRun, tasks: Sequence[Task], ahead: TrainAhead | None) -> Iterator[tuple[Task, Fitted]]:
+    """Train every task's network, each going on from its own checkpoint, which `ahead` may have filled."""
+    if ahead is not None:
+        ahead(tasks)
     for task in tasks:
-        own = replace(run, seed=task.seed)
-        plan = listed_plan(task.rows, run.groups, run.erm.method.selection)
-        outcome = own.fit(plan, part=f"{task.kind}_{task.n_removed}")
+        outcome = fit_task(run, task)
         yield task, Fitted(outcome, correct_on_val(run, run.network(run.settings, outcome.weights)))
+
+
+def fit_task(run: SeedRun, task: Task) -> Outcome:
+    """Train one task's network."""
+    plan = listed_plan(task.rows, run.groups, run.erm.method.selection)
+    return replace(run, seed=task.seed).fit(plan, part=f"{task.kind}_{task.n_removed}")
 
 
 def correct_on_val(run: SeedRun, model: Classifier) -> BoolArray:

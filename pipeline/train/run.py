@@ -25,7 +25,8 @@ from pipeline.train.jtt import train_twice
 from pipeline.train.labels import labels_used
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import make_plan
-from pipeline.train.repair import repair
+from pipeline.train.repair import fit_task, repair
+from pipeline.train.side_by_side import TrainAhead, Work
 
 
 class SaveSeed(Protocol):
@@ -44,6 +45,7 @@ class Recipe:
     erm: ErmBase  # used by `dfr`, `repair` and for inferred groups
     first: TrainSettings | None = None  # the first model of `jtt`
     attribution: Attribution | None = None  # what `repair` chooses images by
+    ahead: TrainAhead | None = None  # trains networks side by side into the store
 
 
 @dataclass(frozen=True)
@@ -122,13 +124,15 @@ def _train_all(run: SeedRun, recipe: Recipe, save_seed: SaveSeed) -> _AllTrained
     settings, method = recipe.settings, recipe.method
     spec = run.spec(settings)
     if not isinstance(method, RepairSettings):
+        if recipe.ahead is not None and not isinstance(method, DfrSettings):  # dfr has ERM's networks
+            recipe.ahead(settings.seeds)
         trained: dict[int, _Trained] = {}
         for seed in settings.seeds:
             trained[seed] = _train_seed(replace(run, seed=seed), recipe)
             save_seed(seed, trained[seed].outcome, spec)
         return _AllTrained(trained)
     assert recipe.attribution is not None, "repair chooses images by attribution"
-    repaired = repair(run, method, recipe.attribution)
+    repaired = repair(run, method, recipe.attribution, recipe.ahead)
     for seed, outcome in repaired.outcomes.items():
         save_seed(seed, outcome, spec)
     for control, outcomes in repaired.controls.items():
@@ -139,6 +143,18 @@ def _train_all(run: SeedRun, recipe: Recipe, save_seed: SaveSeed) -> _AllTrained
         repaired.removal,
         repaired.search_seconds,
     )
+
+
+def train_part(
+    recipe: Recipe, work: Work, *, train: Split, val: Split, info: DatasetInfo, store: Store
+) -> None:
+    """Train a part of what `train_method` trains, into its checkpoints in `store`."""
+    seed = work if isinstance(work, int) else work.seed
+    run = SeedRun(recipe.name, train, val, info, recipe.settings, seed, store, recipe.erm)
+    if isinstance(work, int):
+        _train_seed(run, recipe)
+    else:
+        fit_task(run, work)
 
 
 def _train_seed(run: SeedRun, recipe: Recipe) -> _Trained:
