@@ -1,6 +1,6 @@
 """Seconds per 1,000 featurized images: traker's CPU default against this project's featurizer.
 
-Run: python benchmarks/attribution.py [--batches 32 64 128 256 512] [--images 64] [--threads 2] [--sides 32 64]
+Run: python benchmarks/attribution.py [--batches 32 64 128 256 512] [--images 64] [--sides 32 64]
 
 ResNet-9 of 2.3 M parameters at 32 px, ten classes, 2,048 dimensions, end to end: gradients, projection
 and traker's memory-mapped store. traker regenerates its projection matrix in every batch, so its best
@@ -42,13 +42,14 @@ DIM, CLASSES, RESNET9_WIDTH = 2048, 10, 38
 GREY, SPREAD = [0.5] * 3, [0.25] * 3
 MOST_GIB = 24
 COPIES = 5  # of a batch's gradients that vmap, flattening and casting hold at the same time
-OUR_BATCH, OUR_IMAGES = 128, 512
+OUR_BATCH = 128
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 64, 128, 256, 512], help="of traker")
     parser.add_argument("--images", type=int, default=64, help="of the measurement of traker at batch 32")
+    parser.add_argument("--our-images", type=int, default=512, help="of the measurements of ours")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--sides", type=int, nargs="*", default=[32, 64], help="of ResNet-18")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
@@ -66,7 +67,9 @@ def compare_resnet9(args: argparse.Namespace) -> None:
     net = {"net": "small_resnet", "side": 32}
     print(f"ResNet-9, 32 px, {count(net):,} parameters, {DIM} dimensions, gradients + projection + store")
     ours = [
-        run(args, {**net, "kind": "ours", "batch": batch, "images": OUR_IMAGES, "projection": projection})
+        run(
+            args, {**net, "kind": "ours", "batch": batch, "images": args.our_images, "projection": projection}
+        )
         for batch, projection in ((32, "auto"), (OUR_BATCH, "auto"), (OUR_BATCH, "block_sketch"))
     ]
     traker = []
@@ -82,7 +85,9 @@ def compare_resnet9(args: argparse.Namespace) -> None:
 def compare_resnet18(args: argparse.Namespace, side: int) -> None:
     net = {"net": "resnet18", "side": side}
     print(f"ResNet-18, {side} px, {count(net):,} parameters")
-    ours = run(args, {**net, "kind": "ours", "batch": 64, "images": 128, "projection": "auto"})
+    ours = run(
+        args, {**net, "kind": "ours", "batch": 64, "images": min(128, args.our_images), "projection": "auto"}
+    )
     if fits({**net, "batch": 16}):
         compare(run(args, {**net, "kind": "vmap", "batch": 16, "images": 32}), ours)
 
