@@ -49,7 +49,7 @@ from pipeline.train.retraining import retrain
 
 SHARE, SEED = 0.5, 7
 ERM = ErmSettings(selection="last")
-RIDGES, POWERS, DIMENSIONS = (0.0, 0.1, 1.0, 3.0, 10.0), (0.0, 0.5, 1.0), (512, 2048, 4096)
+RIDGES, POWERS, DIMENSIONS = (0.0, 0.1, 1.0, 3.0, 10.0), (0.0, 0.5, 1.0), (512, 2048)
 
 
 @dataclass(frozen=True)
