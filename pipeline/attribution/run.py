@@ -220,8 +220,8 @@ def _label_errors(
     scored: Examples,
     by_group: Float64Array,
     names: list[str],
-) -> LabelErrors:
-    """Rankings by margins and, where the estimator gives them, by attribution; images without are last."""
+) -> LabelErrors | None:
+    """Rankings by margins and, where the estimator gives them, by attribution; None without any."""
     suspicion = {} if evidence.aum_SN is None else {"aum": aum_suspicion(evidence.aum_SN)}
     if found.self_influence_N is not None:
         suspicion["self_influence"] = _spread(found.self_influence_N, scored, len(train))
@@ -231,6 +231,8 @@ def _label_errors(
         suspicion["attribution"] = _spread(
             attribution_suspicion(effects_NG, 1.0 - found.one_minus_p_N), scored, len(train)
         )
+    if all(np.isnan(values_N).all() for values_N in suspicion.values()):
+        return None
     return find_label_errors(
         suspicion,
         train,

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pipeline.attribution.run import HARMFUL_LISTED, choose_targets, flip_enrichment, run_attribution
+from pipeline.attribution.proof import Retrained
+from pipeline.attribution.run import LISTED, LabelEvidence, choose_targets, flip_enrichment, run_attribution
 from pipeline.core.errors import InputError
 from pipeline.core.results import (
     AttributeInfo,
@@ -18,10 +19,14 @@ from pipeline.core.results import (
     DatasetInfo,
     GroupInfo,
     Provenance,
+    RetrainResult,
     SourceInfo,
+    Training,
 )
 from pipeline.core.settings import AttributeSettings
 from pipeline.core.types import Split
+from pipeline.metrics.margins import label_margins
+from pipeline.metrics.subsets import training_rows
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits, to_pixels
 
@@ -87,10 +92,52 @@ def _info() -> DatasetInfo:
     )
 
 
-def _run(train: Split, test: Split, models: list[Classifier], work_dir: Path, **changes) -> AttributionResult:
+def _not_retrained(train: Split, n_targets: int) -> Retrained:
+    record = RetrainResult(
+        provenance=Provenance(), method="erm", asked=False, reason="retrain.subsets is 0", share=0.5, seed=0,
+        n_train=len(train),
+    )  # fmt: skip
+    return Retrained(record, np.zeros((0, n_targets), np.float32), train.labels, train.groups)
+
+
+def _retrained(train: Split, test: Split) -> Retrained:
+    """Networks really trained on halves, on all images, and without one group."""
+    trainings = [
+        Training(kind="subset", index=i, repeat=r, seed=100 + 2 * i + r, n_images=0)
+        for i in range(16)
+        for r in range(2)
+    ]
+    trainings += [Training(kind="all", repeat=r, seed=200 + r, n_images=0) for r in range(3)]
+    trainings += [
+        Training(kind="thinned", group=g, kept=0.0, repeat=r, seed=300 + 10 * g + r, n_images=0)
+        for g in range(4)
+        for r in range(3)
+    ]
+    targets = test.take(choose_targets(test, 25, seed=0))
+    margins = []
+    for training in trainings:
+        rows = training_rows(training, train.groups, share=0.5, seed=0)
+        model = _trained(train.take(rows), training.seed)
+        margins.append(label_margins(predict_logits(model, targets.images), targets.labels))
+    record = RetrainResult(
+        provenance=Provenance(), method="erm", asked=True, share=0.5, seed=0, n_train=len(train),
+        trainings=trainings,
+    )  # fmt: skip
+    return Retrained(record, np.stack(margins).astype(np.float32), train.labels, train.groups)
+
+
+def _run(
+    train: Split,
+    test: Split,
+    models: list[Classifier],
+    work_dir: Path,
+    retrained: Retrained | None = None,
+    **changes,
+) -> AttributionResult:
     values = {
-        "proj_dim": 256, "projection": "auto", "precision": "auto", "loss_weighting": True,
-        "store": "fp32", "targets_listed": 1000, "ridge": 0.01, "max_train": None, "targets_per_group": 25,
+        "proj_dim": 256, "projection": "auto", "precision": "auto", "loss_weighting": 0.5,
+        "estimator": "trak",
+        "store": "fp32", "targets_listed": 1000, "ridge": 1.0, "max_train": None, "targets_per_group": 25,
         "top_k": 4, "max_models": None, "batch_size": 64, "seed": 0,
     }  # fmt: skip
     rows = choose_targets(test, 25, seed=0)
@@ -105,6 +152,8 @@ def _run(train: Split, test: Split, models: list[Classifier], work_dir: Path, **
         worst_group=2,
         info=_info(),
         settings=AttributeSettings.model_construct(**{**values, **changes}),
+        retrained=retrained or _not_retrained(train, len(rows)),
+        label_evidence=LabelEvidence(None, "not trained by the loop", 1 - train.labels),
         work_dir=work_dir,
         provenance=Provenance(params_hash="abc"),
         device="cpu",
@@ -120,6 +169,46 @@ def problem() -> tuple[Split, Split, list[Classifier]]:
 @pytest.fixture(scope="module")
 def result(problem, tmp_path_factory: pytest.TempPathFactory) -> AttributionResult:
     return _run(*problem, tmp_path_factory.mktemp("attribution"))
+
+
+def test_proof_by_retraining_and_why_it_is_missing(problem, tmp_path: Path) -> None:
+    train, test, _ = problem
+    found = _run(*problem, tmp_path, retrained=_retrained(train, test))
+    lds, check = found.lds, found.group_check
+    assert lds is not None
+    assert (lds.n_subsets, lds.repeats, lds.n_targets) == (16, 2, len(found.targets))
+    assert lds.low > 0
+    assert lds.value > max(lds.random, lds.same_class) + 0.1
+    assert lds.ceiling is not None
+    assert check is not None
+    assert len(check.changes) == 16
+    assert check.correlation > 0.8
+    gone = {(c.train_group, c.test_group): c for c in check.changes}
+    for conflict in CONFLICT:
+        own = gone[GROUPS[conflict], GROUPS[conflict]]
+        assert own.predicted < 0 > own.high  # without its kind a group that breaks the shortcut is lost
+    missing = _run(*problem, tmp_path / "without")
+    assert missing.lds is missing.group_check is None
+    assert "retrain.subsets" in str(missing.lds_reason)
+    assert "retrain.thin_keep" in str(missing.group_check_reason)
+
+
+def test_groups_among_the_extremes_and_suspicious_labels(problem, result: AttributionResult) -> None:
+    shares = {share.group: share for share in result.shares}
+    # the shortcut's side hurts the group that breaks it
+    assert shares[GROUPS[0]].harmful.low > shares[GROUPS[0]].expected
+    assert shares[GROUPS[2]].helpful.low > shares[GROUPS[2]].expected
+    assert result.label_errors is not None
+    assert result.label_errors.reason == "not trained by the loop"
+    rankings = {ranking.name: ranking.average_precision for ranking in result.label_errors.rankings}
+    assert rankings["attribution"] > 0.5
+
+
+@pytest.mark.parametrize("estimator", ["grad_cosine", "last_layer"])
+def test_other_estimators_find_the_flips_too(problem, tmp_path: Path, estimator: str) -> None:
+    result = _run(*problem, tmp_path, estimator=estimator)
+    assert result.estimator == estimator
+    assert result.flipped_share_in_harmful > 2 * result.flipped_share_overall
 
 
 def test_flipped_labels_are_enriched_among_the_harmful(problem, result: AttributionResult) -> None:
@@ -156,7 +245,7 @@ def test_records_name_the_images_they_are_about(problem, result: AttributionResu
         assert len(helpful) <= 4
         assert all(train.groups[i.id] == i.group for i in target.helpful + target.harmful)
     worst = [i.score for i in result.most_harmful_to_worst]
-    assert len(worst) == HARMFUL_LISTED
+    assert len(worst) == LISTED
     assert worst == sorted(worst)
     assert worst[-1] < 0
     assert result.n_models == 2
@@ -183,6 +272,7 @@ def test_impossible_inputs_are_refused(problem, tmp_path: Path) -> None:
         "method": "erm", "models": models, "train": train, "test": test,
         "target_rows": np.arange(5), "predicted": np.zeros((2, 5), int), "worst_group": 0,
         "info": _info(), "settings": AttributeSettings.model_construct(), "work_dir": tmp_path,
+        "retrained": _not_retrained(train, 5), "label_evidence": LabelEvidence(None, None, train.labels),
         "provenance": Provenance(), "device": "cpu",
     }  # fmt: skip
     for change, message in [

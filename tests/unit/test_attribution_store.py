@@ -186,8 +186,8 @@ def test_ensembles_are_means_over_seeds_and_checkpoints(tmp_path: Path) -> None:
         work_dir=tmp_path, device="cpu",
     )  # fmt: skip
     assert (store.n_models, store.n_checkpoints) == (2, 2)
-    whole = matrix(store, loss_weighting=False)
-    single = [matrix(store, loss_weighting=False, networks=[i]) for i in range(4)]
+    whole = matrix(store, loss_weighting=0.0)
+    single = [matrix(store, loss_weighting=0.0, networks=[i]) for i in range(4)]
     np.testing.assert_allclose(whole, np.mean(single, axis=0), atol=1e-6)
     weights = np.mean([store.raw("train", i).one_minus_p() for i in range(4)], axis=0)
     np.testing.assert_allclose(matrix(store), whole * weights[:, None], atol=1e-6)

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from pipeline.artifacts.checkpoints import load_weights, save_weights
+from pipeline.attribution.featurizing import choose_featurizer
 from pipeline.attribution.selection import Examples
-from pipeline.attribution.traker_adapter import TrakStore
+from pipeline.attribution.trak import TrakStore
 from pipeline.core.errors import InputError
-from pipeline.core.settings import AttributeSettings
 from pipeline.explain.cam import choose_layer, raw_cams
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.vision_transformer import Tokens, VitClassifier, build_vit, tokens_to_map
 from pipeline.train.loop import train_seed
+from tests.attribution_fixtures import make_settings
 from tests.train_fixtures import make_erm, make_job, make_split
 
 GREY = [0.5] * 3
@@ -151,21 +152,18 @@ def test_training_images_can_be_attributed(tmp_path: Path) -> None:
     labels, rows = rng.integers(0, 3, 24), np.arange(24)
     train = Examples(images, rows, labels, np.zeros(24, np.int64), rows)
     targets = Examples(images, rows[:6], labels[:6], np.zeros(6, np.int64), rows[:6])
-    settings = AttributeSettings(
-        proj_dim=128,
-        ridge=0.1,
-        max_train=None,
-        targets_per_group=5,
-        top_k=3,
-        max_models=None,
-        batch_size=8,
-        seed=0,
-    )
     store = TrakStore(
-        [small()], train=train, targets=targets, settings=settings, work_dir=tmp_path, device="cpu"
+        [[small()]],
+        train=train,
+        targets=targets,
+        settings=make_settings(proj_dim=128, ridge=0.1, batch_size=8),
+        work_dir=tmp_path,
+        device="cpu",
+        make_featurizer=choose_featurizer,
     )
     store.compute()
-    scores = store.scores(slice(None), slice(None))
+    assert store.projection.gradients == "hooks"
+    scores = store.scores().block(slice(0, 24), slice(0, 6))
     assert np.isfinite(scores).all()
     own = [np.mean(scores[:, i] <= scores[i, i]) for i in range(6)]
     assert np.mean(own) > 0.9
