@@ -98,8 +98,7 @@ def choose_featurizer(
 ) -> Featurizer:
     """Gradients from layer hooks, as the settings ask for or by what is fastest here."""
     if chosen is not None:
-        chose = {"projection": chosen.kind, "precision": chosen.precision}
-        settings = AttributeSettings.model_validate(settings.model_dump() | chose)
+        settings = settings.model_copy(update={"projection": chosen.kind, "precision": chosen.precision})
     return make_featurizer(
         model,
         image_shape=image_shape,
