@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.attribution.selection import choose_targets, choose_train
+from pipeline.attribution.selection import choose_listed, choose_targets, choose_train
 from pipeline.core.types import Split
 
 
@@ -61,3 +61,20 @@ def test_rare_groups_are_kept_whole() -> None:
 def test_more_groups_than_budget() -> None:
     groups = np.repeat(np.arange(300), 2)
     assert len(choose_train(groups, 100, seed=0)) == 100
+
+
+def test_all_test_images_are_targets_where_none_are_left_out() -> None:
+    assert choose_targets(_split(np.array([0, 0, 1])), None, seed=0).tolist() == [0, 1, 2]
+
+
+def test_listed_targets_are_spread_evenly_over_groups() -> None:
+    groups = np.repeat([0, 1, 2, 5], [1000, 40, 3, 500])
+    chosen = choose_listed(groups, 104, seed=0)
+    counts = np.bincount(groups[chosen], minlength=6)
+    assert counts.sum() == 104
+    assert counts[2] == 3
+    assert max(counts[[0, 1, 5]]) - min(counts[[0, 1, 5]]) <= 1
+    np.testing.assert_array_equal(chosen, choose_listed(groups, 104, seed=0))
+    assert (chosen != choose_listed(groups, 104, seed=1)).any()
+    assert choose_listed(groups, 5000, seed=0).tolist() == list(range(len(groups)))
+    assert len(choose_listed(np.arange(300), 100, seed=0)) == 100, "more groups than may be listed"
