@@ -56,6 +56,7 @@ from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettin
 from pipeline.core.types import UInt8Array
 from pipeline.report.pictures import PictureSource
 from pipeline.report.summary import ReportInputs
+from tests.proof_fixtures import around, prove, removal, removal_controls
 
 SETTINGS = ReportSettings(examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05)
 EVALUATE_SETTINGS = EvaluateSettings(min_test=100, min_val=30, max_images=None, seed=0)
@@ -100,10 +101,6 @@ def wilson(value: float, n: int) -> Estimate:
 
 def named(estimate: Estimate, name: str, *, sufficient: bool = True) -> GroupEstimate:
     return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
-
-
-def around(value: float, half: float, n: int) -> Estimate:
-    return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
 def metrics(
@@ -625,7 +622,14 @@ def photo_birds(
         provenance=PROVENANCE,
         histories={m: history(m, values, labels=labels[m]) for m, values in accuracies.items()},
         evaluations=evaluations,
-        attributions={m: attribution_result(m, groups, matrix, worst=2) for m in accuracies},
+        attributions={
+            "erm": prove(attribution_result("erm", groups, matrix, worst=2), groups)
+            if planted
+            else attribution_result("erm", groups, matrix, worst=2),
+            "group_dro": attribution_result("group_dro", groups, matrix, worst=2).model_copy(
+                update={"lds_reason": "not asked for: name it in retrain.methods"}
+            ),
+        },
         gradcams={m: gradcam_result(m, groups, masks=True, worst=2) for m in accuracies},
         cam_agreement=[
             MapAgreement(
@@ -650,6 +654,32 @@ def photo_birds(
                 per_seed_gain=[gain - 0.02, gain, gain + 0.02],
             )
         ],
+    )
+
+
+def repaired_birds() -> ReportInputs:
+    """`photo_birds` with a third method that leaves out the most harmful training images."""
+    inputs = photo_birds()
+    groups, worst = inputs.info.groups, inputs.info.groups[2].name
+    values, labels = [0.96, 0.88, 0.81, 0.93], ["class label", "group label (removal and selection)"]
+    evaluation = inputs.evaluations["group_dro"].model_copy(
+        update={
+            "method": "repair",
+            "labels_used": labels,
+            "val": metrics(values, groups, split="val"),
+            "test": metrics(values, groups),
+            "removal_controls": removal_controls(worst, groups[2].n_test),
+        }
+    )
+    past = history("repair", values, labels=labels).model_copy(update={"removal": removal(groups, worst)})
+    comparison = inputs.comparisons[0].model_copy(
+        update={"method": "repair", "gain": around(0.19, 0.04, 642)}
+    )
+    return replace(
+        inputs,
+        evaluations={**inputs.evaluations, "repair": evaluation},
+        histories={**inputs.histories, "repair": past},
+        comparisons=[*inputs.comparisons, comparison],
     )
 
 

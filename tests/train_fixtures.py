@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Int64Array, Split, SplitName
 from pipeline.models.networks import build_model
 from pipeline.models.predict import predict_logits
-from pipeline.train.fitting import ErmBase
-from pipeline.train.loop import Job
+from pipeline.train.fitting import Attribution, ErmBase
+from pipeline.train.loop import Job, Outcome
 from pipeline.train.plans import Groups, make_plan
 from pipeline.train.run import Recipe, train_method
 
@@ -134,11 +134,10 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-METHODS = MethodsSettings.model_validate(
-    YAML(typ="safe", pure=True).load((Path(__file__).parent.parent / "params.yaml").read_text())["defaults"][
-        "methods"
-    ]
-)
+DEFAULTS = YAML(typ="safe", pure=True).load((Path(__file__).parent.parent / "params.yaml").read_text())[
+    "defaults"
+]
+METHODS = MethodsSettings.model_validate(DEFAULTS["methods"])
 
 
 def make_method(name: MethodName, **changes: Any) -> AnyMethodSettings:
@@ -147,9 +146,16 @@ def make_method(name: MethodName, **changes: Any) -> AnyMethodSettings:
     return type(shipped).model_validate(shipped.model_dump() | changes)
 
 
-def make_recipe(name: MethodName, *, settings: TrainSettings, first: Any = None, **changes: Any) -> Recipe:
+def make_recipe(
+    name: MethodName,
+    *,
+    settings: TrainSettings,
+    first: Any = None,
+    attribution: Attribution | None = None,
+    **changes: Any,
+) -> Recipe:
     """A method with its shipped defaults, without selection where it has one."""
-    unselected = {} if name == "dfr" else {"selection": "last"}
+    unselected = {} if name in ("dfr", "repair") else {"selection": "last"}
     erm = make_method("erm", selection="last")
     return Recipe(
         name=name,
@@ -157,6 +163,7 @@ def make_recipe(name: MethodName, *, settings: TrainSettings, first: Any = None,
         settings=settings,
         erm=ErmBase(settings, ErmSettings.model_validate(erm.model_dump())),
         first=settings.model_copy(update=first or {}) if name == "jtt" else None,
+        attribution=attribution,
     )
 
 
@@ -197,6 +204,8 @@ class Result:
 
     history: TrainHistory
     weights: dict[int, dict[str, Tensor]]
+    outcomes: dict[int, Outcome]
+    controls: dict[str, dict[int, dict[str, Tensor]]] = field(default_factory=dict)
 
     def predict(self, split: Split, seed: int = 0) -> Int64Array:
         """Predicted classes of this seed's model."""
@@ -215,14 +224,22 @@ class Result:
 
 def run_method(recipe: Recipe, train: Split, val: Split, store: Any = None) -> Result:
     """Train every seed of a method."""
-    weights: dict[int, dict[str, Tensor]] = {}
+    outcomes: dict[int, Outcome] = {}
+    controls: dict[str, dict[int, dict[str, Tensor]]] = {}
+
+    def save(seed: int, outcome: Outcome, spec: dict[str, Any], control: str = "") -> None:
+        if control:
+            controls.setdefault(control, {})[seed] = outcome.weights
+        else:
+            outcomes[seed] = outcome
+
     history = train_method(
         recipe,
         train=train,
         val=val,
         info=make_info(train, val),
         store=store or MemoryStore(),
-        save_weights=lambda seed, state, spec: weights.update({seed: state}),
+        save_seed=save,
         provenance=Provenance(),
     )
-    return Result(history, weights)
+    return Result(history, {seed: outcome.weights for seed, outcome in outcomes.items()}, outcomes, controls)

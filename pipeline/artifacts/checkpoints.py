@@ -38,8 +38,13 @@ class CheckpointStore:
         return state
 
 
-def weights_path(folder: Path, seed: int) -> Path:
-    return folder / f"seed_{seed}.safetensors"
+def weights_path(folder: Path, seed: int, *, epoch: int | None = None, control: str = "") -> Path:
+    """A seed's weights: the selected ones, those of an epoch that was kept too, or a control's.
+
+    A control is another model of the seed that the method is compared with.
+    """
+    name = f"{control or 'seed'}_{seed}"
+    return folder / (f"{name}.safetensors" if epoch is None else f"{name}_epoch_{epoch}.safetensors")
 
 
 def save_weights(path: Path, state: dict[str, torch.Tensor], spec: dict[str, Any]) -> None:

@@ -21,6 +21,10 @@ def evaluation_dir(dataset: str, method: str) -> Path:
     return Path("evaluation") / dataset / method
 
 
+def retrained_dir(dataset: str, method: str) -> Path:
+    return Path("retrained") / dataset / method
+
+
 def attribution_dir(dataset: str, method: str) -> Path:
     return Path("attribution") / dataset / method
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.attribution.selection import Examples, choose_targets, choose_train, select
+from pipeline.attribution.selection import Examples, choose_listed, choose_targets, choose_train, select
 from pipeline.attribution.streaming import ScoreSummary, group_matrix, mean_weights, summarize
-from pipeline.attribution.traker_adapter import TrakStore, library_name
+from pipeline.attribution.trak import TrakStore
+from pipeline.attribution.traker_adapter import library_name
+from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.errors import InputError
 from pipeline.core.results import (
     AttributionResult,
@@ -25,7 +27,6 @@ from pipeline.core.results import (
     Provenance,
     TargetAttribution,
 )
-from pipeline.core.settings import AttributeSettings
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
 from pipeline.models.networks import Classifier
 
@@ -37,7 +38,7 @@ HARMFUL_LISTED = 50  # training images most harmful to the worst group
 def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage loads
     *,
     method: str,
-    models: Sequence[Classifier],
+    models: Sequence[Sequence[Classifier]],
     train: Split,
     test: Split,
     target_rows: Int64Array,
@@ -52,7 +53,8 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
     """Score training images on the audited test images and summarize.
 
     Args:
-        models: one per seed, same architecture; the first `settings.max_models` are used.
+        models: for each seed the checkpoints of its run, as many for each and of one architecture; the
+            first `settings.max_models` seeds are used.
         target_rows: rows of `test` from `choose_targets`, M.
         predicted: class predicted for each target by each seed, S' x M (S' may exceed S).
         worst_group: the group whose most harmful training images are listed.
@@ -77,26 +79,30 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
     by_group = mean_weights(targets.groups, n_groups)
     overall = mean_weights(targets.labels, len(info.classes)).sum(axis=1)  # every class counts the same
     summary = summarize(
-        store.scores,
-        train_groups=train_part.groups,
+        store.scores(),
+        train_weights_NI=mean_weights(train_part.groups, n_groups),
         target_weights_MJ=np.column_stack([by_group, overall]),
-        n_groups=n_groups,
         top_k=settings.top_k,
+        scratch=store.scratch(settings.top_k),
     )
+    listed = choose_listed(targets.groups, settings.targets_listed, settings.seed)
     flipped = None if train.label_flipped is None else train.label_flipped[train_part.rows]
     in_harmful, in_all = flip_enrichment(summary.train_means[:, -1], flipped)
     return AttributionResult(
         provenance=provenance,
         method=method,
         library=library_name(),
-        n_models=len(used),
-        proj_dim=settings.proj_dim,
+        n_models=store.n_models,
+        n_checkpoints=store.n_checkpoints,
+        proj_dim=store.dim,
         ridge=settings.ridge,
+        loss_weighting=settings.loss_weighting,
+        projection=store.projection,
         n_train=len(train_part),
         n_train_total=len(train),
         n_targets=len(targets),
         groups=_group_records(summary, train_part, targets, info),
-        targets=_target_records(summary, train_part, targets, predicted),
+        targets=_target_records(summary, train_part, targets, predicted, listed),
         most_harmful_to_worst=_most_harmful(summary.train_means[:, worst_group], train_part),
         flipped_share_in_harmful=in_harmful,
         flipped_share_overall=in_all,
@@ -123,7 +129,7 @@ def flip_enrichment(effect_N: Float64Array, flipped_N: BoolArray | None) -> tupl
 
 
 def _check(
-    models: Sequence[Classifier], target_rows: Int64Array, predicted: Int64Array, info: DatasetInfo
+    models: Sequence[Sequence[Classifier]], target_rows: Int64Array, predicted: Int64Array, info: DatasetInfo
 ) -> None:
     if not models:
         raise InputError("attribution needs at least one trained model: run the train stage first.")
@@ -161,10 +167,10 @@ def _group_records(
 
 
 def _target_records(
-    summary: ScoreSummary, train: Examples, targets: Examples, predicted: Int64Array
+    summary: ScoreSummary, train: Examples, targets: Examples, predicted: Int64Array, listed: Int64Array
 ) -> list[TargetAttribution]:
     records = []
-    for column in range(len(targets)):
+    for column in listed:
         label = int(targets.labels[column])
         helpful = zip(summary.helpful.rows[column], summary.helpful.scores[column], strict=True)
         harmful = zip(summary.harmful.rows[column], summary.harmful.scores[column], strict=True)

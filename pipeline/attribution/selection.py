@@ -41,15 +41,34 @@ def select(split: Split, rows: Int64Array) -> Examples:
     return Examples(split.images, rows, split.labels[rows], split.groups[rows], split.ids[rows])
 
 
-def choose_targets(test: Split, per_group: int, seed: int) -> Int64Array:
-    """Sorted rows of `test` to audit: up to `per_group` random ones of each group.
+def choose_targets(test: Split, per_group: int | None, seed: int) -> Int64Array:
+    """Sorted rows of `test` to audit: up to `per_group` random ones of each group; None = all rows.
 
     Chosen within a group regardless of label, prediction and failure, so that a group's mean over
     its targets is an unbiased estimate of its mean over the test split. A larger `per_group`
     keeps the rows of a smaller one.
     """
+    if per_group is None:
+        return np.arange(len(test))
     chosen = [_draw(test.groups, group, per_group, seed) for group in np.unique(test.groups)]
     return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+
+
+def choose_listed(groups: Int64Array, budget: int, seed: int) -> Int64Array:
+    """Sorted positions of at most `budget` targets to list one by one, as evenly over groups as can be.
+
+    With more groups than budget, groups drawn at random have one each.
+    """
+    n = len(groups)
+    if n <= budget:
+        return np.arange(n)
+    names, sizes = np.unique(groups, return_counts=True)
+    counts = _equal_parts(sizes, budget)
+    open_groups = np.flatnonzero(counts < sizes)
+    order = np.random.default_rng([seed, len(names)]).permutation(len(open_groups))
+    counts[open_groups[order[: budget - int(counts.sum())]]] += 1  # fewer left than open groups
+    drawn = [_draw(groups, group, count, seed) for group, count in zip(names, counts, strict=True)]
+    return np.sort(np.concatenate(drawn))
 
 
 def choose_train(groups: Int64Array, max_train: int | None, seed: int) -> Int64Array:

@@ -1,8 +1,7 @@
-"""The folder a third-party store lives in: room for it, no stale ones beside it, no torn files in it."""
+"""The folder that features live in until the scores are saved: room for it, no stale ones beside it."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pipeline.artifacts.files import friendly_os_errors, require_space
 
 
 def prepare(folder: Path, *, final_bytes: int) -> None:
-    """Make `folder`, drop stores of other weights or settings beside it, and mend torn files.
+    """Make `folder` and drop those of other weights or settings beside it.
 
     Raises:
         InputError: the folder cannot be written, or the disk lacks room for `final_bytes`.
@@ -20,25 +19,6 @@ def prepare(folder: Path, *, final_bytes: int) -> None:
         for other in folder.parent.glob("trak_*"):
             if other != folder:
                 shutil.rmtree(other, ignore_errors=True)
-        _repair(folder)
-    _check_disk(folder, final_bytes)
-
-
-def _check_disk(folder: Path, final_bytes: int) -> None:
-    """Writing to a memory map on a full disk kills the process without a message."""
-    held = sum(file.stat().st_blocks * 512 for file in folder.rglob("*.mmap"))
+    held = sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
     remedy = "Free some space, or lower attribute.proj_dim, max_train or max_models."
     require_space(folder, final_bytes - held, "attribution", remedy)
-
-
-def _repair(folder: Path) -> None:
-    """Mend JSON files that a kill left half written; the flags in the arrays tell what is done."""
-    for file in folder.glob("*.json"):
-        try:
-            json.loads(file.read_text())
-        except ValueError:
-            if file.stem.startswith("id_"):
-                state = {file.stem.removeprefix("id_"): {"is_featurized": 0, "is_finalized": 0}}
-                file.write_text(json.dumps(state))
-            else:
-                file.unlink()  # traker writes it again

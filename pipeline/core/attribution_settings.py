@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from pipeline.core.method_settings import MethodName
 from pipeline.core.settings_base import Seed, Settings
+
+FanOutExecutor = Literal["local", "slurm", "submitit_local"]
 
 
 class AttributeSettings(Settings):
@@ -14,7 +17,7 @@ class AttributeSettings(Settings):
         description="ekfac needs the extra: pip install 'shortcut-audit[ekfac]'"
     )
     proj_dim: int | Literal["auto"] = Field(
-        description="dimension of the projected gradients, above 100; auto: from the number of training images"
+        description="dimension of the projected gradients, above 100; auto: by the number of training images"
     )
     projection: Literal["auto", "block_sketch", "factorized"] = Field(
         description="auto: from network, dimension and memory"
@@ -35,16 +38,23 @@ class AttributeSettings(Settings):
 class RetrainSettings(Settings):
     """Retraining on parts of the training images: what scores foretell is checked against it."""
 
-    methods: list[str] = Field(description="methods that are retrained; others are not checked")
+    methods: list[MethodName] = Field(description="methods that are retrained; others are not checked")
     subsets: int = Field(ge=0, le=1000, description="random subsets; 0 = no linear datamodeling score")
     share: float = Field(gt=0, lt=1, description="of the training images in a subset")
     repeats: int = Field(ge=1, le=20, description="trainings of each subset; the ceiling needs two")
     thin_keep: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
         description="shares of a training group that are kept when it is thinned; [] = not checked"
     )
-    thin_repeats: int = Field(ge=1, le=50, description="trainings of each thinned group, and of all images")
-    executor: Literal["local", "slurm"] = Field(
+    thin_repeats: int = Field(
+        ge=2, le=50, description="trainings of each thinned group, and of all images; intervals need two"
+    )
+    executor: FanOutExecutor = Field(
         description="local: processes on this machine; slurm: a job array (needs the extra submitit)"
     )
-    workers: int | None = Field(ge=1, description="one-thread processes side by side; null = one per core")
+    workers: int | None = Field(
+        ge=1, description="one-thread processes, or jobs, side by side; null = one per core, or per GPU"
+    )
+    submitit: dict[str, Any] = Field(
+        description="settings of submitit's executor, such as slurm_partition or timeout_min"
+    )
     seed: Seed

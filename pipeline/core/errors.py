@@ -25,3 +25,7 @@ class ArtifactError(PipelineError, RuntimeError):
 
 class TrainingError(PipelineError, RuntimeError):
     """Training cannot go on (for example a NaN loss); the last good checkpoint is kept."""
+
+
+class TaskError(PipelineError, RuntimeError):
+    """One of many tasks that run side by side failed; the results of the others are kept."""

@@ -1,6 +1,6 @@
 """`methods` of `params.yaml`: one class for each training method.
 
-Every method but `dfr` trains a whole network; its `train` says which training settings it overrides.
+`dfr` and `repair` have ERM's training settings. Every other method's `train` says which it overrides.
 """
 
 from __future__ import annotations
@@ -87,8 +87,11 @@ class JttSettings(NetworkSettings):
     upweight: int = Field(ge=2, description="how often an epoch shows an image the first model got wrong")
 
 
-class RepairSettings(NetworkSettings):
-    """ERM again, without the images that attribution finds most harmful to the worst group."""
+class RepairSettings(Settings):
+    """ERM again, without the images that attribution finds most harmful to the worst group.
+
+    It is trained and selected as ERM is, so that the images left out are all that differs.
+    """
 
     key: ClassVar[MethodName] = "repair"
     groups: Literal["given", "inferred"] = Field(

@@ -225,9 +225,9 @@ class DatasetSettings(Settings):
     def train_for(self, method: MethodName, where: str = "") -> TrainSettings:
         """Training settings of one method: its `train` overrides laid over the dataset's.
 
-        `dfr` trains ERM's network, so it has ERM's.
+        `dfr` and `repair` train ERM's network, so they have ERM's.
         """
-        section = "erm" if method == "dfr" else method
+        section = "erm" if method in ("dfr", "repair") else method
         return self._override(
             self.train, getattr(self.methods, section).train, where, f"methods.{section}.train"
         )
@@ -235,7 +235,8 @@ class DatasetSettings(Settings):
     def identification_settings(self, where: str = "") -> TrainSettings:
         """Training settings of the model that tells `jtt` which images are hard."""
         jtt = self.methods.jtt
-        overrides = {**jtt.identification, "epochs": jtt.identification_epochs}
+        # none of its weights are kept, and it may be too short for as many
+        overrides = {**jtt.identification, "epochs": jtt.identification_epochs, "checkpoints": 0}
         return self._override(self.train_for("jtt"), overrides, where, "methods.jtt.identification")
 
     @staticmethod

@@ -66,6 +66,9 @@ class TrainSettings(Settings):
     device: Literal["auto", "cpu", "cuda"]
     compile: bool = Field(False, description="torch.compile; needs a C++ compiler on a CPU")
     checkpoint_seconds: float = Field(gt=0, description="at most this long between checkpoints")
+    checkpoints: int = Field(
+        0, ge=0, description="weights of so many more epochs kept, spread over the last half; for attribution"
+    )
 
     @field_validator("seeds")
     @classmethod
@@ -78,4 +81,14 @@ class TrainSettings(Settings):
     def _warm_up_fits(self) -> TrainSettings:
         if self.warm_up_epochs >= self.epochs:
             raise ValueError(f"warm_up_epochs = {self.warm_up_epochs:g} must be below epochs = {self.epochs}")
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_fit(self) -> TrainSettings:
+        most = (self.epochs + 1) // 2 - 1
+        if self.checkpoints > most:
+            raise ValueError(
+                f"checkpoints = {self.checkpoints} must be {most} or less: so many epochs has the last half "
+                f"of epochs = {self.epochs} without the last one"
+            )
         return self

@@ -60,3 +60,13 @@ class Split:
             label_flipped=None if self.label_flipped is None else self.label_flipped[rows],
             annotated={name: values[rows] for name, values in self.annotated.items()},
         )
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """What one seed's training run noted about each of its training images."""
+
+    ids: Int64Array  # N, as in `Split`
+    aum: Float64Array  # N, mean margin over the run; NaN where there is none
+    n_drawn: Int64Array  # N, how often the run's steps drew the image
+    reason: str | None = None  # why there is no margin of any image

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.results import ImageIssue, Record
+from pipeline.core.results import AttributionResult, ImageIssue, Record
 from pipeline.report.evidence import Rung, has_enough, most_affected
 from pipeline.report.rungs_cause import best_comparison, clear_gains
+from pipeline.report.trust import describe_lds, judge_lds
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
     accuracy_brief,
     count,
     join_names,
     method_label,
+    number,
     percent,
     points,
     points_interval,
@@ -96,26 +98,72 @@ def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
     if found is None:
         return []
     if ladder["caused_by"] == "yes" and found.most_harmful_to_worst:
+        was_tried = any(other.removal_controls for other in case.others)
+        then = (
+            "what leaving such images out does is shown among the methods"
+            if was_tried
+            else "removing or re-weighting them is worth a test"
+        )
         steps.append(
             NextStep(
                 action=f"Look at the {count(len(found.most_harmful_to_worst))} training images that hurt the "
                 "worst group most.",
-                because="attribution traces the harm to them; removing or re-weighting them is worth a test.",
+                because=f"attribution traces the harm to them; {then}.",
                 section="attribution",
             )
         )
-    if found.flipped_share_in_harmful is not None and found.flipped_share_overall is not None:
-        share, overall = found.flipped_share_in_harmful, found.flipped_share_overall
-        if share - overall >= case.limits.min_effect:
-            steps.append(
-                NextStep(
-                    action="Check the labels of the most harmful training images first.",
-                    because=f"of as many most harmful images as there are known wrong labels, "
-                    f"{percent(share)} carry one, against {percent(overall)} of all that were scored.",
-                    section="attribution",
-                )
+    return [*steps, *_steps_for_proof(found, ladder), *_steps_for_labels(found, case.limits.min_effect)]
+
+
+def _steps_for_proof(found: AttributionResult, ladder: Ladder) -> list[NextStep]:
+    """Have the scores checked before they are acted on; do not act on those that failed."""
+    if found.lds is not None and judge_lds(found.lds) != "beyond":
+        return [
+            NextStep(
+                action="Do not remove training images on these scores alone.",
+                because=describe_lds(found.lds)[0].lower() + describe_lds(found.lds)[1:],
+                section="attribution",
             )
-    return steps
+        ]
+    if found.lds is None and found.group_check is None and ladder["caused_by"] == "yes":
+        return [
+            NextStep(
+                action="Check the attribution by retraining: set retrain.subsets to 32 or more.",
+                because="no model was trained without the images that the harm is traced to.",
+                section="attribution",
+            )
+        ]
+    return []
+
+
+def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextStep]:
+    errors = found.label_errors
+    if errors is not None and errors.n_suspects:
+        used = next((r for r in errors.rankings if r.name == errors.ranking), None)
+        known = (
+            f"; the ranking finds known wrong labels with an average precision of "
+            f"{number(used.average_precision)}"
+            if used and used.average_precision is not None
+            else ""
+        )
+        return [
+            NextStep(
+                action=f"Check the labels of the {count(errors.n_suspects)} training images that look wrong.",
+                because=f"what the models learned from the other images contradicts them{known}.",
+                section="attribution",
+            )
+        ]
+    share, overall = found.flipped_share_in_harmful, found.flipped_share_overall
+    if share is None or overall is None or share - overall < min_effect:
+        return []
+    return [
+        NextStep(
+            action="Check the labels of the most harmful training images first.",
+            because=f"of as many most harmful images as there are known wrong labels, "
+            f"{percent(share)} carry one, against {percent(overall)} of all that were scored.",
+            section="attribution",
+        )
+    ]
 
 
 def _steps_for_images(case: Case) -> list[NextStep]:

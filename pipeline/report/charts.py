@@ -1,33 +1,18 @@
-"""Plots as inline SVG that takes its colors from the page: legible in light, dark and print.
-
-Names that users chose never enter a figure; legends are HTML, where escaping is certain.
-"""
+"""Axes that rows of a table share, strengths of colors, and learning curves."""
 
 from __future__ import annotations
 
-import io
 import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.core.results import Estimate
+from pipeline.report.inline_svg import INK, SERIES, draw_inline, style_axes
 from pipeline.report.records import Curve, Curves
-
-# Matplotlib wants real colors; these stand for the page's variables and are swapped afterwards.
-_VARIABLES = {
-    "#010101": "var(--ink)",
-    "#020202": "var(--soft)",
-    "#030303": "var(--line)",
-    **{f"#0400{i:02x}": f"var(--series-{i})" for i in range(1, 7)},
-}
-_INK, _SOFT, _LINE, *_SERIES = _VARIABLES
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
 MAX_CURVES = len(DASHES)
@@ -64,6 +49,12 @@ def change_scale(estimates: Iterable[Estimate]) -> Scale:
     return _scale(min(low, -0.05), max(high, 0.05))
 
 
+def number_scale(values: Iterable[float | None]) -> Scale:
+    """Plain numbers with zero on the axis."""
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    return _scale(min([0.0, *known]), max([0.1, *known]))
+
+
 def _scale(low: float, high: float) -> Scale:
     ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     inside = tuple(round(float(t), 6) for t in ticks if low - 1e-9 <= t <= high + 1e-9)
@@ -88,17 +79,18 @@ def draw_learning_curves(curves: Curves, shown: Sequence[str], name: str) -> str
     """
     by_name = {curve.name: curve for curve in curves.groups}
     epochs = [epoch + 1 for epoch in curves.epochs]  # people count from 1
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9}):
-        figure = Figure(figsize=(5.2, 2.9), layout="constrained")
-        axes = figure.subplots()
-        _draw_curve(axes, epochs, curves.average, color=_INK, dashes=(), width=2.2)
+
+    def draw(axes: Axes) -> None:
+        _draw_curve(axes, epochs, curves.average, color=INK, dashes=(), width=2.2)
         for i, group in enumerate(shown[:MAX_CURVES]):
             if group in by_name:
-                _draw_curve(axes, epochs, by_name[group], color=_SERIES[i], dashes=DASHES[i], width=1.5)
-        _style_axes(axes)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _make_inline(buffer.getvalue(), name)
+                _draw_curve(axes, epochs, by_name[group], color=SERIES[i], dashes=DASHES[i], width=1.5)
+        style_axes(axes, "Epoch", "Validation accuracy")
+        axes.set_ylim(0, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+    return draw_inline(name, draw)
 
 
 def _draw_curve(
@@ -114,34 +106,3 @@ def _draw_curve(
         line.set_dashes(dashes)
     if np.nanmax(np.append(high - low, 0)) > 0:
         axes.fill_between(epochs, low, high, color=color, alpha=0.09, linewidth=0)
-
-
-def _style_axes(axes: Axes) -> None:
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("Epoch", color=_SOFT)
-    axes.set_ylabel("Validation accuracy", color=_SOFT)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.grid(axis="y", color=_LINE, linewidth=0.8)
-    axes.tick_params(colors=_SOFT, length=0)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side == "bottom")
-        spine.set_color(_LINE)
-
-
-def _make_inline(svg: str, name: str) -> str:
-    """Strip what a page must not get (page-wide styles, metadata, clashing ids) and bind colors."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
-    svg = re.sub(
-        r"<svg[^>]*viewBox=\"([^\"]+)\"[^>]*>", r'<svg viewBox="\1" aria-hidden="true">', svg, count=1
-    )
-    svg = svg.replace("xlink:href", "href")
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"font-family: [^;\"]+;?", "font-family: inherit;", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", svg)
-    for stand_in, variable in _VARIABLES.items():
-        svg = svg.replace(stand_in, variable)
-    return re.sub(r">\s+<", "><", re.sub(r" \n", " ", svg)).strip()

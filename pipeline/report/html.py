@@ -66,6 +66,9 @@ def _environment() -> Environment:
         "points": wording.points,
         "number": wording.number,
         "score": wording.score,
+        "significant": wording.significant,
+        "signed": wording.signed,
+        "per_thousand": wording.per_thousand,
         "count": wording.count,
         "p_text": wording.p_text,
         "percent_interval": wording.percent_interval,
@@ -73,14 +76,18 @@ def _environment() -> Environment:
         "method": wording.method_label,
         "intervention": wording.intervention_label,
         "family": wording.family_label,
+        "number_interval": wording.number_interval,
+        "ranking": wording.ranking_label,
         "short": wording.shorten,
         "duration": wording.duration,
+        "lower_first": lambda text: text[:1].lower() + text[1:],
         "isolate_names": isolate_names,
     }
     environment.filters.update(formats)
     environment.globals.update(
         status_words=STATUS_WORDS,
         method_subtitles=wording.METHOD_SUBTITLES,
+        projection_words=wording.PROJECTION_WORDS,
         inference_words=wording.INFERENCE_WORDS,
         selection_words=wording.SELECTION_WORDS,
         long=LONG,

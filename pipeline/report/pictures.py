@@ -16,6 +16,8 @@ from pipeline.report.records import AttributionSummary, ReportSummary
 
 INFLUENCES_SHOWN = 4  # helpful and harmful training images beside each test image
 HARMFUL_SHOWN = 12  # of the images most harmful to the worst group
+HELPFUL_SHOWN = 12  # of those that help it most
+SUSPECTS_SHOWN = 12  # of the images whose label looks wrong
 SETS_SHOWN = 12  # sets of duplicates of each kind
 TWINS_SHOWN = 4  # images of a set
 ODD_SHOWN = 10  # images of each kind of odd ones
@@ -88,6 +90,9 @@ def build_pictures(
 def _ids(attribution: AttributionSummary) -> list[int]:
     """Ids of one method's attribution pictures, an id as often as it is shown."""
     found = [influence.id for influence in attribution.most_harmful_to_worst[:HARMFUL_SHOWN]]
+    found += [influence.id for influence in attribution.most_helpful_to_worst[:HELPFUL_SHOWN]]
+    if attribution.label_errors is not None:
+        found += [suspect.id for suspect in attribution.label_errors.suspects[:SUSPECTS_SHOWN]]
     for target in attribution.targets:
         found.append(target.id)
         found += [i.id for i in target.helpful[:INFLUENCES_SHOWN]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from pipeline.core.results import (
@@ -12,6 +14,7 @@ from pipeline.core.results import (
     Balance,
     CamGroup,
     CamOverlay,
+    ClusterMatch,
     ColorAgreement,
     ColorExamples,
     ColorFinding,
@@ -19,20 +22,27 @@ from pipeline.core.results import (
     Estimate,
     Faithfulness,
     GroupAttribution,
+    GroupCheck,
     GroupEstimate,
     GroupInference,
     GroupInfo,
+    GroupShare,
     ImageIssue,
     Influence,
     Intervention,
+    LabelErrors,
     LastLayer,
+    Lds,
     MapAgreement,
     MethodComparison,
     Optimism,
     Palette,
     Predictability,
+    Projection,
     Provenance,
     Record,
+    RemovalComparison,
+    RemovalPoint,
     SanityStep,
     SourceInfo,
     SplitMetrics,
@@ -101,6 +111,42 @@ class Curves(Record):
     groups: list[Curve]  # in the dataset's order
 
 
+class RemovalCurve(Record):
+    """Validation accuracy of the worst group over the number of training images left out."""
+
+    kind: Literal["repair", "random", "balanced"]
+    n_removed: list[int]
+    mean: list[float]  # over seeds
+    low: list[float]  # the lowest seed
+    high: list[float]
+    n_seeds: list[int]
+
+
+class RemovedGroup(Record):
+    """How many of a training group's images were left out."""
+
+    name: str
+    n_train: int
+    n_removed: int
+    share: float  # of the group
+
+
+class RemovalSummary(Record):
+    """What `repair` left out and how its size was chosen."""
+
+    groups: Literal["given", "inferred"]
+    worst_group: str
+    n_train: int
+    n_harmful: int  # of these, those with a harmful effect
+    tried: list[int]
+    chosen: int
+    points: list[RemovalPoint]
+    curves: list[RemovalCurve]
+    share_removed: float  # of all training images
+    removed: list[RemovedGroup]  # largest share first
+    clusters: ClusterMatch | None = None  # where groups were inferred
+
+
 class TrainingSummary(Record):
     model: str
     n_parameters: int
@@ -111,6 +157,7 @@ class TrainingSummary(Record):
     seconds: float
     group_inference: list[GroupInference] = Field(default_factory=list)  # seed by seed, where inferred
     last_layers: list[LastLayer] = Field(default_factory=list)  # seed by seed, of dfr
+    removal: RemovalSummary | None = None  # of repair
     curves: Curves | None
 
 
@@ -125,24 +172,38 @@ class MethodSummary(Record):
     color_agreement: ColorAgreement | None
     trained_on_val: bool = False
     optimism: Optimism | None = None  # validation minus test
+    removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     training: TrainingSummary | None
 
 
 class AttributionSummary(Record):
     library: str
+    estimator: Literal["trak", "grad_cosine", "last_layer", "ekfac"] = "trak"
     n_models: int
+    n_checkpoints: int = 1
     proj_dim: int
     ridge: float
+    loss_weighting: bool = True
+    projection: Projection | None = None
     n_train: int
     n_train_total: int
     n_targets: int
     seconds: float
     sign: str
+    lds: Lds | None = None
+    lds_reason: str | None = None  # why `lds` is null
     groups: list[GroupAttribution]
     targets: list[TargetAttribution]  # those shown: failures of the worst group first
     most_harmful_to_worst: list[Influence]
+    most_helpful_to_worst: list[Influence] = Field(default_factory=list)
+    shares: list[GroupShare] = Field(default_factory=list)
     flipped_share_in_harmful: float | None
     flipped_share_overall: float | None
+    group_check: GroupCheck | None = None
+    group_check_reason: str | None = None
+    label_errors: LabelErrors | None = None
+    suspect_share: float | None = None  # suspected labels among all ranked training images
+    suspect_note: str | None = None  # whether minority images are taken for wrong labels
 
 
 class HygieneSummary(Record):

@@ -19,13 +19,14 @@ from pipeline.report.evidence import (
     Thresholds,
     judge_effect,
 )
+from pipeline.report.trust import describe_trust, judge_support
 from pipeline.report.wording import (
     count,
     method_label,
     p_text,
+    per_thousand,
     points_phrase,
     quoted,
-    score,
 )
 
 # --- rung 4 ----------------------------------------------------------------------------------
@@ -50,13 +51,17 @@ def judge_caused_by(
         text = _why_no_cells(attribution, worst)
         return Rung(rung="caused_by", question=_CAUSE_QUESTION, status="insufficient", evidence=text)
     cell = min(cells, key=lambda c: c.high)
-    # of a subset only the total is known
+    # older results do not say how many of the group were scored: of a subset only the total is known
     is_whole = attribution.n_train == attribution.n_train_total
-    n = suspects[cell.train_group] if is_whole else attribution.n_train
+    n = cell.n_train or (suspects[cell.train_group] if is_whole else attribution.n_train)
     estimate = Estimate(value=cell.value, low=cell.low, high=cell.high, n=n)
     wide = widen(estimate, n_comparisons=len(cells), alpha=limits.alpha)
     text = _cause_text(cell, wide, len(cells), attribution)
+    text += describe_trust(attribution, cell.train_group, cell.test_group)
+    support = judge_support(attribution, cell.train_group, cell.test_group)
     status: Status = "yes" if wide.high < 0 else "no"
+    if status == "yes" and support in ("doubtful", "refuted"):
+        status = "insufficient"
     if harmful == "no":
         status, text = "no", "No group is clearly harmed, so there is no harm to trace. " + text
     elif harmful == "insufficient":
@@ -104,12 +109,14 @@ def _cause_text(cell: GroupAttribution, wide: Estimate, n_cells: int, attributio
     verb = "hurt" if cell.value < 0 else "do not hurt"
     corrected = f", Bonferroni over {n_cells} groups" if n_cells > 1 else ""
     worst = cell.test_group
-    where = "" if attribution.n_train == attribution.n_train_total else " scored, of all groups"
+    is_known = cell.n_train or attribution.n_train == attribution.n_train_total
+    where = "" if is_known else " scored, of all groups"
     own = next((c for c in attribution.groups if c.test_group == worst == c.train_group), None)
-    control = f"; its own training images score {score(own.value)} for comparison" if own else ""
+    control = f"; its own training images score {per_thousand(own.value)} for comparison" if own else ""
     return (
         f"Training images of {quoted(cell.train_group)} {verb} {quoted(worst)} on test: mean score "
-        f"{score(wide.value)} (95% interval {score(wide.low)} to {score(wide.high)}{corrected}, "
+        f"{per_thousand(wide.value)} per 1,000 images (95% interval {per_thousand(wide.low)} to "
+        f"{per_thousand(wide.high)}{corrected}, "
         f"n = {count(wide.n)} training images{where}; negative hurts){control}."
     )
 

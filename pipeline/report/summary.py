@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-import numpy as np
-import pandas as pd
+from typing import TypeVar
 
 from pipeline.core.results import (
     AttributionResult,
     ColorResult,
     DatasetInfo,
-    EpochRecord,
     Estimate,
     EvaluationResult,
     GradcamResult,
     HygieneResult,
+    LabelErrors,
     MapAgreement,
     MethodComparison,
     Predictability,
     Provenance,
-    Record,
     TargetAttribution,
     TrainHistory,
 )
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.report.advice import list_next_steps
 from pipeline.report.evidence import Thresholds
+from pipeline.report.method_summary import shared_fields, summarize_method
 from pipeline.report.records import (
     AttributionSummary,
     ColorSummary,
-    Curve,
-    Curves,
     DatasetSummary,
     GradcamSummary,
     Guess,
     HygieneSummary,
-    MethodSummary,
     ReportProvenance,
     ReportSummary,
-    TrainingSummary,
 )
 from pipeline.report.reliance import color_reliance, compare_reliance
+from pipeline.report.trust import describe_suspects
 from pipeline.report.verdict import Case, climb_ladder, write_headline
 
 __all__ = ["ReportInputs", "ReportSummary", "build_summary"]
 
 R = TypeVar("R")
-
-_CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
 
 
 @dataclass(frozen=True)
@@ -103,7 +94,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         dataset=_summarize_dataset(inputs.info),
         color=_summarize_color(inputs.color),
         methods={
-            name: _summarize_method(inputs.evaluations[name], inputs.histories.get(name), names)
+            name: summarize_method(inputs.evaluations[name], inputs.histories.get(name), inputs.info.groups)
             for name in ordered
         },
         attribution={
@@ -116,7 +107,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         cam_agreement=list(inputs.cam_agreement),
         color_reliance=color_reliance(inputs.color, case.baseline, case.limits),
         reliance=compare_reliance(inputs.evaluations, inputs.gradcams, baseline=baseline, limits=case.limits),
-        hygiene=HygieneSummary(**_shared(inputs.hygiene, HygieneSummary)) if inputs.hygiene else None,
+        hygiene=HygieneSummary(**shared_fields(inputs.hygiene, HygieneSummary)) if inputs.hygiene else None,
         comparisons=list(inputs.comparisons),
         verdict=rungs,
         next_steps=list_next_steps(case, rungs),
@@ -136,18 +127,13 @@ def _in_order(results: Mapping[str, R], order: Sequence[str]) -> list[tuple[str,
     return sorted(results.items(), key=lambda item: known.get(item[0], len(known)))
 
 
-def _shared(record: Record, kind: type[Record]) -> dict[str, Any]:
-    """The fields of `record` that `kind` has too."""
-    return {name: value for name, value in record if name in kind.model_fields}
-
-
 def _summarize_dataset(info: DatasetInfo) -> DatasetSummary:
-    return DatasetSummary(**{**_shared(info, DatasetSummary), "provenance": info.source_info})
+    return DatasetSummary(**{**shared_fields(info, DatasetSummary), "provenance": info.source_info})
 
 
 def _summarize_color(color: ColorResult) -> ColorSummary:
     return ColorSummary(
-        **_shared(color, ColorSummary),
+        **shared_fields(color, ColorSummary),
         guesses=[
             Guess(source=source, found=found, accuracy=accuracy_interval(found))
             for source, found in _questions(color)
@@ -182,55 +168,26 @@ def accuracy_interval(found: Predictability) -> Estimate:
     return Estimate(value=found.balanced_accuracy, low=low, high=high, n=found.n)
 
 
-def _summarize_method(
-    evaluation: EvaluationResult, history: TrainHistory | None, group_names: list[str]
-) -> MethodSummary:
-    training = _summarize_training(history, group_names) if history else None
-    return MethodSummary(**_shared(evaluation, MethodSummary), training=training)
-
-
-def _summarize_training(history: TrainHistory, group_names: list[str]) -> TrainingSummary:
-    return TrainingSummary(
-        **_shared(history, TrainingSummary),
-        n_epochs=len({record.epoch for record in history.epochs}),
-        curves=summarize_curves(history.epochs, group_names),
-    )
-
-
-def summarize_curves(records: Sequence[EpochRecord], group_names: Sequence[str]) -> Curves | None:
-    """Validation accuracy over seeds for at most 150 evenly spaced epochs; None without epochs."""
-    if not records:
-        return None
-    rows = [
-        [np.nan if v is None else v for v in (record.val_average, *record.val_accuracy)] for record in records
-    ]
-    table = pd.DataFrame(rows, dtype=float).groupby(np.array([record.epoch for record in records]))
-    mean, low, high = table.mean(), table.min(), table.max()
-    kept = np.unique(np.linspace(0, len(mean) - 1, min(len(mean), _CURVE_POINTS)).round().astype(int))
-    curves = [
-        Curve(name=name, mean=_known(mean[i], kept), low=_known(low[i], kept), high=_known(high[i], kept))
-        for i, name in zip(mean.columns, ("average", *group_names), strict=False)
-    ]
-    return Curves(
-        epochs=[int(mean.index[i]) for i in kept],
-        n_seeds=len({record.seed for record in records}),
-        average=curves[0],
-        groups=curves[1:],
-    )
-
-
-def _known(column: pd.Series[float], rows: np.typing.NDArray[np.int_]) -> list[float | None]:
-    values = (float(column.iloc[row]) for row in rows)
-    return [round(value, 5) if math.isfinite(value) else None for value in values]
-
-
 def _summarize_attribution(
     result: AttributionResult, evaluation: EvaluationResult | None, group_names: list[str], n_shown: int
 ) -> AttributionSummary:
     worst = evaluation.test.worst_group.name if evaluation else None
     worst_idx = group_names.index(worst) if worst in group_names else None
     targets = choose_targets(result.targets, worst_idx, n_shown)
-    return AttributionSummary(**{**_shared(result, AttributionSummary), "targets": targets})
+    errors = result.label_errors
+    overall = suspect_share(errors)
+    note = describe_suspects(errors, overall) if errors and overall is not None else None
+    return AttributionSummary(
+        **{**shared_fields(result, AttributionSummary), "targets": targets},
+        suspect_share=overall,
+        suspect_note=note,
+    )
+
+
+def suspect_share(errors: LabelErrors | None) -> float | None:
+    """Suspected labels among all ranked training images, to compare a group's share with."""
+    n_ranked = sum(group.n_train for group in errors.groups) if errors else 0
+    return sum(group.n_suspects for group in errors.groups) / n_ranked if errors and n_ranked else None
 
 
 def choose_targets(
@@ -256,7 +213,7 @@ def choose_targets(
 
 def _summarize_gradcam(result: GradcamResult) -> GradcamSummary:
     energy = result.energy_in_mask
-    kept = _shared(result, GradcamSummary)
+    kept = shared_fields(result, GradcamSummary)
     return GradcamSummary(
         **{**kept, "energy_in_mask": energy.value if energy else None, "energy_interval": energy}
     )

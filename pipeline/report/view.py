@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from pipeline.core.results import (
-    GroupAttribution,
     GroupEstimate,
     ImageIssue,
     Intervention,
@@ -17,16 +16,17 @@ from pipeline.report import charts, wording
 from pipeline.report.evidence import most_affected
 from pipeline.report.pictures import (
     HARMFUL_SHOWN,
+    HELPFUL_SHOWN,
     INFLUENCES_SHOWN,
     ODD_SHOWN,
     SETS_SHOWN,
+    SUSPECTS_SHOWN,
     TWINS_SHOWN,
     Pictures,
     examples_shown,
 )
 from pipeline.report.records import ReportSummary
-
-MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
+from pipeline.report.view_attribution import AttributionView, RemovalView
 
 
 @dataclass
@@ -163,6 +163,10 @@ class View:
         found = self.s.comparisons
         return charts.change_scale([c.gain for c in found] + [c.worst_group_gain for c in found])
 
+    def control_scale(self, method: str) -> charts.Scale:
+        """Axis of the gains of `repair` over leaving out as many others."""
+        return charts.change_scale([c.gain for c in self.s.methods[method].removal_controls])
+
     @property
     def curve_groups(self) -> list[str]:
         """Groups drawn in the learning curves: all in order, or the worst where there are many."""
@@ -183,27 +187,15 @@ class View:
         """`stroke-dasharray` of the i-th learning curve."""
         return " ".join(map(str, charts.DASHES[i])) or "none"
 
-    def shows_matrix(self) -> bool:
-        return len(self.s.dataset.groups) <= MATRIX_GROUPS
+    def attribution(self, method: str) -> AttributionView:
+        return AttributionView(self.s, method)
 
-    def cells(self, method: str) -> dict[tuple[str, str], GroupAttribution]:
-        """(train group, test group) -> mean score."""
-        return {(c.train_group, c.test_group): c for c in self.s.attribution[method].groups}
-
-    def largest_score(self, method: str) -> float:
-        return max((abs(c.value) for c in self.s.attribution[method].groups), default=0.0)
-
-    def heat(self, value: float, largest: float) -> int:
-        return charts.heat_percent(value, largest)
-
-    def extremes_on_worst(self, method: str, n: int = 6) -> list[GroupAttribution]:
-        """The train groups that hurt and help the worst test group most, from hurtful to helpful."""
-        worst = self.s.harmed_group or (
-            self.s.methods[method].test.worst_group if method in self.s.methods else None
-        )
-        cells = [c for c in self.s.attribution[method].groups if worst and c.test_group == worst.name]
-        ranked = sorted(cells, key=lambda c: c.value)
-        return ranked if len(ranked) <= 2 * n else ranked[:n] + ranked[-n:]
+    def removal(self, method: str) -> RemovalView | None:
+        """How one method left training images out; None where it left none out."""
+        training = self.s.methods[method].training
+        if training is None or training.removal is None:
+            return None
+        return RemovalView(training.removal, f"removal{self.position(method)}")
 
     @property
     def influences_shown(self) -> int:
@@ -212,6 +204,14 @@ class View:
     @property
     def harmful_shown(self) -> int:
         return HARMFUL_SHOWN
+
+    @property
+    def helpful_shown(self) -> int:
+        return HELPFUL_SHOWN
+
+    @property
+    def suspects_shown(self) -> int:
+        return SUSPECTS_SHOWN
 
     @property
     def sets_shown(self) -> int:

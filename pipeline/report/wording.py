@@ -21,6 +21,7 @@ METHOD_LABELS = {
     "rwy": "RWY",
     "jtt": "JTT",
     "dfr": "DFR",
+    "repair": "Attribution-guided removal",
 }
 METHOD_SUBTITLES = {
     "erm": "standard training: every image counts the same",
@@ -30,6 +31,7 @@ METHOD_SUBTITLES = {
     "rwy": "training that draws every class equally often",
     "jtt": "training again with the images that a first model got wrong drawn more often",
     "dfr": "ERM whose last layer is fitted again on groups of equal size",
+    "repair": "ERM without the training images that attribution finds most harmful to its worst group",
 }
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",
@@ -59,6 +61,28 @@ FAMILY_LABELS = {
     "background": "Background",
     "object": "Object",
 }
+ESTIMATOR_LABELS = {
+    "trak": "TRAK",
+    "last_layer": "TRAK on the last layer",
+    "grad_cosine": "Gradient cosine",
+    "ekfac": "EK-FAC influence",
+}
+PROJECTION_WORDS = {
+    "block_sketch": "random-sign sketch of the gradient",
+    "factorized": "projection layer by layer",
+    "last_layer": "gradients of the last layer only",
+    "none": "gradients not compressed",
+}
+RANKING_LABELS = {
+    "aum": "Area under the margin (AUM)",
+    "self_influence": "Self-influence",
+    "attribution": "Attribution",
+}
+REMOVAL_LABELS = {
+    "repair": "most harmful by attribution",
+    "random": "random images",
+    "balanced": "random images of the largest groups",
+}
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"  # keep right-to-left names from reordering a sentence
 
 
@@ -75,6 +99,11 @@ def intervention_label(name: str) -> str:
 def family_label(name: str) -> str:
     """What a family of interventions takes away."""
     return FAMILY_LABELS.get(name, name.capitalize())
+
+
+def ranking_label(name: str) -> str:
+    """What training images were ranked by."""
+    return RANKING_LABELS.get(name, name.replace("_", " "))
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -107,6 +136,30 @@ def score(value: float | None) -> str:
     return text.replace("-", MINUS)
 
 
+def significant(value: float | None) -> str:
+    """A number of unknown scale: three significant digits."""
+    return score(value).removeprefix("+")
+
+
+def per_thousand(value: float | None) -> str:
+    """A score per training image as the effect of 1,000 such images: -0.0000598 -> "−0.060"."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    effect = 1000 * value
+    size = abs(effect)
+    if size >= 100 or not effect:
+        return signed(effect, 0)
+    return signed(effect, 1 if size >= 10 else 2 if size >= 0.1 else 1 - math.floor(math.log10(size)))
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number with its sign: 0.962 -> "+0.96"; zero has none."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    text = f"{value:+,.{digits}f}".replace("-", MINUS)
+    return text if text.strip("+\u22120.,") else text[1:]
+
+
 def count(value: float | None) -> str:
     """A whole number with thousands separators."""
     return DASH if value is None else f"{int(value):,}"
@@ -124,6 +177,16 @@ def p_text(p: float | None) -> str:
 def percent_interval(estimate: Estimate) -> str:
     """ "[55.1, 69.0]", in percent."""
     return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """ "[+0.76, +1.16]"."""
+    return f"[{signed(estimate.low)}, {signed(estimate.high)}]"
+
+
+def number_interval(estimate: Estimate) -> str:
+    """ "[0.25, 0.29]"."""
+    return f"[{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def points_interval(estimate: Estimate) -> str:

@@ -29,7 +29,7 @@ def run(dataset: str, method: MethodName) -> None:
         rows = choose_targets(trained.test, settings.attribute.targets_per_group, settings.attribute.seed)
         result = run_attribution(
             method=method,
-            models=trained.models,
+            models=[[model] for model in trained.models],
             train=load_split(dataset_dir(dataset), "train"),
             test=trained.test,
             target_rows=rows,

@@ -23,6 +23,7 @@ DATASET_STAGES = {
 METHOD_STAGES = {
     "train": "train every seed of a method",
     "evaluate": "accuracy per group, interventions",
+    "retrain": "train on parts of the images, to check attributions",
     "attribute": "TRAK attributions",
     "gradcam": "GradCAM maps and their energy in the mask",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,13 @@ from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, mod
 from pipeline.artifacts.predictions import load_color_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.core.method_settings import MethodName
-from pipeline.core.results import DatasetInfo, EvaluationResult, SplitMetrics, TrainHistory
+from pipeline.core.results import (
+    DatasetInfo,
+    EvaluationResult,
+    RemovalComparison,
+    SplitMetrics,
+    TrainHistory,
+)
 from pipeline.core.settings import EvaluateSettings
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.changed import predict_classes
@@ -22,12 +29,15 @@ from pipeline.explain.reliance import measure_reliance
 from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.optimism import ScoredSplit, measure_optimism
 from pipeline.metrics.reliance import color_agreement
+from pipeline.metrics.removal import compare_removal
+from pipeline.models.classifier import Classifier
 from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import evaluation_metrics, group_table, metrics_json
 
 _log = logging.getLogger(__name__)
+Control = Literal["random", "balanced"]
 
 
 def run(dataset: str, method: MethodName) -> None:
@@ -37,8 +47,7 @@ def run(dataset: str, method: MethodName) -> None:
     with exclusive("evaluate", dataset, method, outputs=[out / "evaluation.json"]):
         history = load_artifact(model_dir(dataset, method) / "history.json", TrainHistory)
         seeds = [int(seed) for seed in history.selected_epoch]
-        weights = model_dir(dataset, method) / "weights"
-        models = [load_weights(weights_path(weights, seed)).to(choose_device()) for seed in seeds]
+        models = _load_models(dataset, method, seeds)
         val, test = load_split(data, "val"), load_split(data, "test")
         val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
@@ -58,6 +67,10 @@ def run(dataset: str, method: MethodName) -> None:
             foreground_sensitivity=reliance.foreground_sensitivity,
             color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
             trained_on_val=history.trained_on_val,
+            removal_controls=[
+                _compare_control(control, dataset, history, test_SN, test, info, settings)
+                for control in _controls(history)
+            ],
             optimism=None
             if history.trained_on_val  # the difference would be overfitting, not optimism of selection
             else measure_optimism(
@@ -82,6 +95,43 @@ def run(dataset: str, method: MethodName) -> None:
         "%s %s: test average %.3f, worst group %.3f [%.3f, %.3f] (%s, n=%d)",
         dataset, method, average.value, worst.value, worst.low, worst.high, worst.name, worst.n,
     )  # fmt: skip
+
+
+def _load_models(dataset: str, method: str, seeds: list[int], control: str = "") -> list[Classifier]:
+    folder = model_dir(dataset, method) / "weights"
+    return [load_weights(weights_path(folder, seed, control=control)).to(choose_device()) for seed in seeds]
+
+
+def _controls(history: TrainHistory) -> list[Control]:
+    """The controls that were trained beside what was chosen; none where that is ERM itself."""
+    removal = history.removal
+    if removal is None or removal.chosen == 0:
+        return []
+    controls: list[Control] = ["random", "balanced"]
+    return [control for control in controls if any(point.kind == control for point in removal.points)]
+
+
+def _compare_control(  # what the stage has at hand
+    control: Control,
+    dataset: str,
+    history: TrainHistory,
+    repaired_SN: Int64Array,
+    test: Split,
+    info: DatasetInfo,
+    settings: EvaluateSettings,
+) -> RemovalComparison:
+    assert history.removal is not None
+    seeds = [int(seed) for seed in history.selected_epoch]
+    control_SN = predict_classes(_load_models(dataset, history.method, seeds, control), test.images)
+    return compare_removal(
+        control,
+        control_SN == test.labels,
+        repaired_SN == test.labels,
+        test.groups,
+        control_metrics=_measure(control_SN, test, info, seeds, settings),
+        n_removed=history.removal.chosen,
+        seed=settings.seed,
+    )
 
 
 def _measure(

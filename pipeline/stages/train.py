@@ -5,22 +5,25 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.attribution.effects import Attributor
 from pipeline.core.errors import ArtifactError
 from pipeline.core.method_settings import MethodName, needs_erm
 from pipeline.core.results import DatasetInfo, TrainHistory
 from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
+from pipeline.core.types import Dynamics
+from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.sweep import training_metrics
@@ -55,20 +58,32 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     info = load_info(data)
     folder = out / "weights"
 
-    def save(seed: int, state: dict[str, Tensor], spec: dict[str, Any]) -> None:
-        if world.is_first:
-            save_weights(weights_path(folder, seed), state, spec)
+    dynamics: dict[int, Dynamics] = {}
 
+    def save(seed: int, outcome: Outcome, spec: dict[str, Any], control: str = "") -> None:
+        if world.is_first:
+            save_weights(weights_path(folder, seed, control=control), outcome.weights, spec)
+            for epoch, weights in outcome.snapshots.items():
+                path = weights_path(folder, seed, epoch=epoch, control=control)
+                save_weights(path, weights, spec)
+        if outcome.dynamics is not None and not control:
+            dynamics[seed] = outcome.dynamics
+
+    recipe = _recipe(settings, method, _erm_base(settings, dataset, digests))
+    if method == "repair":
+        attributor = Attributor(settings.attribute, scratch / key / "attribution", choose_device().type)
+        recipe = replace(recipe, attribution=attributor)
     history = train_method(
-        _recipe(settings, method, _erm_base(settings, dataset, digests)),
+        recipe,
         train=load_split(data, "train"),
         val=load_split(data, "val"),
         info=info,
         store=CheckpointStore(scratch / key),
-        save_weights=save,
+        save_seed=save,
         provenance=make_provenance(key, settings.train_for(method).seeds),
     )
     if world.is_first:
+        save_dynamics(out / "dynamics.parquet", dynamics)
         _write(out, history, info, settings)
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -114,6 +129,8 @@ def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]
     parts = [_decisive(settings.train_for(method)), method_settings, *digests]
     if method == "jtt":
         parts.append(_decisive(settings.identification_settings()))
+    if method == "repair":
+        parts.append(settings.attribute)
     if needs_erm(method_settings):
         parts.append(_key(settings, "erm", digests))
     return settings_hash(*parts)
@@ -144,9 +161,13 @@ def _trained_erm(dataset: str, key: str) -> Callable[[int], Outcome | None]:
                 ):
                     return None
                 weights = load_weights(weights_path(folder / "weights", seed)).state_dict()
-            except ArtifactError:
+                dynamics = load_dynamics(folder / "dynamics.parquet")[seed]
+            except (ArtifactError, KeyError):
                 return None
         epochs = [record for record in history.epochs if record.seed == seed]
-        return Outcome(weights, history.selected_epoch[str(seed)], epochs, history.precision)
+        dynamics = replace(dynamics, reason=history.no_aum_reason)
+        return Outcome(
+            weights, history.selected_epoch[str(seed)], epochs, history.precision, dynamics=dynamics
+        )
 
     return load

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_predictions
-from pipeline.core.results import DatasetInfo, EvaluationResult
+from pipeline.core.results import DatasetInfo, EvaluationResult, TrainHistory
 from pipeline.core.types import Int64Array, Split
 from pipeline.models.hardware import choose_device
 from pipeline.models.networks import Classifier
@@ -50,3 +52,20 @@ def load_trained(dataset: str, method: str) -> Trained:
         predicted_SN=predicted_SN,
         evaluation=load_artifact(evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult),
     )
+
+
+def checkpoint_paths(dataset: str, method: str, seeds: Sequence[int]) -> dict[int, list[Path]]:
+    """For each seed all weights that its run left: those of `train.checkpoints`, then the selected ones.
+
+    `load_weights` reads them. They are paths, because the networks of all seeds and epochs together
+    may not fit into memory.
+    """
+    folder = model_dir(dataset, method)
+    kept = load_artifact(folder / "history.json", TrainHistory).checkpoints
+    return {
+        seed: [
+            *(weights_path(folder / "weights", seed, epoch=epoch) for epoch in kept.get(str(seed), [])),
+            weights_path(folder / "weights", seed),
+        ]
+        for seed in seeds
+    }

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Int64Array
+from pipeline.train.distributed import current_world
 
 _ORDER, _STEP = 0, 1  # separate random streams
 
@@ -39,3 +40,10 @@ def step_seed(*, seed: int, epoch: int, step: int) -> int:
     """A 63-bit seed for everything random inside one step (augmentation, dropout)."""
     state = np.random.SeedSequence([seed, epoch, _STEP, step]).generate_state(1, np.uint64)[0]
     return int(state >> np.uint64(1))
+
+
+def steps_per_epoch(n: int, batch_size: int) -> int:
+    """Optimizer steps in one pass over n images."""
+    # a last batch of one image for a process would break batch normalisation: it is dropped
+    full, rest = divmod(n, batch_size)
+    return full + (rest >= 2 * current_world().size)

@@ -24,7 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 def train_last_layer(run: SeedRun, method: DfrSettings) -> tuple[Outcome, LastLayer]:
-    """ERM's outcome with a new last layer; its history stays that of the ERM model.
+    """ERM's outcome with a new last layer; its history and its margins stay those of the ERM model.
+
+    Weights of other epochs do not: the new layer was fitted to the selected epoch's features.
 
     The result is an ordinary network, so whatever reads models needs to know nothing of DFR. The fits
     take seconds and are a pure function of the ERM model, so a killed run repeats them.
@@ -52,7 +54,7 @@ def train_last_layer(run: SeedRun, method: DfrSettings) -> tuple[Outcome, LastLa
         "head.weight": torch.from_numpy(head.weight_KD).float(),
         "head.bias": torch.from_numpy(head.bias_K).float(),
     }
-    return replace(base, weights=weights), record
+    return replace(base, weights=weights, snapshots={}), record
 
 
 def _features(run: SeedRun, network: Classifier, split: Split) -> Features:

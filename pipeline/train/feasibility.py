@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.core.errors import InputError
-from pipeline.core.method_settings import AnyMethodSettings, DfrSettings, SubgSettings
+from pipeline.core.method_settings import AnyMethodSettings, DfrSettings, RepairSettings, SubgSettings
 from pipeline.core.results import GroupInfo
 from pipeline.train.last_layer import check_enough_images
-from pipeline.train.plans import Groups, check_groups
+from pipeline.train.plans import Groups, check_groups, check_repair
 from pipeline.train.subsets import subset_size
 
 
@@ -25,6 +25,10 @@ def reason_against(
     try:
         if isinstance(method, DfrSettings):
             check_enough_images(n_train_G, n_val_G, names, method)
+            return None
+        if isinstance(method, RepairSettings):
+            if method.groups == "given":
+                check_repair(groups)
             return None
         check_groups(method, groups)
         if isinstance(method, SubgSettings) and method.groups == "given":

@@ -1,13 +1,15 @@
 """Train one network of one seed, resuming where a killed run stopped; what every method is made of.
 
-A method may train more than one network (`jtt`) or start from ERM's (`dfr`, inferred groups): each
+A method may train more than one network (`jtt`, `repair`) or start from ERM's (`dfr`, inferred groups): each
 has a checkpoint of its own, so a run that is killed goes on in the network it was at.
+
+Shape legend: N training images, V validation images, J columns of target weights, D dimensions.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,13 +20,14 @@ from pipeline.core.progress import Progress
 from pipeline.core.results import DatasetInfo
 from pipeline.core.settings import parse
 from pipeline.core.train_settings import TrainSettings
-from pipeline.core.types import Float32Array, Split
+from pipeline.core.types import Float32Array, Float64Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.regularization import regularize
+from pipeline.train.batches import steps_per_epoch
 from pipeline.train.distributed import current_world
-from pipeline.train.loop import Job, Outcome, steps_per_epoch, train_seed
+from pipeline.train.loop import Job, Outcome, train_seed
 from pipeline.train.plans import Groups, Plan, make_plan
 
 _log = logging.getLogger(__name__)
@@ -36,6 +39,18 @@ class Store(Protocol):
     def save(self, name: str, state: dict[str, Any]) -> None: ...
 
     def load(self, name: str) -> dict[str, Any] | None: ...
+
+
+class Attribution(Protocol):
+    """How training images act on validation images; `attribution.effects.Attributor` is one."""
+
+    def effects(
+        self, models: Sequence[Classifier], train: Split, targets: Split, weights_VJ: Float64Array
+    ) -> Float64Array:
+        """N x J: on weighted sums of the targets' margins; positive = the training image helps."""
+
+    def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
+        """V x D: close together for targets that the same training images help and harm."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +134,7 @@ class SeedRun:
         Raises:
             InputError: ERM's training settings do not allow so few epochs.
         """
-        shorter = self.erm.settings.model_dump() | {"epochs": epochs, "patience": None}
+        shorter = self.erm.settings.model_dump() | {"epochs": epochs, "patience": None, "checkpoints": 0}
         settings = parse(TrainSettings, shorter, "methods.erm.train, with inference_epochs")
         method = self.erm.method.model_copy(update={"selection": "last"})
         plan = make_plan(method, self.train, self.groups, batch_size=settings.batch_size)
@@ -127,26 +142,36 @@ class SeedRun:
 
     def network(self, settings: TrainSettings, weights: dict[str, Tensor] | None = None) -> Classifier:
         """The network of `settings`, with this seed's first weights or with `weights`, on the device."""
-        model = build_model(**self.spec(settings), **self._start(settings))
-        regularize(model, dropout=settings.dropout, stochastic_depth=settings.stochastic_depth)
-        if weights is not None:
-            model.load_state_dict(weights)
-        return model.to(choose_device(settings.device)).eval()
+        return network_of(settings, self.info, self.seed, weights)
 
     def spec(self, settings: TrainSettings) -> dict[str, Any]:
         """The arguments that rebuild the network around saved weights."""
-        return {
-            "name": settings.model,
-            "n_classes": len(self.info.classes),
-            "width": settings.width,
-            "stem_stride": settings.stem_stride,
-            "image_size": self.info.image_size,
-        }
+        return spec_of(settings, self.info)
 
-    def _start(self, settings: TrainSettings) -> dict[str, Any]:
-        return {
-            "pretrained": settings.pretrained,
-            "mean": self.info.channel_mean,
-            "std": self.info.channel_std,
-            "seed": self.seed,
-        }
+
+def network_of(
+    settings: TrainSettings, info: DatasetInfo, seed: int, weights: dict[str, Tensor] | None = None
+) -> Classifier:
+    """The network of `settings`, with a seed's first weights or with `weights`, on the device."""
+    model = build_model(
+        **spec_of(settings, info),
+        pretrained=settings.pretrained,
+        mean=info.channel_mean,
+        std=info.channel_std,
+        seed=seed,
+    )
+    regularize(model, dropout=settings.dropout, stochastic_depth=settings.stochastic_depth)
+    if weights is not None:
+        model.load_state_dict(weights)
+    return model.to(choose_device(settings.device)).eval()
+
+
+def spec_of(settings: TrainSettings, info: DatasetInfo) -> dict[str, Any]:
+    """The arguments that rebuild a network around saved weights."""
+    return {
+        "name": settings.model,
+        "n_classes": len(info.classes),
+        "width": settings.width,
+        "stem_stride": settings.stem_stride,
+        "image_size": info.image_size,
+    }

@@ -8,6 +8,7 @@ from pipeline.core.method_settings import (
     ErmSettings,
     GroupSettings,
     NetworkSettings,
+    RepairSettings,
 )
 from pipeline.train.plans import reads_groups
 
@@ -28,6 +29,9 @@ def labels_used(
     early = ["class labels (validation, early stopping)"] if stops_early else []
     if isinstance(method, DfrSettings):
         return _labels_of_dfr(method, given, erm, early)
+    if isinstance(method, RepairSettings):
+        known = f"class and {given}" if method.groups == "given" else "class labels and inferred groups"
+        return [*_labels_of_erm(given, erm, early), f"{known} (validation, images to leave out)"]
     groups = given
     used = ["class labels (train)"]
     if isinstance(method, GroupSettings):
@@ -50,9 +54,15 @@ def _selection(method: NetworkSettings, groups: str, purpose: str) -> str:
     return f"{seen} (validation, {purpose})"
 
 
+def _labels_of_erm(groups: str, erm: ErmSettings, early: list[str]) -> list[str]:
+    return [
+        "class labels (train)",
+        *(early if erm.selection == "last" else [_selection(erm, groups, "selection")]),
+    ]
+
+
 def _labels_of_dfr(method: DfrSettings, groups: str, erm: ErmSettings, early: list[str]) -> list[str]:
-    used = ["class labels (train)"]
-    used += early if erm.selection == "last" else [_selection(erm, groups, "selection")]
+    used = _labels_of_erm(groups, erm, early)
     if method.fit_on == "train":
         used.append(f"{groups} (train, last layer)")
         return [*used, f"class and {groups} (validation, tuning)"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,19 +22,22 @@ from torch import Tensor, nn
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.results import EpochRecord
 from pipeline.core.train_settings import TrainSettings
-from pipeline.core.types import BoolArray, Int64Array, Split
-from pipeline.models.hardware import choose_device, choose_precision, compiled
+from pipeline.core.types import BoolArray, Dynamics, Int64Array, Split
+from pipeline.models.hardware import choose_device, choose_precision, compiled, seed_device
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.train.averaging import BATCH_NORM_IMAGES, Averaging
-from pipeline.train.batches import step_seed
+from pipeline.train.batches import step_seed, steps_per_epoch
 from pipeline.train.counts import Counts
 from pipeline.train.distributed import current_world
 from pipeline.train.feed import Batch, Feed
-from pipeline.train.keeping import Keeper, copy_weights, group_accuracies
+from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies
+from pipeline.train.margins import Margins
+from pipeline.train.mixing import mixers_of
 from pipeline.train.plans import Plan
 from pipeline.train.schedule import build_optimizer, learning_rate
 from pipeline.train.sharpness import uphill
+from pipeline.train.snapshots import Snapshots
 
 State = dict[str, Any]
 Save = Callable[[State], None]
@@ -56,10 +59,12 @@ class Job:
 class Outcome:
     """The selected weights and the run's history."""
 
-    weights: dict[str, Tensor]
+    weights: Weights
     selected_epoch: int
     history: list[EpochRecord]
     precision: str
+    snapshots: dict[int, Weights] = field(default_factory=dict)  # of other epochs, by epoch
+    dynamics: Dynamics | None = None  # None: not at hand
 
 
 def train_seed(
@@ -133,6 +138,8 @@ class _Run:
             patience=settings.patience,
             trained=np.unique(job.plan.groups_N),
         )
+        self.snapshots = Snapshots(settings)
+        self.margins = Margins(train.ids, self.device, is_mixed=bool(mixers_of(settings)))
         self.weights_G = job.plan.initial_weights_G
         self.epoch = 0
         self.step = 0
@@ -162,6 +169,7 @@ class _Run:
         self.averaging.after_step(self.model)
         self.weights_G = new_G
         self.counts.add(losses_B, logits.argmax(1) == batch.labels_B, batch.groups_B, self.world)
+        self.margins.add(logits, batch.labels_B, rows, self.world)
         self.epoch, self.step = epoch, step + 1
         if step % CHECK_EVERY == 0:
             self.check_finite(weights=False)
@@ -225,6 +233,7 @@ class _Run:
         )
         self.history.append(record)
         self.keeper.judge(record, correct_V, lambda: copy_weights(self.evaluated))
+        self.snapshots.after_epoch(epoch, lambda: copy_weights(self.evaluated))
         self.epoch, self.step = epoch + 1, 0
         self._begin_epoch()
 
@@ -244,7 +253,14 @@ class _Run:
         epoch = self.keeper.selected()
         weights = self.keeper.weights.get(epoch)
         precision = "bf16" if self.dtype == torch.bfloat16 else "fp32"
-        return Outcome(weights or copy_weights(self.evaluated), epoch, self.history, precision)
+        return Outcome(
+            weights or copy_weights(self.evaluated),
+            epoch,
+            self.history,
+            precision,
+            self.snapshots.result(epoch),
+            self.margins.result(),
+        )
 
     def state(self) -> State:
         """Everything that `restore` needs, as tensors and plain values."""
@@ -258,6 +274,8 @@ class _Run:
             "history": [record.model_dump() for record in self.history],
             "kept": self.keeper.state(),
             "counts": self.counts.state(),
+            "snapshots": self.snapshots.state(),
+            "margins": self.margins.state(),
             "seconds": time.monotonic() - self._started,
         }
 
@@ -270,26 +288,9 @@ class _Run:
         self.history = [EpochRecord.model_validate(record) for record in state["history"]]
         self.keeper.restore(state["kept"])
         self.counts.restore(state["counts"])
+        self.snapshots.restore(state["snapshots"])
+        self.margins.restore(state["margins"])
         self._started = time.monotonic() - state["seconds"]
-
-
-def steps_per_epoch(n: int, batch_size: int) -> int:
-    """Optimizer steps in one pass over n images."""
-    # a last batch of one image for a process would break batch normalisation: it is dropped
-    full, rest = divmod(n, batch_size)
-    return full + (rest >= 2 * current_world().size)
-
-
-def seed_device(seed: int, device: torch.device) -> None:
-    """Seed the generator that layers on this device draw from.
-
-    torch.manual_seed also queues a call, with its traceback, for every kind of device that is not there:
-    a twentieth of a small network's step, and memory that grows with every step.
-    """
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-    else:
-        torch.default_generator.manual_seed(seed)
 
 
 def _largest(model: nn.Module) -> Tensor:

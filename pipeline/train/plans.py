@@ -24,6 +24,7 @@ from pipeline.core.method_settings import (
     GroupDroSettings,
     GroupSettings,
     NetworkSettings,
+    RepairSettings,
     RwgSettings,
     RwySettings,
     Selection,
@@ -133,6 +134,8 @@ def selects_by_given_groups(method: AnyMethodSettings) -> bool:
     """Whether a method's own selection looks at the dataset's groups of the validation images."""
     if isinstance(method, DfrSettings):
         return True
+    if isinstance(method, RepairSettings):
+        return method.groups == "given"
     is_given = not (isinstance(method, GroupSettings) and method.groups == "inferred")
     return is_given and reads_groups(method.selection)
 
@@ -162,6 +165,23 @@ def check_groups(method: NetworkSettings, groups: Groups) -> None:
             f"methods.{method.key}.selection: {method.selection} needs validation images in every group; "
             f"there are none in: "
             f"{_names(unseen_G, groups)}. Raise data.val_fraction, {merge}, or {other}."
+        )
+
+
+def check_repair(groups: Groups) -> None:
+    """Refuse groups whose accuracy cannot be known.
+
+    Raises:
+        InputError: no validation images in a group that has training images.
+    """
+    unseen_G = (np.array(groups.n_train()) > 0) & (
+        np.bincount(groups.val_V, minlength=len(groups.names)) == 0
+    )
+    if unseen_G.any():
+        raise InputError(
+            "methods.repair.groups: given needs validation images in every group, to find the worst one; "
+            f"there are none in: {_names(unseen_G, groups)}. Raise data.val_fraction, merge groups "
+            "(data.group_by or data.levels), or set methods.repair.groups: inferred."
         )
 
 

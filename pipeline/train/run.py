@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
-from torch import Tensor
 
 from pipeline.core.errors import InputError
-from pipeline.core.method_settings import AnyMethodSettings, DfrSettings, GroupSettings, JttSettings
-from pipeline.core.results import DatasetInfo, GroupInference, LastLayer, Provenance, TrainHistory
+from pipeline.core.method_settings import (
+    AnyMethodSettings,
+    DfrSettings,
+    GroupSettings,
+    JttSettings,
+    RepairSettings,
+)
+from pipeline.core.results import DatasetInfo, GroupInference, LastLayer, Provenance, Removal, TrainHistory
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split
 from pipeline.train.dfr import train_last_layer
-from pipeline.train.fitting import ErmBase, SeedRun, Store
+from pipeline.train.fitting import Attribution, ErmBase, SeedRun, Store
 from pipeline.train.group_inference import infer_groups
 from pipeline.train.jtt import train_twice
 from pipeline.train.labels import labels_used
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import make_plan
+from pipeline.train.repair import repair
 
-SaveWeights = Callable[[int, dict[str, Tensor], dict[str, Any]], None]
+
+class SaveSeed(Protocol):
+    """Takes a seed's result and the arguments that rebuild its network; of a control its name."""
+
+    def __call__(self, seed: int, outcome: Outcome, spec: dict[str, Any], control: str = "") -> None: ...
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,9 @@ class Recipe:
     name: str
     method: AnyMethodSettings
     settings: TrainSettings
-    erm: ErmBase  # used by `dfr` and for inferred groups
+    erm: ErmBase  # used by `dfr`, `repair` and for inferred groups
     first: TrainSettings | None = None  # the first model of `jtt`
+    attribution: Attribution | None = None  # what `repair` chooses images by
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,15 @@ class _Trained:
     last_layer: LastLayer | None = None
 
 
+@dataclass(frozen=True)
+class _AllTrained:
+    """Every seed's result, and what was found over all of them."""
+
+    seeds: dict[int, _Trained]
+    removal: Removal | None = None
+    search_seconds: float = 0.0  # of networks that are no seed's result
+
+
 def train_method(
     recipe: Recipe,
     *,
@@ -52,10 +71,10 @@ def train_method(
     val: Split,
     info: DatasetInfo,
     store: Store,
-    save_weights: SaveWeights,
+    save_seed: SaveSeed,
     provenance: Provenance,
 ) -> TrainHistory:
-    """Train `recipe.settings.seeds` one after the other and hand each one's weights to `save_weights`.
+    """Train `recipe.settings.seeds` one after the other and hand each one's result to `save_seed`.
 
     Raises:
         InputError: no class or a single one, an empty validation split, or groups without the images
@@ -64,11 +83,9 @@ def train_method(
     """
     _check(train, val, info)
     settings, method = recipe.settings, recipe.method
-    trained: dict[int, _Trained] = {}
-    for seed in settings.seeds:
-        run = SeedRun(recipe.name, train, val, info, settings, seed, store, recipe.erm)
-        trained[seed] = _train_seed(run, recipe)
-        save_weights(seed, trained[seed].outcome.weights, run.spec(settings))
+    run = SeedRun(recipe.name, train, val, info, settings, settings.seeds[0], store, recipe.erm)
+    found = _train_all(run, recipe, save_seed)
+    trained = found.seeds
     epochs = [record for result in trained.values() for record in result.outcome.history]
     first = trained[settings.seeds[0]].outcome
     return TrainHistory(
@@ -84,13 +101,43 @@ def train_method(
         n_parameters=sum(p.numel() for p in run.network(settings).parameters()),
         precision=first.precision,
         device=settings.device,
-        selection=recipe.erm.method.selection if isinstance(method, DfrSettings) else method.selection,
+        selection=recipe.erm.method.selection
+        if isinstance(method, DfrSettings | RepairSettings)
+        else method.selection,
         selected_epoch={str(seed): result.outcome.selected_epoch for seed, result in trained.items()},
         epochs=epochs,
-        seconds=sum(record.seconds for record in epochs),  # also those before a kill
+        # also those before a kill
+        seconds=sum(record.seconds for record in epochs) + found.search_seconds,
         group_inference=[r.inference for r in trained.values() if r.inference is not None],
         last_layers=[r.last_layer for r in trained.values() if r.last_layer is not None],
+        checkpoints={str(s): sorted(r.outcome.snapshots) for s, r in trained.items() if r.outcome.snapshots},
+        no_aum_reason=None if first.dynamics is None else first.dynamics.reason,
+        removal=found.removal,
         trained_on_val=isinstance(method, DfrSettings) and method.fit_on == "val",
+    )
+
+
+def _train_all(run: SeedRun, recipe: Recipe, save_seed: SaveSeed) -> _AllTrained:
+    """Train one seed after the other, or together where the method looks at all of them."""
+    settings, method = recipe.settings, recipe.method
+    spec = run.spec(settings)
+    if not isinstance(method, RepairSettings):
+        trained: dict[int, _Trained] = {}
+        for seed in settings.seeds:
+            trained[seed] = _train_seed(replace(run, seed=seed), recipe)
+            save_seed(seed, trained[seed].outcome, spec)
+        return _AllTrained(trained)
+    assert recipe.attribution is not None, "repair chooses images by attribution"
+    repaired = repair(run, method, recipe.attribution)
+    for seed, outcome in repaired.outcomes.items():
+        save_seed(seed, outcome, spec)
+    for control, outcomes in repaired.controls.items():
+        for seed, outcome in outcomes.items():
+            save_seed(seed, outcome, spec, control=control)
+    return _AllTrained(
+        {seed: _Trained(outcome) for seed, outcome in repaired.outcomes.items()},
+        repaired.removal,
+        repaired.search_seconds,
     )
 
 
@@ -106,6 +153,7 @@ def _train_seed(run: SeedRun, recipe: Recipe) -> _Trained:
     groups, found = run.groups, None
     if isinstance(method, GroupSettings) and method.groups == "inferred":
         groups, found = infer_groups(run, method)
+    assert not isinstance(method, RepairSettings), "repair trains all seeds together"
     plan = make_plan(method, run.train, groups, batch_size=run.settings.batch_size)
     return _Trained(run.fit(plan), found)
 

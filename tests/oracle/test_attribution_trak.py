@@ -15,16 +15,11 @@ from trak.savers import MmapSaver
 from pipeline.attribution.projector import BlockSketch
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import group_matrix, mean_weights, summarize
-from pipeline.attribution.traker_adapter import (
-    BlockSketchProjector,
-    RidgeScoreComputer,
-    TrakStore,
-)
-from pipeline.core.settings import AttributeSettings
+from pipeline.attribution.trak import TrakStore
+from pipeline.attribution.traker_adapter import BlockSketchProjector, RidgeScoreComputer
+from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import to_pixels
-
-ALL = slice(None)
 
 
 def _net(seed: int, n_classes: int = 3) -> Classifier:
@@ -46,6 +41,10 @@ def _examples(n: int, seed: int, n_classes: int = 3) -> Examples:
 def _settings(**changes: object) -> AttributeSettings:
     values = {
         "proj_dim": 160,
+        "projection": "auto",
+        "precision": "auto",
+        "loss_weighting": True,
+        "store": "fp32",
         "ridge": 0.01,
         "max_train": None,
         "targets_per_group": 5,
@@ -61,7 +60,7 @@ def _store(
     models: list[Classifier], train: Examples, targets: Examples, folder: Path, **changes
 ) -> TrakStore:
     store = TrakStore(
-        models,
+        [[model] for model in models],
         train=train,
         targets=targets,
         settings=_settings(**changes),
@@ -70,6 +69,11 @@ def _store(
     )
     store.compute()
     return store
+
+
+def _matrix(store: TrakStore, **changes: object) -> np.ndarray:
+    scores = store.scores(**changes)
+    return scores.block(slice(0, scores.shape[0]), slice(0, scores.shape[1]))
 
 
 def _loop_gradients(model: Classifier, examples: Examples) -> tuple[torch.Tensor, torch.Tensor]:
@@ -107,7 +111,7 @@ def test_scores_equal_the_ridge_formula_of_a_slow_loop(tmp_path: Path, proj_dim:
         total = total + g_train @ torch.linalg.inv(kernel) @ g_target.T
         weight = weight + q
     expected = (total / 2 * (weight / 2)[:, None]).numpy()
-    np.testing.assert_allclose(store.scores(ALL, ALL), expected, rtol=2e-3, atol=2e-5 * abs(expected).max())
+    np.testing.assert_allclose(_matrix(store), expected, rtol=2e-3, atol=2e-5 * abs(expected).max())
 
 
 def test_blocks_of_scores_equal_traker_finalize_scores(tmp_path: Path) -> None:
@@ -134,15 +138,15 @@ def test_blocks_of_scores_equal_traker_finalize_scores(tmp_path: Path) -> None:
         traker.start_scoring_checkpoint("all", model.state_dict(), model_id, num_targets=7)
         traker.score(targets.batch(0, 7, "cpu"), num_samples=7)
     expected = np.array(traker.finalize_scores("all"))
-    np.testing.assert_allclose(store.scores(ALL, ALL), expected, rtol=1e-3, atol=1e-5 * abs(expected).max())
-    pieces = [store.scores(slice(a, a + 9), slice(2, 5)) for a in range(0, 50, 9)]
+    np.testing.assert_allclose(_matrix(store), expected, rtol=1e-3, atol=1e-5 * abs(expected).max())
+    pieces = [store.scores().block(slice(a, min(50, a + 9)), slice(2, 5)) for a in range(0, 50, 9)]
     np.testing.assert_allclose(np.concatenate(pieces), expected[:, 2:5], rtol=1e-3, atol=1e-5)
 
 
 def test_ridge_is_relative_to_the_mean_squared_feature_norm(tmp_path: Path) -> None:
     train, targets = _examples(60, 8), _examples(5, 9)
-    ridge_small = _store([_net(1)], train, targets, tmp_path / "a", ridge=1e-3).scores(ALL, ALL)
-    ridge_large = _store([_net(1)], train, targets, tmp_path / "b", ridge=1e3).scores(ALL, ALL)
+    ridge_small = _matrix(_store([_net(1)], train, targets, tmp_path / "a", ridge=1e-3))
+    ridge_large = _matrix(_store([_net(1)], train, targets, tmp_path / "b", ridge=1e3))
     g_train, q = _loop_gradients(_net(1), train)
     g_target, _ = _loop_gradients(_net(1), targets)
     # far above the spectrum the ridge is all that is inverted
@@ -158,7 +162,7 @@ def test_copies_of_the_target_help_and_wrongly_labeled_copies_harm(tmp_path: Pat
     images[:4], labels[:4] = targets.images, targets.labels
     images[4:8], labels[4:8] = targets.images, 1 - targets.labels
     planted = Examples(images, train.rows, labels, train.groups, train.ids)
-    scores = _store([_net(2, 2), _net(3, 2)], planted, targets, tmp_path).scores(ALL, ALL)
+    scores = _matrix(_store([_net(2, 2), _net(3, 2)], planted, targets, tmp_path))
     for column in range(4):
         assert scores[column, column] > 0
         assert scores[:, column].argmax() == column
@@ -172,10 +176,9 @@ def test_random_labels_and_groups_give_cells_around_zero(tmp_path: Path) -> None
         train, targets = _examples(80, 100 + draw, 2), _examples(50, 200 + draw, 2)
         store = _store([_net(draw, 2)], train, targets, tmp_path / str(draw))
         summary = summarize(
-            store.scores,
-            train_groups=train.groups,
+            store.scores(),
+            train_weights_NI=mean_weights(train.groups, 2),
             target_weights_MJ=mean_weights(targets.groups, 2),
-            n_groups=2,
             top_k=1,
         )
         cells = group_matrix(summary, train_groups=train.groups, target_groups=targets.groups, n_groups=2)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from pydantic import TypeAdapter
@@ -17,7 +18,8 @@ from pipeline.core.settings import Source
 from pipeline.data.archives import extract
 from pipeline.data.pack import pack_dataset
 from pipeline.data.registry import load_raw
-from tests.data_fixtures import data_settings
+from pipeline.metrics.label_errors import find_label_errors
+from tests.data_fixtures import data_settings, save_image
 
 pytestmark = pytest.mark.real_data
 ARCHIVES = (".tar.xz", ".tar.gz", ".zip")
@@ -97,6 +99,44 @@ def test_waterbirds_published_counts(downloads):
     if len(raw.rows) < 11_788:
         with pytest.raises(InputError, match="allow_missing_images: true"):
             load(downloads, kind="waterbirds", path=str(folder))
+
+
+def test_the_three_tern_species_of_waterbirds_arrive_as_known_wrong_labels(downloads, tmp_path):
+    """The official metadata with stand-ins for images that the sample lacks: names decide, not pixels."""
+    folder = find("waterbird_complete95_forest2water2", downloads, "waterbirds-sample")
+    table = pd.read_csv(folder / "metadata.csv")
+    species = table["img_filename"].str.extract(r"^\d+\.(\w+)/")[0]
+    flipped = species.isin(["Western_Meadowlark", "Western_Wood_Pewee", "Eastern_Towhee"])
+    assert flipped.sum() == 180, "60 images of each species of CUB-200-2011"
+    assert (table.loc[flipped, "y"] == 1).all(), "published as waterbirds"
+    copy = tmp_path / folder.name
+    copy.mkdir()
+    table.to_csv(copy / "metadata.csv", index=False)
+    others = table[~flipped].groupby(["split", "y", "place"]).head(5)
+    # species whose names hold "tern" too, but which are waterbirds
+    real_terns = table[species.str.contains("Tern") | (species == "Western_Grebe")].groupby("split").head(5)
+    kept = pd.concat([table[flipped], others, real_terns])["img_filename"].unique()
+    for name in kept:
+        save_image(copy / name)
+    info = pack(
+        load(downloads, kind="waterbirds", path=str(copy), allow_missing_images=True),
+        tmp_path / "p",
+        image_size=8,
+    )
+    for number, name in enumerate(("train", "val", "test")):
+        split = load_split(tmp_path / "p", name)
+        expected = set(table.loc[flipped & (table["split"] == number), "img_filename"])
+        assert set(split.files[split.label_flipped]) == expected
+        assert len(expected) > 10
+    train = load_split(tmp_path / "p", "train")
+    found = find_label_errors(
+        {"aum": np.where(train.label_flipped, 1.0, -1.0)},
+        train,
+        suggested_N=None,
+        group_names=[group.name for group in info.groups],
+    )
+    assert found.n_known_wrong == train.label_flipped.sum()
+    assert found.rankings[0].average_precision == 1.0
 
 
 def test_shorebirds_as_a_table_with_masks(downloads, tmp_path):

@@ -27,7 +27,7 @@ def run_and_kill(arguments: list[str], when: Callable[[], bool], folder: Path) -
         start_new_session=True,
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     while not when():
         assert process.poll() is None, f"ended too early: {process.communicate()[1].decode()}"
         assert time.monotonic() < deadline, "never got there"

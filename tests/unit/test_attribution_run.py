@@ -89,14 +89,15 @@ def _info() -> DatasetInfo:
 
 def _run(train: Split, test: Split, models: list[Classifier], work_dir: Path, **changes) -> AttributionResult:
     values = {
-        "proj_dim": 256, "ridge": 0.01, "max_train": None, "targets_per_group": 25, "top_k": 4,
-        "max_models": None, "batch_size": 64, "seed": 0,
+        "proj_dim": 256, "projection": "auto", "precision": "auto", "loss_weighting": True,
+        "store": "fp32", "targets_listed": 1000, "ridge": 0.01, "max_train": None, "targets_per_group": 25,
+        "top_k": 4, "max_models": None, "batch_size": 64, "seed": 0,
     }  # fmt: skip
     rows = choose_targets(test, 25, seed=0)
     predicted = np.stack([predict_logits(m, test.images[rows]).argmax(1) for m in models])
     return run_attribution(
         method="erm",
-        models=models,
+        models=[[model] for model in models],
         train=train,
         test=test,
         target_rows=rows,

@@ -25,7 +25,7 @@ def test_the_shipped_file_is_valid_and_runs_the_embedded_demo() -> None:
     params = read_params(ROOT / "params.yaml")
     params.check()
     assert params.active == ["photo_digits"]
-    assert params.active_methods == ["erm", "group_dro", "subg", "dfr", "jtt"]
+    assert params.active_methods == ["erm", "group_dro", "subg", "dfr", "jtt", "repair"]
     assert params.explained_methods == ["erm", "group_dro"]
 
 
@@ -47,6 +47,7 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
     params.check()
     settings = params.dataset("photo_digits")
     assert settings.train_for("erm").lr == 0.3
+    assert settings.train_for("repair") == settings.train_for("erm"), "the images are all that differs"
     assert settings.train_for("dfr") == settings.train_for("erm"), "its network is ERM's"
     assert settings.train_for("subg").lr == settings.train.lr
     first = settings.identification_settings()
@@ -57,6 +58,14 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
         InputError, match=r"photo_digits\.methods\.jtt\.identification\.lrr is not a known key"
     ):
         params.check()
+
+
+def test_networks_whose_weights_nobody_keeps_keep_no_further_epochs():
+    settings = read_params(ROOT / "params.yaml").dataset("photo_digits")
+    train = settings.train.model_copy(update={"checkpoints": 2})  # more than its first model has epochs
+    settings = settings.model_copy(update={"train": train})
+    assert settings.train_for("jtt").checkpoints == 2
+    assert settings.identification_settings().checkpoints == 0
 
 
 def test_erm_must_be_there_because_others_start_from_it(raw: dict[str, Any]) -> None:

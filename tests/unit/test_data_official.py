@@ -12,12 +12,16 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
+from pipeline.artifacts.datasets import load_split
 from pipeline.core.errors import DownloadError, InputError, UnsafeArchiveError
+from pipeline.core.results import Provenance
 from pipeline.core.settings import Source
 from pipeline.data import cifar100, tiny_imagenet, waterbirds
+from pipeline.data.pack import pack_dataset
 from pipeline.data.registry import load_raw
 from pipeline.data.tiny_imagenet import superclass
-from tests.data_fixtures import save_image
+from pipeline.metrics.label_errors import find_label_errors
+from tests.data_fixtures import data_settings, save_image
 
 
 def load(tmp_path: Path, kind: str, path: Path | None, **source):
@@ -279,6 +283,37 @@ def test_waterbirds_rows_attribute_and_known_wrong_labels(tmp_path):
     assert not raw.rows[0].label_flipped
     assert raw.attribute_values == {"background": ["land", "water"]}
     assert raw.expected_group_counts is None
+
+
+def test_known_wrong_labels_of_waterbirds_reach_the_ranking_of_label_errors(tmp_path):
+    folder = make_waterbirds(tmp_path / "w", published=False)
+    table = pd.read_csv(folder / "metadata.csv")
+    waterbird = table["y"] == 1  # all of them Eastern Towhees: every other one becomes a true waterbird
+    right = waterbird & (table.index % 2 == 0)
+    table.loc[right, "img_filename"] = [f"147.Least_Tern/{i}.jpg" for i in table.index[right]]
+    table.to_csv(folder / "metadata.csv", index=False)
+    for name in table["img_filename"]:
+        save_image(folder / name)
+    info = pack_dataset(
+        load(tmp_path, "waterbirds", folder), data_settings(image_size=8), name="w", folder=tmp_path / "p",
+        provenance=Provenance(),
+    )  # fmt: skip
+    train = load_split(tmp_path / "p", "train")
+    assert train.label_flipped is not None
+    towhees = np.array(["Towhee" in name for name in train.files])
+    assert 0 < towhees.sum() < (train.labels == 1).sum()
+    np.testing.assert_array_equal(train.label_flipped, towhees)
+    found = find_label_errors(
+        {"aum": np.where(towhees, 1.0, -1.0)},
+        train,
+        suggested_N=1 - train.labels,
+        group_names=[group.name for group in info.groups],
+    )
+    assert found.n_known_wrong == towhees.sum()
+    assert found.rankings[0].average_precision == 1.0
+    assert all(
+        suspect.known_wrong and info.classes[suspect.label] == "waterbird" for suspect in found.suspects
+    )
 
 
 def test_waterbirds_published_counts_are_asserted_on_the_whole_table(tmp_path):

@@ -28,10 +28,11 @@ from tests.report_fixtures import (
     photo_birds,
     picture_source,
     plain_hundred,
+    repaired_birds,
 )
 
 VOID = {"meta", "link", "img", "input", "br", "circle", "path", "rect", "line", "use"}
-VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, plain_hundred, hostile_birds, bare]
+VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
 
 
 @cache
@@ -118,6 +119,7 @@ def all_formats(v: float) -> set[str]:
     shares = {wording.percent(v), wording.percent(v, 0), wording.percent(v).removesuffix("%")}
     return shares | {
         wording.points(v), wording.number(v), wording.number(v, 3), wording.score(v),
+        wording.per_thousand(v), wording.signed(v), wording.significant(v),
         wording.p_text(v).split()[-1], wording.duration(v).split()[0],
     }  # fmt: skip
 
@@ -226,7 +228,7 @@ def test_index_shows_every_card_as_text() -> None:
     cards = [make_card(rendered(make)[0]) for make in VARIANTS]
     html = render_index(cards)
     page = Page(html)
-    assert sum(tag == "li" and a.get("class") == "card" for tag, a in page.tags) == 4
+    assert sum(tag == "li" and a.get("class") == "card" for tag, a in page.tags) == len(VARIANTS)
     assert "https://" not in html
     assert '"quo\'ted" & <b>bold</b>' in "".join(page.text)
     assert "plain_hundred.html" in {a.get("href") for _, a in page.tags}

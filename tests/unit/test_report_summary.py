@@ -10,8 +10,9 @@ import pytest
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.core.results import EpochRecord, TargetAttribution
 from pipeline.report.index import Card, make_card
+from pipeline.report.method_summary import summarize_curves
 from pipeline.report.records import ReportSummary
-from pipeline.report.summary import accuracy_interval, build_summary, choose_targets, summarize_curves
+from pipeline.report.summary import accuracy_interval, build_summary, choose_targets
 from pipeline.report.wording import duration, p_text, percent, points, quoted, score
 from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred
 
@@ -42,7 +43,9 @@ def test_keys_that_machines_rely_on() -> None:
     assert {"library", "n_models", "proj_dim", "n_train", "n_targets", "seconds", "groups"} <= set(
         attribution
     )
-    assert set(attribution["groups"][0]) == {"train_group", "test_group", "value", "low", "high"}
+    assert set(attribution["groups"][0]) == {
+        "train_group", "test_group", "value", "low", "high", "n_train", "n_test",
+    }  # fmt: skip
     cam = summary["gradcam"]["erm"]
     assert cam["layer"] == "stages.3"
     assert cam["blank_rate"] == 0.015

@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from ruamel.yaml import YAML
 
 from pipeline.artifacts.checkpoints import load_weights
+from pipeline.artifacts.datasets import load_split
+from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import load_artifact
+from pipeline.core.errors import ArtifactError
 from pipeline.core.results import TrainHistory
 from pipeline.stages import data, train
+from pipeline.stages.trained import checkpoint_paths
 from tests.pipeline.demo_fixture import write_params
 
 FROM_DISK = "starts from the trained ERM model"
@@ -104,3 +109,56 @@ def test_a_history_does_not_outlive_the_weights_it_describes(
     with pytest.raises(KeyboardInterrupt):
         train.run("photo_digits", "erm")
     assert not Path("models/photo_digits/erm/history.json").exists()
+
+
+def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo: Path) -> None:
+    change(demo, "datasets.photo_digits.train.epochs", 3)
+    change(demo, "datasets.photo_digits.train.checkpoints", 1)
+    train.run("photo_digits", "erm")
+    found = load_dynamics(Path("models/photo_digits/erm/dynamics.parquet"))
+    split = load_split(Path("data/photo_digits"), "train")
+    assert list(found) == [0]
+    np.testing.assert_array_equal(found[0].ids, split.ids)
+    assert (found[0].n_drawn == 3).all()
+    assert np.isfinite(found[0].aum).all()
+    assert history("erm").checkpoints == {"0": [1]}
+    assert history("erm").no_aum_reason is None
+    paths = checkpoint_paths("photo_digits", "erm", [0])
+    assert [path.name for path in paths[0]] == ["seed_0_epoch_1.safetensors", "seed_0.safetensors"]
+    early, chosen = (load_weights(path).state_dict() for path in paths[0])
+    assert not all(torch.equal(value, chosen[key]) for key, value in early.items())
+    train.run("photo_digits", "dfr")
+    assert history("dfr").checkpoints == {}
+    again = load_dynamics(Path("models/photo_digits/dfr/dynamics.parquet"))
+    np.testing.assert_array_equal(again[0].aum, found[0].aum)
+
+
+def test_dynamics_that_are_not_there_name_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"not a table of training dynamics.*dvc repro"):
+        load_dynamics(tmp_path / "dynamics.parquet")
+
+
+def test_repair_leaves_controls_beside_its_weights_and_erm_where_it_chose_nothing(demo: Path) -> None:
+    change(demo, "datasets.photo_digits.methods.repair", {"fractions": [0.2], "curve_seeds": 1})
+    train.run("photo_digits", "repair")
+    removal = history("repair").removal
+    assert removal is not None
+    assert removal.tried[0] == 0
+    assert {point.kind for point in removal.points} == {"repair", "random", "balanced"}
+    names = {path.stem for path in Path("models/photo_digits/repair/weights").iterdir()}
+    controls = {"random_0", "balanced_0"} if removal.chosen else set()
+    assert names == {"seed_0"} | controls
+    assert sum(removal.removed_by_group.values()) == removal.chosen
+    assert not Path(".scratch/train/photo_digits/repair").exists()
+
+
+def test_settings_of_attribution_are_part_of_repairs_key_alone(demo: Path) -> None:
+    change(demo, "datasets.photo_digits.methods.repair", {"fractions": [0.2], "controls": False})
+    keys = []
+    for ridge in (1.0, 2.0):
+        change(demo, "datasets.photo_digits.attribute.ridge", ridge)
+        for method in ("erm", "repair"):
+            train.run("photo_digits", method)  # type: ignore[arg-type]
+            keys.append(history(method).provenance.params_hash)
+    assert keys[0] == keys[2]
+    assert keys[1] != keys[3]

@@ -8,6 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import multiprocessing, nn
@@ -90,6 +91,10 @@ def test_two_processes_equal_one(both: list[dict[str, Any]], name: str) -> None:
         assert epoch.train_accuracy == pytest.approx(expected.train_accuracy)
         assert epoch.val_accuracy == pytest.approx(expected.val_accuracy)
         assert (epoch.group_weights or []) == pytest.approx(expected.group_weights or [], rel=1e-5)
+    assert one.dynamics is not None
+    np.testing.assert_array_equal(two.dynamics.n_drawn, one.dynamics.n_drawn)
+    np.testing.assert_allclose(two.dynamics.aum, one.dynamics.aum, rtol=1e-3, atol=1e-4)
+    assert np.isnan(two.dynamics.aum).all() == (name == "every option"), "it mixes"
     start = network(name).state_dict()
     for key, expected in one.weights.items():
         torch.testing.assert_close(two.weights[key], expected, rtol=1e-4, atol=1e-5)
@@ -112,6 +117,7 @@ def test_both_processes_end_with_the_same_weights_and_the_first_one_saves(both: 
     for name, outcome in both[0]["outcomes"].items():
         for key, value in outcome.weights.items():
             assert torch.equal(value, both[1]["outcomes"][name].weights[key]), (name, key)
+        np.testing.assert_array_equal(outcome.dynamics.aum, both[1]["outcomes"][name].dynamics.aum)
     assert both[0]["n_saved"] == {
         name: len(outcome.history) for name, outcome in both[0]["outcomes"].items() if name != "resumed"
     }
@@ -121,6 +127,7 @@ def test_both_processes_end_with_the_same_weights_and_the_first_one_saves(both: 
 def test_two_processes_resume_bit_for_bit_from_the_first_ones_checkpoint(both: list[dict[str, Any]]) -> None:
     whole, again = both[0]["outcomes"]["batch norm"], both[0]["outcomes"]["resumed"]
     assert again.selected_epoch == whole.selected_epoch
+    np.testing.assert_array_equal(again.dynamics.aum, whole.dynamics.aum)
     for key, value in whole.weights.items():
         assert torch.equal(value, again.weights[key]), key
 

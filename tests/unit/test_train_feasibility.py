@@ -23,7 +23,7 @@ def reason(method: MethodName, *sizes: tuple[int, int]) -> str | None:
     return None if error is None else str(error)
 
 
-@pytest.mark.parametrize("method", ["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr"])
+@pytest.mark.parametrize("method", ["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr", "repair"])
 def test_large_groups_rule_nothing_out(method: MethodName) -> None:
     assert reason(method, FULL, FULL, FULL) is None
 
@@ -38,6 +38,8 @@ def test_large_groups_rule_nothing_out(method: MethodName) -> None:
         ("rwg", (FULL, FULL, FEW), None),
         ("subg", (FULL, FULL, FEW), "SUBG's subset has 15 images .*the smallest is g2"),
         ("jtt", (FULL, FULL, NO_VAL), "needs validation images in every group.* g2"),
+        ("repair", (FULL, FULL, NO_TRAIN, FEW), None),
+        ("repair", (FULL, FULL, NO_VAL), "needs validation images in every group.* g2"),
         ("dfr", (FULL, FULL, FEW), "DFR fits on as many images.* g2 has 3 in val"),
     ],
 )  # fmt: skip

@@ -57,6 +57,16 @@ WORST = "class and group labels (validation, selection)"
                 "class and group labels (validation, tuning)",
             ],
         ),
+        (
+            "repair",
+            {"groups": "given"},
+            [TRAIN, AVERAGE, "class and group labels (validation, images to leave out)"],
+        ),
+        (
+            "repair",
+            {"groups": "inferred"},
+            [TRAIN, AVERAGE, "class labels and inferred groups (validation, images to leave out)"],
+        ),
     ],
 )
 def test_annotated_groups(name: MethodName, changes: dict[str, Any], expected: list[str]) -> None:

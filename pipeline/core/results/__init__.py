@@ -50,7 +50,9 @@ from pipeline.core.results.gradcam import (
     SanityStep,
 )
 from pipeline.core.results.hygiene import Balance, DuplicateSet, DuplicateSummary, HygieneResult, ImageIssue
+from pipeline.core.results.retraining import RetrainResult, Training
 from pipeline.core.results.training import (
+    ClusterMatch,
     EpochRecord,
     GroupInference,
     LastLayer,
@@ -69,6 +71,7 @@ __all__ = [
     "Balance",
     "CamGroup",
     "CamOverlay",
+    "ClusterMatch",
     "ColorAgreement",
     "ColorExamples",
     "ColorFinding",
@@ -110,6 +113,7 @@ __all__ = [
     "Removal",
     "RemovalComparison",
     "RemovalPoint",
+    "RetrainResult",
     "SanityStep",
     "SeedResult",
     "SourceInfo",
@@ -117,4 +121,5 @@ __all__ = [
     "Suspect",
     "TargetAttribution",
     "TrainHistory",
+    "Training",
 ]

@@ -140,6 +140,9 @@ class LabelErrors(Record):
     rankings: list[LabelRanking]
     suspects: list[Suspect]  # most suspect first
     groups: list[GroupSuspects]
+    # more than half of their images are suspects: the model has not learned them, whatever their labels
+    unlearned_groups: list[str] = Field(default_factory=list)
+    reason: str | None = None  # why there is no ranking by margins, where there is none
 
 
 class AttributionResult(Artifact):

@@ -62,19 +62,32 @@ class RemovalPoint(Record):
     val_average: float
 
 
+class ClusterMatch(Record):
+    """How well clusters of validation images match the dataset's groups, which decide nothing then."""
+
+    sizes: dict[str, int]  # cluster -> validation images
+    adjusted_rand: float | None  # chance-corrected, inside the classes; None where no class has two groups
+    worst_group: str  # the dataset's group that ERM does worst on (validation)
+    worst_group_recall: float  # share of its validation images that lie in the best matching cluster
+    worst_group_precision: float  # share of that cluster that belongs to it
+
+
 class Removal(Record):
     """Which training images `repair` left out, and what leaving out as many others does.
 
-    `balanced` leaves out images of the largest groups at random, until groups are as equal as can be.
+    `balanced` leaves out images of the largest groups (of the largest classes, where groups are inferred)
+    at random, until they are as equal as can be. Points have the curve's seeds; those of size 0 are ERM's.
     """
 
     groups: Literal["given", "inferred"]  # what the worst group was found among
-    worst_group: str  # of the validation images that the removed ones harm
+    worst_group: str  # where ERM does worst on validation: a group, or a cluster of attributions
     n_train: int
+    n_harmful: int  # training images with a negative effect; no others are left out
     tried: list[int]  # sizes, 0 first: ERM
-    chosen: int  # by the validation accuracy of the worst group, mean over seeds
+    chosen: int  # the least within a standard error of the best worst group on validation; 0: it is ERM
     points: list[RemovalPoint]
     removed_by_group: dict[str, int]  # training group -> images left out
+    clusters: ClusterMatch | None = None  # where groups are inferred
 
 
 class TrainHistory(Artifact):
@@ -93,4 +106,6 @@ class TrainHistory(Artifact):
     group_inference: list[GroupInference] = Field(default_factory=list)
     last_layers: list[LastLayer] = Field(default_factory=list)
     removal: Removal | None = None  # of repair
+    checkpoints: dict[str, list[int]] = Field(default_factory=dict)  # seed -> further epochs that were kept
+    no_aum_reason: str | None = None  # why `dynamics.parquet` has no margins
     trained_on_val: bool = False  # validation images trained the model: they measure no generalization

@@ -1,0 +1,24 @@
+"""The quantity that attribution explains.
+
+Shape legend: N images, K classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import logsumexp
+
+from pipeline.core.types import Float32Array, Int64Array
+
+
+def label_margins(logits_NK: Float32Array, labels_N: Int64Array) -> Float32Array:
+    """Log-odds of the label, log(p / (1 - p)): its logit minus the logsumexp of the other logits.
+
+    Source: the model output of TRAK (Park et al. 2023, arXiv:2303.14186, section 2).
+    """
+    logits_NK = logits_NK.astype(np.float64)
+    rows = np.arange(len(labels_N))
+    label_logits_N = logits_NK[rows, labels_N]
+    logits_NK[rows, labels_N] = -np.inf
+    margins_N: Float32Array = (label_logits_N - logsumexp(logits_NK, axis=1)).astype(np.float32)
+    return margins_N

@@ -1,0 +1,62 @@
+"""Figures as inline SVG that takes its colors from the page: legible in light, dark and print.
+
+Names that users chose never enter a figure; legends are HTML, where escaping is certain.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Matplotlib wants real colors; these stand for the page's variables and are swapped afterwards.
+_VARIABLES = {
+    "#010101": "var(--ink)",
+    "#020202": "var(--soft)",
+    "#030303": "var(--line)",
+    **{f"#0400{i:02x}": f"var(--series-{i})" for i in range(1, 7)},
+}
+INK, SOFT, LINE, *SERIES = _VARIABLES
+
+
+def draw_inline(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (5.2, 2.9)) -> str:
+    """What `draw` puts on a pair of axes, as `<svg>`; `name` makes ids unique within the page."""
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9}):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure.subplots())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return _make_inline(buffer.getvalue(), name)
+
+
+def style_axes(axes: Axes, x_label: str, y_label: str) -> None:
+    """Quiet axes: labels and ticks in the soft color, a line at the bottom only."""
+    axes.set_xlabel(x_label, color=SOFT)
+    axes.set_ylabel(y_label, color=SOFT)
+    axes.grid(axis="y", color=LINE, linewidth=0.8)
+    axes.tick_params(colors=SOFT, length=0)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(LINE)
+
+
+def _make_inline(svg: str, name: str) -> str:
+    """Strip what a page must not get (page-wide styles, metadata, clashing ids) and bind colors."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(
+        r"<svg[^>]*viewBox=\"([^\"]+)\"[^>]*>", r'<svg viewBox="\1" aria-hidden="true">', svg, count=1
+    )
+    svg = svg.replace("xlink:href", "href")
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"font-family: [^;\"]+;?", "font-family: inherit;", svg)
+    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", svg)
+    for stand_in, variable in _VARIABLES.items():
+        svg = svg.replace(stand_in, variable)
+    return re.sub(r">\s+<", "><", re.sub(r" \n", " ", svg)).strip()

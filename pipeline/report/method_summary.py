@@ -1,0 +1,124 @@
+"""What one method was trained on, how it learned and what was left out, as the report shows it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.results import (
+    EpochRecord,
+    EvaluationResult,
+    GroupInfo,
+    Record,
+    Removal,
+    RemovalPoint,
+    TrainHistory,
+)
+from pipeline.report.records import (
+    Curve,
+    Curves,
+    MethodSummary,
+    RemovalCurve,
+    RemovalSummary,
+    RemovedGroup,
+    TrainingSummary,
+)
+
+_CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
+
+
+def shared_fields(record: Record, kind: type[Record]) -> dict[str, Any]:
+    """The fields of `record` that `kind` has too."""
+    return {name: value for name, value in record if name in kind.model_fields}
+
+
+def summarize_method(
+    evaluation: EvaluationResult, history: TrainHistory | None, groups: Sequence[GroupInfo]
+) -> MethodSummary:
+    training = _summarize_training(history, groups) if history else None
+    return MethodSummary(**shared_fields(evaluation, MethodSummary), training=training)
+
+
+def _summarize_training(history: TrainHistory, groups: Sequence[GroupInfo]) -> TrainingSummary:
+    shared = shared_fields(history, TrainingSummary)
+    return TrainingSummary(
+        **{
+            **shared,
+            "n_epochs": len({record.epoch for record in history.epochs}),
+            "curves": summarize_curves(history.epochs, [group.name for group in groups]),
+            "removal": _summarize_removal(history.removal, groups) if history.removal else None,
+        }
+    )
+
+
+def _summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> RemovalSummary:
+    removed = [
+        RemovedGroup(
+            name=group.name,
+            n_train=group.n_train,
+            n_removed=removal.removed_by_group.get(group.name, 0),
+            share=removal.removed_by_group.get(group.name, 0) / group.n_train,
+        )
+        for group in groups
+        if group.n_train
+    ]
+    return RemovalSummary(
+        **shared_fields(removal, RemovalSummary),
+        curves=summarize_removal_points(removal.points),
+        share_removed=sum(removal.removed_by_group.values()) / removal.n_train,
+        removed=sorted(removed, key=lambda group: -group.share),
+    )
+
+
+def summarize_removal_points(points: Sequence[RemovalPoint]) -> list[RemovalCurve]:
+    """Mean and span over seeds at each size; every curve starts where nothing is left out."""
+    nothing = {(p.seed, p.val_worst) for p in points if p.n_removed == 0}
+    curves = []
+    for kind in ("repair", "random", "balanced"):
+        own = {(p.n_removed, p.seed, p.val_worst) for p in points if p.kind == kind and p.n_removed}
+        if not own:
+            continue
+        rows = sorted(own | {(0, seed, value) for seed, value in nothing})
+        table = pd.DataFrame(rows, columns=["n_removed", "seed", "value"]).groupby("n_removed")["value"]
+        curves.append(
+            RemovalCurve(
+                kind=kind,
+                n_removed=[int(n) for n in table.mean().index],
+                mean=table.mean().tolist(),
+                low=table.min().tolist(),
+                high=table.max().tolist(),
+                n_seeds=[int(n) for n in table.count()],
+            )
+        )
+    return curves
+
+
+def summarize_curves(records: Sequence[EpochRecord], group_names: Sequence[str]) -> Curves | None:
+    """Validation accuracy over seeds for at most 150 evenly spaced epochs; None without epochs."""
+    if not records:
+        return None
+    rows = [
+        [np.nan if v is None else v for v in (record.val_average, *record.val_accuracy)] for record in records
+    ]
+    table = pd.DataFrame(rows, dtype=float).groupby(np.array([record.epoch for record in records]))
+    mean, low, high = table.mean(), table.min(), table.max()
+    kept = np.unique(np.linspace(0, len(mean) - 1, min(len(mean), _CURVE_POINTS)).round().astype(int))
+    curves = [
+        Curve(name=name, mean=_known(mean[i], kept), low=_known(low[i], kept), high=_known(high[i], kept))
+        for i, name in zip(mean.columns, ("average", *group_names), strict=False)
+    ]
+    return Curves(
+        epochs=[int(mean.index[i]) for i in kept],
+        n_seeds=len({record.seed for record in records}),
+        average=curves[0],
+        groups=curves[1:],
+    )
+
+
+def _known(column: pd.Series[float], rows: np.typing.NDArray[np.int_]) -> list[float | None]:
+    values = (float(column.iloc[row]) for row in rows)
+    return [round(value, 5) if math.isfinite(value) else None for value in values]

@@ -1,0 +1,119 @@
+"""How far attribution can be trusted: read from models trained on parts of the training images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pipeline.core.results import AttributionResult, Estimate, GroupChange, GroupCheck, LabelErrors, Lds
+from pipeline.metrics.intervals import widen
+from pipeline.report.wording import (
+    accuracy_brief,
+    count,
+    join_names,
+    number,
+    percent,
+    quoted,
+    signed,
+)
+
+Skill = Literal["nothing", "class", "beyond"]
+Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
+
+LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
+CHECK_REMEDY = "not asked for: name shares to keep in retrain.thin_keep, for example [0.0, 0.5]"
+SAME_CLASS = "same_class"
+_ALPHA = 0.05  # of the intervals that are widened
+
+
+def judge_lds(lds: Lds) -> Skill:
+    """What scores predict about retrained models: nothing, no more than the class does, or more.
+
+    The paired difference to the same-class indicator decides where it was recorded.
+    """
+    if lds.low <= 0:
+        return "nothing"
+    lead = lds.lead.get(SAME_CLASS)
+    is_ahead = lead.low > 0 if lead else lds.low > lds.same_class
+    return "beyond" if is_ahead else "class"
+
+
+def judge_share(observed: Estimate, expected: float, *, n_groups: int) -> Literal["over", "under", "even"]:
+    """Whether a group's share lies clearly above or below what is expected, among `n_groups` looked at."""
+    wide = widen(observed, n_comparisons=n_groups, alpha=_ALPHA)
+    if wide.low > expected:
+        return "over"
+    return "under" if wide.high < expected else "even"
+
+
+def find_change(check: GroupCheck | None, train_group: str, test_group: str) -> GroupChange | None:
+    """What happened to `test_group` when `train_group` was thinned out most."""
+    own = (
+        [c for c in check.changes if (c.train_group, c.test_group) == (train_group, test_group)]
+        if check
+        else []
+    )
+    return min(own, key=lambda change: change.kept, default=None)
+
+
+def judge_support(attribution: AttributionResult, train_group: str, test_group: str) -> Support:
+    """Whether retraining bears out that `train_group` hurts `test_group`.
+
+    Thinning that very group out is the closest evidence; the LDS speaks for all scores together.
+    """
+    change = find_change(attribution.group_check, train_group, test_group)
+    if change and change.low > 0:
+        return "confirmed"
+    if change and change.high < 0:
+        return "refuted"
+    if attribution.lds is None:
+        return "unchecked"
+    return "backed" if judge_lds(attribution.lds) == "beyond" else "doubtful"
+
+
+def describe_trust(attribution: AttributionResult, train_group: str, test_group: str) -> str:
+    """What retraining says about the scores, as sentences that begin with a space; empty without any."""
+    change = find_change(attribution.group_check, train_group, test_group)
+    text = f" {_describe_change(change)}" if change else ""
+    return f"{text} {describe_lds(attribution.lds)}" if attribution.lds else text
+
+
+def describe_lds(lds: Lds) -> str:
+    """The LDS in one sentence, with what it can reach at most and what the class alone reaches."""
+    reach = f" of the {number(lds.ceiling)} that can be predicted at all" if lds.ceiling is not None else ""
+    found = (
+        f"LDS {number(lds.value)}{reach} (95% interval {number(lds.low)} to {number(lds.high)}, "
+        f"{count(lds.n_subsets)} retrained subsets; same class alone {number(lds.same_class)})"
+    )
+    claim = {
+        "beyond": "The scores predict retrained models",
+        "class": "The scores are not shown to predict retrained models better than the class alone",
+        "nothing": "The scores are not shown to predict retrained models",
+    }[judge_lds(lds)]
+    return f"{claim}: {found}."
+
+
+def _describe_change(change: GroupChange) -> str:
+    estimate = Estimate(value=change.actual, low=change.low, high=change.high, n=change.n_removed)
+    direction = "rose" if change.low > 0 else "fell" if change.high < 0 else "did not clearly change"
+    return (
+        f"Retrained without {count(change.n_removed)} of them, the margin {direction}: "
+        f"{signed(estimate.value)} (95% interval {signed(estimate.low)} to {signed(estimate.high)}), "
+        f"predicted {signed(change.predicted)}."
+    )
+
+
+def describe_suspects(errors: LabelErrors, overall: float) -> str:
+    """Which groups stand out among suspected labels, and why that alone does not make them wrong."""
+    n = len(errors.groups)
+    over = [g for g in errors.groups if judge_share(g.share, overall, n_groups=n) == "over"]
+    if not over:
+        return f"No group is suspected clearly more often than all images together ({percent(overall)})."
+    named = join_names(f"{quoted(g.group, 40)}: {accuracy_brief(g.share)}" for g in over[:3])
+    more = f", and {count(len(over) - 3)} more groups" if len(over) > 3 else ""
+    known = [g.n_known_wrong for g in over if g.n_known_wrong is not None]
+    wrong = f" Known wrong labels there: {count(sum(known))}." if known else ""
+    return (
+        f"Suspected more often than all images together ({percent(overall)}): {named}{more}.{wrong} "
+        "A right label that contradicts the shortcut looks like a wrong one to a model that relies on it: "
+        "look at these images before you correct or leave out any."
+    )

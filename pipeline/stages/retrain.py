@@ -1,0 +1,137 @@
+"""Stage `retrain`: the method trained on parts of the images, to check what attribution foretells.
+
+It reads no attribution: what is checked cannot leak into the check.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.fan_out import fan_out, load_arrays
+from pipeline.artifacts.fan_out_task import Arrays
+from pipeline.artifacts.files import save_artifact
+from pipeline.artifacts.margins import SavedMargins, save_margins
+from pipeline.artifacts.paths import dataset_dir, retrained_dir, scratch_dir
+from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.core.attribution_settings import RetrainSettings
+from pipeline.core.method_settings import AnyMethodSettings, MethodName
+from pipeline.core.results import RetrainResult, Training
+from pipeline.core.settings import DatasetSettings
+from pipeline.core.train_settings import TrainSettings
+from pipeline.core.types import Split
+from pipeline.metrics.margins import label_margins
+from pipeline.metrics.subsets import training_rows
+from pipeline.models.hardware import choose_device
+from pipeline.models.predict import predict_logits
+from pipeline.stages.params_file import read_params
+from pipeline.stages.running import exclusive
+from pipeline.train.retraining import plan_trainings, retrain, why_not
+
+_log = logging.getLogger(__name__)
+
+
+def run(dataset: str, method: MethodName) -> None:
+    out = retrained_dir(dataset, method)
+    outputs = [out / "retrained.json", out / "margins.npz"]
+    with exclusive("retrain", dataset, method, outputs=outputs):
+        settings = read_params().dataset(dataset)
+        train, test = (load_split(dataset_dir(dataset), name) for name in ("train", "test"))
+        reason = why_not(getattr(settings.methods, method), settings.retrain)
+        key = _key(settings, method, dataset)
+        scratch = scratch_dir("retrain", dataset, method)
+        trainings, margins_MN = [], np.zeros((0, len(test)), np.float32)
+        if reason is None:
+            trainings = plan_trainings(settings.retrain, train)
+            results = _train_all(trainings, settings, method, dataset, scratch / key)
+            if results:
+                margins_MN = np.stack([result["margins"] for result in results])
+            accuracies = [float(result["accuracy"]) for result in results]
+            trainings = [
+                training.model_copy(update={"accuracy": accuracy})
+                for training, accuracy in zip(trainings, accuracies, strict=True)
+            ]
+        save_margins(out / "margins.npz", SavedMargins(test.ids, margins_MN))
+        result = RetrainResult(
+            provenance=make_provenance(key, sorted({training.seed for training in trainings})),
+            method=method,
+            asked=reason is None,
+            reason=reason,
+            share=settings.retrain.share,
+            seed=settings.retrain.seed,
+            n_train=len(train),
+            trainings=trainings,
+        )
+        save_artifact(out / "retrained.json", result)
+        shutil.rmtree(scratch, ignore_errors=True)
+    _log.info(
+        "%s %s: %s", dataset, method, reason or f"trained {len(trainings)} times on parts of the images"
+    )
+
+
+def _train_all(
+    trainings: list[Training], settings: DatasetSettings, method: MethodName, dataset: str, folder: Path
+) -> list[Arrays]:
+    """The result of every training, in order."""
+    train_settings, chosen = settings.train_for(method), settings.retrain
+    data = dataset_dir(dataset).absolute()
+    common = data, train_settings, getattr(settings.methods, method), chosen
+    files = fan_out(
+        _train_one,
+        {training.name: (*common, training) for training in trainings},
+        folder=folder,
+        workers=chosen.workers or _default_workers(train_settings, chosen, len(trainings)),
+        label=f"retrain {dataset} {method}",
+        unit="trainings",
+        executor=chosen.executor,
+        submitit=chosen.submitit,
+    )
+    return [load_arrays(path) for path in files.values()]
+
+
+def _default_workers(train: TrainSettings, retrain: RetrainSettings, n_tasks: int) -> int:
+    if retrain.executor == "slurm":
+        return n_tasks  # one job each; the cluster decides how many run
+    if choose_device(train.device).type == "cuda":
+        import torch
+
+        return torch.cuda.device_count()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _train_one(
+    data: Path,
+    settings: TrainSettings,
+    method: AnyMethodSettings,
+    chosen: RetrainSettings,
+    training: Training,
+) -> Arrays:
+    """One training: the test images' margins, and the accuracy on them."""
+    train, val, test = _splits(data)
+    rows = training_rows(training, train.groups, share=chosen.share, seed=chosen.seed)
+    model = retrain(method, settings, train.take(rows), val, load_info(data), training.seed)
+    logits_NK = predict_logits(model, test.images, device=choose_device(settings.device))
+    return {
+        "margins": label_margins(logits_NK, test.labels),
+        "accuracy": np.array((logits_NK.argmax(1) == test.labels).mean()),
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _splits(data: Path) -> tuple[Split, Split, Split]:
+    """The data, opened once in each process; the pixels stay in the file."""
+    return load_split(data, "train"), load_split(data, "val"), load_split(data, "test")
+
+
+def _key(settings: DatasetSettings, method: MethodName, dataset: str) -> str:
+    """Hash of everything that decides a training's result, beside its name."""
+    data, chosen = dataset_dir(dataset), settings.retrain
+    train = settings.train_for(method).model_copy(update={"seeds": [], "checkpoint_seconds": 0.0})
+    digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
+    return settings_hash(train, getattr(settings.methods, method), f"{chosen.share} {chosen.seed}", *digests)
