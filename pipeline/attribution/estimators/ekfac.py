@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from pipeline.attribution.estimators.scores import DenseScores
+from pipeline.attribution.scores import DenseScores
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.progress import track
