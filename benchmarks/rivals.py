@@ -106,6 +106,7 @@ def kronfluence_ekfac(
         folder: where factors and scores go meanwhile; None: the system's temporary folder.
     """
     importlib.import_module("kronfluence.analyzer")
+    torch.compiler.reset()  # kronfluence calls it between its steps; the first call loads a compiler
     with _threads(threads), tempfile.TemporaryDirectory(dir=folder) as work_dir:
         started, cpu_started = time.perf_counter(), time.process_time()
         scores = ekfac(

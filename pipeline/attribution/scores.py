@@ -48,43 +48,12 @@ class Scores(Protocol):
         ...
 
 
-class BlockwiseScores:
-    """Sums from blocks, for scores that have no shorter way to them."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        raise NotImplementedError
-
-    @property
-    def target_block(self) -> int:
-        return TARGET_BLOCK
-
-    def block(self, rows: slice, cols: slice) -> Float32Array:
-        raise NotImplementedError
-
-    def train_sums(self, weights_NI: Float64Array) -> Float64Array:
-        total_IM = np.zeros((weights_NI.shape[1], self.shape[1]))
-        for rows in blocks(self.shape[0], TRAIN_BLOCK):
-            for cols in blocks(self.shape[1], self.target_block):
-                total_IM[:, cols] += weights_NI[rows].T.astype(np.float64) @ self._wide(rows, cols)
-        return total_IM
-
-    def target_sums(self, weights_MJ: Float64Array) -> Float64Array:
-        total_NJ = np.zeros((self.shape[0], weights_MJ.shape[1]))
-        for rows in blocks(self.shape[0], TRAIN_BLOCK):
-            for cols in blocks(self.shape[1], self.target_block):
-                total_NJ[rows] += self._wide(rows, cols) @ weights_MJ[cols]
-        return total_NJ
-
-    def _wide(self, rows: slice, cols: slice) -> Float64Array:
-        return self.block(rows, cols).astype(np.float64)  # sums of many small numbers of both signs
-
-
 @dataclass(frozen=True)
-class DenseScores(BlockwiseScores):
+class DenseScores:
     """Scores held as a matrix (it may be a memory map)."""
 
     matrix_NM: Float32Array
+    target_block: int = TARGET_BLOCK
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -92,6 +61,19 @@ class DenseScores(BlockwiseScores):
 
     def block(self, rows: slice, cols: slice) -> Float32Array:
         return np.asarray(self.matrix_NM[rows, cols])
+
+    def train_sums(self, weights_NI: Float64Array) -> Float64Array:
+        total_IM = np.zeros((weights_NI.shape[1], self.shape[1]))
+        for rows in blocks(self.shape[0], TRAIN_BLOCK):
+            total_IM += weights_NI[rows].T.astype(np.float64) @ self.matrix_NM[rows].astype(np.float64)
+        return total_IM
+
+    def target_sums(self, weights_MJ: Float64Array) -> Float64Array:
+        parts = [
+            self.matrix_NM[rows].astype(np.float64) @ weights_MJ
+            for rows in blocks(self.shape[0], TRAIN_BLOCK)
+        ]
+        return np.concatenate(parts)
 
 
 @dataclass(frozen=True)

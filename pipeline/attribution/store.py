@@ -44,17 +44,6 @@ class FeatureRows:
     dim: int
     precision: Precision
 
-    def __len__(self) -> int:
-        return self.n
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.n, self.dim
-
-    def __getitem__(self, rows: slice) -> Float32Array:
-        start, stop, _ = rows.indices(self.n)
-        return self.features(slice(start, stop))
-
     def features(self, rows: slice) -> Float32Array:
         """Features of `rows` as they were stored, B x K. Pages are read, not mapped: none stay in memory."""
         parts = []

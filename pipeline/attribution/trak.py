@@ -21,7 +21,6 @@ from pipeline.artifacts.files import write_text
 from pipeline.artifacts.shared_work import Piece, do_together
 from pipeline.attribution.dimension import check_sizes, choose_dim
 from pipeline.attribution.estimators.cosine import grad_cosine
-from pipeline.attribution.estimators.scores import ProductScores
 from pipeline.attribution.featurizing import Featurizer, VmapFeaturizer
 from pipeline.attribution.fingerprint import fingerprint
 from pipeline.attribution.preconditioning import Preconditioned
@@ -198,12 +197,14 @@ class TrakStore:
         mean_N: Float64Array = np.mean(parts, axis=0)
         return mean_N
 
-    def gradient_cosines(self) -> ProductScores:
+    def gradient_cosines(self) -> FactoredScores:
         """The baseline: cosines of the same projected gradients."""
-        networks = range(len(self._networks))
-        return grad_cosine(
-            [self._rows("train", i) for i in networks], [self._rows("targets", i) for i in networks]
-        )
+        pairs = [
+            Factor(self._rows("train", i).features, self._rows("targets", i).features)
+            for i in range(len(self._networks))
+        ]
+        n_train, n_targets = len(self._images["train"]), len(self._images["targets"])
+        return grad_cosine(pairs, n_train=n_train, n_targets=n_targets, dim=self.dim, device=self._device)
 
     def scratch(self, top_k: int) -> Scratch:
         """For `summarize` of the scores that the settings ask for."""

@@ -92,7 +92,7 @@ def test_scores_are_exact_influence_in_sign_rank_and_margin_units(tmp_path: Path
         assert np.mean(ranks) > least_rank
         slope = (ours * exact).sum() / (exact**2).sum()
         assert slope == pytest.approx(1, abs=tolerance)  # at much damping the curvature no longer matters
-    assert (scores.n_train, scores.n_targets) == (120, 30)
+    assert scores.shape == (120, 30)
     assert not list(tmp_path.iterdir())
     assert torch.equal(generator, torch.get_rng_state())
     assert threads == torch.get_num_threads()

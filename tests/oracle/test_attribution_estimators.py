@@ -11,10 +11,10 @@ from torch import nn
 from trak import TRAKer
 from trak.projectors import NoOpProjector
 
-from pipeline.attribution.estimators.cosine import grad_cosine
-from pipeline.attribution.estimators.last_layer import LastLayerScores, last_layer_trak
-from pipeline.attribution.estimators.scores import DenseScores, Scores
+from pipeline.attribution.estimators.cosine import grad_cosine as cosine_of_factors
+from pipeline.attribution.estimators.last_layer import last_layer_trak
 from pipeline.attribution.group_effects import group_shares
+from pipeline.attribution.scores import Factor, FactoredScores
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.metrics.intervals import sidak_confidence
@@ -64,9 +64,14 @@ def loss_weights(model: Classifier, examples: Examples) -> torch.Tensor:
     return 1 - p[torch.arange(len(examples)), torch.from_numpy(examples.labels)].detach()
 
 
-def last_layer(models: list[Classifier], train: Examples, targets: Examples, **changes) -> LastLayerScores:
-    settings = {"ridge": 0.5, "loss_weighting": True, "seed": 0} | changes
+def last_layer(models: list[Classifier], train: Examples, targets: Examples, **changes) -> FactoredScores:
+    settings = {"ridge": 0.5, "loss_weighting": 1.0, "seed": 0} | changes
     return last_layer_trak(models, train=train, targets=targets, **settings)
+
+
+def grad_cosine(train, targets) -> FactoredScores:
+    factors = [Factor(a.__getitem__, b.__getitem__) for a, b in zip(train, targets, strict=True)]
+    return cosine_of_factors(factors, n_train=len(train[0]), n_targets=len(targets[0]), dim=train[0].shape[1])
 
 
 # --- gradient cosine ---
@@ -88,7 +93,7 @@ def test_cosine_equals_a_dense_loop_over_loss_gradients() -> None:
     np.testing.assert_allclose(scores.block(ALL, ALL), expected, atol=2e-6)
     pieces = [scores.block(slice(a, a + 9), slice(2, 5)) for a in range(0, 40, 9)]
     np.testing.assert_allclose(np.concatenate(pieces), expected[:, 2:5], atol=2e-6)
-    assert (scores.n_train, scores.n_targets) == (40, 7)
+    assert scores.shape == (40, 7)
 
 
 def test_a_step_on_a_training_image_moves_margins_the_way_the_cosine_says() -> None:
@@ -140,31 +145,24 @@ def test_cosine_reads_half_precision_memory_maps(tmp_path: Path) -> None:
     np.testing.assert_allclose(half, grad_cosine([train], [targets]).block(ALL, ALL), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("train", "targets", "message"),
-    [
-        ([], [], "one or more"),
-        ([np.ones((3, 4))], [np.ones((2, 5))], r"\(3, 4\) and \(2, 5\)"),
-        ([np.ones((3, 4))] * 2, [np.ones((2, 4))], "same models"),
-        ([np.ones((3, 4)), np.ones((2, 4))], [np.ones((2, 4))] * 2, "take all on the same"),
-    ],
-)
-def test_features_that_do_not_belong_together_are_refused(train, targets, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        grad_cosine(train, targets)
+def test_no_network_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one trained model"):
+        cosine_of_factors([], n_train=3, n_targets=2, dim=4)
+    with pytest.raises(InputError, match="at least one trained model"):
+        last_layer([], make_examples(5, 2), make_examples(3, 3))
 
 
 def test_features_that_are_not_finite_are_refused() -> None:
     with pytest.raises(TrainingError, match="not finite"):
-        grad_cosine([np.full((3, 4), np.nan)], [np.ones((2, 4))])
+        grad_cosine([np.full((3, 4), np.nan)], [np.ones((2, 4))]).block(ALL, ALL)
 
 
 # --- last-layer TRAK ---
 
 
-@pytest.mark.parametrize("loss_weighting", [True, False])
+@pytest.mark.parametrize("loss_weighting", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("n_classes", [2, 3, 5])
-def test_last_layer_equals_the_closed_form_of_a_slow_loop(n_classes: int, loss_weighting: bool) -> None:
+def test_last_layer_equals_the_closed_form_of_a_slow_loop(n_classes: int, loss_weighting: float) -> None:
     models = [make_linear(0, n_classes), make_linear(1, n_classes)]
     train, targets = make_examples(80, 2, n_classes), make_examples(9, 3, n_classes)
     total, weight = 0, 0
@@ -175,7 +173,7 @@ def test_last_layer_equals_the_closed_form_of_a_slow_loop(n_classes: int, loss_w
         kernel = g_train.T @ g_train + ridge * torch.eye(g_train.shape[1])
         total = total + g_train @ torch.linalg.solve(kernel, g_target.T) / 2
         weight = weight + loss_weights(model, train) / 2
-    expected = (total * weight[:, None] if loss_weighting else total).numpy()
+    expected = (total * weight[:, None] ** loss_weighting).numpy()
     scores = last_layer(models, train, targets, loss_weighting=loss_weighting)
     np.testing.assert_allclose(scores.block(ALL, ALL), expected, rtol=1e-3, atol=1e-5 * abs(expected).max())
     pieces = [scores.block(slice(a, a + 9), slice(2, 5)) for a in range(0, 80, 9)]
@@ -242,7 +240,7 @@ def test_second_moment_is_regular_without_ridge_unless_a_feature_is_constant() -
     assert np.isfinite(last_layer([make_linear(0)], train, targets, ridge=0).block(ALL, ALL)).all()
     black = Examples(train.images.copy(), train.rows, train.labels, train.groups, train.ids)
     black.images[:, :, :, 0] = 0  # a constant feature is a multiple of the bias
-    with pytest.raises(InputError, match=r"attribute\.ridge above 0"):
+    with pytest.raises(InputError, match=r"Raise attribute\.ridge"):
         last_layer([make_linear(0)], black, targets, ridge=0)
 
 
@@ -285,10 +283,10 @@ def fit(model: Classifier, examples: Examples) -> None:
         optimizer.step()
 
 
-def test_every_estimator_has_the_shape_of_scores() -> None:
-    dense: Scores = DenseScores(np.arange(6, dtype=np.float32).reshape(3, 2))
-    assert (dense.n_train, dense.n_targets) == (3, 2)
-    np.testing.assert_array_equal(dense.block(slice(1, 3), slice(1, 2)), [[3], [5]])
-    scores: Scores = last_layer([make_linear(0)], make_examples(50, 2), make_examples(5, 3))
-    assert (scores.n_train, scores.n_targets) == (50, 5)
-    assert scores.block(slice(1, 4), ALL).dtype == np.float32
+def test_sums_of_last_layer_scores_equal_those_of_the_matrix() -> None:
+    scores = last_layer([make_linear(0), make_linear(1)], make_examples(50, 2), make_examples(5, 3))
+    matrix, rng = scores.block(ALL, ALL).astype(np.float64), np.random.default_rng(0)
+    assert scores.shape == matrix.shape == (50, 5)
+    weights_NI, weights_MJ = rng.random((50, 3)), rng.random((5, 2))
+    np.testing.assert_allclose(scores.train_sums(weights_NI), weights_NI.T @ matrix, atol=1e-6)
+    np.testing.assert_allclose(scores.target_sums(weights_MJ), matrix @ weights_MJ, atol=1e-6)

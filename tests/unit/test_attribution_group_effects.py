@@ -83,7 +83,7 @@ def test_coverage_is_never_below_its_promise_where_wilson_falls_short() -> None:
 def test_random_effects_leave_every_group_where_it_is_expected() -> None:
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(4), (600, 300, 80, 20))  # sorted, as data sets are
-    inside, all_inside, rounds = 0, 0, 60
+    inside, all_inside, rounds = 0, 0, 30
     for _ in range(rounds):
         effect = rng.normal(size=1000).round(1)  # with many equal effects
         shares = group_shares(effect, groups, NAMES, 50)

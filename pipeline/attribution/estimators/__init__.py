@@ -1,1 +1,1 @@
-"""Ways to score training images on test images, all behind `Scores`."""
+"""Ways to score training images on test images besides TRAK, all behind its `Scores`."""

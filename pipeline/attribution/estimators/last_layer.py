@@ -23,65 +23,43 @@ import numpy as np
 import torch
 from scipy.linalg import helmert
 from torch import Tensor
+from torch.nn import functional as F
 
 from pipeline.attribution.projector import BlockSketch
-from pipeline.attribution.scores import BlockwiseScores
+from pipeline.attribution.scores import Factor, FactoredScores, blocks
 from pipeline.attribution.selection import Examples
+from pipeline.attribution.solving import factorize, solve
 from pipeline.core.errors import InputError, TrainingError
-from pipeline.core.types import Float32Array
+from pipeline.core.types import Float32Array, Float64Array, Int64Array
 from pipeline.models.classifier import Classifier
 
 MOST_DIMENSIONS = 4096  # sketched above: the second moment costs N K^2 operations and 8 K^2 bytes
-ROWS = 1024  # images whose features exist at a time
-LEAST_PIVOT = 1e-12  # squared ratio of Cholesky pivots below which the second moment counts as singular
+ROWS = 1024  # targets whose features exist at a time
 
 
 @dataclass(frozen=True)
 class LastLayer:
     """What the last layer sees and sends of some images, and its gradients from that.
 
-    All tensors are float32 on the CPU.
+    Tensors are float32 on the CPU.
     """
 
     embeddings_ND: Tensor
     logit_gradients_NC: Tensor  # of the margin; C - 1 columns
-    loss_weights_N: Tensor  # 1 - p(label)
+    loss_weights_N: Float64Array  # 1 - p(label)
     sketch: BlockSketch | None  # None: features are the gradients themselves
     stream: int  # of the sketch: one for each model
 
     def __len__(self) -> int:
         return len(self.embeddings_ND)
 
-    def features(self, rows: slice) -> Tensor:
+    def features(self, rows: slice) -> Float32Array:
         """Gradients of the margin, B x K."""
-        embeddings_BD = torch.nn.functional.pad(self.embeddings_ND[rows], (0, 1), value=1.0)
+        embeddings_BD = F.pad(self.embeddings_ND[rows], (0, 1), value=1.0)
         outer = self.logit_gradients_NC[rows, :, None] * embeddings_BD[:, None, :]
-        return outer.flatten(1) if self.sketch is None else self.sketch.project(outer, stream=self.stream)
-
-
-class LastLayerScores(BlockwiseScores):
-    """TRAK scores of the last layer, mean over models."""
-
-    def __init__(
-        self, train: Sequence[LastLayer], targets: Sequence[LastLayer], *, ridge: float, loss_weighting: float
-    ) -> None:
-        self._train = train
-        self._targets = [
-            _precondition(seen, asked, ridge) for seen, asked in zip(train, targets, strict=True)
-        ]
-        weights_N = torch.stack([seen.loss_weights_N for seen in train]).mean(dim=0)
-        self._weights_N = weights_N**loss_weighting
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self._train[0]), len(self._targets[0])
-
-    def block(self, rows: slice, cols: slice) -> Float32Array:
-        """Scores of training images `rows` on targets `cols`; positive = helps."""
-        pairs = zip(self._train, self._targets, strict=True)
-        total = torch.stack([seen.features(rows) @ asked_MK[cols].T for seen, asked_MK in pairs]).mean(dim=0)
-        scores: Float32Array = (total * self._weights_N[rows, None]).numpy()
-        return scores
+        flat = outer.flatten(1) if self.sketch is None else self.sketch.project(outer, stream=self.stream)
+        features: Float32Array = flat.numpy()
+        return features
 
 
 def last_layer_trak(  # settings by name
@@ -95,7 +73,7 @@ def last_layer_trak(  # settings by name
     device: str = "cpu",
     batch_size: int = 256,
     most_dimensions: int = MOST_DIMENSIONS,
-) -> LastLayerScores:
+) -> FactoredScores:
     """TRAK scores from the last linear layer's gradients, exact up to `most_dimensions` of them.
 
     mean over models of g(target)^T (G^T G + lambda I)^-1 g(train), times the mean over models of
@@ -114,14 +92,18 @@ def last_layer_trak(  # settings by name
     sketch = None
     if n_parameters > most_dimensions:
         sketch = BlockSketch(n_in=n_parameters, n_out=most_dimensions, seed=seed)
-    seen: list[LastLayer] = []
-    asked: list[LastLayer] = []
+    dim = n_parameters if sketch is None else most_dimensions
+    factors: list[Factor] = []
+    weights: list[Float64Array] = []
     for stream, model in enumerate(models):
-        for examples, kept in ((train, seen), (targets, asked)):
-            logits_NC, embeddings_ND = _forward(model, examples, device, batch_size)
-            labels_N = torch.from_numpy(examples.labels)
-            kept.append(_last_layer(logits_NC, embeddings_ND, labels_N, sketch, stream))
-    return LastLayerScores(seen, asked, ridge=ridge, loss_weighting=loss_weighting)
+        seen, asked = (
+            _last_layer(*_forward(model, examples, device, batch_size), examples.labels, sketch, stream)
+            for examples in (train, targets)
+        )
+        factors.append(_precondition(seen, asked, dim=dim, ridge=ridge, device=device))
+        weights.append(seen.loss_weights_N)
+    weights_N = np.mean(weights, axis=0) ** loss_weighting
+    return FactoredScores(factors, weights_N, n_targets=len(targets), dim=dim, device=device)
 
 
 @torch.no_grad()
@@ -140,9 +122,9 @@ def _forward(model: Classifier, examples: Examples, device: str, batch_size: int
 
 
 def _last_layer(
-    logits_NC: Tensor, embeddings_ND: Tensor, labels_N: Tensor, sketch: BlockSketch | None, stream: int
+    logits_NC: Tensor, embeddings_ND: Tensor, labels: Int64Array, sketch: BlockSketch | None, stream: int
 ) -> LastLayer:
-    own_NC = torch.nn.functional.one_hot(labels_N, logits_NC.shape[1]).bool()
+    own_NC = F.one_hot(torch.from_numpy(labels), logits_NC.shape[1]).bool()
     wide_NC = logits_NC.double()
     others_NC = wide_NC.masked_fill(own_NC, -torch.inf)
     gradients_NC = own_NC.double() - others_NC.softmax(dim=1)  # -inf: exactly 0 at the label
@@ -151,42 +133,24 @@ def _last_layer(
     return LastLayer(
         embeddings_ND=embeddings_ND,
         logit_gradients_NC=(gradients_NC @ basis_CC.T).float(),
-        loss_weights_N=torch.sigmoid(-margins_N).float(),
+        loss_weights_N=torch.sigmoid(-margins_N).numpy(),
         sketch=sketch,
         stream=stream,
     )
 
 
-def _precondition(seen: LastLayer, asked: LastLayer, ridge: float) -> Tensor:
-    """(G^T G + lambda I)^-1 g(target) of every target, M x K."""
-    moment_KK = _second_moment(seen)
-    mean_square = float(moment_KK.trace()) / len(seen)
-    if not np.isfinite(mean_square):
+def _precondition(seen: LastLayer, asked: LastLayer, *, dim: int, ridge: float, device: str) -> Factor:
+    """The training images' features, and (G^T G + lambda I)^-1 g(target) of every target, M x K."""
+    n = len(seen)
+    if not (torch.isfinite(seen.embeddings_ND).all() and torch.isfinite(seen.logit_gradients_NC).all()):
         raise TrainingError(
             "last-layer gradients are not finite, so the network's weights are not usable. "
             "Train it again with a lower train.lr."
         )
-    moment_KK.diagonal().add_(ridge * mean_square)
-    factor_KK, failed = torch.linalg.cholesky_ex(moment_KK)
-    pivots_K = factor_KK.diagonal()
-    if int(failed) or float(pivots_K.min() / pivots_K.max()) ** 2 < LEAST_PIVOT:
-        raise InputError(
-            f"the {len(moment_KK)} x {len(moment_KK)} matrix of last-layer gradients cannot be inverted with "
-            f"attribute.ridge = {ridge:g}: some directions carry no gradient. Set attribute.ridge above 0 "
-            "(0.01 serves)."
-        )
+    inverse = factorize(seen.features, n=n, dim=dim, ridge=ridge, device=device)
     parts = [
-        torch.cholesky_solve(asked.features(slice(start, start + ROWS)).double().T, factor_KK).T.float()
-        for start in range(0, len(asked), ROWS)
+        solve(inverse, torch.from_numpy(asked.features(cols)), seen.features, n=n).float().cpu().numpy()
+        for cols in blocks(len(asked), ROWS)
     ]
-    return torch.cat(parts)
-
-
-def _second_moment(seen: LastLayer) -> Tensor:
-    """G^T G in float64, K x K."""
-    n_features = seen.features(slice(0, 1)).shape[1]
-    total_KK = torch.zeros(n_features, n_features, dtype=torch.float64)
-    for start in range(0, len(seen), ROWS):
-        block_BK = seen.features(slice(start, start + ROWS)).double()
-        total_KK.addmm_(block_BK.T, block_BK)
-    return total_KK
+    targets_MK: Float32Array = np.concatenate(parts)
+    return Factor(seen.features, targets_MK.__getitem__)
