@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.attribution.featurizing import choose_featurizer
 from pipeline.attribution.selection import select
-from pipeline.attribution.traker_adapter import TrakStore
+from pipeline.attribution.trak import TrakStore
 from pipeline.core.types import Float32Array, Split
 from pipeline.models.networks import Classifier, build_model
 from tests.repair_fixtures import HARMED, make_attributor, make_harmed_split
@@ -39,15 +40,16 @@ def dense(models: list[Classifier], splits: tuple[Split, Split], folder: Path) -
     """Every score at once."""
     train, val = splits
     store = TrakStore(
-        models,
+        [[model] for model in models],
         train=select(train, np.arange(len(train))),
         targets=select(val, np.arange(len(val))),
         settings=make_attributor(folder).settings,
         work_dir=folder,
         device="cpu",
+        make_featurizer=choose_featurizer,
     )
     store.compute()
-    return store.scores(slice(0, len(train)), slice(0, len(val)))
+    return store.scores().block(slice(0, len(train)), slice(0, len(val)))
 
 
 def test_effects_are_weighted_sums_of_the_dense_scores(splits: tuple[Split, Split], tmp_path: Path) -> None:
