@@ -99,7 +99,7 @@ def synchronize_batch_norm(model: nn.Module) -> None:
     Torch makes new layers without the hooks of the old ones, and stochastic depth is such a hook.
     """
     hooks = {name: module._forward_hooks for name, module in model.named_modules()}
-    nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    nn.SyncBatchNorm.convert_sync_batchnorm(model)
     for name, module in model.named_modules():
         if name in hooks:
             module._forward_hooks = hooks[name]

@@ -54,7 +54,7 @@ def test_leaving_harmful_images_out_lifts_the_worst_group_where_random_ones_do_n
     assert at["repair", removal.chosen] > at["repair", 0] + 0.2
     assert at["repair", removal.chosen] > at["random", removal.chosen] + 0.2
     test = make_split(200, name="test", strength=0.5, seed=2)
-    controls = Result(result.history, result.controls["random"])
+    controls = Result(result.history, result.controls["random"], {})
     for seed in (0, 1):
         assert result.worst_group(test, seed) > controls.worst_group(test, seed) + 0.15
 

@@ -14,6 +14,7 @@ from pipeline.attribution.gradients.sketching import kept_inputs
 LEAST_SAVING = 0.25  # of the numbers in a per-sample gradient that factors must make unnecessary
 LEAST_GAIN = 1.1  # times faster that half precision must be
 ROUNDS = 2
+FEWEST_TIMED = 500_000  # parameters
 _log = logging.getLogger(__name__)
 
 
@@ -37,9 +38,10 @@ def choose_projection(plan: Plan, dim: int) -> str:
 def choose_precision(candidates: Mapping[str, Callable[[], object]], plan: Plan, device: str) -> str:
     """The faster of `fp32` and `bf16` on one small batch; float32 where bfloat16 hardly gains.
 
-    Gradients by torch.func stay in float32: BatchNorm under vmap knows no autocast.
+    Gradients by torch.func stay in float32: BatchNorm under vmap knows no autocast. So do those of small
+    networks, which gain little: nothing is timed, and the choice is the same in every run.
     """
-    if plan.by_vmap or not _has_bfloat16(device):
+    if plan.by_vmap or plan.n_parameters < FEWEST_TIMED or not _has_bfloat16(device):
         return "fp32"
     seconds = {name: float("inf") for name in candidates}
     for go in candidates.values():
@@ -57,8 +59,8 @@ def choose_precision(candidates: Mapping[str, Callable[[], object]], plan: Plan,
 
 def _has_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported()  # no public query exists
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())  # no public query exists
 
 
 def _seconds(go: Callable[[], object], device: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -128,7 +129,7 @@ def make_featurizer(
     candidates = {name: build(name) for name in ("fp32", "bf16")}
     batch = _random_batch(image_shape, candidates["fp32"].largest_batch, device)
     chosen = choose_precision(
-        {name: lambda f=f: f.features(*batch, stream=0) for name, f in candidates.items()}, plan, device
+        {name: partial(f.features, *batch, stream=0) for name, f in candidates.items()}, plan, device
     )
     return candidates[chosen]
 

@@ -48,7 +48,7 @@ class Windows:
         )  # fmt: skip
         if self.groups == 1:
             return windows.reshape(batch, self.n_positions, self.n_inputs)
-        grouped = windows.unflatten(5, (self.groups, -1)).permute(0, 5, 1, 2, 3, 4, 6)
+        grouped: Tensor = windows.unflatten(5, (self.groups, -1)).permute(0, 5, 1, 2, 3, 4, 6)
         return grouped.reshape(batch * self.groups, self.n_positions, self.n_inputs)
 
     def sketch(self, rows: slice, sketch: BlockSketch) -> Tensor:
