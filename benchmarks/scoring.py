@@ -77,14 +77,19 @@ def run(folder: Path, args: argparse.Namespace) -> None:
             scratch=Scratch(folder, "extremes", Place()),
         )
     with timed(f"sums over {SUBSETS} subsets"):
-        subsets_NI = rng.random((args.n, SUBSETS), dtype=np.float32) < 0.5
+        subsets_NI = rng.integers(0, 2, (args.n, SUBSETS), dtype=np.uint8).view(np.bool_)
         predicted_IM = scores.train_sums(subsets_NI)
     cols = np.sort(rng.choice(args.m, min(CHECKED, args.m), replace=False))
     with timed(f"{len(cols)} targets made whole"):
         dense = whole_scores(scores, cols)
     for name, found, sign in (("highest", summary.helpful, 1), ("lowest", summary.harmful, -1)):
         check_extremes(name, found.rows[cols], found.scores[cols], sign * dense, sign)
-    np.testing.assert_allclose(predicted_IM[:, cols], subsets_NI.T.astype(np.float32) @ dense, rtol=1e-3)
+    expected_IC = sum(
+        subsets_NI[part].T.astype(np.float64) @ dense[part] for part in blocks(args.n, STORE_ROWS)
+    )
+    np.testing.assert_allclose(
+        predicted_IM[:, cols], expected_IC, rtol=1e-6, atol=1e-6 * abs(expected_IC).max()
+    )
     print("sums over subsets equal those of the whole columns")
     print(f"peak resident memory of the whole run {peak_gb():.2f} GB")
 
@@ -128,8 +133,10 @@ def whole_scores(scores: FactoredScores, cols: np.ndarray) -> Float64Array:
     factor = scores.factors[0]
     every = np.concatenate([factor.targets(part) for part in blocks(scores.n_targets, STORE_ROWS)])
     chosen = every[cols].astype(np.float64)
-    parts = [factor.train(part).astype(np.float64) @ chosen.T for part in blocks(scores.shape[0], STORE_ROWS)]
-    return np.concatenate(parts) * scores.weights_N[:, None]
+    whole_NC = np.empty((scores.shape[0], len(cols)))
+    for part in blocks(scores.shape[0], STORE_ROWS):
+        whole_NC[part] = factor.train(part).astype(np.float64) @ chosen.T * scores.weights_N[part, None]
+    return whole_NC
 
 
 def check_extremes(
