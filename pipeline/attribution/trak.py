@@ -113,7 +113,7 @@ class TrakStore:
             "seed": settings.seed,
             # results in floating point depend on how images are batched
             "batch_size": settings.batch_size,
-            "versions": [library_name(), torch.__version__, "block_sketch 1", "store 1"],
+            "versions": [library_name(), torch.__version__, "layer_sketch 1", "store 1"],
             "device": torch.device(device).type,
         }
         digits = fingerprint(self._networks, train=train, targets=targets, facts=facts)

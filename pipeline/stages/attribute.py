@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import AbstractContextManager
 
 import numpy as np
 from scipy.special import softmax
@@ -34,21 +35,31 @@ _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    if not current_place().is_first:  # of the processes that torchrun started; the first one locks and writes
+    place = current_place()
+    if not place.is_first:  # one of several that torchrun started: it shares the work, the first one saves
         logging.getLogger().setLevel(logging.WARNING)
-        _attribute(dataset, method)
+        with _at_work(dataset, method, place.rank):
+            _attribute(dataset, method)
         return
     out = attribution_dir(dataset, method)
     with exclusive("attribute", dataset, method, outputs=[out / "attribution.json", out / "metrics.json"]):
         result = _attribute(dataset, method)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
+        for rank in range(1, place.size):
+            with _at_work(dataset, method, rank):
+                pass  # it has read its last
         shutil.rmtree(scratch_dir("attribute", dataset, method), ignore_errors=True)
     _log.info(
         "%s %s: %d training images x %d targets x %d networks in %.0f s",
         dataset, method, result.n_train, result.n_targets, result.n_models * result.n_checkpoints,
         result.seconds,
     )  # fmt: skip
+
+
+def _at_work(dataset: str, method: MethodName, rank: int) -> AbstractContextManager[None]:
+    """Held while a process reads the shared store; free again also when it dies."""
+    return exclusive("attribute", dataset, method, f"process_{rank}", outputs=[])
 
 
 def _attribute(dataset: str, method: MethodName) -> AttributionResult:
