@@ -57,8 +57,8 @@ def choose_precision(candidates: Mapping[str, Callable[[], object]], plan: Plan,
 
 def _has_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported()  # no public query exists
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported())  # no public query exists
 
 
 def _seconds(go: Callable[[], object], device: str) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -65,7 +66,9 @@ class Featurizer:
         parts = [
             self._pass(pixels, labels)
             for pixels, labels in zip(
-                pixels_BCHW.split(self.largest_batch), labels_B.split(self.largest_batch), strict=True
+                torch.split(pixels_BCHW, self.largest_batch),
+                torch.split(labels_B, self.largest_batch),
+                strict=True,
             )
         ]
         return Features(
@@ -128,7 +131,7 @@ def make_featurizer(
     candidates = {name: build(name) for name in ("fp32", "bf16")}
     batch = _random_batch(image_shape, candidates["fp32"].largest_batch, device)
     chosen = choose_precision(
-        {name: lambda f=f: f.features(*batch, stream=0) for name, f in candidates.items()}, plan, device
+        {name: partial(f.features, *batch, stream=0) for name, f in candidates.items()}, plan, device
     )
     return candidates[chosen]
 

@@ -61,7 +61,8 @@ def record(
         for name, grad in zip(tape.source_names, found[1:], strict=True):
             if grad is not None:
                 receive(Direct(name, grad))
-    return logits_BK.detach()
+    found_BK: Tensor = logits_BK.detach()
+    return found_BK
 
 
 @contextmanager
@@ -136,8 +137,8 @@ class _Tape:
 
         if not y.requires_grad:
             y = y.clone() if y._is_view() else y  # autograd refuses views here
-            y = _StartGraph.apply(y, self.anchor)  # type: ignore[no-untyped-call]
-        y.register_hook(on_gradient)
+            y = _StartGraph.apply(y, self.anchor)
+        y.register_hook(on_gradient)  # type: ignore[no-untyped-call]
         return y
 
     def _hook(self, layer: Tapped) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], Tensor]:
@@ -155,7 +156,7 @@ class _Tape:
             return x
         if len(x) % self.batch or x.ndim < 2:
             raise UnsupportedLayerError(f"a layer saw {len(x)} rows for {self.batch} images")
-        return x.unflatten(0, (self.batch, -1))
+        return x.reshape(self.batch, len(x) // self.batch, *x.shape[1:])
 
     def _spread(self, module: nn.Module, local: str, name: str) -> None:
         """One copy of a parameter for every image, as a class token or a position embedding is used."""

@@ -48,7 +48,8 @@ class Windows:
         )  # fmt: skip
         if self.groups == 1:
             return windows.reshape(batch, self.n_positions, self.n_inputs)
-        grouped = windows.unflatten(5, (self.groups, -1)).permute(0, 5, 1, 2, 3, 4, 6)
+        by_group = windows.reshape(*windows.shape[:5], self.groups, -1)
+        grouped = by_group.permute(0, 5, 1, 2, 3, 4, 6)
         return grouped.reshape(batch * self.groups, self.n_positions, self.n_inputs)
 
     def sketch(self, rows: slice, sketch: BlockSketch) -> Tensor:
@@ -83,7 +84,7 @@ class Outer:
         grads_BOT = self.out_grads_BOT[rows]
         groups = self.inputs.groups
         if groups > 1:
-            grads_BOT = grads_BOT.unflatten(1, (groups, -1)).flatten(0, 1)
+            grads_BOT = grads_BOT.reshape(len(grads_BOT) * groups, -1, grads_BOT.shape[2])
         product = torch.bmm(grads_BOT, self.inputs.matrix(rows), out=out)
         return product.reshape(len(product) // groups, -1)
 
