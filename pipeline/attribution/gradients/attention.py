@@ -42,7 +42,8 @@ def attention_forward(module: nn.MultiheadAttention, names: Names, tap: Tap) -> 
         projected = functional.linear(x_BTD, module.in_proj_weight, module.in_proj_bias)
         projected = tap(x_BTD, projected, lambda x, grad: linear_terms(module, first, x, grad))
         q, k, v = (
-            part.unflatten(2, (module.num_heads, -1)).transpose(1, 2) for part in projected.chunk(3, dim=2)
+            part.reshape(*part.shape[:2], module.num_heads, -1).transpose(1, 2)
+            for part in projected.chunk(3, dim=2)
         )
         mixed_BTD = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         out = functional.linear(mixed_BTD, module.out_proj.weight, module.out_proj.bias)

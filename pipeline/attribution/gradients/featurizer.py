@@ -66,7 +66,9 @@ class Featurizer:
         parts = [
             self._pass(pixels, labels)
             for pixels, labels in zip(
-                pixels_BCHW.split(self.largest_batch), labels_B.split(self.largest_batch), strict=True
+                torch.split(pixels_BCHW, self.largest_batch),
+                torch.split(labels_B, self.largest_batch),
+                strict=True,
             )
         ]
         return Features(

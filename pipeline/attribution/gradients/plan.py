@@ -109,7 +109,7 @@ def loop_gradients(model: nn.Module, pixels_BCHW: Tensor, labels_B: Tensor) -> d
     with evaluating(model), torch.enable_grad():
         for p in parameters.values():
             p.requires_grad_()
-        for pixels, label in zip(pixels_BCHW.split(1), labels_B.split(1), strict=True):
+        for pixels, label in zip(torch.split(pixels_BCHW, 1), torch.split(labels_B, 1), strict=True):
             output = margins(model(pixels), label).sum()
             found = torch.autograd.grad(output, list(parameters.values()), allow_unused=True)
             for (name, p), grad in zip(parameters.items(), found, strict=True):

@@ -83,7 +83,7 @@ class Outer:
         grads_BOT = self.out_grads_BOT[rows]
         groups = self.inputs.groups
         if groups > 1:
-            grads_BOT = grads_BOT.unflatten(1, (groups, -1)).flatten(0, 1)
+            grads_BOT = grads_BOT.reshape(len(grads_BOT) * groups, -1, grads_BOT.shape[2])
         product = torch.bmm(grads_BOT, self.inputs.matrix(rows), out=out)
         return product.reshape(len(product) // groups, -1)
 
