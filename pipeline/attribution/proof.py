@@ -42,8 +42,8 @@ def measure_lds(
     record = retrained.record
     rows = _subset_trainings(record)
     if not rows:
-        why = record.reason or "retrain.subsets is 0"
-        return None, f"not asked for: {why}. Set retrain.subsets to 32 or more."
+        why = record.reason or "retrain.subsets is 0: 32 or more are of use"
+        return None, f"not asked for: {why}."
     if len(rows) < MIN_SUBSETS:
         return None, f"{len(rows)} subsets are too few: set retrain.subsets to 32 or more."
     members_SN = subset_members(record.n_train, record.share, seed=record.seed, indices=list(rows))
@@ -69,8 +69,8 @@ def check_groups(
     by_part = _thinned_trainings(record)
     reference = [i for i, training in enumerate(record.trainings) if training.kind == "all"]
     if not by_part or len(reference) < 2:
-        why = record.reason or "retrain.thin_keep is empty"
-        return None, f"not asked for: {why}. Set retrain.thin_keep, for example to [0.0, 0.5]."
+        why = record.reason or "retrain.thin_keep is empty; [0.0, 0.5] would thin each training group twice"
+        return None, f"not asked for: {why}."
     if len(train) < record.n_train:
         return None, "attribute.max_train leaves training images without scores: set it to null."
     removed = {part: removed_rows(retrained.train_groups_N, *part, seed=record.seed) for part in by_part}

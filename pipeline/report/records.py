@@ -183,7 +183,7 @@ class AttributionSummary(Record):
     n_checkpoints: int = 1
     proj_dim: int
     ridge: float
-    loss_weighting: bool = True
+    loss_weighting: float = 1.0
     projection: Projection | None = None
     n_train: int
     n_train_total: int
