@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -233,13 +234,17 @@ def _label_errors(
         )
     if all(np.isnan(values_N).all() for values_N in suspicion.values()):
         return None
-    return find_label_errors(
-        suspicion,
-        train,
-        suggested_N=evidence.suggested_N,
-        group_names=names,
-        n_listed=LISTED,
-        reason=evidence.no_aum_reason,
+    find = partial(
+        find_label_errors, train=train, suggested_N=evidence.suggested_N, group_names=names, n_listed=LISTED
+    )
+    by_margins = find(suspicion, reason=evidence.no_aum_reason)
+    if by_margins.ranking != "aum" or not by_margins.unlearned_groups or "attribution" not in suspicion:
+        return by_margins
+    # margins of images that were never learned are low whatever their labels: they would fill the list
+    return find(
+        {"attribution": suspicion["attribution"], **suspicion},
+        reason=f"Margins would name more than half of {' and '.join(by_margins.unlearned_groups)}, which the "
+        "model has not learned.",
     )
 
 

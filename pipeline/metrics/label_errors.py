@@ -92,14 +92,14 @@ def aum_suspicion(aum_SN: Float64Array) -> Float64Array:
 
 
 def attribution_suspicion(scores_NG: Float64Array, p_label_N: Float64Array) -> Float64Array:
-    """How much an image harms validation images, all groups of them counting alike: above 0 it does harm.
+    """How much an image harms images that trained nothing, their groups counting alike: above 0 it does harm.
 
-    Validation images stand for what right labels look like, so they must not have more wrong ones than
+    Those images stand for what right labels look like, so they must not have more wrong ones than
     right ones.
 
     Args:
-        scores_NG: mean score of each training image on the validation images of each group, positive =
-            helps, without loss weighting; NaN for groups without validation images.
+        scores_NG: mean score of each training image on such images of each group, positive = helps, without
+            loss weighting; NaN for groups without any.
         p_label_N: probability that the models give the image's label: one that they have learned by heart
             pulls on nothing any more.
     """

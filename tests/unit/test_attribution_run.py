@@ -132,6 +132,7 @@ def _run(
     models: list[Classifier],
     work_dir: Path,
     retrained: Retrained | None = None,
+    label_evidence: LabelEvidence | None = None,
     **changes,
 ) -> AttributionResult:
     values = {
@@ -153,7 +154,7 @@ def _run(
         info=_info(),
         settings=AttributeSettings.model_construct(**{**values, **changes}),
         retrained=retrained or _not_retrained(train, len(rows)),
-        label_evidence=LabelEvidence(None, "not trained by the loop", 1 - train.labels),
+        label_evidence=label_evidence or LabelEvidence(None, "not trained by the loop", 1 - train.labels),
         work_dir=work_dir,
         provenance=Provenance(params_hash="abc"),
         device="cpu",
@@ -202,6 +203,17 @@ def test_groups_among_the_extremes_and_suspicious_labels(problem, result: Attrib
     assert result.label_errors.reason == "not trained by the loop"
     rankings = {ranking.name: ranking.average_precision for ranking in result.label_errors.rankings}
     assert rankings["attribution"] > 0.5
+
+
+def test_margins_of_a_group_that_was_not_learned_do_not_name_suspects(problem, tmp_path: Path) -> None:
+    train = problem[0]
+    learned_N = np.where(train.groups == 2, -1.0, 1.0)[None, :]
+    for aum_SN, ranking in ((learned_N, "attribution"), (np.abs(learned_N), "aum")):
+        evidence = LabelEvidence(aum_SN, None, 1 - train.labels)
+        found = _run(*problem, tmp_path / ranking, label_evidence=evidence).label_errors
+        assert found is not None
+        assert found.ranking == ranking
+        assert (GROUPS[2] in str(found.reason)) == (ranking == "attribution")
 
 
 @pytest.mark.parametrize("estimator", ["grad_cosine", "last_layer"])
