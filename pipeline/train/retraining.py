@@ -36,7 +36,7 @@ def why_not(method: AnyMethodSettings, settings: RetrainSettings) -> str | None:
     if method.key not in settings.methods:
         return f"retrain.methods does not name {method.key}"
     if settings.subsets == 0 and not settings.thin_keep:
-        return "retrain.subsets is 0 and retrain.thin_keep is empty"
+        return "retrain.subsets is 0 and retrain.thin_keep is empty (32 subsets and [0.0, 0.5] would do)"
     if isinstance(method, JttSettings | DfrSettings | RepairSettings):
         return f"{method.key} starts from an ERM model, and only methods of one training are retrained"
     if isinstance(method, GroupSettings) and method.groups == "inferred":
