@@ -94,8 +94,8 @@ def _info() -> DatasetInfo:
 
 def _not_retrained(train: Split, n_targets: int) -> Retrained:
     record = RetrainResult(
-        provenance=Provenance(), method="erm", asked=False, reason="retrain.subsets is 0 and retrain.thin_keep is empty", share=0.5, seed=0,
-        n_train=len(train),
+        provenance=Provenance(), method="erm", asked=False, share=0.5, seed=0, n_train=len(train),
+        reason="retrain.subsets is 0 and retrain.thin_keep is empty",
     )  # fmt: skip
     return Retrained(record, np.zeros((0, n_targets), np.float32), train.labels, train.groups)
 
