@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.core.method_settings import MethodName
 from pipeline.core.settings_base import Seed, Settings
@@ -35,6 +35,13 @@ class AttributeSettings(Settings):
     max_models: int | None = Field(ge=1, description="seeds used; null = all")
     batch_size: int = Field(ge=1)
     seed: Seed
+
+    @field_validator("proj_dim")
+    @classmethod
+    def _keeps_inner_products(cls, dim: int | str) -> int | str:
+        if isinstance(dim, int) and dim <= 100:
+            raise ValueError("should be greater than 100, or auto")
+        return dim
 
 
 class RetrainSettings(Settings):

@@ -23,6 +23,7 @@ def write_params(folder: Path, *, train: dict[str, Any] | None = None, **source:
     demo["train"] |= {"seeds": [0], "epochs": 4, "precision": "fp32", "device": "cpu"} | (train or {})
     demo["color"] = {"permutations": 199}
     demo["attribute"] |= {"proj_dim": 512, "max_train": 700, "targets_per_group": 12}
+    demo["retrain"] = {"subsets": 6}
     demo["gradcam"] = {"images_per_group": 20, "overlays": 2}
     with (folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)

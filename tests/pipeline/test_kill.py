@@ -61,14 +61,15 @@ def test_train_and_attribute_survive_sigkill(tmp_path: Path, monkeypatch: pytest
 
     assert main(["color", "photo_digits"]) == 0
     run(["evaluate", "photo_digits", "group_dro"], tmp_path)
+    run(["retrain", "photo_digits", "group_dro"], tmp_path)
     attribute = ["attribute", "photo_digits", "group_dro"]
     path = Path("attribution/photo_digits/group_dro/attribution.json")
     run(attribute, tmp_path)
     whole = json.loads(path.read_text()) | {"seconds": 0}
     path.unlink()
     store = Path(".scratch/attribute")
-    run_and_kill(attribute, lambda: any(store.rglob("*grads*")), tmp_path)
+    run_and_kill(attribute, lambda: any(store.rglob("train_*.npy")), tmp_path)
     assert not path.exists()
     run(attribute, tmp_path)
     assert json.loads(path.read_text()) | {"seconds": 0} == whole
-    assert not any(store.rglob("*.mmap"))
+    assert not any(store.rglob("*.npy")), "the store is deleted on success"

@@ -19,7 +19,11 @@ def run_all() -> dict[str, Any]:
     for stage in ("data", "color", "hygiene"):
         assert main([stage, "photo_digits"]) == 0
     for method in METHODS:
-        for stage in ("train", "evaluate", *(("attribute", "gradcam") if method in EXPLAINED else ())):
+        for stage in (
+            "train",
+            "evaluate",
+            *(("retrain", "attribute", "gradcam") if method in EXPLAINED else ()),
+        ):
             assert main([stage, "photo_digits", method]) == 0
     assert main(["report", "photo_digits"]) == 0
     assert main(["index"]) == 0

@@ -250,7 +250,7 @@ def test_methods_that_small_groups_rule_out_are_left_out_with_the_reason(tmp_pat
     split = np.where(turns < 20, "train", np.where(turns < 30, "val", "test"))
     make_table(tmp_path / "set", label=turns % 2, background=turns // 2 % 2, split=split)
     assert activated(tmp_path, monkeypatch) == {
-        "active": ["erm", "group_dro", "jtt"],
+        "active": ["erm", "group_dro", "jtt", "repair"],
         "explained": ["erm", "group_dro"],
     }
     said = capsys.readouterr().out

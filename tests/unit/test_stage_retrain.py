@@ -38,6 +38,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> None:
+    ask(demo)
     retrain.run("photo_digits", "erm")
     result, margins = load_retrained(OUT, load_split(Path("data/photo_digits"), "test").ids)
     assert not result.asked

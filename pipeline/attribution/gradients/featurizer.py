@@ -25,6 +25,7 @@ from pipeline.core.results import Projection
 MEMORY_BYTES = 2**29
 BACKWARD_SHARE = 2  # memory of both passes over that of what the forward pass keeps
 MOST_IMAGES = 256  # more at a time are no faster
+TIMED_IMAGES = 64  # fewer would time the cast of the weights
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,6 @@ def make_featurizer(
 
 
 def _random_batch(image_shape: Sequence[int], largest: int, device: str) -> tuple[Tensor, Tensor]:
-    n = min(16, largest)
+    n = min(TIMED_IMAGES, largest)
     pixels = torch.rand(n, *image_shape, generator=torch.Generator().manual_seed(0))
     return pixels.to(device), torch.zeros(n, dtype=torch.int64, device=device)
