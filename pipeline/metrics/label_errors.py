@@ -201,7 +201,7 @@ def _weighted_precision(
     suspicion_N: Float64Array, known_N: BoolArray, weights_RN: Float64Array
 ) -> Float64Array:
     """Average precision for several weightings of the images; the ranking is sorted only once."""
-    place_N = np.where(np.isnan(suspicion_N), -np.inf, suspicion_N)
+    place_N = np.where(np.isnan(suspicion_N), np.nanmin(suspicion_N) - 1, suspicion_N)
     order = np.argsort(-place_N, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(place_N[order]) != 0, True))  # of images in one place
     known_RN = weights_RN[:, order] * known_N[order]
