@@ -18,7 +18,7 @@ from pipeline.models.hardware import choose_device
 from pipeline.train.distributed import current_world
 from pipeline.train.removal import Task
 
-FEW_PARAMETERS = 200_000  # up to here one thread was as fast as two (103,434 parameters, 32 px, batches of 64)
+FEW_PARAMETERS = 200_000  # one thread was as fast as two for 103,434 (32 px, batches of 64)
 
 Work = int | Task  # all that a seed needs, or one network of `repair`
 TrainAhead = Callable[[Sequence[Work]], None]
