@@ -30,7 +30,6 @@ from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.fan_out import fan_out, load_arrays
 from pipeline.artifacts.fan_out_task import Arrays
 from pipeline.artifacts.paths import dataset_dir
-from pipeline.attribution.estimation import choose_featurizer
 from pipeline.attribution.estimators.last_layer import last_layer_trak
 from pipeline.attribution.scores import DenseScores, Scores
 from pipeline.attribution.selection import choose_targets, select
@@ -210,7 +209,6 @@ def make_store(args: argparse.Namespace, case: Case, n: int, folder: Path, **cha
         settings=attribute_settings(args, **changes),
         work_dir=folder,
         device="cpu",
-        make_featurizer=choose_featurizer,
     )
 
 

@@ -18,12 +18,12 @@ import torch
 from torch import nn
 
 from pipeline.artifacts import files
-from pipeline.attribution.featurizing import VmapFeaturizer
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import mean_weights, summarize
 from pipeline.attribution.trak import TrakStore
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.models.networks import Classifier
+from tests.vmap_featurizer import VmapFeaturizer, vmap_featurizer
 
 N_TRAIN, N_TARGETS = 2060, 1030  # three blocks and two
 TOP_K = 3
@@ -58,6 +58,7 @@ def summary_of(folder: Path) -> dict[str, np.ndarray]:
         settings=make_settings(batch_size=256, store="fp16"),
         work_dir=folder,
         device="cpu",
+        make_featurizer=vmap_featurizer,
     )
     store.compute()
     summary = summarize(

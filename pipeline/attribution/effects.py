@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.attribution.featurizing import choose_featurizer
 from pipeline.attribution.selection import Examples, select
 from pipeline.attribution.trak import TrakStore
 from pipeline.core.attribution_settings import AttributeSettings
@@ -71,7 +70,6 @@ class Attributor:
             settings=self.settings,
             work_dir=self.work_dir,
             device=self.device,
-            make_featurizer=choose_featurizer,
         )
         store.compute()
         return store

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.attribution.estimators import ekfac, last_layer
-from pipeline.attribution.featurizing import choose_featurizer
 from pipeline.attribution.scores import Scores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import Scratch
@@ -98,7 +97,6 @@ def _from_store(
         settings=settings,
         work_dir=work_dir,
         device=device,
-        make_featurizer=choose_featurizer,
     )
     store.compute()
     cosines = store.gradient_cosines()

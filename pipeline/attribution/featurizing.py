@@ -5,20 +5,13 @@ Shape legend: B images of a batch, K dimensions of a feature, H height, W width.
 
 from __future__ import annotations
 
-import copy
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import torch
 from torch import Tensor, nn
-from trak.gradient_computers import FunctionalGradientComputer
-from trak.modelout_functions import ImageClassificationModelOutput
 
 from pipeline.attribution.gradients.featurizer import make_featurizer
-from pipeline.attribution.projector import BlockSketch
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.results.attribution import Projection
-
-VMAP_BYTES = 2**29  # of one batch's per-sample gradients; larger networks get smaller batches
 
 
 class Features(Protocol):
@@ -51,42 +44,6 @@ class Featurizer(Protocol):
         ...
 
 
-class VmapFeatures(NamedTuple):
-    """`Features` as they come."""
-
-    features_BK: Tensor
-    one_minus_p_B: Tensor
-
-
-class VmapFeaturizer:
-    """Per-sample gradients by traker's `vmap`, then the block sketch: slow, and right for any network."""
-
-    def __init__(
-        self, model: nn.Module, *, dim: int, seed: int, device: str, memory_bytes: int = VMAP_BYTES
-    ) -> None:
-        network = copy.deepcopy(model).to(device).eval()
-        n_parameters = sum(p.numel() for p in network.parameters())
-        self._gradients = FunctionalGradientComputer(
-            model=network,
-            task=ImageClassificationModelOutput(),
-            grad_dim=n_parameters,
-            dtype=torch.float32,
-            device=device,
-        )
-        self._sketch = BlockSketch(n_in=n_parameters, n_out=dim, seed=seed, device=device)
-        self.description = Projection(
-            kind="block_sketch", dim=dim, n_parameters=n_parameters, precision="fp32", gradients="vmap"
-        )
-        self.largest_batch = max(1, memory_bytes // (4 * n_parameters))
-
-    @torch.no_grad()  # torch.func.grad differentiates all the same
-    def features(self, pixels_B3HW: Tensor, labels_B: Tensor, /, *, stream: int) -> Features:
-        batch = (pixels_B3HW, labels_B)
-        gradients = self._gradients.compute_per_sample_grad(batch)
-        one_minus_p = self._gradients.compute_loss_grad(batch)[:, 0]
-        return VmapFeatures(self._sketch.project(gradients, stream=stream), one_minus_p)
-
-
 def choose_featurizer(
     model: nn.Module,
     *,
@@ -96,7 +53,10 @@ def choose_featurizer(
     device: str,
     chosen: Projection | None,
 ) -> Featurizer:
-    """Gradients from layer hooks, as the settings ask for or by what is fastest here."""
+    """Gradients from layer hooks, as the settings ask for or by what is fastest here.
+
+    Parameters whose layers have no hook get theirs from `torch.func.vmap`.
+    """
     if chosen is not None:
         settings = settings.model_copy(update={"projection": chosen.kind, "precision": chosen.precision})
     return make_featurizer(

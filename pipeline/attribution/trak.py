@@ -21,7 +21,7 @@ from pipeline.artifacts.files import write_text
 from pipeline.artifacts.shared_work import Piece, do_together
 from pipeline.attribution.dimension import check_sizes, choose_dim
 from pipeline.attribution.estimators.cosine import grad_cosine
-from pipeline.attribution.featurizing import Featurizer, VmapFeaturizer
+from pipeline.attribution.featurizing import Featurizer, choose_featurizer
 from pipeline.attribution.fingerprint import fingerprint
 from pipeline.attribution.preconditioning import Preconditioned
 from pipeline.attribution.scores import Factor, FactoredScores
@@ -56,19 +56,6 @@ class MakeFeaturizer(Protocol):
         ...
 
 
-def vmap_featurizer(
-    model: nn.Module,
-    *,
-    image_shape: tuple[int, int, int],
-    dim: int,
-    settings: AttributeSettings,
-    device: str,
-    chosen: Projection | None,
-) -> Featurizer:
-    """The featurizer for any network; there is nothing to choose."""
-    return VmapFeaturizer(model, dim=dim, seed=settings.seed, device=device)
-
-
 class TrakStore:
     """Features of training images and targets under all networks, in one folder.
 
@@ -86,7 +73,7 @@ class TrakStore:
         settings: AttributeSettings,
         work_dir: Path,
         device: str,
-        make_featurizer: MakeFeaturizer = vmap_featurizer,
+        make_featurizer: MakeFeaturizer = choose_featurizer,
         place: Place | None = None,
     ) -> None:
         """`runs` holds one list per seed with the checkpoints of its run, as many for each.

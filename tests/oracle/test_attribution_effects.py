@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.attribution.featurizing import choose_featurizer
 from pipeline.attribution.selection import select
 from pipeline.attribution.trak import TrakStore
 from pipeline.core.types import Float32Array, Split
@@ -46,7 +45,6 @@ def dense(models: list[Classifier], splits: tuple[Split, Split], folder: Path) -
         settings=make_attributor(folder).settings,
         work_dir=folder,
         device="cpu",
-        make_featurizer=choose_featurizer,
     )
     store.compute()
     return store.scores().block(slice(0, len(train)), slice(0, len(val)))

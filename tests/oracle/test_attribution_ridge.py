@@ -21,6 +21,7 @@ from pipeline.attribution.trak import TrakStore
 from pipeline.core.errors import InputError
 from pipeline.models.networks import Classifier
 from tests.attribution_fixtures import make_settings
+from tests.vmap_featurizer import vmap_featurizer
 
 SIZE, RIDGE = 6, 0.5
 
@@ -57,6 +58,7 @@ def test_scores_and_self_influence_give_the_refitted_ridge_regression(tmp_path: 
         settings=make_settings(ridge=RIDGE, loss_weighting=0.0, proj_dim=256),  # of 218 parameters: exact
         work_dir=tmp_path,
         device="cpu",
+        make_featurizer=vmap_featurizer,
     )
     store.compute()
     scores = store.scores().block(slice(0, n), slice(0, 8))

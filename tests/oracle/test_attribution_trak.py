@@ -20,6 +20,7 @@ from pipeline.attribution.traker_adapter import BlockSketchProjector, RidgeScore
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import to_pixels
+from tests.vmap_featurizer import vmap_featurizer
 
 
 def _net(seed: int, n_classes: int = 3) -> Classifier:
@@ -66,6 +67,7 @@ def _store(
         settings=_settings(**changes),
         work_dir=folder,
         device="cpu",
+        make_featurizer=vmap_featurizer,
     )
     store.compute()
     return store

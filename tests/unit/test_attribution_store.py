@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from pipeline.attribution.dimension import choose_dim
-from pipeline.attribution.featurizing import VmapFeatures
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store import FeatureRows, save_array
-from pipeline.attribution.trak import TrakStore, vmap_featurizer
+from pipeline.attribution.trak import TrakStore
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.models.networks import Classifier
 from tests.attribution_fixtures import make_examples, make_net, make_settings
+from tests.vmap_featurizer import VmapFeatures, vmap_featurizer
 
 
 def store_of(models: list[Classifier], work_dir: Path, *, train: Examples, **changes: object) -> TrakStore:
@@ -29,6 +29,7 @@ def store_of(models: list[Classifier], work_dir: Path, *, train: Examples, **cha
         settings=make_settings(**changes),
         work_dir=work_dir,
         device="cpu",
+        make_featurizer=vmap_featurizer,
     )
 
 
@@ -183,7 +184,7 @@ def test_ensembles_are_means_over_seeds_and_checkpoints(tmp_path: Path) -> None:
     runs = [[make_net(0), make_net(1)], [make_net(2), make_net(3)]]
     store = TrakStore(
         runs, train=make_examples(100, 1), targets=make_examples(10, 2), settings=make_settings(),
-        work_dir=tmp_path, device="cpu",
+        work_dir=tmp_path, device="cpu", make_featurizer=vmap_featurizer,
     )  # fmt: skip
     assert (store.n_models, store.n_checkpoints) == (2, 2)
     whole = matrix(store, loss_weighting=0.0)
@@ -194,7 +195,7 @@ def test_ensembles_are_means_over_seeds_and_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give each run as many"):
         TrakStore(
             [[make_net(0)], []], train=make_examples(100, 1), targets=make_examples(10, 2),
-            settings=make_settings(), work_dir=tmp_path, device="cpu",
+            settings=make_settings(), work_dir=tmp_path, device="cpu", make_featurizer=vmap_featurizer,
         )  # fmt: skip
 
 

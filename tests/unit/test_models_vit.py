@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
 from pipeline.artifacts.checkpoints import load_weights, save_weights
-from pipeline.attribution.featurizing import choose_featurizer
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.trak import TrakStore
 from pipeline.core.errors import InputError
@@ -159,7 +158,6 @@ def test_training_images_can_be_attributed(tmp_path: Path) -> None:
         settings=make_settings(proj_dim=128, ridge=0.1, batch_size=8),
         work_dir=tmp_path,
         device="cpu",
-        make_featurizer=choose_featurizer,
     )
     store.compute()
     assert store.projection.gradients == "hooks"
