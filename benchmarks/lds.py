@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("--again", type=int, default=16)
     parser.add_argument("--targets", type=int, default=500)
     parser.add_argument("--rivals", nargs="*", choices=("traker", "ekfac"), default=("traker", "ekfac"))
+    parser.add_argument("--ekfac-networks", type=int, default=1, help="it takes the longest of all")
     parser.add_argument("--sweep", action="store_true", help="ridges, weightings and dimensions, too")
     parser.add_argument("--work", type=Path, default=Path(".scratch/lds"))
     args = parser.parse_args()
@@ -183,10 +184,10 @@ def estimators(args: argparse.Namespace, case: Case) -> Mapping[str, Callable[[]
             )
         )
     if "ekfac" in args.rivals:
-        for k in fewer[:2]:
-            found[f"kronfluence EK-FAC, {k} networks"] = lambda k=k: rival(
-                lambda: rivals.kronfluence_ekfac(case.networks[:k], train=case.train, test=case.test)
-            )
+        k = args.ekfac_networks
+        found[f"kronfluence EK-FAC, {k} networks"] = lambda: rival(
+            lambda: rivals.kronfluence_ekfac(case.networks[:k], train=case.train, test=case.test)
+        )
     return found
 
 
