@@ -16,6 +16,8 @@ from pipeline.attribution.streaming import Scratch
 from pipeline.attribution.trak import TrakStore
 from pipeline.attribution.traker_adapter import library_name
 from pipeline.core.attribution_settings import AttributeSettings
+from pipeline.core.errors import InputError
+from pipeline.core.processes import current_place
 from pipeline.core.results import Projection
 from pipeline.core.types import Float64Array
 from pipeline.models.networks import Classifier
@@ -74,6 +76,8 @@ def estimate(
         dim = min((head.out_features - 1) * (head.in_features + 1), last_layer.MOST_DIMENSIONS)
         projection = Projection(kind="last_layer", dim=dim, n_parameters=n_parameters, precision="fp32")
         return Estimated(scores, "exact last layer", len(runs), len(runs[0]), projection)
+    if current_place().size > 1:
+        raise InputError("attribute.estimator = ekfac runs in one process: start it without torchrun.")
     dense = ekfac.ekfac(
         networks, train=train, targets=targets, work_dir=work_dir, seed=settings.seed, device=device,
         batch_size=settings.batch_size,

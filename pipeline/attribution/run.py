@@ -224,14 +224,15 @@ def _label_errors(
 ) -> LabelErrors | None:
     """Rankings by margins and, where the estimator gives them, by attribution; None without any."""
     suspicion = {} if evidence.aum_SN is None else {"aum": aum_suspicion(evidence.aum_SN)}
-    if found.self_influence_N is not None:
-        suspicion["self_influence"] = _spread(found.self_influence_N, scored, len(train))
     if found.plain is not None and found.one_minus_p_N is not None:
         audited = by_group[:, by_group.any(axis=0)]
         effects_NG = found.plain.target_sums(audited)
         suspicion["attribution"] = _spread(
             attribution_suspicion(effects_NG, 1.0 - found.one_minus_p_N), scored, len(train)
         )
+    # after the others: it has no sign, so it can rank images but not choose suspects
+    if found.self_influence_N is not None:
+        suspicion["self_influence"] = _spread(found.self_influence_N, scored, len(train))
     if all(np.isnan(values_N).all() for values_N in suspicion.values()):
         return None
     find = partial(

@@ -195,7 +195,7 @@ class TrakStore:
 
     def scratch(self, top_k: int) -> Scratch:
         """For `summarize` of the scores that the settings ask for."""
-        name = f"extremes_{self._settings.ridge!r}_{self._settings.loss_weighting!r}_{top_k}"
+        name = f"extremes_{self._settings.estimator}_{self._settings.ridge!r}_{self._settings.loss_weighting!r}_{top_k}"
         return Scratch(self.folder, name, self._place)
 
     def raw(self, name: str, network: int) -> FeatureRows:

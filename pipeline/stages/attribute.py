@@ -7,6 +7,7 @@ import shutil
 from contextlib import AbstractContextManager
 
 import numpy as np
+import torch
 from scipy.special import softmax
 
 from pipeline.artifacts.checkpoints import load_weights
@@ -36,6 +37,8 @@ _log = logging.getLogger(__name__)
 
 def run(dataset: str, method: MethodName) -> None:
     place = current_place()
+    if place.size > 1 and choose_device().type == "cuda":
+        torch.cuda.set_device(place.rank % torch.cuda.device_count())
     if not place.is_first:  # one of several that torchrun started: it shares the work, the first one saves
         logging.getLogger().setLevel(logging.WARNING)
         with _at_work(dataset, method, place.rank):

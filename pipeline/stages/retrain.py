@@ -132,6 +132,10 @@ def _splits(data: Path) -> tuple[Split, Split, Split]:
 def _key(settings: DatasetSettings, method: MethodName, dataset: str) -> str:
     """Hash of everything that decides a training's result, beside its name."""
     data, chosen = dataset_dir(dataset), settings.retrain
-    train = settings.train_for(method).model_copy(update={"seeds": [], "checkpoint_seconds": 0.0})
+    train = settings.train_for(method).model_copy(
+        update={"seeds": [], "checkpoint_seconds": 0.0, "workers": None}
+    )
     digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
-    return settings_hash(train, getattr(settings.methods, method), f"{chosen.share} {chosen.seed}", *digests)
+    versions = str(make_provenance("").versions)
+    method_settings = getattr(settings.methods, method)
+    return settings_hash(train, method_settings, f"{chosen.share} {chosen.seed}", versions, *digests)

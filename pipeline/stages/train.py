@@ -79,13 +79,16 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
 
     recipe = _recipe(settings, method, _erm_base(settings, dataset, digests))
     if method == "repair":
-        attributor = Attributor(settings.attribute, scratch / key / "attribution", choose_device().type)
+        device = choose_device(recipe.settings.device).type
+        attributor = Attributor(settings.attribute, scratch / key / "attribution", device)
         recipe = replace(recipe, attribution=attributor)
     spec = spec_of(recipe.settings, info)
     workers = n_workers(recipe.settings, parameter_count(**spec))
-    if workers > 1:
-        recipe = replace(recipe, ahead=partial(_train_ahead, dataset, method, scratch / key, workers))
-    with one_thread() if workers > 1 else nullcontext():
+    if workers > 1 and method != "dfr":  # which has ERM's networks
+        recipe = replace(
+            recipe, ahead=partial(_train_ahead, dataset, method, settings, scratch / key, workers)
+        )
+    with one_thread() if recipe.ahead is not None else nullcontext():
         history = train_method(
             recipe,
             train=load_split(data, "train"),
@@ -102,12 +105,17 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
 
 
 def _train_ahead(
-    dataset: str, method: MethodName, checkpoints: Path, workers: int, works: Sequence[Work]
+    dataset: str,
+    method: MethodName,
+    settings: DatasetSettings,
+    checkpoints: Path,
+    workers: int,
+    works: Sequence[Work],
 ) -> None:
     """Fill the checkpoints of several networks, each in a process of its own."""
     fan_out(
         _train_part,
-        {work_name(work): (dataset, method, checkpoints, work) for work in works},
+        {work_name(work): (dataset, method, settings, checkpoints, work) for work in works},
         folder=checkpoints / "done",
         workers=workers,
         label=f"{method}, {workers} at a time",
@@ -115,10 +123,12 @@ def _train_ahead(
     )
 
 
-def _train_part(dataset: str, method: MethodName, checkpoints: Path, work: Work) -> Arrays:
+def _train_part(
+    dataset: str, method: MethodName, settings: DatasetSettings, checkpoints: Path, work: Work
+) -> Arrays:
     """What one of these processes does; its result is the checkpoint."""
     logging.getLogger().setLevel(logging.WARNING)  # the waiting process tells how far all are
-    data, settings = dataset_dir(dataset), read_params().dataset(dataset)
+    data = dataset_dir(dataset)
     digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
     train_part(
         _recipe(settings, method, _erm_base(settings, dataset, digests)),
@@ -174,6 +184,8 @@ def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]
         parts.append(_decisive(settings.identification_settings()))
     if method == "repair":
         parts.append(settings.attribute)
+    if method == "repair":  # all seeds' models say which images do harm
+        parts.append(str(settings.train_for("erm").seeds))
     if needs_erm(method_settings):
         parts.append(_key(settings, "erm", digests))
     return settings_hash(*parts)

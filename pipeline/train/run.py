@@ -124,7 +124,7 @@ def _train_all(run: SeedRun, recipe: Recipe, save_seed: SaveSeed) -> _AllTrained
     settings, method = recipe.settings, recipe.method
     spec = run.spec(settings)
     if not isinstance(method, RepairSettings):
-        if recipe.ahead is not None and not isinstance(method, DfrSettings):  # dfr has ERM's networks
+        if recipe.ahead is not None:
             recipe.ahead(settings.seeds)
         trained: dict[int, _Trained] = {}
         for seed in settings.seeds:
