@@ -52,9 +52,16 @@ class EmbeddingCache:
         """Those of other data, and the oldest ones beyond `KEPT_FILES`."""
         files = [path for path in self.folder.glob("*.npy") if path != newest]
         own = [path for path in files if path.name.startswith(f"{self.data}_")]
-        own.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        own.sort(key=_age, reverse=True)
         for path in {*files} - {*own[: KEPT_FILES - 1]}:
             path.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # another process was faster to delete it
+        return 0.0
 
 
 def _body_digest(model: Classifier) -> str:

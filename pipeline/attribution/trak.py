@@ -195,7 +195,8 @@ class TrakStore:
 
     def scratch(self, top_k: int) -> Scratch:
         """For `summarize` of the scores that the settings ask for."""
-        name = f"extremes_{self._settings.estimator}_{self._settings.ridge!r}_{self._settings.loss_weighting!r}_{top_k}"
+        chosen = self._settings
+        name = f"extremes_{chosen.estimator}_{chosen.ridge!r}_{chosen.loss_weighting!r}_{top_k}"
         return Scratch(self.folder, name, self._place)
 
     def raw(self, name: str, network: int) -> FeatureRows:

@@ -58,7 +58,8 @@ class RetrainSettings(Settings):
         ge=2, le=50, description="trainings of each thinned group, and of all images; intervals need two"
     )
     executor: FanOutExecutor = Field(
-        description="local: processes on this machine; slurm: a job array (needs the extra submitit)"
+        description="local: processes on this machine; slurm: a job array, submitit_local: its jobs here "
+        "(both need the extra submitit)"
     )
     workers: int | None = Field(
         ge=1, description="one-thread processes, or jobs, side by side; null = one per core, or per GPU"

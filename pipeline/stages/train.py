@@ -85,10 +85,9 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     spec = spec_of(recipe.settings, info)
     workers = n_workers(recipe.settings, parameter_count(**spec))
     if workers > 1 and method != "dfr":  # which has ERM's networks
-        recipe = replace(
-            recipe, ahead=partial(_train_ahead, dataset, method, settings, scratch / key, workers)
-        )
-    with one_thread() if recipe.ahead is not None else nullcontext():
+        ahead = partial(_train_ahead, dataset, method, settings, scratch / key, workers)
+        recipe = replace(recipe, ahead=ahead)
+    with one_thread() if workers > 1 else nullcontext():
         history = train_method(
             recipe,
             train=load_split(data, "train"),

@@ -212,7 +212,8 @@ class _Case:
 
 
 def _diagnose(run: SeedRun, method: RepairSettings, attribution: Attribution) -> _Case:
-    erm = {seed: replace(run, seed=seed).fit_erm() for seed in run.settings.seeds}
+    # found on disk or trained here, the result is the same: further epochs are not its own
+    erm = {seed: replace(replace(run, seed=seed).fit_erm(), snapshots={}) for seed in run.settings.seeds}
     models = [run.network(run.erm.settings, outcome.weights) for outcome in erm.values()]
     correct_SV = np.stack([correct_on_val(run, model) for model in models])
     world = current_world()

@@ -216,6 +216,15 @@ def test_margins_of_a_group_that_was_not_learned_do_not_name_suspects(problem, t
         assert (GROUPS[2] in str(found.reason)) == (ranking == "attribution")
 
 
+def test_without_margins_a_ranking_with_a_sign_names_the_suspects(problem, tmp_path: Path) -> None:
+    nothing_SN = np.full((2, len(problem[0])), np.nan)  # as after mixup
+    evidence = LabelEvidence(nothing_SN, "labels were mixed", 1 - problem[0].labels)
+    found = _run(*problem, tmp_path, label_evidence=evidence).label_errors
+    assert found is not None
+    assert found.ranking == "attribution"
+    assert found.reason == "labels were mixed"
+
+
 @pytest.mark.parametrize("estimator", ["grad_cosine", "last_layer"])
 def test_other_estimators_find_the_flips_too(problem, tmp_path: Path, estimator: str) -> None:
     result = _run(*problem, tmp_path, estimator=estimator)
