@@ -53,11 +53,19 @@ def test_the_demo_teaches_for_every_seed() -> None:
     assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
     assert {rung["status"] for rung in sample["verdict"]} == {"yes"}
     gains = {c["method"]: c for c in sample["comparisons"]}
-    assert set(gains) == {"group_dro", "subg", "dfr", "jtt"}
-    for method in ("group_dro", "subg", "dfr"):  # jtt is reported as it falls
+    assert set(gains) == {"group_dro", "subg", "dfr", "jtt", "repair"}
+    for method in ("group_dro", "subg", "dfr", "repair"):  # jtt is reported as it falls
         assert gains[method]["gain"]["low"] > 0.1
         assert gains[method]["p_holm"] < 0.01
-    assert sample["attribution"]["erm"]["flipped_share_in_harmful"] > 0.8, "README says so"
+    found = sample["attribution"]["erm"]
+    assert found["flipped_share_in_harmful"] > 0.8, "README says so"
+    assert found["lds"]["low"] > found["lds"]["same_class"]
+    assert found["group_check"]["correlation"] >= 0.8
+    rankings = [r for a in sample["attribution"].values() for r in a["label_errors"]["rankings"]]
+    assert max(r["average_precision"] for r in rankings) >= 0.9
+    controls = sample["methods"]["repair"]["removal_controls"]
+    assert {c["control"] for c in controls} == {"random", "balanced"}
+    assert all(c["gain"]["low"] > 0.1 for c in controls)
 
 
 def test_changed_settings_exist() -> None:
