@@ -10,7 +10,14 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = Path(__file__).parent / "photo_digits.json"
 START, END = "<!-- table: docs/sample/photo_digits.json -->\n", "<!-- end table -->"
-NAMES = {"erm": "ERM", "group_dro": "group DRO", "subg": "SUBG", "dfr": "DFR", "jtt": "JTT", "repair": "repair"}
+NAMES = {
+    "erm": "ERM",
+    "group_dro": "group DRO",
+    "subg": "SUBG",
+    "dfr": "DFR",
+    "jtt": "JTT",
+    "repair": "repair",
+}
 
 
 def build_table(report: dict[str, Any]) -> str:
