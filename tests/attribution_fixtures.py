@@ -44,7 +44,7 @@ def make_examples(n: int, seed: int) -> Examples:
 def make_settings(**changes: object) -> AttributeSettings:
     values = {
         "proj_dim": 128, "projection": "auto", "precision": "auto", "ridge": 0.01, "loss_weighting": 1.0,
-        "store": "fp32", "top_k": TOP_K, "batch_size": 16, "seed": 0,
+        "store": "fp32", "top_k": TOP_K, "batch_size": 16, "seed": 0, "estimator": "trak",
     }  # fmt: skip
     return AttributeSettings.model_construct(**{**values, **changes})
 
