@@ -26,9 +26,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import rivals
+from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.fan_out import fan_out, load_arrays
-from pipeline.artifacts.fan_out_task import Arrays
+from pipeline.artifacts.fan_out import fan_out
 from pipeline.artifacts.paths import dataset_dir
 from pipeline.attribution.estimators.last_layer import last_layer_trak
 from pipeline.attribution.scores import DenseScores, Scores

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_info
 
-from pipeline.artifacts.fan_out_task import Arrays
+from pipeline.artifacts.arrays import Arrays
 from pipeline.core.errors import InputError
 
 

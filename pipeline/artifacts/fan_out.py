@@ -12,14 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.artifacts.fan_out_jobs import run_as_jobs
 from pipeline.artifacts.fan_out_processes import run_in_processes
-from pipeline.artifacts.fan_out_task import Arguments, Arrays, Task, result_path
+from pipeline.artifacts.fan_out_task import Arguments, Task, result_path
 from pipeline.artifacts.files import friendly_os_errors
 from pipeline.core.attribution_settings import FanOutExecutor
-from pipeline.core.errors import ArtifactError, InputError
+from pipeline.core.errors import InputError
 from pipeline.core.progress import Progress
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
@@ -47,7 +45,7 @@ def fan_out(
         submitit: settings of submitit's executor, such as `slurm_partition` or `timeout_min`.
 
     Returns:
-        The result file of every task, in the order of `tasks`; `load_arrays` reads one.
+        The result file of every task, in the order of `tasks`; `arrays.load_arrays` reads one.
 
     Raises:
         TaskError: a task failed, or its process died; names the task. What was finished is kept.
@@ -69,19 +67,6 @@ def fan_out(
                 function, todo, folder, min(workers, len(todo)), progress.update, cluster, submitit or {}
             )
     return {name: result_path(folder, name) for name in tasks}
-
-
-def load_arrays(path: Path) -> Arrays:
-    """A task's result.
-
-    Raises:
-        ArtifactError: missing or damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}). Run `dvc repro` to make it again.") from None
 
 
 def _is_whole(path: Path) -> bool:

@@ -11,14 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from pipeline.artifacts.files import write_atomic
+from pipeline.artifacts.arrays import Arrays, save_arrays
 from pipeline.core.errors import PipelineError, TaskError
 from pipeline.core.memory import keep_freed_memory
 
-Arrays = dict[str, npt.NDArray[Any]]
 Arguments = tuple[Any, ...]
 Task = Callable[..., Arrays]
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -44,18 +40,12 @@ def result_path(folder: Path, name: str) -> Path:
 def run_task(function: Task, name: str, arguments: Arguments, folder: Path) -> Failure | None:
     """Compute one task and write its result; a failure is returned, not raised."""
     try:
-        arrays = function(*arguments)
-        write_atomic(result_path(folder, name), lambda path: _write(path, arrays))
+        save_arrays(result_path(folder, name), function(*arguments))
     except PipelineError as error:
         return Failure(name, str(error), "")
     except Exception as error:
         return Failure(name, f"{type(error).__name__}: {error}", traceback.format_exc())
     return None
-
-
-def _write(path: Path, arrays: Arrays) -> None:
-    with path.open("wb") as file:  # given a path, NumPy would add an ending of its own
-        np.savez(file, **arrays)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

@@ -122,7 +122,7 @@ class TrakStore:
         for i in range(len(self._networks)):
             pieces: list[Piece] = []
             for name, images in self._images.items():
-                pieces += self._rows(name, i).pieces(
+                pieces += self.rows(name, i).pieces(
                     images,
                     partial(self._featurizer, i),
                     stream=i,
@@ -178,7 +178,7 @@ class TrakStore:
         Source: Koh and Liang 2017 (arXiv:1703.04730); Feldman and Zhang 2020 (arXiv:2008.03703).
         """
         parts = [
-            leverage_N * self._rows("train", i).one_minus_p().astype(np.float64) ** 2
+            leverage_N * self.rows("train", i).one_minus_p().astype(np.float64) ** 2
             for i, leverage_N in enumerate(self.leverages())
         ]
         mean_N: Float64Array = np.mean(parts, axis=0)
@@ -187,7 +187,7 @@ class TrakStore:
     def gradient_cosines(self) -> FactoredScores:
         """The baseline: cosines of the same projected gradients."""
         pairs = [
-            Factor(self._rows("train", i).features, self._rows("targets", i).features)
+            Factor(self.rows("train", i).features, self.rows("targets", i).features)
             for i in range(len(self._networks))
         ]
         n_train, n_targets = len(self._images["train"]), len(self._images["targets"])
@@ -199,17 +199,19 @@ class TrakStore:
         name = f"extremes_{chosen.estimator}_{chosen.ridge!r}_{chosen.loss_weighting!r}_{top_k}"
         return Scratch(self.folder, name, self._place)
 
-    def raw(self, name: str, network: int) -> FeatureRows:
-        """Projected gradients of "train" or "targets" under one network, as other estimators need them."""
-        return self._rows(name, network)
+    def rows(self, name: str, i: int) -> FeatureRows:
+        """Projected gradients of "train" or "targets" under network `i`; there once `compute` has run."""
+        return FeatureRows(
+            self.folder, f"{name}_{i:02d}", len(self._images[name]), self.dim, self._settings.store
+        )
 
     def _preconditioned(self, ridge: float | None, used: Sequence[int]) -> list[Preconditioned]:
         ridge = self._settings.ridge if ridge is None else ridge
         check_sizes(n_train=len(self._images["train"]), dim=self.dim, ridge=ridge)
         parts = [
             Preconditioned(
-                self._rows("train", i),
-                self._rows("targets", i),
+                self.rows("train", i),
+                self.rows("targets", i),
                 self.folder,
                 f"{i:02d}_{ridge!r}",
                 ridge,
@@ -226,14 +228,9 @@ class TrakStore:
         """TRAK's Q of every training image, N: mean over all networks, or over those in use."""
         used = range(len(self._networks)) if used is None else used
         mean: Float64Array = np.mean(
-            [self._rows("train", i).one_minus_p() for i in used], axis=0, dtype=np.float64
+            [self.rows("train", i).one_minus_p() for i in used], axis=0, dtype=np.float64
         )
         return mean
-
-    def _rows(self, name: str, i: int) -> FeatureRows:
-        return FeatureRows(
-            self.folder, f"{name}_{i:02d}", len(self._images[name]), self.dim, self._settings.store
-        )
 
     def _choose(self) -> None:
         made = self._make_featurizer(0, chosen=None)

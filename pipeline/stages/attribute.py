@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
-from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 from scipy.special import softmax
 
-from pipeline.artifacts.checkpoints import load_weights
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import load_artifact, save_artifact, write_text
@@ -30,7 +29,7 @@ from pipeline.models.predict import predict_logits
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import metrics_json
-from pipeline.stages.trained import Trained, checkpoint_paths, load_trained
+from pipeline.stages.trained import Trained, earlier_checkpoints, load_trained
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +48,10 @@ def run(dataset: str, method: MethodName) -> None:
         result = _attribute(dataset, method)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
-        for rank in range(1, place.size):
-            with _at_work(dataset, method, rank):
-                pass  # it has read its last
-        shutil.rmtree(scratch_dir("attribute", dataset, method), ignore_errors=True)
+        with contextlib.ExitStack() as others:  # which may still read what is deleted here
+            for rank in range(1, place.size):
+                others.enter_context(_at_work(dataset, method, rank))
+            shutil.rmtree(scratch_dir("attribute", dataset, method), ignore_errors=True)
     _log.info(
         "%s %s: %d training images x %d targets x %d networks in %.0f s",
         dataset, method, result.n_train, result.n_targets, result.n_models * result.n_checkpoints,
@@ -60,7 +59,7 @@ def run(dataset: str, method: MethodName) -> None:
     )  # fmt: skip
 
 
-def _at_work(dataset: str, method: MethodName, rank: int) -> AbstractContextManager[None]:
+def _at_work(dataset: str, method: MethodName, rank: int) -> contextlib.AbstractContextManager[None]:
     """Held while a process reads the shared store; free again also when it dies."""
     return exclusive("attribute", dataset, method, f"process_{rank}", outputs=[])
 
@@ -70,10 +69,11 @@ def _attribute(dataset: str, method: MethodName) -> AttributionResult:
     trained = load_trained(dataset, method)
     train = load_split(dataset_dir(dataset), "train")
     rows = choose_targets(trained.test, settings.targets_per_group, settings.seed)
-    paths = checkpoint_paths(dataset, method, trained.seeds[: settings.max_models])
+    used = trained.seeds[: settings.max_models]
+    earlier = earlier_checkpoints(dataset, method, used)
     return run_attribution(
         method=method,
-        models=[[load_weights(path).to(choose_device()) for path in of_seed] for of_seed in paths.values()],
+        models=[[*earlier[seed], model] for seed, model in zip(used, trained.models, strict=False)],
         train=train,
         test=trained.test,
         target_rows=rows,

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.fan_out import fan_out, load_arrays
-from pipeline.artifacts.fan_out_task import Arrays
+from pipeline.artifacts.fan_out import fan_out
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.margins import SavedMargins, save_margins
 from pipeline.artifacts.paths import dataset_dir, retrained_dir, scratch_dir

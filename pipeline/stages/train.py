@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.artifacts.arrays import Arrays
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.fan_out import fan_out
-from pipeline.artifacts.fan_out_task import Arrays
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
@@ -85,7 +85,7 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     spec = spec_of(recipe.settings, info)
     workers = n_workers(recipe.settings, parameter_count(**spec))
     if workers > 1 and method != "dfr":  # which has ERM's networks
-        ahead = partial(_train_ahead, dataset, method, settings, scratch / key, workers)
+        ahead = partial(_train_ahead, dataset, method, settings, digests, scratch / key, workers)
         recipe = replace(recipe, ahead=ahead)
     with one_thread() if workers > 1 else nullcontext():
         history = train_method(
@@ -107,6 +107,7 @@ def _train_ahead(
     dataset: str,
     method: MethodName,
     settings: DatasetSettings,
+    digests: tuple[str, str],
     checkpoints: Path,
     workers: int,
     works: Sequence[Work],
@@ -114,7 +115,7 @@ def _train_ahead(
     """Fill the checkpoints of several networks, each in a process of its own."""
     fan_out(
         _train_part,
-        {work_name(work): (dataset, method, settings, checkpoints, work) for work in works},
+        {work_name(work): (dataset, method, settings, digests, checkpoints, work) for work in works},
         folder=checkpoints / "done",
         workers=workers,
         label=f"{method}, {workers} at a time",
@@ -123,12 +124,16 @@ def _train_ahead(
 
 
 def _train_part(
-    dataset: str, method: MethodName, settings: DatasetSettings, checkpoints: Path, work: Work
+    dataset: str,
+    method: MethodName,
+    settings: DatasetSettings,
+    digests: tuple[str, str],
+    checkpoints: Path,
+    work: Work,
 ) -> Arrays:
     """What one of these processes does; its result is the checkpoint."""
     logging.getLogger().setLevel(logging.WARNING)  # the waiting process tells how far all are
     data = dataset_dir(dataset)
-    digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
     train_part(
         _recipe(settings, method, _erm_base(settings, dataset, digests)),
         work,
@@ -181,9 +186,8 @@ def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]
     parts = [_decisive(settings.train_for(method)), method_settings, *digests]
     if method == "jtt":
         parts.append(_decisive(settings.identification_settings()))
-    if method == "repair":
-        parts.append(settings.attribute)
     if method == "repair":  # all seeds' models say which images do harm
+        parts.append(settings.attribute)
         parts.append(str(settings.train_for("erm").seeds))
     if needs_erm(method_settings):
         parts.append(_key(settings, "erm", digests))

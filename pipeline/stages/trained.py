@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
@@ -54,18 +53,14 @@ def load_trained(dataset: str, method: str) -> Trained:
     )
 
 
-def checkpoint_paths(dataset: str, method: str, seeds: Sequence[int]) -> dict[int, list[Path]]:
-    """For each seed all weights that its run left: those of `train.checkpoints`, then the selected ones.
-
-    `load_weights` reads them. They are paths, because the networks of all seeds and epochs together
-    may not fit into memory.
-    """
+def earlier_checkpoints(dataset: str, method: str, seeds: Sequence[int]) -> dict[int, list[Classifier]]:
+    """For each seed the networks of `train.checkpoints`, which its run left beside the selected one."""
     folder = model_dir(dataset, method)
     kept = load_artifact(folder / "history.json", TrainHistory).checkpoints
     return {
         seed: [
-            *(weights_path(folder / "weights", seed, epoch=epoch) for epoch in kept.get(str(seed), [])),
-            weights_path(folder / "weights", seed),
+            load_weights(weights_path(folder / "weights", seed, epoch=epoch)).to(choose_device())
+            for epoch in kept.get(str(seed), [])
         ]
         for seed in seeds
     }

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.artifacts.fan_out import fan_out, load_arrays
+from pipeline.artifacts.arrays import load_arrays
+from pipeline.artifacts.fan_out import fan_out
 from pipeline.core.errors import ArtifactError, InputError, TaskError
 from tests.fan_out_tasks import draw, fail, note_and_wait
 
@@ -138,5 +139,8 @@ def test_wrong_input_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(InputError, match=r"pip install 'shortcut-audit\[submitit\]'"):
         fan_out(draw, DRAWS, folder=tmp_path, workers=1, label="draw", executor="slurm")
-    with pytest.raises(ArtifactError, match="cannot be read"):
+    with pytest.raises(ArtifactError, match="does not exist"):
         load_arrays(tmp_path / "none.npz")
+    (tmp_path / "damaged.npz").write_bytes(b"PK")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        load_arrays(tmp_path / "damaged.npz")

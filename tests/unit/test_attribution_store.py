@@ -190,7 +190,7 @@ def test_ensembles_are_means_over_seeds_and_checkpoints(tmp_path: Path) -> None:
     whole = matrix(store, loss_weighting=0.0)
     single = [matrix(store, loss_weighting=0.0, networks=[i]) for i in range(4)]
     np.testing.assert_allclose(whole, np.mean(single, axis=0), atol=1e-6)
-    weights = np.mean([store.raw("train", i).one_minus_p() for i in range(4)], axis=0)
+    weights = np.mean([store.rows("train", i).one_minus_p() for i in range(4)], axis=0)
     np.testing.assert_allclose(matrix(store), whole * weights[:, None], atol=1e-6)
     with pytest.raises(ValueError, match="give each run as many"):
         TrakStore(

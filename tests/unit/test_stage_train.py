@@ -17,7 +17,7 @@ from pipeline.artifacts.files import load_artifact
 from pipeline.core.errors import ArtifactError
 from pipeline.core.results import TrainHistory
 from pipeline.stages import data, train
-from pipeline.stages.trained import checkpoint_paths
+from pipeline.stages.trained import earlier_checkpoints
 from tests.pipeline.demo_fixture import write_params
 
 FROM_DISK = "starts from the trained ERM model"
@@ -123,9 +123,13 @@ def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo:
     assert np.isfinite(found[0].aum).all()
     assert history("erm").checkpoints == {"0": [1]}
     assert history("erm").no_aum_reason is None
-    paths = checkpoint_paths("photo_digits", "erm", [0])
-    assert [path.name for path in paths[0]] == ["seed_0_epoch_1.safetensors", "seed_0.safetensors"]
-    early, chosen = (load_weights(path).state_dict() for path in paths[0])
+    (network,) = earlier_checkpoints("photo_digits", "erm", [0])[0]
+    weights = Path("models/photo_digits/erm/weights")
+    assert sorted(path.name for path in weights.iterdir()) == [
+        "seed_0.safetensors",
+        "seed_0_epoch_1.safetensors",
+    ]
+    early, chosen = network.state_dict(), load_weights(weights / "seed_0.safetensors").state_dict()
     assert not all(torch.equal(value, chosen[key]) for key, value in early.items())
     train.run("photo_digits", "dfr")
     assert history("dfr").checkpoints == {}

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from pipeline.attribution.gradients.margin import margins
 from pipeline.attribution.scores import DenseScores
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
@@ -129,13 +130,6 @@ class _Images(Dataset[tuple[Tensor, Tensor]]):
         return pixels[0], labels[0]
 
 
-def margin(logits_NC: Tensor, labels_N: Tensor) -> Tensor:
-    """log(p / (1 - p)) of each image's label, N."""
-    own_NC = F.one_hot(labels_N, logits_NC.shape[1]).bool()
-    others_N = logits_NC.masked_fill(own_NC, -torch.inf).logsumexp(dim=1)
-    return logits_NC[own_NC] - others_N
-
-
 def _make_task(tracked: list[str]) -> Any:
     """kronfluence's description of the problem. Made here: its base class is there only if installed."""
     from kronfluence.task import Task
@@ -151,7 +145,7 @@ def _make_task(tracked: list[str]) -> Any:
 
         def compute_measurement(self, batch: Any, model: nn.Module) -> Tensor:
             pixels, labels_N = batch
-            return -margin(model(pixels), labels_N).sum()
+            return -margins(model(pixels), labels_N).sum()
 
         def get_influence_tracked_modules(self) -> list[str]:
             return tracked
