@@ -17,6 +17,7 @@ from pipeline.attribution.trak import TrakStore
 from pipeline.attribution.traker_adapter import library_name
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.errors import InputError
+from pipeline.core.memory import return_freed_memory
 from pipeline.core.processes import current_place
 from pipeline.core.results import Projection
 from pipeline.core.types import Float64Array
@@ -103,6 +104,7 @@ def _from_store(
         device=device,
     )
     store.compute()
+    return_freed_memory()  # no network runs from here on
     cosines = store.gradient_cosines()
     is_trak = settings.estimator == "trak"
     return Estimated(

@@ -6,7 +6,7 @@ import ctypes
 import os
 import platform
 
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # names of glibc's mallopt
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # names of glibc's mallopt
 
 
 def keep_freed_memory() -> None:
@@ -20,6 +20,20 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_MMAP_MAX, 0)
         libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def return_freed_memory() -> None:
+    """The opposite: give back what is free, and from now on large blocks as soon as they are freed.
+
+    For work on few large arrays of many sizes: kept blocks of one size seldom fit the next, so that
+    they add up.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_MMAP_MAX, 65536)  # glibc's own values
+        libc.mallopt(_MMAP_THRESHOLD, 128 * 1024)
+        libc.mallopt(_TRIM_THRESHOLD, 128 * 1024)
+        libc.malloc_trim(0)
 
 
 def available_cores() -> int:

@@ -11,7 +11,7 @@ import pytest
 
 FAULTS = """
 import resource, torch
-from pipeline.core.memory import keep_freed_memory
+from pipeline.core.memory import keep_freed_memory, return_freed_memory
 {call}
 for _ in range(20):  # until the heap has settled
     torch.empty(16 * 2**20).fill_(1)
@@ -34,3 +34,26 @@ def test_freed_memory_is_used_again() -> None:
     n_pages = 64 * 2**20 // resource.getpagesize()
     assert faults("keep_freed_memory()") < n_pages / 10
     assert faults("") > 2 * n_pages, "without it every use begins with new pages"
+    assert faults("keep_freed_memory(); return_freed_memory()") > 2 * n_pages
+
+
+RESIDENT = """
+import torch
+from pipeline.core.memory import keep_freed_memory, return_freed_memory
+keep_freed_memory()
+block = torch.ones(64 * 2**20)
+del block
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1])
+before = resident()
+return_freed_memory()
+print(before - resident())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps the blocks")
+def test_freed_memory_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=True)
+    n_pages = 256 * 2**20 // resource.getpagesize()
+    assert int(done.stdout) > 0.9 * n_pages

@@ -39,7 +39,7 @@ def grad_cosine(
     Args:
         gradients: of each network, projected gradients of the margin of each image's own label, before any
             multiplication by the inverse of their second moment (which is TRAK's, not a cosine's), both
-            sides by the same draw: `TrakStore.raw`.
+            sides by the same draw: `TrakStore.rows`.
 
     Raises:
         InputError: no network.
