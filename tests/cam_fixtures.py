@@ -10,7 +10,7 @@ from pipeline.core.results import AttributeInfo, DatasetInfo, GroupInfo, Provena
 from pipeline.core.settings import GradcamSettings
 from pipeline.core.types import Split
 from pipeline.explain.gradcam_run import GradcamRun, run_gradcam
-from pipeline.explain.sampling import choose_rows
+from pipeline.metrics.sampling import choose_by_group
 from pipeline.models.networks import Classifier, build_model
 from pipeline.models.predict import predict_logits, to_pixels
 
@@ -100,7 +100,7 @@ def train(split: Split, seed: int, epochs: int = 4) -> Classifier:
 def gradcam(
     models: list[Classifier], test: Split, settings: GradcamSettings = SETTINGS, worst: int = 1, best: int = 5
 ) -> GradcamRun:
-    rows = choose_rows(test, settings.images_per_group, settings.seed)
+    rows = choose_by_group(test.groups, settings.images_per_group, settings.seed)
     predicted = np.stack([predict_logits(m, test.images[rows]).argmax(axis=1) for m in models])
     return run_gradcam(
         method="erm",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.types import Int64Array, Split, UInt8Array
+from pipeline.metrics.sampling import choose_by_group, order_of_group
 from pipeline.models.predict import to_pixels
 
 RARE_SHARE = 0.5  # of the training budget, handed out in equal parts before the rest goes by size
@@ -50,8 +51,7 @@ def choose_targets(test: Split, per_group: int | None, seed: int) -> Int64Array:
     """
     if per_group is None:
         return np.arange(len(test))
-    chosen = [_draw(test.groups, group, per_group, seed) for group in np.unique(test.groups)]
-    return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
+    return choose_by_group(test.groups, per_group, seed)
 
 
 def choose_listed(groups: Int64Array, budget: int, seed: int) -> Int64Array:
@@ -67,7 +67,7 @@ def choose_listed(groups: Int64Array, budget: int, seed: int) -> Int64Array:
     open_groups = np.flatnonzero(counts < sizes)
     order = np.random.default_rng([seed, len(names)]).permutation(len(open_groups))
     counts[open_groups[order[: budget - int(counts.sum())]]] += 1  # fewer left than open groups
-    drawn = [_draw(groups, group, count, seed) for group, count in zip(names, counts, strict=True)]
+    drawn = [order_of_group(groups, group, seed)[:count] for group, count in zip(names, counts, strict=True)]
     return np.sort(np.concatenate(drawn))
 
 
@@ -84,15 +84,8 @@ def choose_train(groups: Int64Array, max_train: int | None, seed: int) -> Int64A
     names, sizes = np.unique(groups, return_counts=True)
     quota = _equal_parts(sizes, int(max_train * RARE_SHARE))
     quota = quota + _proportional(sizes - quota, max_train - int(quota.sum()))
-    chosen = [_draw(groups, group, count, seed) for group, count in zip(names, quota, strict=True)]
+    chosen = [order_of_group(groups, group, seed)[:count] for group, count in zip(names, quota, strict=True)]
     return np.sort(np.concatenate(chosen))
-
-
-def _draw(groups: Int64Array, group: int, count: int, seed: int) -> Int64Array:
-    members = np.flatnonzero(groups == group)
-    order = np.random.default_rng([seed, int(group)]).permutation(len(members))
-    drawn: Int64Array = members[order[:count]]
-    return drawn
 
 
 def _equal_parts(sizes: Int64Array, budget: int) -> Int64Array:

@@ -57,7 +57,7 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
 
     Args:
         models: one per seed; only the first `settings.max_models` are used.
-        rows: positions in `test`, for example from `sampling.choose_rows`.
+        rows: positions in `test`, for example from `metrics.sampling.choose_by_group`.
         predicted_SN: predicted class of each model for each of `rows`; it is the map's target.
         worst_group, best_group: their failures and successes are drawn.
 

@@ -13,7 +13,7 @@ from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.core.method_settings import MethodName
 from pipeline.explain.gradcam_run import run_gradcam
-from pipeline.explain.sampling import choose_rows
+from pipeline.metrics.sampling import choose_by_group
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import metrics_json
@@ -29,7 +29,7 @@ def run(dataset: str, method: MethodName) -> None:
         "gradcam", dataset, method, outputs=[out / "overlays", out / "gradcam.json", out / "maps.npz"]
     ):
         trained = load_trained(dataset, method)
-        rows = choose_rows(trained.test, settings.images_per_group, settings.seed)
+        rows = choose_by_group(trained.test.groups, settings.images_per_group, settings.seed)
         result, pictures, maps_SNhw = run_gradcam(
             method=method,
             models=trained.models,

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.attribution.selection import choose_listed, choose_targets, choose_train
 from pipeline.core.types import Split
+from pipeline.metrics.sampling import choose_by_group
 
 
 def _split(groups: np.ndarray, labels: np.ndarray | None = None) -> Split:
@@ -36,6 +37,12 @@ def test_targets_ignore_labels_repeat_and_nest() -> None:
     np.testing.assert_array_equal(rows, choose_targets(other_labels, 20, seed=5))
     assert set(rows) <= set(choose_targets(_split(groups), 30, seed=5))
     assert not np.array_equal(rows, choose_targets(_split(groups), 20, seed=6))
+
+
+def test_audited_images_have_maps_where_more_maps_are_made() -> None:
+    """GradCAM draws by the same order, so that a report can show both of one image."""
+    groups = np.random.default_rng(1).integers(0, 3, 300)
+    assert set(choose_targets(_split(groups), 20, seed=5)) <= set(choose_by_group(groups, 40, seed=5))
 
 
 def test_targets_of_an_empty_split_are_none() -> None:

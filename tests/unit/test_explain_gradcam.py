@@ -14,7 +14,8 @@ from pipeline.core.results import Provenance
 from pipeline.core.types import Split
 from pipeline.explain.gradcam_run import GradcamRun, run_gradcam
 from pipeline.explain.overlays import draw_overlay, resize_image
-from pipeline.explain.sampling import choose_balanced, choose_rows
+from pipeline.explain.sampling import choose_balanced
+from pipeline.metrics.sampling import choose_by_group
 from pipeline.models.networks import Classifier
 from tests.cam_fixtures import PATCH, SETTINGS, SIDE, gradcam, make_info, make_split, train
 
@@ -49,7 +50,7 @@ def test_a_planted_patch_is_where_the_energy_is(found):
     assert np.median(energies) > 4 * result.mask_area
     assert result.computed_by == "grad-cam"  # a stage before the last
     assert (result.layer, result.cells, result.n_models) == ("stages.2", [8, 8], 2)
-    assert result.n_images == len(choose_rows(make_split(300, 2, rho=0.0), 20, 0))
+    assert result.n_images == len(choose_by_group(make_split(300, 2, rho=0.0).groups, 20, 0))
 
 
 def test_every_model_shows_it_clearly(patch_readers, test_split):
@@ -88,7 +89,7 @@ def test_the_last_stage_is_mapped_in_closed_form(patch_readers, test_split):
 
 def test_groups_carry_every_number(found, test_split):
     result = found.result
-    rows = choose_rows(test_split, 20, 0)
+    rows = choose_by_group(test_split.groups, 20, 0)
     for index, group in enumerate(result.groups):
         assert group.n <= (test_split.groups[rows] == index).sum()
         assert group.blank_rate is not None
@@ -211,20 +212,13 @@ def test_no_models_is_an_error(test_split):
 
 def test_sampled_rows_are_stratified_sorted_and_seeded():
     split = make_split(200, 0, rho=0.5)
-    rows = choose_rows(split, 10, seed=3)
+    rows = choose_by_group(split.groups, 10, seed=3)
     assert (np.diff(rows) > 0).all()
     expected = np.minimum(10, np.bincount(split.groups, minlength=16))
     np.testing.assert_array_equal(np.bincount(split.groups[rows], minlength=16), expected)
-    np.testing.assert_array_equal(rows, choose_rows(split, 10, seed=3))
-    assert not np.array_equal(rows, choose_rows(split, 10, seed=4))
-    np.testing.assert_array_equal(choose_rows(split, 10**6, seed=0), np.arange(200))
-
-
-def test_every_method_is_looked_at_on_the_same_images():
-    """Only groups and seed decide, so two methods' maps can be compared image by image."""
-    split = make_split(200, 0, rho=0.5)
-    pixels = dataclasses.replace(split, images=255 - split.images, masks=None)
-    np.testing.assert_array_equal(choose_rows(split, 5, seed=1), choose_rows(pixels, 5, seed=1))
+    np.testing.assert_array_equal(rows, choose_by_group(split.groups, 10, seed=3))
+    assert not np.array_equal(rows, choose_by_group(split.groups, 10, seed=4))
+    np.testing.assert_array_equal(choose_by_group(split.groups, 10**6, seed=0), np.arange(200))
 
 
 def test_a_balanced_part_takes_one_of_each_group_before_two_of_any():
