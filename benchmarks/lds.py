@@ -1,7 +1,8 @@
 """Linear datamodeling score: this project's defaults against traker's, EK-FAC and simple baselines.
 
 Run, where params.yaml and the packed data are: python -m benchmarks.lds DATASET [--checkpoints 10]
-[--subsets 64] [--again 16] [--targets 500] [--rivals traker ekfac] [--sweep] [--work FOLDER]
+[--subsets 64] [--again 16] [--targets 500] [--rivals traker ekfac]
+[--traker-dims 512 2048] [--sweep] [--work FOLDER]
 
 ERM is trained on all images (`--checkpoints` seeds) and on random halves (`--subsets`, of which the
 first `--again` twice, for the noise ceiling) by the dataset's own settings; trainings are kept in
@@ -71,6 +72,9 @@ def main() -> None:
     parser.add_argument("--again", type=int, default=16)
     parser.add_argument("--targets", type=int, default=500)
     parser.add_argument("--rivals", nargs="*", choices=("traker", "ekfac"), default=("traker", "ekfac"))
+    parser.add_argument(
+        "--traker-dims", nargs="*", type=int, default=(512, 2048), help="its own default is 2048"
+    )
     parser.add_argument("--ekfac-networks", type=int, default=1, help="it takes the longest of all")
     parser.add_argument("--sweep", action="store_true", help="ridges, weightings and dimensions, too")
     parser.add_argument("--work", type=Path, default=Path(".scratch/lds"))
@@ -177,10 +181,10 @@ def estimators(args: argparse.Namespace, case: Case) -> Mapping[str, Callable[[]
         found[f"ours, defaults, {k} networks"] = lambda k=k: ours(args, case, k)
     found[f"ours, gradient cosine, {n} networks"] = lambda: ours(args, case, n, "grad_cosine")
     found[f"ours, last layer, {n} networks"] = lambda: last_layer(args, case)
-    if "traker" in args.rivals:
-        found[f"traker, its defaults, k = 512, {n} networks"] = lambda: rival(
+    for dim in args.traker_dims if "traker" in args.rivals else ():
+        found[f"traker, ridge 0 and Q, k = {dim}, {n} networks"] = lambda dim=dim: rival(
             lambda: rivals.traker_default(
-                case.networks, train=case.train, test=case.test, proj_dim=512, batch_size=128
+                case.networks, train=case.train, test=case.test, proj_dim=dim, batch_size=128
             )
         )
     if "ekfac" in args.rivals:

@@ -50,8 +50,8 @@ def traker_default(
 ) -> RivalScores:
     """traker as its documentation starts it on a CPU: `BasicProjector`, vmap gradients, lambda_reg 0.
 
-    fp32, because its half precision has no CPU kernels. `proj_dim` and the batch size are ours to give:
-    the library has no default for the one that suits a CPU, and none for the other.
+    fp32, because its half precision has no CPU kernels. Its default for `proj_dim` is 2048; without a
+    ridge 512 is kinder to it, and faster. It has no default for the batch size.
 
     Args:
         folder: where its store goes meanwhile; None: the system's temporary folder.

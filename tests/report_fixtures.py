@@ -56,6 +56,7 @@ from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettin
 from pipeline.core.types import UInt8Array
 from pipeline.report.pictures import PictureSource
 from pipeline.report.summary import ReportInputs
+from pipeline.report.test_images import MethodOutcomes
 from tests.proof_fixtures import around, prove, removal, removal_controls
 
 SETTINGS = ReportSettings(examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05)
@@ -82,7 +83,9 @@ SECTIONS = [
     "color",
     "reliance",
     "attribution",
+    "images",
     "mitigation",
+    "dynamics",
     "hygiene",
     "dataset",
     "reading",
@@ -349,6 +352,13 @@ def attribution_result(
         flipped_share_in_harmful=0.31,
         flipped_share_overall=0.03,
     )
+
+
+def outcomes(shift: int, *, maps: bool, seeds: int = 3) -> MethodOutcomes:
+    """Predictions of the audited images; every third one has a map where maps were made."""
+    ids = np.array([1000 + 10 * g + i for g in range(8) for i in range(3)])
+    predicted = np.array([[(i // 10 + i + s + shift) % 2 for i in ids] for s in range(seeds)])
+    return MethodOutcomes(ids, predicted, {int(i): int(i) % 2 for i in ids[::3]} if maps else {})
 
 
 def gradcam_result(method: str, groups: list[GroupInfo], *, masks: bool, worst: int) -> GradcamResult:
@@ -642,6 +652,7 @@ def photo_birds(
                 below_seeds=around(0.23, 0.04, 190),
             )
         ],
+        outcomes={m: outcomes(i, maps=True) for i, m in enumerate(accuracies)},
         hygiene=hygiene_result(groups, 2),
         comparisons=[
             MethodComparison(
@@ -678,6 +689,7 @@ def repaired_birds() -> ReportInputs:
     return replace(
         inputs,
         evaluations={**inputs.evaluations, "repair": evaluation},
+        outcomes={**inputs.outcomes, "repair": outcomes(2, maps=False)},
         histories={**inputs.histories, "repair": past},
         comparisons=[*inputs.comparisons, comparison],
     )
@@ -766,6 +778,7 @@ def plain_hundred() -> ReportInputs:
         },
         attributions={"erm": attribution_result("erm", groups, matrix, worst=0)},
         gradcams={"erm": gradcam_result("erm", groups, masks=False, worst=0)},
+        outcomes={"erm": outcomes(0, maps=True, seeds=1)},
         hygiene=hygiene_result(groups, 100),
     )
 
@@ -774,7 +787,14 @@ def bare() -> ReportInputs:
     """Data and colors only: no model was trained."""
     inputs = photo_birds()
     return replace(
-        inputs, histories={}, evaluations={}, attributions={}, gradcams={}, cam_agreement=[], comparisons=[]
+        inputs,
+        histories={},
+        evaluations={},
+        attributions={},
+        gradcams={},
+        outcomes={},
+        cam_agreement=[],
+        comparisons=[],
     )
 
 
@@ -796,6 +816,7 @@ def picture_source(inputs: ReportInputs) -> PictureSource:
     return PictureSource(
         pixels=pixels,
         overlay=overlay,
+        heat=lambda method, image: overlay(method, str(image)),
         train_ids={g: list(range(g, 200, len(inputs.info.groups))) for g in range(len(inputs.info.groups))},
         file_name=lambda image: f"images/{image:05d}.png",
         known_wrong=frozenset(range(0, 200, 11)),

@@ -28,6 +28,7 @@ from pipeline.report.records import (
     TrainingSummary,
 )
 
+NEARLY = 0.9  # of its best accuracy: a group counts as learned
 _CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
 
 
@@ -108,7 +109,13 @@ def summarize_curves(records: Sequence[EpochRecord], group_names: Sequence[str])
     mean, low, high = table.mean(), table.min(), table.max()
     kept = np.unique(np.linspace(0, len(mean) - 1, min(len(mean), _CURVE_POINTS)).round().astype(int))
     curves = [
-        Curve(name=name, mean=_known(mean[i], kept), low=_known(low[i], kept), high=_known(high[i], kept))
+        Curve(
+            name=name,
+            mean=_known(mean[i], kept),
+            low=_known(low[i], kept),
+            high=_known(high[i], kept),
+            **_pace(mean[i]),
+        )
         for i, name in zip(mean.columns, ("average", *group_names), strict=False)
     ]
     return Curves(
@@ -117,6 +124,14 @@ def summarize_curves(records: Sequence[EpochRecord], group_names: Sequence[str])
         average=curves[0],
         groups=curves[1:],
     )
+
+
+def _pace(mean: pd.Series[float]) -> dict[str, float | int | None]:
+    """The best epoch's mean, and the first epoch that comes near it."""
+    best = float(mean.max())
+    if not best > 0:  # never right, or not in validation
+        return {"best": None, "learned_epoch": None}
+    return {"best": round(best, 5), "learned_epoch": int(mean.index[mean >= NEARLY * best][0]) + 1}
 
 
 def _known(column: pd.Series[float], rows: np.typing.NDArray[np.int_]) -> list[float | None]:

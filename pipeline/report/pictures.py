@@ -7,12 +7,15 @@ import io
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 from pipeline.core.types import UInt8Array
 from pipeline.report.records import AttributionSummary, ReportSummary
+
+T = TypeVar("T")
 
 INFLUENCES_SHOWN = 4  # helpful and harmful training images beside each test image
 HARMFUL_SHOWN = 12  # of the images most harmful to the worst group
@@ -23,6 +26,8 @@ TWINS_SHOWN = 4  # images of a set
 ODD_SHOWN = 10  # images of each kind of odd ones
 MANY_CLASSES = 20  # more classes than this: fewer pictures of each
 PICTURE_BUDGET = 3_500_000  # characters of data URIs; the rest of the 5 MB is text and tables
+
+LOOK_CLOSER = 2  # times the thumbnail's side: test images shown one by one, for the enlarged view
 
 _SAMPLE = 48  # pictures whose size stands for all
 _MARGIN = 1.15  # a sample may miss the large ones
@@ -37,6 +42,7 @@ class PictureSource:
 
     pixels: Callable[[int], UInt8Array]  # image id -> H W 3
     overlay: Callable[[str, str], UInt8Array]  # method, overlay's file name -> H W 3
+    heat: Callable[[str, int], UInt8Array]  # method, image id -> the image under its GradCAM map, H W 3
     train_ids: Mapping[int, Sequence[int]]  # group index -> ids of its training images
     file_name: Callable[[int], str] | None = None  # image id -> where the image came from
     known_wrong: Collection[int] = ()  # ids whose label is known to be wrong
@@ -48,6 +54,7 @@ class Pictures:
 
     images: Mapping[int, str] = field(default_factory=dict)  # id -> data URI
     overlays: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    heats: Mapping[tuple[str, int], str] = field(default_factory=dict)  # method, id -> data URI
     examples: Mapping[int, list[int]] = field(default_factory=dict)  # group index -> ids
     files: Mapping[int, str] = field(default_factory=dict)  # id -> file name
     known_wrong: frozenset[int] = frozenset()
@@ -67,19 +74,28 @@ def build_pictures(
     always.update(o.id for cam in summary.gradcam.values() for o in cam.overlays)
     always.update(_color_ids(summary))
     always.update(_hygiene_ids(summary))
+    always.update(image.id for image in summary.images)
+    large = {image.id for image in summary.images}
+    heats = [(m, i.id) for i in summary.images for m, o in i.methods.items() if o.map_class is not None]
     for level, (scale, quality, most_examples) in enumerate(_LEVELS):
         side = max(24, round(summary.settings.thumbnail * scale))
         n_examples = min(summary.settings.examples_per_group, most_examples)
         examples = {group: spread(ids, n_examples) for group, ids in source.train_ids.items()}
         uses = always + Counter(image for ids in examples.values() for image in ids)
-        sample = [len(encode(source.pixels(image), side, quality)) for image in spread(list(uses), _SAMPLE)]
-        expected = sum(sample) / max(len(sample), 1) * (uses.total() + len(overlays))
+
+        def picture(image: int, side: int = side, quality: int = quality) -> str:
+            return encode(source.pixels(image), side * (LOOK_CLOSER if image in large else 1), quality)
+
+        sample = [len(picture(image)) for image in spread(list(uses), _SAMPLE)]
+        closer = [len(encode(source.heat(*heat), LOOK_CLOSER * side, quality)) for heat in spread(heats, 8)]
+        expected = _mean(sample) * (uses.total() + len(overlays)) + _mean(closer) * len(heats)
         is_reduced = level > 0
         if expected * _MARGIN <= budget:
             break
     return Pictures(
-        images={image: encode(source.pixels(image), side, quality) for image in uses},
+        images={image: picture(image) for image in uses},
         overlays={key: encode(source.overlay(*key), side, quality) for key in overlays},
+        heats={key: encode(source.heat(*key), LOOK_CLOSER * side, quality) for key in heats},
         examples=examples,
         files={image: source.file_name(image) for image in uses} if source.file_name else {},
         known_wrong=frozenset(image for image in uses if image in source.known_wrong),
@@ -94,7 +110,6 @@ def _ids(attribution: AttributionSummary) -> list[int]:
     if attribution.label_errors is not None:
         found += [suspect.id for suspect in attribution.label_errors.suspects[:SUSPECTS_SHOWN]]
     for target in attribution.targets:
-        found.append(target.id)
         found += [i.id for i in target.helpful[:INFLUENCES_SHOWN]]
         found += [i.id for i in target.harmful[:INFLUENCES_SHOWN]]
     return found
@@ -119,12 +134,16 @@ def _hygiene_ids(summary: ReportSummary) -> list[int]:
     return twins + [image for issue in summary.hygiene.issues for image in issue.examples[:ODD_SHOWN]]
 
 
-def spread(ids: Sequence[int], n: int) -> list[int]:
-    """At most `n` of `ids`, evenly spaced: the same ones in every run."""
-    if len(ids) == 0:
+def _mean(sizes: Sequence[int]) -> float:
+    return sum(sizes) / max(len(sizes), 1)
+
+
+def spread(items: Sequence[T], n: int) -> list[T]:
+    """At most `n` of `items`, evenly spaced: the same ones in every run."""
+    if len(items) == 0:
         return []
-    rows = np.unique(np.linspace(0, len(ids) - 1, min(n, len(ids))).round().astype(int))
-    return [int(ids[row]) for row in rows]
+    rows = np.unique(np.linspace(0, len(items) - 1, min(n, len(items))).round().astype(int))
+    return [items[row] for row in rows]
 
 
 def encode(image: UInt8Array, side: int, quality: int) -> str:

@@ -102,6 +102,8 @@ class Curve(Record):
     mean: list[float | None]
     low: list[float | None]
     high: list[float | None]
+    best: float | None = None  # highest mean
+    learned_epoch: int | None = None  # first one, from 1, whose mean is at nine tenths of the best
 
 
 class Curves(Record):
@@ -193,7 +195,7 @@ class AttributionSummary(Record):
     lds: Lds | None = None
     lds_reason: str | None = None  # why `lds` is null
     groups: list[GroupAttribution]
-    targets: list[TargetAttribution]  # those shown: failures of the worst group first
+    targets: list[TargetAttribution]  # of the images in `images`
     most_harmful_to_worst: list[Influence]
     most_helpful_to_worst: list[Influence] = Field(default_factory=list)
     shares: list[GroupShare] = Field(default_factory=list)
@@ -204,6 +206,26 @@ class AttributionSummary(Record):
     label_errors: LabelErrors | None = None
     suspect_share: float | None = None  # suspected labels among all ranked training images
     suspect_note: str | None = None  # whether minority images are taken for wrong labels
+
+
+class ImageOutcome(Record):
+    """What one method makes of one test image."""
+
+    predicted: int  # by most seeds; of a tie the class with the lower number
+    correct_share: float  # of the seeds
+    n_seeds: int
+    map_class: int | None = None  # what the GradCAM map shown is of: the first seed's class; null: no map
+
+
+class TestImage(Record):
+    """A test image shown with what every method makes of it; `attribution` says which images did that."""
+
+    __test__ = False  # no test of pytest's
+
+    id: int
+    label: int
+    group: int
+    methods: dict[str, ImageOutcome]
 
 
 class HygieneSummary(Record):
@@ -251,6 +273,7 @@ class ReportSummary(Artifact):
     methods: dict[str, MethodSummary]
     attribution: dict[str, AttributionSummary]
     gradcam: dict[str, GradcamSummary]
+    images: list[TestImage] = Field(default_factory=list)  # failures of the worst groups first
     cam_agreement: list[MapAgreement]
     color_reliance: ColorReliance | None  # the baseline's, class by class
     reliance: list[RelianceDifference]  # every other method beside the baseline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -19,7 +19,6 @@ from pipeline.core.results import (
     MethodComparison,
     Predictability,
     Provenance,
-    TargetAttribution,
     TrainHistory,
 )
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
@@ -37,6 +36,7 @@ from pipeline.report.records import (
     ReportSummary,
 )
 from pipeline.report.reliance import color_reliance, compare_reliance
+from pipeline.report.test_images import MethodOutcomes, choose_images, describe_images
 from pipeline.report.trust import describe_suspects
 from pipeline.report.verdict import Case, climb_ladder, write_headline
 
@@ -62,6 +62,7 @@ class ReportInputs:
     attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
     gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
     cam_agreement: Sequence[MapAgreement] = ()
+    outcomes: Mapping[str, MethodOutcomes] = field(default_factory=dict)
     hygiene: HygieneResult | None = None
     comparisons: Sequence[MethodComparison] = ()
 
@@ -84,7 +85,8 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
     )
     rungs = climb_ladder(case)
     ordered = sorted(inputs.evaluations, key=lambda name: name != baseline)
-    names = [group.name for group in inputs.info.groups]
+    explained = dict(_in_order(inputs.attributions, ordered))
+    chosen = choose_images(explained, _worst_groups(inputs), inputs.settings.targets_shown)
     provenance = {**inputs.provenance.model_dump(), "params_hash": inputs.params_hash}
     return ReportSummary(
         headline=write_headline(case, rungs),
@@ -98,12 +100,11 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
             for name in ordered
         },
         attribution={
-            name: _summarize_attribution(
-                result, inputs.evaluations.get(name), names, inputs.settings.targets_shown
-            )
-            for name, result in _in_order(inputs.attributions, ordered)
+            name: _summarize_attribution(result, {image.id for image in chosen})
+            for name, result in explained.items()
         },
         gradcam={name: _summarize_gradcam(result) for name, result in _in_order(inputs.gradcams, ordered)},
+        images=describe_images(chosen, {m: inputs.outcomes[m] for m in ordered if m in inputs.outcomes}),
         cam_agreement=list(inputs.cam_agreement),
         color_reliance=color_reliance(inputs.color, case.baseline, case.limits),
         reliance=compare_reliance(inputs.evaluations, inputs.gradcams, baseline=baseline, limits=case.limits),
@@ -168,12 +169,15 @@ def accuracy_interval(found: Predictability) -> Estimate:
     return Estimate(value=found.balanced_accuracy, low=low, high=high, n=found.n)
 
 
-def _summarize_attribution(
-    result: AttributionResult, evaluation: EvaluationResult | None, group_names: list[str], n_shown: int
-) -> AttributionSummary:
-    worst = evaluation.test.worst_group.name if evaluation else None
-    worst_idx = group_names.index(worst) if worst in group_names else None
-    targets = choose_targets(result.targets, worst_idx, n_shown)
+def _worst_groups(inputs: ReportInputs) -> dict[str, int | None]:
+    """Index of each method's worst group on test."""
+    names = [group.name for group in inputs.info.groups]
+    worst = {method: evaluation.test.worst_group.name for method, evaluation in inputs.evaluations.items()}
+    return {method: names.index(name) if name in names else None for method, name in worst.items()}
+
+
+def _summarize_attribution(result: AttributionResult, shown: Collection[int]) -> AttributionSummary:
+    targets = [target for target in result.targets if target.id in shown]
     errors = result.label_errors
     overall = suspect_share(errors)
     note = describe_suspects(errors, overall) if errors and overall is not None else None
@@ -188,27 +192,6 @@ def suspect_share(errors: LabelErrors | None) -> float | None:
     """Suspected labels among all ranked training images, to compare a group's share with."""
     n_ranked = sum(group.n_train for group in errors.groups) if errors else 0
     return sum(group.n_suspects for group in errors.groups) / n_ranked if errors and n_ranked else None
-
-
-def choose_targets(
-    targets: Sequence[TargetAttribution], worst: int | None, n_shown: int
-) -> list[TargetAttribution]:
-    """Targets to show: half from the worst group, the rest one group after the other.
-
-    Within a group the ones most seeds get wrong come first.
-    """
-    by_group: dict[int, list[TargetAttribution]] = {}
-    for target in sorted(targets, key=lambda t: (t.correct_share, t.id)):
-        by_group.setdefault(target.group, []).append(target)
-    first = by_group.pop(worst, []) if worst is not None else []
-    n_first = max((n_shown + 1) // 2, n_shown - sum(map(len, by_group.values())))
-    chosen = first[:n_first]
-    queues = [by_group[group] for group in sorted(by_group)]
-    rank = 0
-    while len(chosen) < n_shown and any(rank < len(queue) for queue in queues):
-        chosen += [queue[rank] for queue in queues if rank < len(queue)]
-        rank += 1
-    return chosen[:n_shown]
 
 
 def _summarize_gradcam(result: GradcamResult) -> GradcamSummary:

@@ -25,8 +25,9 @@ from pipeline.report.pictures import (
     Pictures,
     examples_shown,
 )
-from pipeline.report.records import ReportSummary
+from pipeline.report.records import Curve, ReportSummary
 from pipeline.report.view_attribution import AttributionView, RemovalView
+from pipeline.report.view_images import ImagesView
 
 
 @dataclass
@@ -186,6 +187,27 @@ class View:
     def dash(self, i: int) -> str:
         """`stroke-dasharray` of the i-th learning curve."""
         return " ".join(map(str, charts.DASHES[i])) or "none"
+
+    @property
+    def curved_methods(self) -> list[str]:
+        """Methods with learning curves of their own."""
+        trained = {name: method.training for name, method in self.s.methods.items()}
+        return [name for name, t in trained.items() if t and t.curves and not t.last_layers]
+
+    @property
+    def paces(self) -> list[tuple[str, dict[str, Curve]]]:
+        """Group and its curve under each method, in the data's order."""
+        found: dict[str, dict[str, Curve]] = {group.name: {} for group in self.s.dataset.groups}
+        for name in self.curved_methods:
+            training = self.s.methods[name].training
+            for curve in training.curves.groups if training and training.curves else []:
+                if curve.learned_epoch is not None:
+                    found.setdefault(curve.name, {})[name] = curve
+        return [(group, by_method) for group, by_method in found.items() if by_method]
+
+    @property
+    def images(self) -> ImagesView:
+        return ImagesView(self.s, self.pictures)
 
     def attribution(self, method: str) -> AttributionView:
         return AttributionView(self.s, method)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.artifacts.datasets import load_info, load_samples, load_split, map_array
 from pipeline.artifacts.files import load_artifact, save_artifact, write_text
-from pipeline.artifacts.maps import load_maps
+from pipeline.artifacts.maps import SavedMaps, load_maps
 from pipeline.artifacts.paths import (
     attribution_dir,
     card_path,
@@ -38,15 +38,17 @@ from pipeline.core.results import (
     TrainHistory,
 )
 from pipeline.core.settings import DatasetSettings
-from pipeline.core.types import UInt8Array
+from pipeline.core.types import Int64Array, Split, UInt8Array
+from pipeline.explain.overlays import draw_overlay
 from pipeline.metrics.comparison import compare_all
 from pipeline.metrics.maps import compare_maps
 from pipeline.report.evidence import Thresholds
 from pipeline.report.html import render_report
 from pipeline.report.index import make_card
-from pipeline.report.pictures import PictureSource, build_pictures
+from pipeline.report.pictures import LOOK_CLOSER, PictureSource, build_pictures
 from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.report.test_images import MethodOutcomes
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 
@@ -63,6 +65,11 @@ def run(dataset: str) -> None:
     page = reports_dir() / f"{dataset}.html"
     with exclusive("report", dataset, outputs=[page, page.with_suffix(".json"), card_path(dataset)]):
         info = load_info(data)
+        test = load_split(data, "test")
+        predicted = {
+            m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", test)[1] for m in methods
+        }
+        maps = _load_maps(dataset, explained)
         evaluations = {
             m: load_artifact(evaluation_dir(dataset, m) / "evaluation.json", EvaluationResult)
             for m in methods
@@ -85,9 +92,10 @@ def run(dataset: str) -> None:
                     m: load_artifact(gradcam_dir(dataset, m) / "gradcam.json", GradcamResult)
                     for m in explained
                 },
-                cam_agreement=_compare_cams(dataset, explained),
+                cam_agreement=_compare_cams(maps),
+                outcomes=_outcomes(test, predicted, maps),
                 hygiene=load_artifact(color_dir(dataset) / "hygiene.json", HygieneResult),
-                comparisons=_compare(dataset, info, evaluations, settings),
+                comparisons=_compare(test, predicted, info, evaluations, settings),
                 settings=settings.report,
                 color_settings=settings.color,
                 evaluate_settings=settings.evaluate,
@@ -96,7 +104,7 @@ def run(dataset: str) -> None:
                 provenance=make_provenance(params_hash, seeds, dated=True),
             )
         )
-        pictures = build_pictures(summary, _picture_source(dataset))
+        pictures = build_pictures(summary, _picture_source(dataset, maps, settings.report.thumbnail))
         html = render_report(summary, pictures)
         save_artifact(page.with_suffix(".json"), summary)
         save_artifact(card_path(dataset), make_card(summary))
@@ -105,15 +113,14 @@ def run(dataset: str) -> None:
 
 
 def _compare(
-    dataset: str, info: DatasetInfo, evaluations: Mapping[str, EvaluationResult], settings: DatasetSettings
+    test: Split,
+    predicted: Mapping[str, Int64Array],
+    info: DatasetInfo,
+    evaluations: Mapping[str, EvaluationResult],
+    settings: DatasetSettings,
 ) -> list[MethodComparison]:
     """Every method against the first one, on the same test images, in the group that pays."""
-    test = load_split(dataset_dir(dataset), "test")
-    correct = {
-        method: load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)[1]
-        == test.labels
-        for method in evaluations
-    }
+    correct = {method: found == test.labels for method, found in predicted.items()}
     baseline, *others = evaluations
     names = [g.name for g in info.groups]
     limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
@@ -130,13 +137,35 @@ def _compare(
     )
 
 
-def _compare_cams(dataset: str, methods: list[str]) -> list[MapAgreement]:
+def _load_maps(dataset: str, methods: list[str]) -> dict[str, SavedMaps]:
+    """Every explained method's GradCAM maps, of the same test images."""
+    maps: dict[str, SavedMaps] = {}
+    for method in methods:
+        path = gradcam_dir(dataset, method) / "maps.npz"
+        maps[method] = load_maps(path, like=next(iter(maps.values()), None))
+    return maps
+
+
+def _outcomes(
+    test: Split, predicted: Mapping[str, Int64Array], maps: Mapping[str, SavedMaps]
+) -> dict[str, MethodOutcomes]:
+    """What every method predicts on the test split, and what its first model's maps are of."""
+    mapped = {
+        method: dict(zip(found.ids_N.tolist(), found.predicted_SN[0].tolist(), strict=True))
+        for method, found in maps.items()
+    }
+    return {m: MethodOutcomes(test.ids, found, mapped.get(m, {})) for m, found in predicted.items()}
+
+
+def _compare_cams(maps: Mapping[str, SavedMaps]) -> list[MapAgreement]:
     """Maps of every method beside the first one's, on the same test images."""
-    baseline, *others = methods
-    before = load_maps(gradcam_dir(dataset, baseline) / "maps.npz")
+    if not maps:
+        return []
+    baseline, *others = maps
+    before = maps[baseline]
     found = []
     for method in others:
-        after = load_maps(gradcam_dir(dataset, method) / "maps.npz", like=before)
+        after = maps[method]
         agreement = compare_maps(
             before.maps_SNhw,
             after.maps_SNhw,
@@ -149,15 +178,22 @@ def _compare_cams(dataset: str, methods: list[str]) -> list[MapAgreement]:
     return found
 
 
-def _picture_source(dataset: str) -> PictureSource:
+def _picture_source(dataset: str, maps: Mapping[str, SavedMaps], thumbnail: int) -> PictureSource:
     data = dataset_dir(dataset)
     images = map_array(data / "images.npy")
+    rows = {method: {int(i): row for row, i in enumerate(found.ids_N)} for method, found in maps.items()}
+
+    def heat(method: str, image_id: int) -> UInt8Array:
+        map_hw = maps[method].maps_SNhw[0, rows[method][image_id]]
+        return draw_overlay(np.asarray(images[image_id]), map_hw, None, LOOK_CLOSER * thumbnail)
+
     samples = load_samples(data)
     train = samples[samples["split"] == "train"]
     wrong = set(samples.loc[samples["label_flipped"], "id"]) if "label_flipped" in samples else set()
     return PictureSource(
         pixels=lambda image_id: np.asarray(images[image_id]),
         overlay=lambda method, name: _read_image(gradcam_dir(dataset, method) / "overlays" / name),
+        heat=heat,
         train_ids={
             g: train.loc[train["group"] == g, "id"].tolist() for g in train["group"].unique().tolist()
         },

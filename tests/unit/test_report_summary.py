@@ -12,7 +12,8 @@ from pipeline.core.results import EpochRecord, TargetAttribution
 from pipeline.report.index import Card, make_card
 from pipeline.report.method_summary import summarize_curves
 from pipeline.report.records import ReportSummary
-from pipeline.report.summary import accuracy_interval, build_summary, choose_targets
+from pipeline.report.summary import accuracy_interval, build_summary
+from pipeline.report.test_images import choose_targets
 from pipeline.report.wording import duration, p_text, percent, points, quoted, score
 from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred
 
