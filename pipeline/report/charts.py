@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.core.results import Estimate
-from pipeline.report.inline_svg import INK, SERIES, draw_inline, style_axes
+from pipeline.report.inline_svg import INK, SERIES, Tip, draw_inline, style_axes
 from pipeline.report.records import Curve, Curves
+from pipeline.report.wording import percent, shorten
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
 MAX_CURVES = len(DASHES)
+MOST_TIPS = 30  # values of a curve that the pointer finds
 
 
 # --- interval rows ---------------------------------------------------------------------------
@@ -80,17 +82,27 @@ def draw_learning_curves(curves: Curves, shown: Sequence[str], name: str) -> str
     by_name = {curve.name: curve for curve in curves.groups}
     epochs = [epoch + 1 for epoch in curves.epochs]  # people count from 1
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: Axes) -> list[Tip]:
         _draw_curve(axes, epochs, curves.average, color=INK, dashes=(), width=2.2)
+        tips = _curve_tips(epochs, curves.average, "average")
         for i, group in enumerate(shown[:MAX_CURVES]):
             if group in by_name:
                 _draw_curve(axes, epochs, by_name[group], color=SERIES[i], dashes=DASHES[i], width=1.5)
+                tips += _curve_tips(epochs, by_name[group], shorten(group, 40))
         style_axes(axes, "Epoch", "Validation accuracy")
         axes.set_ylim(0, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        return tips
 
     return draw_inline(name, draw)
+
+
+def _curve_tips(epochs: Sequence[int], curve: Curve, name: str) -> list[Tip]:
+    """At most `MOST_TIPS` of a curve's points, evenly spaced."""
+    every = -(-len(epochs) // MOST_TIPS)
+    points = list(zip(epochs, curve.mean, strict=True))[::every]
+    return [Tip(n, mean, f"{name}, epoch {n}: {percent(mean)}") for n, mean in points if mean is not None]
 
 
 def _draw_curve(

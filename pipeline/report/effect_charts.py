@@ -9,9 +9,9 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from pipeline.core.results import GroupChange
 from pipeline.report.charts import DASHES
-from pipeline.report.inline_svg import INK, LINE, SERIES, SOFT, draw_inline, style_axes
+from pipeline.report.inline_svg import INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
 from pipeline.report.records import RemovalSummary
-from pipeline.report.wording import REMOVAL_LABELS
+from pipeline.report.wording import REMOVAL_LABELS, count, percent, shorten, signed
 
 _MARKERS = {"repair": "o", "random": "s", "balanced": "^"}
 
@@ -22,7 +22,7 @@ def draw_changes(changes: Sequence[GroupChange], worst: str | None, name: str) -
     On the dashed line a change is what the scores predicted.
     """
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: Axes) -> list[Tip]:
         values = [v for c in changes for v in (c.predicted, c.low, c.high)]
         ends = [min(0.0, *values), max(0.0, *values)]
         style_axes(axes, "Change predicted by the scores", "Change after retraining")
@@ -45,8 +45,16 @@ def draw_changes(changes: Sequence[GroupChange], worst: str | None, name: str) -
         axes.set_ylim(ends[0] - pad, ends[1] + pad)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_locator(MaxNLocator(nbins=6))
+        return [Tip(c.predicted, c.actual, _change_words(c)) for c in changes]
 
     return draw_inline(name, draw, size=(5.2, 3.6))
+
+
+def _change_words(change: GroupChange) -> str:
+    return (
+        f"{shorten(change.train_group, 30)} thinned, {shorten(change.test_group, 30)} tested: predicted "
+        f"{signed(change.predicted)}, actual {signed(change.actual)}"
+    )
 
 
 def draw_removal(removal: RemovalSummary, name: str) -> str:
@@ -55,7 +63,7 @@ def draw_removal(removal: RemovalSummary, name: str) -> str:
     Line i has color `--series-i` and dash pattern `DASHES[i]`; the vertical line is the chosen size.
     """
 
-    def draw(axes: Axes) -> None:
+    def draw(axes: Axes) -> list[Tip]:
         style_axes(axes, "Training images left out", "Worst group, validation")
         for curve in removal.curves:
             i = list(REMOVAL_LABELS).index(curve.kind)
@@ -81,5 +89,10 @@ def draw_removal(removal: RemovalSummary, name: str) -> str:
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        return [
+            Tip(n, mean, f"{REMOVAL_LABELS[curve.kind]}, {count(n)} left out: {percent(mean)}")
+            for curve in removal.curves
+            for n, mean in zip(curve.n_removed, curve.mean, strict=True)
+        ]
 
     return draw_inline(name, draw)

@@ -79,6 +79,7 @@ def _environment() -> Environment:
         "number_interval": wording.number_interval,
         "ranking": wording.ranking_label,
         "short": wording.shorten,
+        "tip": wording.chart_tip,
         "duration": wording.duration,
         "lower_first": lambda text: text[:1].lower() + text[1:],
         "isolate_names": isolate_names,

@@ -5,9 +5,11 @@ Names that users chose never enter a figure; legends are HTML, where escaping is
 
 from __future__ import annotations
 
+import html
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -23,14 +25,41 @@ _VARIABLES = {
 INK, SOFT, LINE, *SERIES = _VARIABLES
 
 
-def draw_inline(name: str, draw: Callable[[Axes], None], size: tuple[float, float] = (5.2, 2.9)) -> str:
-    """What `draw` puts on a pair of axes, as `<svg>`; `name` makes ids unique within the page."""
+_SVG_DPI = 72  # the unit of an SVG file
+
+
+@dataclass(frozen=True)
+class Tip:
+    """What the page shows while the pointer is at a point of the figure."""
+
+    x: float
+    y: float
+    text: str
+
+
+def draw_inline(
+    name: str, draw: Callable[[Axes], Sequence[Tip]], size: tuple[float, float] = (5.2, 2.9)
+) -> str:
+    """What `draw` puts on a pair of axes, as `<svg>`; `name` makes ids unique within the page.
+
+    Args:
+        draw: it returns what its points say under the pointer.
+    """
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9}):
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure.subplots())
+        figure = Figure(figsize=size, layout="constrained", dpi=_SVG_DPI)
+        axes = figure.subplots()
+        tips = draw(axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _make_inline(buffer.getvalue(), name)
+    marks = "".join(_hidden_mark(axes, tip) for tip in tips)
+    return _make_inline(buffer.getvalue(), name).removesuffix("</svg>") + marks + "</svg>"
+
+
+def _hidden_mark(axes: Axes, tip: Tip) -> str:
+    """A circle to point at; to be made once the figure is laid out."""
+    x, y = axes.transData.transform((tip.x, tip.y))
+    down = axes.figure.bbox.height - y
+    return f'<circle cx="{x:.1f}" cy="{down:.1f}" r="6" fill-opacity="0" data-tip="{html.escape(tip.text)}"/>'
 
 
 def style_axes(axes: Axes, x_label: str, y_label: str) -> None:

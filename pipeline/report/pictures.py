@@ -18,8 +18,8 @@ from pipeline.report.records import AttributionSummary, ReportSummary
 T = TypeVar("T")
 
 INFLUENCES_SHOWN = 4  # helpful and harmful training images beside each test image
-HARMFUL_SHOWN = 12  # of the images most harmful to the worst group
-HELPFUL_SHOWN = 12  # of those that help it most
+HARMFUL_SHOWN = 24  # of the images most harmful to the worst group
+HELPFUL_SHOWN = 24  # of those that help it most
 SUSPECTS_SHOWN = 12  # of the images whose label looks wrong
 SETS_SHOWN = 12  # sets of duplicates of each kind
 TWINS_SHOWN = 4  # images of a set

@@ -42,10 +42,6 @@ class ImagesView:
             if o.map_class is not None and (name, image.id) in self.pictures.heats
         ]
 
-    @property
-    def n_unmapped(self) -> int:
-        return sum(not self.mapped(image) for image in self.s.images)
-
     def influences(self, method: str, image: int) -> TargetAttribution | None:
         """The training images behind one test image, as one method's attribution has them."""
         targets = self.s.attribution[method].targets

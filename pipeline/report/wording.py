@@ -213,6 +213,12 @@ def points_phrase(estimate: Estimate) -> str:
     return f"{points(estimate.value)} points (95% interval {low} to {high}, n = {count(estimate.n)})"
 
 
+def chart_tip(estimate: Estimate, method: str, is_change: bool) -> str:
+    """What a mark in a chart says: "ERM: 62.3% (95% interval 55.1 to 69.0%, n = 642)"."""
+    phrase = points_phrase(estimate) if is_change else accuracy_phrase(estimate)
+    return f"{method_label(method)}: {phrase}" if method else phrase
+
+
 def quoted(name: str, limit: int = 60) -> str:
     """A user's name inside a sentence: in quotes, shortened, isolated where it runs right to left."""
     short = shorten(name, limit)

@@ -2,99 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.report.html import render_report
-from pipeline.report.index import make_card, render_index
-from pipeline.report.pictures import build_pictures
-from pipeline.report.summary import ReportInputs, build_summary
-from tests.report_fixtures import (
-    HOSTILE_CLASS,
-    SECTIONS,
-    bare,
-    hostile_birds,
-    photo_birds,
-    picture_source,
-    plain_hundred,
-    repaired_birds,
-)
+from tests.browser.pages import VARIANTS, Visit
+from tests.report_fixtures import HOSTILE_CLASS, SECTIONS
 
 pytestmark = pytest.mark.browser
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-VARIANTS: dict[str, Callable[[], ReportInputs]] = {
-    "birds": photo_birds,
-    "repaired": repaired_birds,
-    "hundred": plain_hundred,
-    "hostile": hostile_birds,
-    "bare": bare,
-}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"Chromium is not installed at {CHROMIUM}")
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("reports")
-    cards = []
-    for name, make in VARIANTS.items():
-        inputs = make()
-        summary = build_summary(inputs)
-        html = render_report(summary, build_pictures(summary, picture_source(inputs)))
-        (folder / f"{name}.html").write_text(html, encoding="utf-8")
-        cards.append(make_card(summary))
-    (folder / "index.html").write_text(render_index(cards), encoding="utf-8")
-    return folder
-
-
-class Visit:
-    """One open page with everything it complained about or asked for."""
-
-    def __init__(
-        self, browser: Any, file: Path, *, width: int, dark: bool = False, scripts: bool = True
-    ) -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
-            java_script_enabled=scripts,
-        )
-        self.page = self.context.new_page()
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(file.as_uri())
-
-    def __enter__(self) -> Visit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
 
 
 @pytest.mark.parametrize("name", [*VARIANTS, "index"])
@@ -194,6 +110,45 @@ def test_pictures_decode_and_anchors_lead_to_them(browser: Any, reports: Path) -
         target = link.get_attribute("href")
         link.click()
         assert visit.page.locator(f"{target}:target img").is_visible()
+
+
+LOADS = 5
+
+
+def test_a_page_answers_within_a_second(browser: Any, reports: Path) -> None:
+    """Median of a few loads, from the start of the navigation to the end of the page's script."""
+    seconds = []
+    for _ in range(LOADS):
+        with Visit(browser, reports / "hundred.html", width=1440) as visit:
+            ready = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+            seconds.append(visit.page.evaluate(ready) / 1000)
+    assert sorted(seconds)[LOADS // 2] < 1
+
+
+CLIPPED = """() => {
+  const wide = document.documentElement.clientWidth;
+  return [...document.querySelectorAll("table, svg, .thumb, pre")]
+    .filter((e) => e.checkVisibility() && !e.closest(".visually-hidden"))
+    .filter((e) => {
+      const box = e.getBoundingClientRect();
+      if (box.width === 0) return false;
+      for (let p = e.parentElement; p; p = p.parentElement) {
+        const hides = getComputedStyle(p).overflowX !== "visible";
+        if (hides && box.right > p.getBoundingClientRect().right + 1) return true;
+      }
+      return box.right > wide + 1 || box.left < -1;
+    })
+    .map((e) => `${e.tagName} in ${e.closest("section")?.id}: ${e.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_nothing_is_clipped_on_paper(browser: Any, reports: Path, name: str) -> None:
+    a4 = 182 * 96 / 25.4  # the width between the margins, in CSS pixels
+    with Visit(browser, reports / f"{name}.html", width=round(a4)) as visit:
+        visit.page.emulate_media(media="print")
+        assert visit.page.evaluate(CLIPPED) == []
+        assert visit.page.locator(".ladder").is_visible()
 
 
 def test_prints_in_light_colors_on_paper(browser: Any, reports: Path) -> None:

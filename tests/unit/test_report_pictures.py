@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from pipeline.report.charts import accuracy_scale, change_scale, draw_learning_curves, heat_percent
 from pipeline.report.pictures import PICTURE_BUDGET, build_pictures, encode, spread
 from pipeline.report.summary import build_summary
+from pipeline.report.wording import percent
 from tests.report_fixtures import around, photo_birds, picture_source, plain_hundred, wilson
 
 
@@ -104,6 +107,39 @@ def test_curves_take_their_colors_from_the_page_and_leak_nothing() -> None:
     svg = draw_learning_curves(training.curves, shown, "curves0")
     assert svg.startswith("<svg viewBox=")
     assert "var(--series-4)" in svg
-    for leak in ("<style", "http", "<metadata", "#0400", "DejaVu", 'id="figure', "waterbird"):
+    for leak in ("<style", "http", "<metadata", "#0400", "DejaVu", 'id="figure'):
         assert leak not in svg
+    assert "waterbird" not in re.sub(r' data-tip="[^"]*"', "", svg)
     assert svg == draw_learning_curves(training.curves, shown, "curves0")
+
+
+def test_every_point_of_a_curve_says_its_value_where_it_lies() -> None:
+    training = build_summary(photo_birds()).methods["erm"].training
+    assert training is not None
+    assert training.curves is not None
+    svg = draw_learning_curves(training.curves, [], "curves0")
+    marks = re.findall(
+        r'<circle cx="([\d.]+)" cy="([\d.]+)" r="6" fill-opacity="0" data-tip="([^"]+)"/>', svg
+    )
+    means = training.curves.average.mean
+    assert [text for _, _, text in marks] == [
+        f"average, epoch {epoch + 1}: {percent(mean)}"
+        for epoch, mean in zip(training.curves.epochs, means, strict=True)
+    ]
+    line = re.search(r'<path d="(M [^"]+)"[^>]*style="fill: none; stroke: var\(--ink\)', svg)
+    assert line is not None
+    drawn = [tuple(map(float, point)) for point in re.findall(r"[ML] ([\d.]+) ([\d.]+)", line[1])]
+    assert len(drawn) == len(marks)
+    for (x, y, _), point in zip(marks, drawn, strict=True):
+        assert (float(x), float(y)) == pytest.approx(point, abs=0.1)
+
+
+def test_names_under_the_pointer_are_text() -> None:
+    training = build_summary(photo_birds()).methods["erm"].training
+    assert training is not None
+    assert training.curves is not None
+    bad = training.curves.groups[0].model_copy(update={"name": '"><script>alert(1)</script>'})
+    curves = training.curves.model_copy(update={"groups": [bad]})
+    svg = draw_learning_curves(curves, [bad.name], "curves0")
+    assert "<script" not in svg
+    assert "&quot;&gt;&lt;script&gt;" in svg

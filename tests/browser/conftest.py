@@ -1,0 +1,41 @@
+"""Chromium, and the pages that tests open in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.report.html import render_report
+from pipeline.report.index import make_card, render_index
+from pipeline.report.pictures import build_pictures
+from pipeline.report.summary import build_summary
+from tests.browser.pages import CHROMIUM, FLAGS, VARIANTS
+from tests.report_fixtures import picture_source
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if not CHROMIUM.exists():
+        pytest.skip(f"Chromium is not installed at {CHROMIUM}")
+    with playwright.sync_playwright() as run:
+        chromium = run.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reports")
+    cards = []
+    for name, make in VARIANTS.items():
+        inputs = make()
+        summary = build_summary(inputs)
+        html = render_report(summary, build_pictures(summary, picture_source(inputs)))
+        (folder / f"{name}.html").write_text(html, encoding="utf-8")
+        cards.append(make_card(summary))
+    (folder / "index.html").write_text(render_index(cards), encoding="utf-8")
+    return folder

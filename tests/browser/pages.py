@@ -1,0 +1,65 @@
+"""Pages in Chromium, and what they complained about or asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.report.summary import ReportInputs
+from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred, repaired_birds
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+VARIANTS: dict[str, Callable[[], ReportInputs]] = {
+    "birds": photo_birds,
+    "repaired": repaired_birds,
+    "hundred": plain_hundred,
+    "hostile": hostile_birds,
+    "bare": bare,
+}
+
+
+class Visit:
+    """One open page with everything it complained about or asked for."""
+
+    def __init__(
+        self,
+        browser: Any,
+        file: Path,
+        *,
+        width: int,
+        dark: bool = False,
+        scripts: bool = True,
+        fragment: str = "",
+        bypass_csp: bool = False,
+    ) -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            bypass_csp=bypass_csp,  # to run a checker inside the page
+        )
+        self.page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(file.as_uri() + (f"#{fragment}" if fragment else ""))
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()

@@ -1,0 +1,117 @@
+"""What a reader can do with the page: filter, look closer, follow links, point at charts; by keyboard too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.pages import Visit
+
+pytestmark = pytest.mark.browser
+
+
+def test_images_are_filtered_by_group_and_outcome(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        page = visit.page
+        cards, filters = page.locator("#gallery-images > .target"), page.locator("#images .gallery-filter")
+        n = cards.count()
+        groups = [int(card.get_attribute("data-group")) for card in cards.all()]
+        assert filters.locator("output").inner_text() == f"{n} of {n}"
+        filters.locator("select").nth(0).select_option(str(groups[0]))
+        shown = page.locator("#gallery-images > .target:visible")
+        assert shown.count() == groups.count(groups[0]) < n
+        assert filters.locator("output").inner_text() == f"{shown.count()} of {n}"
+        filters.locator("select").nth(0).select_option("")
+        filters.locator("select").nth(1).select_option("erm-wrong")
+        assert 0 < shown.count() < n
+        for card in shown.all():
+            assert "✕ ERM" in card.locator(".outcomes").inner_text()
+        assert visit.complaints == []
+
+
+def test_training_images_are_filtered_by_group(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        filters = visit.page.locator("#attribution .gallery-filter").first
+        gallery = visit.page.locator(f"#{filters.get_attribute('data-for')} > .shot:visible")
+        before = gallery.count()
+        option = filters.locator("option").nth(1).get_attribute("value")
+        filters.locator("select").select_option(option)
+        assert 0 < gallery.count() < before
+        assert {shot.get_attribute("data-group") for shot in gallery.all()} == {option}
+
+
+def test_rows_of_a_long_table_are_filtered(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "hundred.html", width=1440) as visit:
+        box = visit.page.locator("#groups .rowfilter").first
+        box.locator("input").fill("superclass 07 / DARK")
+        assert visit.page.locator("#groups table.sortable").first.locator("tbody tr:visible").count() == 1
+        assert box.locator("output").inner_text() == "1 of 60"
+        box.locator("input").fill("")
+        assert visit.page.locator("#groups table.sortable").first.locator("tbody tr:visible").count() == 60
+
+
+def test_a_picture_is_looked_at_by_keyboard(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        page, zoom = visit.page, visit.page.locator("dialog.zoom")
+        first = page.locator("#gallery-images .target[open] .strip.four").first.locator("button.look").first
+        alt = first.locator("img").get_attribute("alt")
+        first.focus()
+        page.keyboard.press("Enter")
+        assert zoom.is_visible()
+        assert zoom.locator("img").get_attribute("alt") == alt
+        assert zoom.locator("img").evaluate("i => i.naturalWidth") > 0
+        page.keyboard.press("ArrowRight")
+        second = zoom.locator("img").get_attribute("alt")
+        assert second != alt
+        page.keyboard.press("Escape")
+        assert not zoom.is_visible()
+        assert page.evaluate("document.activeElement.querySelector('img').alt") == second
+        page.keyboard.press("ArrowLeft")
+        assert page.evaluate("document.activeElement.querySelector('img').alt") == alt
+        assert visit.complaints == []
+
+
+def test_the_tab_key_stops_once_in_a_row_of_pictures(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        stops = visit.page.evaluate(
+            "[...document.querySelectorAll('.strip')].map(s => "
+            "[...s.querySelectorAll('button.look')].filter(b => b.tabIndex === 0).length)"
+        )
+        assert max(stops) == 1
+
+
+def test_a_link_to_an_image_lands_and_opens_what_hides_it(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        closed = visit.page.locator("#gallery-images .target:not([open]) figure[id^=image-]").first
+        name = closed.get_attribute("id")
+    with Visit(browser, reports / "birds.html", width=1440, fragment=name) as visit:
+        target = visit.page.locator(f"#{name}")
+        assert target.is_visible()
+        top = target.evaluate("e => e.getBoundingClientRect().top")
+        assert 0 <= top < 900
+        assert visit.complaints == []
+
+
+def test_marks_of_charts_say_their_values(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        page, tip = visit.page, visit.page.locator(".tip")
+        for selector in ("#groups .intervals [data-tip]", "#dynamics circle[data-tip]"):
+            mark = page.locator(selector).first
+            mark.scroll_into_view_if_needed()
+            mark.dispatch_event("pointerover", {"bubbles": True})
+            assert tip.inner_text() == mark.get_attribute("data-tip")
+            assert "%" in tip.inner_text()
+        page.locator("#groups h2").dispatch_event("pointerover", {"bubbles": True})
+        assert not tip.is_visible()
+
+
+def test_every_image_can_be_read_without_scripts(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, scripts=False) as visit:
+        cards = visit.page.locator("#gallery-images > .target")
+        assert cards.count() == visit.page.locator("#gallery-images > .target:visible").count() > 0
+        last = cards.last
+        last.locator("summary").click()
+        assert last.locator(".strip.four").first.is_visible()
+        assert visit.page.locator(".filter:visible").count() == 0
