@@ -46,22 +46,16 @@ def _describe_pair(pair: MethodPair) -> list[str]:
 
 def _side(side: SideInfo) -> str:
     seeds = f"{len(side.seeds)} seed{'' if len(side.seeds) == 1 else 's'}"
-    return ", ".join(
-        [
-            escape_name(side.source, 120),
-            escape_name(method_label(side.method)),
-            seeds,
-            escape(side.created[:10]),
-        ]
-    )
+    names = [escape_name(side.source, 120), escape_name(method_label(side.method))]
+    return ", ".join(filter(None, [*names, seeds, escape(side.created[:10])]))
 
 
 def _cells(label: str, row: Difference) -> list[str]:
-    both = [f"{percent(e.value)} {escape(percent_interval(e))}" for e in (row.first, row.second)]
+    both = [f"{percent(e.value)} {percent_interval(e)}" for e in (row.first, row.second)]
     if not row.sufficient:
         return [label, *both, DASH, "insufficient data", count(row.difference.n), DASH, DASH]
     value = points(row.difference.value) + ("" if row.paired else " (unpaired)")
-    interval, n = escape(points_interval(row.difference)), count(row.difference.n)
+    interval, n = points_interval(row.difference), count(row.difference.n)
     return [label, *both, value, interval, n, _p(row.p_value), _p(row.p_holm)]
 
 

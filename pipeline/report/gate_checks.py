@@ -14,7 +14,7 @@ from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.pairing import Side
 from pipeline.report.records import ReportSummary
 from pipeline.report.rungs_cue import deciding_intervention
-from pipeline.report.wording import count, intervention_label, p_text, quoted
+from pipeline.report.wording import count, intervention_label, quoted
 
 WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
 FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
@@ -60,7 +60,7 @@ def check_gap(asked: Asked) -> Check:
 
 
 def check_flips(asked: Asked) -> Check:
-    """What rung 2 reads: the swap's flips beyond those of a swap that keeps the cue, else a change of color."""
+    """What rung 2 reads: a swap's flips beyond those of one that keeps the cue, else a change of color's."""
     summary, method, limit, _ = asked
     found = deciding_intervention(as_evaluation(summary, method))
     if found is None:
@@ -83,19 +83,14 @@ def check_drop(asked: Asked) -> Check:
     _, method, limit, earlier = asked
     if earlier is None:
         return unmeasured(DROP, limit, "there is no earlier report", method=method, unit="difference")
+    thin = next((side for side in earlier if not _has_worst_group(side)), None)
+    if thin is not None:
+        why = f"{_too_few_groups(thin.report)} in {thin.source}"
+        return unmeasured(DROP, limit, why, method=method, unit="difference")
     pair = compare_sides(*earlier)
-    row = next((row for row in pair.overall if row.name == "worst_group"), None)
-    for side in earlier:
-        if (
-            row is None
-            or worst_enough_group(side.report.dataset, side.metrics.test, side.report.thresholds) is None
-        ):
-            why = f"{_too_few_groups(side.report)} in {side.source}"
-            return unmeasured(DROP, limit, why, method=method, unit="difference")
-    assert row is not None  # `earlier` has two sides
-    how = "paired over images" if row.paired else f"not paired. {pair.pairing}"
-    p_value = f", {p_text(row.p_value)}" if row.p_value is not None else ""
-    detail = f"; {how}{p_value}"
+    row = next(row for row in pair.overall if row.name == "worst_group")
+    how = "not paired" if pair.paired else pair.pairing
+    detail = "; paired over images" if row.paired else f"; {how[0].lower()}{how[1:]}"
     return measured(DROP, limit, negate(row.difference), method=method, unit="difference", detail=detail)
 
 
@@ -126,16 +121,19 @@ def _check_kind(found: DuplicateSummary, limit: Limit, unseen: str) -> Check:
 
 
 def _too_few_groups(summary: ReportSummary) -> str:
-    needed = (
-        f"{count(summary.thresholds.min_test)} test and {count(summary.thresholds.min_val)} validation images"
-    )
-    return f"fewer than two groups have the {needed} that count"
+    n_test, n_val = count(summary.thresholds.min_test), count(summary.thresholds.min_val)
+    return f"fewer than two groups have the {n_test} test and {n_val} validation images that count"
+
+
+def _has_worst_group(side: Side) -> bool:
+    limits = side.report.thresholds
+    return worst_enough_group(side.report.dataset, side.metrics.test, limits) is not None
 
 
 def _uncounted(asked: Asked) -> str:
     """The groups that no limit protects, because they are too small to say anything about."""
     groups = asked.summary.methods[asked.method].test.groups
     thin = sum(not group.sufficient for group in groups)
-    return (
-        f"; {count(thin)} of {count(len(groups))} groups have too few images and do not count" if thin else ""
-    )
+    if not thin:
+        return ""
+    return f"; {count(thin)} of {count(len(groups))} groups have too few images and do not count"

@@ -52,7 +52,7 @@ def _check_cells(check: Check) -> list[str]:
         "✅ pass" if check.passed else "❌ **fail**",
         escape(check.what),
         escape_name(method_label(check.method)) if check.method else "data",
-        escape(found),
+        found,
         limit_text(check.limit, check.unit) if check.limit else "not yes",
         escape(check.reason),
     ]
@@ -89,7 +89,7 @@ def _accuracy(estimate: Estimate | None) -> str:
         return DASH
     if isinstance(estimate, GroupEstimate) and not estimate.sufficient:
         return f"insufficient data (n = {count(estimate.n)})"
-    return f"{percent(estimate.value)} {escape(percent_interval(estimate))} n = {count(estimate.n)}"
+    return f"{percent(estimate.value)} {percent_interval(estimate)} n = {count(estimate.n)}"
 
 
 def _describe_origin(summary: ReportSummary) -> str:
@@ -99,5 +99,5 @@ def _describe_origin(summary: ReportSummary) -> str:
         f"settings {escape(made.params_hash)}" if made.params_hash else "",
         f"seeds {', '.join(map(str, made.seeds))}" if made.seeds else "",
     ]
-    about = "Intervals are 95%; those of a worst group allow for having picked it."
-    return f"<sub>{'; '.join(filter(None, [about, *parts]))}</sub>"
+    about = "Intervals are 95%; those of a worst group allow for having picked it"
+    return f"<sub>{'; '.join(filter(None, [about, *parts]))}.</sub>"

@@ -24,7 +24,9 @@ def check_rung(summary: ReportSummary, name: Forbidden, method: str | None, use:
     passed = rung.status == "no" if use == "lower" else rung.status != "yes"
     doubt = ""
     if rung.status == "insufficient":
-        doubt = ", which does not show that it holds" if passed else ", which does not show that it is safe"
+        doubt = (
+            ", not shown and not ruled out" if passed else ", not ruled out: doubt counts against the model"
+        )
     return Check(
         method=method if name != "available" else None,
         what=f"forbidden: {_WORDS[name]}",

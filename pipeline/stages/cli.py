@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     gate = commands.add_parser(
         "gate",
         help="exit with 1 where a report misses a threshold, for CI",
-        description="Judge finished reports. Exit status: 0 every threshold is met, 1 one is missed, 2 it cannot be "
-        "judged. Thresholds are fractions (0.8 is 80 %%); flags win over params.yaml.",
+        description="Judge finished reports. Exit status: 0 every threshold is met, 1 one is missed, 2 it "
+        "cannot be judged. Thresholds are fractions (0.8 is 80 %); flags win over params.yaml.",
     )
     add_gate_options(gate)
     return parser

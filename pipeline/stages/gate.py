@@ -17,8 +17,8 @@ from pipeline.stages.compare import make_side
 from pipeline.stages.params_file import PARAMS_PATH, read_params
 
 REMEDY = (
-    "no threshold is given, so every report would pass. Give one, for example --min-worst-group 0.8, or set it "
-    "in params.yaml under defaults.gate or the dataset's gate."
+    "no threshold is given, so every report would pass. Give one, for example --min-worst-group 0.8, or set "
+    "one in params.yaml under defaults.gate or the dataset's gate."
 )
 Reports = list[tuple[Path, ReportSummary]]
 
@@ -29,9 +29,8 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: nothing is asked, or a report, method or earlier report is not there.
     """
-    reports, earlier = (
-        [(path, _load(path)) for path in paths] for paths in (options.reports, options.baseline)
-    )
+    reports = [(path, _load(path)) for path in options.reports]
+    earlier = [(path, _load(path)) for path in options.baseline]
     known = {report.dataset.name for _, report in reports}
     for path, old in earlier:
         if old.dataset.name not in known:
@@ -54,8 +53,8 @@ def _judge(path: Path, report: ReportSummary, earlier: Reports, options: argpars
     found = next(((p, old) for p, old in earlier if old.dataset.name == report.dataset.name), None)
     if found is None and settings.max_drop is not None and methods:
         raise InputError(
-            f"{path}: max_drop is asked for, but there is no earlier report of {report.dataset.name} to compare "
-            "with. Add --baseline OLD.json, for example of the main branch."
+            f"{path}: max_drop is asked for, but there is no earlier report of {report.dataset.name} to "
+            "compare with. Add --baseline OLD.json, for example of the main branch."
         )
     if found is not None and settings.max_drop is None:
         raise InputError(f"--baseline {found[0]} is for --max-drop, which is not given. Add --max-drop 0.02.")

@@ -18,9 +18,9 @@ def add_gate_options(gate: argparse.ArgumentParser) -> None:
     gate.add_argument(
         "--use",
         choices=get_args(Use),
-        help="what must meet a threshold. lower (default): the worse end of the 95%% interval - the lower one "
-        "of what must be high, the upper one of what must be low - and a forbidden rung must be answered no: "
-        "doubt counts against the model. estimate: the number itself, and a forbidden rung must not be "
+        help="what must meet a threshold. lower (default): the worse end of the 95%% interval - the lower "
+        "one of what must be high, the upper one of what must be low - and a forbidden rung must be answered "
+        "no: doubt counts against the model. estimate: the number itself, and a forbidden rung must not be "
         "answered yes. Duplicates and --max-drop always go by the number itself",
     )
     for name, field in GateSettings.model_fields.items():
