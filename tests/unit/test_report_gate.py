@@ -41,9 +41,14 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture
-def birds(tmp_path: Path) -> str:
-    return save(tmp_path, photo_birds())
+@pytest.fixture(scope="module")
+def birds(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save(tmp_path_factory.mktemp("birds"), photo_birds())
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return save(tmp_path_factory.mktemp("plain"), plain_hundred())
 
 
 # --- exit status -----------------------------------------------------------------------------
@@ -86,8 +91,7 @@ def test_one_line_per_check_with_everything(birds: str, capsys: pytest.CaptureFi
     assert lines[3] == "gate: failed, 1 of 3 checks"
 
 
-def test_several_reports_fail_where_one_does(birds: str, tmp_path: Path) -> None:
-    plain = save(tmp_path, plain_hundred())
+def test_several_reports_fail_where_one_does(birds: str, plain: str) -> None:
     assert main(["gate", birds, "--min-worst-group", "0.5"]) == 0
     assert main(["gate", birds, plain, "--min-worst-group", "0.5"]) == 1
 
@@ -325,10 +329,8 @@ def test_thresholds_are_in_no_hash_and_need_no_section() -> None:
     ],
 )
 def test_what_cannot_be_judged_is_explained(
-    birds: str, tmp_path: Path, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    birds: str, plain: str, flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain = save(tmp_path, plain_hundred())
-
     def replaced(flag: str) -> str:
         return flag.replace("BIRDS", birds).replace("PLAIN", plain)
 
