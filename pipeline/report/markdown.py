@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from pipeline.report.wording import isolated
 
-_MARKUP = re.compile(r"[\\`*~|<>&\[\]$\"]|(?<!\w)_|_(?!\w)")
+_MARKUP = re.compile(r"[\\`*~|<>&\[\]$\"]|(?<![^\W_])_|_(?![^\W_])")  # "_" within a word is none
 _AFTERWARDS = re.compile(r"[@#]|:(?=\S)|(?<=\bGH)-|(?<=\bwww)\.", re.IGNORECASE)
 _KEPT = "\u2068\u2069\u200c\u200d"  # isolates that this project sets, joiners of scripts and emoji
 
