@@ -41,6 +41,10 @@ def friendly_os_errors(path: Path) -> Iterator[None]:
                 f"cannot write {path} ({error.strerror}). Make the folder writable for this user, "
                 "or run the project from a folder that is."
             ) from error
+        if error.errno in (errno.ENOTDIR, errno.EEXIST):
+            raise InputError(
+                f"cannot write {path}: one of the folders in this path is a file. Give another path."
+            ) from error
         raise
 
 
@@ -65,8 +69,11 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path beside `path`, then move the result into place.
 
     Raises:
-        InputError: the disk is full or the folder is not writable; `path` is as it was before.
+        InputError: the disk is full, the folder is not writable, or `path` is a folder; what was there is
+            as it was before.
     """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder. Name a file in it.")
     with friendly_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pipeline.core.attribution_settings import AttributeSettings, RetrainSettings
 from pipeline.core.errors import InputError
+from pipeline.core.gate_settings import GateSettings
 from pipeline.core.method_settings import MethodName, MethodsSettings
 from pipeline.core.settings_base import Seed, Settings
 from pipeline.core.train_settings import TrainSettings
@@ -205,6 +206,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "gradcam": GradcamSettings,
     "report": ReportSettings,
 }
+OPTIONAL_SECTIONS: dict[str, type[Settings]] = {"gate": GateSettings}  # DVC tracks none of them
 
 
 class DatasetSettings(Settings):
@@ -221,6 +223,7 @@ class DatasetSettings(Settings):
     attribute: AttributeSettings
     gradcam: GradcamSettings
     report: ReportSettings
+    gate: GateSettings = Field(default_factory=GateSettings, exclude=True)  # of no hash: it makes no result
 
     def train_for(self, method: MethodName, where: str = "") -> TrainSettings:
         """Training settings of one method: its `train` overrides laid over the dataset's.
@@ -301,6 +304,10 @@ class Params(Settings):
         self._check_defaults()
         merged = {key: deep_merge(self.defaults[key], entry[key]) for key in SECTIONS if key in entry}
         extra = {key: value for key, value in entry.items() if key not in SECTIONS}
+        for key in OPTIONAL_SECTIONS:
+            given = entry.get(key, {})
+            if isinstance(given, Mapping):
+                extra[key] = deep_merge(self.defaults.get(key, {}), given)
         settings = parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
         for method in self.active_methods:
             settings.train_for(method, f"datasets.{name}")
@@ -313,9 +320,9 @@ class Params(Settings):
 
         Keys may be missing: an entry can give them.
         """
-        for key, model in SECTIONS.items():
+        for key, model in {**SECTIONS, **OPTIONAL_SECTIONS}.items():
             try:
-                model.model_validate(self.defaults[key])
+                model.model_validate(self.defaults.get(key, {}))
             except ValidationError as error:
                 wrong = [problem for problem in error.errors() if problem["type"] != "missing"]
                 if wrong:
@@ -333,10 +340,11 @@ class Params(Settings):
                     f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only, because DVC "
                     "builds stage names from it."
                 )
-        unknown = set(self.defaults) - set(SECTIONS)
+        known = {**SECTIONS, **OPTIONAL_SECTIONS}
+        unknown = set(self.defaults) - set(known)
         if unknown:
             key = sorted(unknown)[0]
-            raise InputError(f"params.yaml: defaults.{key} is not known{did_you_mean(key, SECTIONS) or '.'}")
+            raise InputError(f"params.yaml: defaults.{key} is not known{did_you_mean(key, known) or '.'}")
         for name in dict.fromkeys([*self.active, *self.datasets]):
             self.dataset(name)
 

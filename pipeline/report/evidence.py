@@ -9,10 +9,10 @@ large but the interval does not exclude zero, when images are too few, or when a
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Protocol
 
 from pipeline.core.results import (
-    DatasetInfo,
+    AttributeInfo,
     Estimate,
     GroupEstimate,
     GroupInfo,
@@ -30,6 +30,16 @@ RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
 MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
 MISLED_RATIO = 0.8  # of the training images that independence would give: a group with more is not misled
 MISLED_RESIDUAL = -2.0  # adjusted residual: a shortage smaller than this could be chance
+
+
+class GroupedData(Protocol):
+    """What the rungs read of a dataset: its `DatasetInfo`, or what a finished report says of it."""
+
+    @property
+    def attributes(self) -> list[AttributeInfo]: ...
+
+    @property
+    def groups(self) -> list[GroupInfo]: ...
 
 
 class Thresholds(Record):
@@ -93,14 +103,14 @@ def negate(estimate: Estimate) -> Estimate:
     return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
 
 
-def has_enough(group: GroupEstimate, info: DatasetInfo, limits: Thresholds) -> bool:
+def has_enough(group: GroupEstimate, info: GroupedData, limits: Thresholds) -> bool:
     """Whether the group's test and validation counts reach the minimum."""
     counts = next((g for g in info.groups if g.name == group.name), None)
     n_val = counts.n_val if counts else limits.min_val
     return group.sufficient and group.n >= limits.min_test and n_val >= limits.min_val
 
 
-def misled_groups(info: DatasetInfo) -> list[GroupInfo]:
+def misled_groups(info: GroupedData) -> list[GroupInfo]:
     """Groups in which the cue points the wrong way: label and attribute value rarely go together.
 
     A group is misled when it has clearly fewer training images than label and attribute being
@@ -118,7 +128,7 @@ def misled_groups(info: DatasetInfo) -> list[GroupInfo]:
 
 
 def worst_misled_group(
-    info: DatasetInfo, test: SplitMetrics, limits: Thresholds
+    info: GroupedData, test: SplitMetrics, limits: Thresholds
 ) -> tuple[GroupEstimate | None, int]:
     """The lowest accuracy among misled groups with enough images, and how many it was chosen from.
 
@@ -142,7 +152,7 @@ def most_affected(issue: ImageIssue) -> GroupEstimate | None:
     return max(known, key=lambda group: group.value, default=None)
 
 
-def worst_enough_group(info: DatasetInfo, test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
+def worst_enough_group(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
     """The worst group with its simultaneous interval, if it has enough images.
 
     None where fewer than two groups have enough: there is nobody to compare with.

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pipeline.core.results import DatasetInfo, Estimate, EvaluationResult, GroupEstimate
+from pipeline.core.results import Estimate, EvaluationResult, GroupEstimate
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import independent_difference
 from pipeline.report.evidence import (
     MISLED_RATIO,
+    GroupedData,
     Rung,
     Status,
     Thresholds,
@@ -32,7 +33,7 @@ from pipeline.report.wording import (
 
 
 def judge_harmful(
-    info: DatasetInfo,
+    info: GroupedData,
     baseline: EvaluationResult | None,
     *,
     worst: GroupEstimate | None,
@@ -80,7 +81,7 @@ def judge_harmful(
 
 
 def harmed_group(
-    info: DatasetInfo, baseline: EvaluationResult | None, limits: Thresholds
+    info: GroupedData, baseline: EvaluationResult | None, limits: Thresholds
 ) -> GroupEstimate | None:
     """The group that the ladder speaks of: the worst misled one, or the worst where none is misled."""
     if baseline is None:
@@ -109,7 +110,7 @@ def _judge_gap(
 
 
 def guided_group(
-    info: DatasetInfo, baseline: EvaluationResult, harmed: GroupEstimate, limits: Thresholds
+    info: GroupedData, baseline: EvaluationResult, harmed: GroupEstimate, limits: Thresholds
 ) -> GroupEstimate | None:
     """The same label where the cue is right: of its groups that are more frequent than independence
     would make them, the one with the most training images; None if that has too few test images.
@@ -134,7 +135,7 @@ def _same_label_text(same: GroupEstimate | None, harmed: GroupEstimate) -> str:
 
 
 def _harm_text(
-    info: DatasetInfo, baseline: EvaluationResult, harmed: GroupEstimate, n_candidates: int
+    info: GroupedData, baseline: EvaluationResult, harmed: GroupEstimate, n_candidates: int
 ) -> str:
     average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
     n_train = next(group.n_train for group in info.groups if group.name == harmed.name)

@@ -14,6 +14,7 @@ from pipeline.core.results import (
 )
 from pipeline.report import charts, wording
 from pipeline.report.evidence import most_affected
+from pipeline.report.group_rows import order_groups
 from pipeline.report.pictures import (
     HARMFUL_SHOWN,
     HELPFUL_SHOWN,
@@ -62,18 +63,7 @@ class View:
     @property
     def group_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:
         """Group index and its accuracy per method, the baseline's worst first, too-few-images last."""
-        by_method = {m: {g.name: g for g in method.test.groups} for m, method in self.s.methods.items()}
-        rows = [
-            (i, {m: found[group.name] for m, found in by_method.items() if group.name in found})
-            for i, group in enumerate(self.s.dataset.groups)
-        ]
-        first = next(iter(self.s.methods), "")
-
-        def order(row: tuple[int, dict[str, GroupEstimate]]) -> tuple[bool, float]:
-            known = row[1].get(first)
-            return (known is None or not known.sufficient, known.value if known else 0.0)
-
-        return sorted(rows, key=order)
+        return order_groups(self.s)
 
     def unexplained(self, explained: Mapping[str, object]) -> str:
         """Labels of the methods that `explained` lacks, for a sentence; empty where it has all."""

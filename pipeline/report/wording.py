@@ -221,10 +221,15 @@ def chart_tip(estimate: Estimate, method: str, is_change: bool) -> str:
 
 def quoted(name: str, limit: int = 60) -> str:
     """A user's name inside a sentence: in quotes, shortened, isolated where it runs right to left."""
+    return f"“{isolated(name, limit)}”"
+
+
+def isolated(name: str, limit: int = 60) -> str:
+    """A user's name, shortened; one that runs right to left cannot reorder what stands beside it."""
     short = shorten(name, limit)
     if any(unicodedata.bidirectional(char) in ("R", "AL", "AN", "RLE", "RLO", "RLI") for char in short):
         short = f"{_ISOLATE}{short}{_END_ISOLATE}"
-    return f"“{short}”"
+    return short
 
 
 def shorten(text: str, limit: int) -> str:

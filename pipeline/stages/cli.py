@@ -13,6 +13,7 @@ from typing import get_args
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import keep_freed_memory
 from pipeline.core.method_settings import MethodName
+from pipeline.stages.gate_options import add_gate_options
 
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
@@ -28,20 +29,21 @@ METHOD_STAGES = {
     "gradcam": "GradCAM maps and their energy in the mask",
 }
 
+CANNOT_JUDGE = 2  # of `gate`, whose 1 says that a threshold was missed; argparse leaves with 2, too
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; errors a user can act on are printed without a traceback."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     options = _parser().parse_args(arguments)
     try:
-        _dispatch(options)
+        return _dispatch(options)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return CANNOT_JUDGE if options.command == "gate" else 1
     except KeyboardInterrupt:
         print("interrupted; run `dvc repro` to go on from the last checkpoint", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -69,10 +71,18 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("second", help="differences are second minus first")
     compare.add_argument("--json", type=Path, help="write the comparison as JSON")
     compare.add_argument("--html", type=Path, help="write the comparison as a page")
+    compare.add_argument("--markdown", type=Path, help="write the comparison for a pull request")
+    gate = commands.add_parser(
+        "gate",
+        help="exit with 1 where a report misses a threshold, for CI",
+        description="Judge finished reports. Exit status: 0 every threshold is met, 1 one is missed, 2 it "
+        "cannot be judged. Thresholds are fractions (0.8 is 80 %); flags win over params.yaml.",
+    )
+    add_gate_options(gate)
     return parser
 
 
-def _dispatch(options: argparse.Namespace) -> None:
+def _dispatch(options: argparse.Namespace) -> int:
     command: str = options.command
     # imported late: `--help` and `check` should not wait for torch
     if command in METHOD_STAGES:
@@ -84,7 +94,11 @@ def _dispatch(options: argparse.Namespace) -> None:
         importlib.import_module("pipeline.stages.index").run()
     elif command == "check":
         importlib.import_module("pipeline.stages.checking").run()
+    elif command == "gate":
+        status: int = importlib.import_module("pipeline.stages.gate").run(options)
+        return status
     elif command == "compare":
         importlib.import_module("pipeline.stages.compare").run(options)
     else:
         importlib.import_module("pipeline.stages.new_dataset").run(options)
+    return 0

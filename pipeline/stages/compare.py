@@ -11,6 +11,7 @@ from pipeline.artifacts.predictions import load_scored
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.core.errors import InputError
 from pipeline.report.compare import compare_reports, render_comparison
+from pipeline.report.compare_markdown import markdown_comparison
 from pipeline.report.compare_text import format_comparison
 from pipeline.report.pairing import Scored, Side
 from pipeline.report.records import ReportSummary
@@ -36,6 +37,8 @@ def run(options: argparse.Namespace) -> None:
         save_artifact(options.json, comparison)
     if options.html is not None:
         write_text(options.html, render_comparison(comparison))
+    if options.markdown is not None:
+        write_text(options.markdown, markdown_comparison(comparison))
 
 
 def parse_target(text: str) -> tuple[Path, str | None]:

@@ -1,0 +1,63 @@
+"""What `python -m pipeline gate` asks of a finished report. No stage reads it: it changes no result."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from pipeline.core.method_settings import MethodName
+from pipeline.core.settings_base import Settings
+
+Forbidden = Literal["available", "used", "harmful"]
+Use = Literal["lower", "estimate"]
+
+
+def check_fraction(value: float) -> float:
+    """The value, if it is a share.
+
+    Raises:
+        ValueError: it is not in 0 to 1.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError("thresholds are fractions from 0 to 1: write 0.8 for 80 %")
+    return value
+
+
+Fraction = Annotated[float, AfterValidator(check_fraction)]
+
+
+class GateSettings(Settings):
+    """Thresholds; null asks nothing."""
+
+    method: MethodName | Literal["all"] | None = Field(
+        None, description="the method that must pass; null = the baseline, all = every one"
+    )
+    use: Use = Field(
+        "lower",
+        description="lower: doubt counts against the model (the interval's worse end; a forbidden rung must "
+        "be answered no); estimate: the number itself (a forbidden rung must not be answered yes)",
+    )
+    min_worst_group: Fraction | None = Field(None, description="least accuracy of the worst group")
+    min_average: Fraction | None = Field(None, description="least average accuracy")
+    max_gap: Fraction | None = Field(
+        None, description="average minus the worst group, corrected for having picked the worst"
+    )
+    max_flip_rate: Fraction | None = Field(
+        None, description="share of predictions that follow the cue when it alone is changed"
+    )
+    max_leaking: Fraction | None = Field(
+        None, description="share of test images with a duplicate in training or validation"
+    )
+    max_drop: Fraction | None = Field(
+        None, description="fall of the worst group since the report named by --baseline"
+    )
+    forbid: list[Forbidden] = Field(
+        default_factory=list, description="rungs of the verdict that must not be answered yes"
+    )
+
+    @property
+    def asks_nothing(self) -> bool:
+        """Whether any report would pass."""
+        limits = self.model_dump(exclude={"method", "use", "forbid"})
+        return not self.forbid and all(value is None for value in limits.values())

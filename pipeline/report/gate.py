@@ -1,0 +1,106 @@
+"""Whether a finished report meets a team's thresholds.
+
+Where a number cannot be judged - images are too few, a part was not run - its check fails: a gate that
+passes what nobody measured would be worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.core.errors import InputError
+from pipeline.core.gate_settings import GateSettings
+from pipeline.core.settings import did_you_mean
+from pipeline.report.gate_checks import OF_METHODS, Asked, check_leaking
+from pipeline.report.gate_limits import Check, find_limit, unmeasured
+from pipeline.report.gate_rungs import check_rung
+from pipeline.report.pairing import Side
+from pipeline.report.records import ReportSummary
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One report with its checks."""
+
+    summary: ReportSummary
+    checks: list[Check]
+
+    @property
+    def n_failed(self) -> int:
+        return sum(not check.passed for check in self.checks)
+
+
+def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
+    """Methods that must pass: the baseline, every one for "all", or the one named.
+
+    There is no "any": the best of several, picked on the test images that it is then judged on, looks
+    better than it is.
+
+    Raises:
+        InputError: the report does not have the method.
+    """
+    if wanted is None:
+        return [summary.baseline] if summary.baseline else []
+    if wanted == "all":
+        return list(summary.methods)
+    if wanted not in summary.methods:
+        hint = did_you_mean(wanted, summary.methods) or "."
+        raise InputError(
+            f"the report of {summary.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
+            f"({', '.join(summary.methods) or 'there is none'}), or `all`."
+        )
+    return [wanted]
+
+
+def judge_report(
+    summary: ReportSummary,
+    settings: GateSettings,
+    methods: list[str],
+    earlier: Mapping[str, tuple[Side, Side]],
+) -> Judged:
+    """Every check that `settings` ask for: of each method, then of the data.
+
+    Args:
+        earlier: per method the earlier report's side and this one's, for `max_drop`.
+    """
+    of_models = [check for method in methods for check in _check_method(summary, settings, method, earlier)]
+    if not methods:
+        of_models = _without_models(summary, settings)
+    return Judged(summary, [*of_models, *_check_data(summary, settings)])
+
+
+def _check_method(
+    summary: ReportSummary, settings: GateSettings, method: str, earlier: Mapping[str, tuple[Side, Side]]
+) -> list[Check]:
+    numbers = [
+        check(Asked(summary, method, limit, earlier.get(method)))
+        for key, (_, check) in OF_METHODS.items()
+        if (limit := find_limit(settings, key)) is not None
+    ]
+    return [*numbers, *_check_rungs(summary, settings, method)]
+
+
+def _check_rungs(summary: ReportSummary, settings: GateSettings, method: str | None) -> list[Check]:
+    """The forbidden rungs that ask about a model."""
+    asked = [name for name in dict.fromkeys(settings.forbid) if name != "available"]
+    return [check_rung(summary, name, method, settings.use) for name in asked]
+
+
+def _check_data(summary: ReportSummary, settings: GateSettings) -> list[Check]:
+    """What holds for all methods alike."""
+    leaking = find_limit(settings, "max_leaking")
+    checks = check_leaking(summary, leaking) if leaking else []
+    if "available" in settings.forbid:
+        checks.append(check_rung(summary, "available", None, settings.use))
+    return checks
+
+
+def _without_models(summary: ReportSummary, settings: GateSettings) -> list[Check]:
+    """A report about data alone has none of the numbers of a model."""
+    numbers = [
+        unmeasured(what, limit, "no model was evaluated")
+        for key, (what, _) in OF_METHODS.items()
+        if (limit := find_limit(settings, key)) is not None
+    ]
+    return [*numbers, *_check_rungs(summary, settings, None)]

@@ -1,0 +1,139 @@
+"""Each number that a gate can ask for: where the report holds it, and when there is too little of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pipeline.core.results import DuplicateSummary
+from pipeline.metrics.intervals import clip_difference, independent_difference
+from pipeline.report.compare import compare_sides
+from pipeline.report.evidence import negate, worst_enough_group
+from pipeline.report.gate_limits import Check, Key, Limit, measured, unmeasured
+from pipeline.report.gate_rungs import as_evaluation
+from pipeline.report.pairing import Side
+from pipeline.report.records import ReportSummary
+from pipeline.report.rungs_cue import deciding_intervention
+from pipeline.report.wording import count, intervention_label, quoted
+
+WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
+FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
+
+
+class Asked(NamedTuple):
+    """What one check is about."""
+
+    summary: ReportSummary
+    method: str
+    limit: Limit
+    earlier: tuple[Side, Side] | None  # the earlier report's method and this one's
+
+
+def check_worst_group(asked: Asked) -> Check:
+    summary, method, limit, _ = asked
+    test = summary.methods[method].test
+    worst = worst_enough_group(summary.dataset, test, summary.thresholds)
+    if worst is None:
+        return unmeasured(WORST, limit, _too_few_groups(summary), method=method)
+    detail = f"; it is {quoted(worst.name)}{_uncounted(asked)}"
+    return measured(WORST, limit, worst, method=method, detail=detail)
+
+
+def check_average(asked: Asked) -> Check:
+    summary, method, limit, _ = asked
+    average = summary.methods[method].test.average
+    if average.n < summary.thresholds.min_test:
+        return unmeasured(AVERAGE, limit, f"there are {count(average.n)} test images", method=method)
+    return measured(AVERAGE, limit, average, method=method)
+
+
+def check_gap(asked: Asked) -> Check:
+    summary, method, limit, _ = asked
+    test = summary.methods[method].test
+    if worst_enough_group(summary.dataset, test, summary.thresholds) is None:
+        return unmeasured(GAP, limit, _too_few_groups(summary), method=method, unit="difference")
+    if test.gap is None:
+        why = "the report does not hold the gap"
+        return unmeasured(GAP, limit, why, method=method, unit="difference")
+    detail = f"; corrected for having picked the worst{_uncounted(asked)}"
+    return measured(GAP, limit, test.gap, method=method, unit="difference", detail=detail)
+
+
+def check_flips(asked: Asked) -> Check:
+    """What rung 2 reads: a swap's flips beyond those of one that keeps the cue, else a change of color's."""
+    summary, method, limit, _ = asked
+    found = deciding_intervention(as_evaluation(summary, method))
+    if found is None:
+        return unmeasured(FLIPS, limit, "no intervention on the images was run", method=method)
+    flips, control = found.flip_rate, found.flip_rate_control
+    if min(flips.n, found.accuracy_change.n) < summary.thresholds.min_test:
+        return unmeasured(FLIPS, limit, f"{count(flips.n)} images were changed", method=method)
+    change = intervention_label(found.name)
+    change = change[0].lower() + change[1:]
+    if control is None:
+        detail = f"; flipped by {change}, without a control that keeps the cue"
+        return measured(FLIPS, limit, flips, method=method, detail=detail)
+    excess = clip_difference(independent_difference(flips, control))
+    detail = f"; flipped by {change}, beyond those that the same change flips where it keeps the cue"
+    return measured(FLIPS, limit, excess, method=method, unit="difference", detail=detail)
+
+
+def check_drop(asked: Asked) -> Check:
+    """How far the worst group fell since the earlier report, on the same images where that is possible."""
+    _, method, limit, earlier = asked
+    if earlier is None:
+        return unmeasured(DROP, limit, "there is no earlier report", method=method, unit="difference")
+    thin = next((side for side in earlier if not _has_worst_group(side)), None)
+    if thin is not None:
+        why = f"{_too_few_groups(thin.report)} in {thin.source}"
+        return unmeasured(DROP, limit, why, method=method, unit="difference")
+    pair = compare_sides(*earlier)
+    row = next(row for row in pair.overall if row.name == "worst_group")
+    how = "not paired" if pair.paired else pair.pairing
+    detail = "; paired over images" if row.paired else f"; {how[0].lower()}{how[1:]}"
+    return measured(DROP, limit, negate(row.difference), method=method, unit="difference", detail=detail)
+
+
+OF_METHODS: dict[Key, tuple[str, Callable[[Asked], Check]]] = {
+    "min_worst_group": (WORST, check_worst_group),
+    "min_average": (AVERAGE, check_average),
+    "max_gap": (GAP, check_gap),
+    "max_flip_rate": (FLIPS, check_flips),
+    "max_drop": (DROP, check_drop),
+}
+
+
+def check_leaking(summary: ReportSummary, limit: Limit) -> list[Check]:
+    """Exact and near duplicates, each kind on its own: an image may have twins of both."""
+    if summary.hygiene is None or not summary.hygiene.duplicates:
+        return [unmeasured(LEAKS, limit, "duplicates were not looked for")]
+    found = summary.hygiene.duplicates
+    unseen = "" if any(kind.kind == "near" for kind in found) else "; near duplicates were not looked for"
+    return [_check_kind(kind, limit, unseen) for kind in found]
+
+
+def _check_kind(found: DuplicateSummary, limit: Limit, unseen: str) -> Check:
+    what = f"{LEAKS}, {found.kind} duplicates"
+    if not found.leaking.n:
+        return unmeasured(what, limit, "there are no test images")
+    have = f"; {count(found.n_leaking)} with a twin in training or validation{unseen}"
+    return measured(what, limit, found.leaking, detail=have)
+
+
+def _too_few_groups(summary: ReportSummary) -> str:
+    n_test, n_val = count(summary.thresholds.min_test), count(summary.thresholds.min_val)
+    return f"fewer than two groups have the {n_test} test and {n_val} validation images that count"
+
+
+def _has_worst_group(side: Side) -> bool:
+    limits = side.report.thresholds
+    return worst_enough_group(side.report.dataset, side.metrics.test, limits) is not None
+
+
+def _uncounted(asked: Asked) -> str:
+    """The groups that no limit protects, because they are too small to say anything about."""
+    groups = asked.summary.methods[asked.method].test.groups
+    thin = sum(not group.sufficient for group in groups)
+    if not thin:
+        return ""
+    return f"; {count(thin)} of {count(len(groups))} groups have too few images and do not count"

@@ -1,0 +1,68 @@
+"""Rungs of the verdict that a team forbids, for the model it ships."""
+
+from __future__ import annotations
+
+from pipeline.core.gate_settings import Forbidden, Use
+from pipeline.core.results import EvaluationResult
+from pipeline.report.evidence import Rung, worst_enough_group
+from pipeline.report.gate_limits import Check
+from pipeline.report.records import ReportSummary
+from pipeline.report.rung_harmful import judge_harmful
+from pipeline.report.rungs_cue import judge_used
+
+_WORDS = {
+    "available": "a shortcut in the training data",
+    "used": "the model uses the cue",
+    "harmful": "a group pays for it",
+}
+_ANSWERS = {"yes": "answered yes", "no": "answered no", "insufficient": "insufficient evidence"}
+
+
+def check_rung(summary: ReportSummary, name: Forbidden, method: str | None, use: Use) -> Check:
+    """Whether a forbidden rung does not hold: answered no or, by the estimate alone, not answered yes."""
+    rung = find_rung(summary, name, method)
+    passed = rung.status == "no" if use == "lower" else rung.status != "yes"
+    doubt = ""
+    if rung.status == "insufficient":
+        doubt = (
+            ", not shown and not ruled out" if passed else ", not ruled out: doubt counts against the model"
+        )
+    return Check(
+        method=method if name != "available" else None,
+        what=f"forbidden: {_WORDS[name]}",
+        passed=passed,
+        unit="answer",
+        answer=rung.status,
+        reason=f"{_ANSWERS[rung.status]}{doubt}. {rung.evidence}",
+    )
+
+
+def find_rung(summary: ReportSummary, name: Forbidden, method: str | None) -> Rung:
+    """The report's own answer about the data and the baseline; the same question asked of another method."""
+    if name == "available" or method in (None, summary.baseline):
+        return next(rung for rung in summary.verdict if rung.rung == name)
+    evaluation = as_evaluation(summary, method or "")
+    if name == "used":
+        return judge_used(evaluation, summary.thresholds)
+    worst = worst_enough_group(summary.dataset, evaluation.test, summary.thresholds)
+    return judge_harmful(summary.dataset, evaluation, worst=worst, limits=summary.thresholds)
+
+
+def as_evaluation(summary: ReportSummary, method: str) -> EvaluationResult:
+    """What stage `evaluate` found of a method, as the report holds it."""
+    found = summary.methods[method]
+    return EvaluationResult(
+        provenance=summary.provenance,
+        method=method,
+        labels_used=found.labels_used,
+        seeds=found.seeds,
+        selection=found.selection,
+        val=found.val,
+        test=found.test,
+        interventions=found.interventions,
+        foreground_sensitivity=found.foreground_sensitivity,
+        color_agreement=found.color_agreement,
+        trained_on_val=found.trained_on_val,
+        removal_controls=found.removal_controls,
+        optimism=found.optimism,
+    )
