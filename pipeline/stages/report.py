@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -47,6 +47,7 @@ from pipeline.report.index import make_card
 from pipeline.report.pictures import PictureSource, build_pictures
 from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.stages.origins import trace_report
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 
@@ -93,7 +94,12 @@ def run(dataset: str) -> None:
                 evaluate_settings=settings.evaluate,
                 params_hash=params_hash,
                 command=f"dvc repro report@{dataset}",
-                provenance=make_provenance(params_hash, seeds, dated=True),
+                provenance=trace_report(
+                    make_provenance(params_hash, seeds, dated=True),
+                    dataset=dataset,
+                    methods=methods,
+                    params=_used_params(settings, methods, explained),
+                ),
             )
         )
         pictures = build_pictures(summary, _picture_source(dataset))
@@ -102,6 +108,13 @@ def run(dataset: str) -> None:
         save_artifact(card_path(dataset), make_card(summary))
         write_text(page, html)
     _log.info("wrote %s (%.1f MB)", page, len(html.encode()) / 1e6)
+
+
+def _used_params(settings: DatasetSettings, methods: list[str], explained: list[str]) -> dict[str, Any]:
+    """The dataset's settings with its defaults filled in, without the methods that did not run."""
+    used = settings.model_dump(mode="json")
+    used["methods"] = {name: kept for name, kept in used["methods"].items() if name in methods}
+    return {"active_methods": methods, "explained_methods": explained, **used}
 
 
 def _compare(
