@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import SafeRepresenter
 
 from pipeline.core.results import Provenance, Record
 
@@ -69,7 +70,7 @@ def describe_stages(stages: Sequence[StageRun]) -> str:
         )
     return (
         f"{len(stale)} of {len(stages)} stages do not fit what DVC recorded: files changed since, for "
-        "example because a stage was run by hand or the code was edited. Run `dvc repro` to be sure."
+        "example because a stage was run by hand or the code was edited. Run dvc repro to be sure."
     )
 
 
@@ -89,9 +90,20 @@ def reproduce_commands(dataset: str, revision: Revision | None) -> list[str]:
     return [*checkout, f"dvc repro report@{dataset}"]
 
 
+class _Representer(SafeRepresenter):
+    """Lists on one line: those of settings are short."""
+
+    def represent_list(self, data: Any) -> Any:
+        return self.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True)
+
+
+_Representer.add_representer(list, _Representer.represent_list)
+
+
 def yaml_text(values: Mapping[str, Any]) -> str:
-    """Settings as YAML, block style; marks that turn the writing direction around are spelled out."""
+    """Settings as YAML; marks that turn the writing direction around are spelled out."""
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # the file's order reads better
     yaml.width = 100

@@ -21,6 +21,7 @@ from pipeline.artifacts.paths import (
     evaluation_dir,
     gradcam_dir,
     model_dir,
+    plots_dir,
     reports_dir,
 )
 from pipeline.artifacts.predictions import load_predictions
@@ -50,6 +51,7 @@ from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.stages.origins import trace_report
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
+from pipeline.stages.tables import group_table, mean_curves
 
 _log = logging.getLogger(__name__)
 A = TypeVar("A", bound=Artifact)
@@ -62,21 +64,28 @@ def run(dataset: str) -> None:
     explained: list[str] = [m for m in params.active_methods if m in params.explained_methods]
     data = dataset_dir(dataset)
     page = reports_dir() / f"{dataset}.html"
-    with exclusive("report", dataset, outputs=[page, page.with_suffix(".json"), card_path(dataset)]):
+    plots = plots_dir(dataset)
+    outputs = [
+        page,
+        page.with_suffix(".json"),
+        card_path(dataset),
+        plots / "curves.csv",
+        plots / "groups.csv",
+    ]
+    with exclusive("report", dataset, outputs=outputs):
         info = load_info(data)
         evaluations = {
             m: load_artifact(evaluation_dir(dataset, m) / "evaluation.json", EvaluationResult)
             for m in methods
         }
+        histories = {m: load_artifact(model_dir(dataset, m) / "history.json", TrainHistory) for m in methods}
         params_hash = settings_hash(settings, *methods, "explained", *explained)
         seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
         summary = build_summary(
             ReportInputs(
                 info=info,
                 color=load_artifact(color_dir(dataset) / "color.json", ColorResult),
-                histories={
-                    m: load_artifact(model_dir(dataset, m) / "history.json", TrainHistory) for m in methods
-                },
+                histories=histories,
                 evaluations=evaluations,
                 attributions={
                     m: load_artifact(attribution_dir(dataset, m) / "attribution.json", AttributionResult)
@@ -107,6 +116,9 @@ def run(dataset: str) -> None:
         save_artifact(page.with_suffix(".json"), summary)
         save_artifact(card_path(dataset), make_card(summary))
         write_text(page, html)
+        trained = [history for history in histories.values() if not history.last_layers]  # dfr's are ERM's
+        write_text(plots / "curves.csv", mean_curves(trained).to_csv(index=False))
+        write_text(plots / "groups.csv", group_table(evaluations.values()).to_csv(index=False))
     _log.info("wrote %s (%.1f MB)", page, len(html.encode()) / 1e6)
 
 
