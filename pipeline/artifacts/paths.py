@@ -42,6 +42,11 @@ def card_path(dataset: str) -> Path:
     return reports_dir() / "cards" / f"{dataset}.json"
 
 
+def plots_dir(dataset: str) -> Path:
+    """Tables over all methods that `dvc plots` draws."""
+    return reports_dir() / "plots" / dataset
+
+
 def scratch_dir(stage: str, *parts: str) -> Path:
     """Checkpoints and partial work: git-ignored, outside DVC's outs, deleted on success."""
     return Path(".scratch").joinpath(stage, *parts)

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from pipeline.core.errors import InputError
 from pipeline.report import wording
 from pipeline.report.pictures import Pictures
+from pipeline.report.provenance import yaml_text
 from pipeline.report.records import ReportSummary
 from pipeline.report.view import View
 
@@ -83,6 +84,7 @@ def _environment() -> Environment:
         "duration": wording.duration,
         "lower_first": lambda text: text[:1].lower() + text[1:],
         "isolate_names": isolate_names,
+        "yaml_text": yaml_text,
     }
     environment.filters.update(formats)
     environment.globals.update(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from urllib.parse import quote
 
-from pipeline.core.results import Artifact, GroupEstimate
+from pipeline.core.results import Artifact, GroupEstimate, Provenance
 from pipeline.report.evidence import RungName, Status
 from pipeline.report.html import load_template
 from pipeline.report.records import ReportSummary
@@ -26,7 +26,7 @@ class Card(Artifact):
 
 def make_card(summary: ReportSummary) -> Card:
     """The index's share of a report."""
-    provenance = {k: v for k, v in summary.provenance if k != "command"}
+    provenance = {key: getattr(summary.provenance, key) for key in Provenance.model_fields}
     return Card.model_validate(
         {
             "provenance": provenance,

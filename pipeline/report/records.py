@@ -39,7 +39,6 @@ from pipeline.core.results import (
     Palette,
     Predictability,
     Projection,
-    Provenance,
     Record,
     RemovalComparison,
     RemovalPoint,
@@ -51,6 +50,8 @@ from pipeline.core.results import (
 from pipeline.core.settings import ReportSettings
 from pipeline.report.advice import NextStep
 from pipeline.report.evidence import Rung, Thresholds
+from pipeline.report.provenance import ReportProvenance
+from pipeline.report.references import Explained
 from pipeline.report.reliance import ColorReliance, RelianceDifference
 
 
@@ -257,10 +258,6 @@ class GradcamSummary(Record):
     seconds: float
 
 
-class ReportProvenance(Provenance):
-    command: str = ""
-
-
 class ReportSummary(Artifact):
     """The machine-readable report."""
 
@@ -283,4 +280,5 @@ class ReportSummary(Artifact):
     next_steps: list[NextStep]
     thresholds: Thresholds
     settings: ReportSettings
+    reading: list[Explained] = Field(default_factory=list)  # the methods and statistics used, in words
     provenance: ReportProvenance

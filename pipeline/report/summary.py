@@ -25,6 +25,8 @@ from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettin
 from pipeline.report.advice import list_next_steps
 from pipeline.report.evidence import Thresholds
 from pipeline.report.method_summary import shared_fields, summarize_method
+from pipeline.report.provenance import ReportProvenance
+from pipeline.report.reading import explain
 from pipeline.report.records import (
     AttributionSummary,
     ColorSummary,
@@ -32,7 +34,6 @@ from pipeline.report.records import (
     GradcamSummary,
     Guess,
     HygieneSummary,
-    ReportProvenance,
     ReportSummary,
 )
 from pipeline.report.reliance import color_reliance, compare_reliance
@@ -56,7 +57,7 @@ class ReportInputs:
     color_settings: ColorSettings  # for the least color-only kappa of a finding
     params_hash: str
     command: str
-    provenance: Provenance
+    provenance: Provenance  # or the richer `ReportProvenance`
     histories: Mapping[str, TrainHistory] = field(default_factory=dict)
     evaluations: Mapping[str, EvaluationResult] = field(default_factory=dict)
     attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
@@ -87,8 +88,8 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
     ordered = sorted(inputs.evaluations, key=lambda name: name != baseline)
     explained = dict(_in_order(inputs.attributions, ordered))
     chosen = choose_images(explained, _worst_groups(inputs), inputs.settings.targets_shown)
-    provenance = {**inputs.provenance.model_dump(), "params_hash": inputs.params_hash}
-    return ReportSummary(
+    made = {**inputs.provenance.model_dump(), "params_hash": inputs.params_hash, "command": inputs.command}
+    summary = ReportSummary(
         headline=write_headline(case, rungs),
         baseline=baseline,
         worst_group=case.worst,
@@ -114,8 +115,9 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         next_steps=list_next_steps(case, rungs),
         thresholds=case.limits,
         settings=inputs.settings,
-        provenance=ReportProvenance(**provenance, command=inputs.command),
+        provenance=ReportProvenance(**made),
     )
+    return summary.model_copy(update={"reading": explain(summary)})
 
 
 def choose_baseline(evaluations: Mapping[str, EvaluationResult]) -> str | None:

@@ -26,6 +26,7 @@ from pipeline.report.pictures import (
     Pictures,
     examples_shown,
 )
+from pipeline.report.provenance import FileHash
 from pipeline.report.records import Curve, ReportSummary
 from pipeline.report.view_attribution import AttributionView, RemovalView
 from pipeline.report.view_images import ImagesView
@@ -53,6 +54,11 @@ class View:
     def class_name(self, label: int) -> str:
         classes = self.s.dataset.classes
         return classes[label] if 0 <= label < len(classes) else f"class {label}"
+
+    def code_hashes(self) -> list[FileHash]:
+        """Every code file or folder that a stage depends on, once; twice where stages ran other versions."""
+        listed = {(code.path, code.md5): code for stage in self.s.provenance.stages for code in stage.code}
+        return [listed[key] for key in sorted(listed)]
 
     @property
     def origin(self) -> str:

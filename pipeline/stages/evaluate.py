@@ -34,7 +34,7 @@ from pipeline.models.classifier import Classifier
 from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
-from pipeline.stages.tables import evaluation_metrics, group_table, metrics_json
+from pipeline.stages.tables import evaluation_metrics, metrics_json, reliance_metrics
 
 _log = logging.getLogger(__name__)
 Control = Literal["random", "balanced"]
@@ -86,9 +86,8 @@ def run(dataset: str, method: MethodName) -> None:
         ]
         predictions = pd.concat(frames, ignore_index=True)
         write_atomic(out / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
-        groups = group_table(result)
-        write_atomic(out / "groups.csv", lambda path: groups.to_csv(path, index=False))
         write_text(out / "metrics.json", metrics_json(evaluation_metrics(result)))
+        write_text(out / "reliance.json", metrics_json(reliance_metrics(result)))
         save_artifact(out / "evaluation.json", result)
     worst, average = result.test.worst_group, result.test.average
     _log.info(

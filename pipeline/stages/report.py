@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from pipeline.artifacts.paths import (
     evaluation_dir,
     gradcam_dir,
     model_dir,
+    plots_dir,
     reports_dir,
 )
 from pipeline.artifacts.predictions import load_predictions
@@ -49,8 +50,10 @@ from pipeline.report.pictures import LOOK_CLOSER, PictureSource, build_pictures
 from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.report.test_images import MethodOutcomes
+from pipeline.stages.origins import trace_report
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
+from pipeline.stages.tables import group_table, mean_curves
 
 _log = logging.getLogger(__name__)
 A = TypeVar("A", bound=Artifact)
@@ -63,7 +66,15 @@ def run(dataset: str) -> None:
     explained: list[str] = [m for m in params.active_methods if m in params.explained_methods]
     data = dataset_dir(dataset)
     page = reports_dir() / f"{dataset}.html"
-    with exclusive("report", dataset, outputs=[page, page.with_suffix(".json"), card_path(dataset)]):
+    plots = plots_dir(dataset)
+    outputs = [
+        page,
+        page.with_suffix(".json"),
+        card_path(dataset),
+        plots / "curves.csv",
+        plots / "groups.csv",
+    ]
+    with exclusive("report", dataset, outputs=outputs):
         info = load_info(data)
         test = load_split(data, "test")
         predicted = {
@@ -74,15 +85,14 @@ def run(dataset: str) -> None:
             m: load_artifact(evaluation_dir(dataset, m) / "evaluation.json", EvaluationResult)
             for m in methods
         }
+        histories = {m: load_artifact(model_dir(dataset, m) / "history.json", TrainHistory) for m in methods}
         params_hash = settings_hash(settings, *methods, "explained", *explained)
         seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
         summary = build_summary(
             ReportInputs(
                 info=info,
                 color=load_artifact(color_dir(dataset) / "color.json", ColorResult),
-                histories={
-                    m: load_artifact(model_dir(dataset, m) / "history.json", TrainHistory) for m in methods
-                },
+                histories=histories,
                 evaluations=evaluations,
                 attributions={
                     m: load_artifact(attribution_dir(dataset, m) / "attribution.json", AttributionResult)
@@ -101,7 +111,12 @@ def run(dataset: str) -> None:
                 evaluate_settings=settings.evaluate,
                 params_hash=params_hash,
                 command=f"dvc repro report@{dataset}",
-                provenance=make_provenance(params_hash, seeds, dated=True),
+                provenance=trace_report(
+                    make_provenance(params_hash, seeds, dated=True),
+                    dataset=dataset,
+                    methods=methods,
+                    params=_used_params(settings, methods, explained),
+                ),
             )
         )
         pictures = build_pictures(summary, _picture_source(dataset, maps, settings.report.thumbnail))
@@ -109,7 +124,17 @@ def run(dataset: str) -> None:
         save_artifact(page.with_suffix(".json"), summary)
         save_artifact(card_path(dataset), make_card(summary))
         write_text(page, html)
+        trained = [history for history in histories.values() if not history.last_layers]  # dfr's are ERM's
+        write_text(plots / "curves.csv", mean_curves(trained).to_csv(index=False))
+        write_text(plots / "groups.csv", group_table(evaluations.values()).to_csv(index=False))
     _log.info("wrote %s (%.1f MB)", page, len(html.encode()) / 1e6)
+
+
+def _used_params(settings: DatasetSettings, methods: list[str], explained: list[str]) -> dict[str, Any]:
+    """The dataset's settings with its defaults filled in, without the methods that did not run."""
+    used = settings.model_dump(mode="json")
+    used["methods"] = {name: kept for name, kept in used["methods"].items() if name in methods}
+    return {"active_methods": methods, "explained_methods": explained, **used}
 
 
 def _compare(

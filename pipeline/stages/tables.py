@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ def learning_curves(history: TrainHistory, info: DatasetInfo) -> pd.DataFrame:
     rows = []
     for record in history.epochs:
         shown = {"average": record.val_average, "worst": record.val_worst}
-        shown |= {g.name: a for g, a in zip(info.groups, record.val_accuracy, strict=True)}
+        shown |= {inert(g.name): a for g, a in zip(info.groups, record.val_accuracy, strict=True)}
         rows += [
             {"epoch": record.epoch, "seed": record.seed, "group": group, "val_accuracy": value}
             for group, value in shown.items()
@@ -30,26 +31,20 @@ def learning_curves(history: TrainHistory, info: DatasetInfo) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def mean_curves(history: TrainHistory) -> pd.DataFrame:
-    """Mean over seeds per epoch of the average and the worst group: what `dvc plots` draws."""
-    frame = pd.DataFrame(
-        [
-            {"epoch": r.epoch, "val_average": r.val_average, "val_worst_group": r.val_worst}
-            for r in history.epochs
-        ]
-    )
-    return frame.groupby("epoch", as_index=False).mean().round(5)
+def mean_curves(histories: Iterable[TrainHistory]) -> pd.DataFrame:
+    """Mean over seeds per method and epoch of the average and the worst group: what `dvc plots` draws."""
+    rows = [
+        {"method": h.method, "epoch": r.epoch, "val_average": r.val_average, "val_worst_group": r.val_worst}
+        for h in histories
+        for r in h.epochs
+    ]
+    frame = pd.DataFrame(rows, columns=["method", "epoch", "val_average", "val_worst_group"])
+    return frame.groupby(["method", "epoch"], as_index=False, sort=False).mean().round(5)
 
 
 def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
-    """Accuracies, and per intervention how accuracy changes and, with a control, how many more flip."""
+    """Accuracies on test and, where it promises anything, on validation."""
     test = result.test
-    reliance: dict[str, float | int | None] = {}
-    for change in result.interventions:
-        reliance[f"{change.name}_accuracy_change"] = change.accuracy_change.value
-        if change.flip_rate_control is not None:
-            reliance[f"{change.name}_flip_excess"] = change.flip_rate.value - change.flip_rate_control.value
-    sensitivity, agreement = result.foreground_sensitivity, result.color_agreement
     return {
         "test_average": test.average.value,
         "test_adjusted_average": test.adjusted_average.value,
@@ -65,23 +60,51 @@ def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None
         "val_worst_group": None if result.trained_on_val else result.val.worst_group.value,
         "optimism_average": result.optimism.average.value if result.optimism else None,
         "optimism_worst_group": result.optimism.worst_group.value if result.optimism else None,
+    }
+
+
+def reliance_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
+    """Per intervention how accuracy changes and, with a control, how many more predictions flip."""
+    reliance: dict[str, float | int | None] = {}
+    for change in result.interventions:
+        reliance[f"{change.name}_accuracy_change"] = change.accuracy_change.value
+        if change.flip_rate_control is not None:
+            reliance[f"{change.name}_flip_excess"] = change.flip_rate.value - change.flip_rate_control.value
+    sensitivity, agreement = result.foreground_sensitivity, result.color_agreement
+    return {
         **reliance,
         "foreground_sensitivity": sensitivity.value if sensitivity else None,
         "color_agreement_excess": agreement.excess.value if agreement else None,
     }
 
 
-def group_table(result: EvaluationResult) -> pd.DataFrame:
-    """Test accuracy per group with its interval: what `dvc plots` draws as bars."""
+def group_table(evaluations: Iterable[EvaluationResult]) -> pd.DataFrame:
+    """Test accuracy per group and method with its interval: what `dvc plots` draws.
+
+    Groups with too few images have their row, with n and without accuracy.
+    """
     return pd.DataFrame(
         [
             {
-                "group": g.name,
-                "accuracy": round(g.value, 5),
-                "low": round(g.low, 5),
-                "high": round(g.high, 5),
+                "group": inert(g.name),
+                "method": result.method,
+                "accuracy": round(g.value, 5) if g.sufficient else None,
+                "low": round(g.low, 5) if g.sufficient else None,
+                "high": round(g.high, 5) if g.sufficient else None,
                 "n": g.n,
             }
+            for result in evaluations
             for g in result.test.groups
-        ]
+        ],
+        columns=["group", "method", "accuracy", "low", "high", "n"],
     )
+
+
+def inert(name: str) -> str:
+    """A user's name as plain text wherever `dvc plots` or a spreadsheet puts it.
+
+    DVC writes data into a script of its page as they are, where `</script>` would end it.
+    """
+    plain = re.sub("[\u202a-\u202e\u2066-\u2069]", "", " ".join(name.split()))
+    plain = plain.translate({ord("<"): "\u2039", ord(">"): "\u203a"})
+    return f"'{plain}" if plain.startswith(("=", "+", "-", "@")) else plain

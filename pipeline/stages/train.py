@@ -148,7 +148,7 @@ def _train_part(
 def _write(out: Path, history: TrainHistory, info: DatasetInfo, settings: DatasetSettings) -> None:
     curves = learning_curves(history, info)
     write_atomic(out / "curves.csv", lambda path: curves.to_csv(path, index=False))
-    means = mean_curves(history)
+    means = mean_curves([history])
     write_atomic(out / "mean_curves.csv", lambda path: means.to_csv(path, index=False))
     metrics = training_metrics(
         history,

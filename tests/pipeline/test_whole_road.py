@@ -28,7 +28,8 @@ def run_all() -> dict[str, Any]:
     assert main(["report", "photo_digits"]) == 0
     assert main(["index"]) == 0
     report: dict[str, Any] = json.loads(Path("reports/photo_digits.json").read_text())
-    return report | {"page": Path("reports/photo_digits.html").read_text()}
+    plots = {path.name: path.read_text() for path in Path("reports/plots/photo_digits").iterdir()}
+    return report | {"page": Path("reports/photo_digits.html").read_text(), "plots": plots}
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,14 @@ def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
         "fixed_by",
     ]
     assert set(planted["provenance"]) >= {"params_hash", "versions", "seeds", "created"}
+    assert planted["provenance"]["params"]["train"]["seeds"] == [0]
+    assert "run without DVC" in planted["provenance"]["stages_note"]
+    assert {entry["key"] for entry in planted["reading"]} >= {*METHODS, "trak", "gradcam"}
+
+
+@pytest.mark.slow
+def test_plots_hold_every_method(planted: dict[str, Any]) -> None:
+    methods = {line.split(",")[1] for line in planted["plots"]["groups.csv"].splitlines()[1:]}
+    assert methods == set(METHODS)
+    curves = {line.split(",")[0] for line in planted["plots"]["curves.csv"].splitlines()[1:]}
+    assert curves == set(METHODS) - {"dfr"}, "its epochs are those of erm"

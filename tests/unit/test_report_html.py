@@ -112,7 +112,7 @@ def test_every_number_comes_from_the_summary(make: Callable[[], ReportInputs]) -
     assert {value for value, _ in page.data} <= known
     visible = "".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
     for token in re.findall(r"[+−]?\d+\.\d+%?", visible):
-        assert token in written or token in sentences, token
+        assert token in written or token in sentences or token in known, token  # settings print as they are
 
 
 def all_formats(v: float) -> set[str]:
@@ -128,8 +128,11 @@ def all_formats(v: float) -> set[str]:
 def test_nothing_is_loaded_from_anywhere(make: Callable[[], ReportInputs]) -> None:
     html = rendered(make)[1]
     assert len(html.encode()) < MAX_BYTES
-    assert "http://" not in html
-    assert "https://" not in html
+    followed = re.sub(
+        r'<a href="https://(doi\.org|arxiv\.org/abs)/[^"<>]+" rel="noopener noreferrer">', "", html
+    )
+    assert "http://" not in followed
+    assert "https://" not in followed
     assert "@import" not in html
     page = Page(html)
     for tag, attributes in page.tags:

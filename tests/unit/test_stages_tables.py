@@ -9,13 +9,13 @@ import pytest
 from pipeline.core.results import EpochRecord, LastLayer
 from pipeline.metrics.intervals import wilson
 from pipeline.stages.sweep import training_metrics
-from pipeline.stages.tables import evaluation_metrics, metrics_json
+from pipeline.stages.tables import evaluation_metrics, metrics_json, reliance_metrics
 from tests.report_fixtures import photo_birds
 
 
 def test_metrics_say_how_accuracy_changes_and_how_many_more_flip_than_under_the_control() -> None:
     result = photo_birds().evaluations["erm"]
-    values = evaluation_metrics(result)
+    values = reliance_metrics(result)
     for change in result.interventions:
         assert values[f"{change.name}_accuracy_change"] == change.accuracy_change.value
         assert (f"{change.name}_flip_excess" in values) == (change.flip_rate_control is not None)
@@ -25,7 +25,7 @@ def test_metrics_say_how_accuracy_changes_and_how_many_more_flip_than_under_the_
     bare = result.model_copy(
         update={"interventions": [], "foreground_sensitivity": None, "color_agreement": None}
     )
-    shown = json.loads(metrics_json(evaluation_metrics(bare)))
+    shown = json.loads(metrics_json(reliance_metrics(bare)))
     assert shown["foreground_sensitivity"] is None
     assert shown["color_agreement_excess"] is None
     assert set(shown) < set(values)

@@ -1,0 +1,288 @@
+"""Methods and statistics in plain words, one to three sentences each: what this project's code does."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    term: str
+    text: str  # may name {effect}, {kappa} and {cramers_v}, the report's thresholds
+
+
+TEXTS: dict[str, Text] = {
+    "shortcut": Text(
+        "Shortcut",
+        "A cue that goes with the label in these data but has nothing to do with it, such as the background "
+        "behind an object.",
+    ),
+    "ladder": Text(
+        "The ladder",
+        "A rung says yes when the effect is at least the size that matters ({effect} for accuracy and "
+        "predictions, kappa {kappa} or Cramér's V {cramers_v} for data) and its 95% interval excludes zero; "
+        "insufficient evidence when it is that large but could be chance, when there are too few images, or "
+        "when a part was not run; no otherwise.",
+    ),
+    "intervals": Text(
+        "Intervals and n",
+        "Brackets hold the range that would cover the true value in 95 of 100 repetitions; n is the number "
+        "of images behind it. Shares have Wilson's interval, which stays between 0 and 1.",
+    ),
+    "seeds": Text(
+        "Intervals over images and seeds",
+        "Each model is trained several times from different random starts. Test images and seeds are two "
+        "sources of chance: their variances are added, with Student's t for the few seeds, and enter "
+        "Wilson's formula as an effective number of images. Differences smaller than the spread between "
+        "seeds mean nothing.",
+    ),
+    "cramers_v": Text(
+        "Cramér's V",
+        "How strongly two categories go together: 0 not at all, 1 completely. It is corrected for the "
+        "upward bias that tables of few images have.",
+    ),
+    "color_only": Text(
+        "Color-only classifier, kappa",
+        "A class-balanced logistic regression sees nothing but color features. Kappa is its balanced "
+        "accuracy with guessing taken out: 0 is chance, 1 is perfect. Training images are read by fits on "
+        "the other folds; as folds are not independent, interval and permutation p-value are widened.",
+    ),
+    "boosted": Text(
+        "Boosted trees",
+        "A second classifier on the same color features that also sees what several colors say together. It "
+        "reads training images that it was not fitted on, and the test split.",
+    ),
+    "v_information": Text(
+        "Bits gained (V-information)",
+        "How many bits about the answer the classifier gets out of color: the entropy of the classes minus "
+        "its cross-entropy, every class weighing the same. Below 0 it is printed as 0.",
+    ),
+    "findings": Text(
+        "Color findings: ω², AUROC",
+        "ω² is the share of a color feature's variation that lies between classes; AUROC is the chance that "
+        "an image of the class has more of the feature than an image of another. Findings are made on one "
+        "half of the training images and confirmed on the other, where the AUROC has DeLong's interval.",
+    ),
+    "false_discovery": Text(
+        "q: false discovery rate",
+        "Where many features, classes or kinds of odd images are tested at once, p-values become q-values: "
+        "among all results with a q below some limit, at most that share is expected to be chance.",
+    ),
+    "misled": Text(
+        "Misled groups",
+        "Groups that have clearly fewer training images than label and attribute being independent would "
+        "give them (adjusted residuals of the table): in them the cue points to the wrong class.",
+    ),
+    "worst_group": Text(
+        "Worst group",
+        "The group with the lowest test accuracy among those with enough images. Because it was picked from "
+        "several, its interval is wider and holds for all of them at once (Šidák).",
+    ),
+    "worst_corrected": Text(
+        "Corrected worst group, worst if all equal, gap",
+        "The lowest of many noisy numbers is low by luck alone. “Worst if all equal” is where it would land "
+        "if all groups were equally good; the corrected worst group takes the luck out by a bootstrap bias "
+        "correction, and the gap is the average minus that.",
+    ),
+    "averages": Text(
+        "Adjusted average, mean of groups",
+        "The first weights groups as in the training images, the second counts every group the same.",
+    ),
+    "shrunk": Text(
+        "Accuracies that borrow strength",
+        "Groups with few images are drawn towards the mean of all groups, as far as chance explains how "
+        "much they differ (empirical Bayes, beta-binomial). To rank groups and to show them, not to judge.",
+    ),
+    "optimism": Text(
+        "Optimism",
+        "Accuracy on validation images, where epochs were selected, minus accuracy on test images: what "
+        "selecting made look better than it is. The worst groups compared are the bias-corrected ones.",
+    ),
+    "erm": Text(
+        "ERM",
+        "Empirical risk minimization, ordinary training: the mean loss over all training images is made "
+        "small. It is what the other methods are compared with where it is the baseline.",
+    ),
+    "group_dro": Text(
+        "Group DRO",
+        "Distributionally robust optimization over groups: at every step, groups with a high loss get more "
+        "weight. It needs group labels in training, given or inferred.",
+    ),
+    "rwg": Text(
+        "RWG",
+        "Reweighting by group: ERM on images drawn so that every group comes up equally often.",
+    ),
+    "subg": Text(
+        "SUBG",
+        "Subsampling by group: ERM on as many images of every group as the smallest one has, drawn once per "
+        "seed.",
+    ),
+    "rwy": Text(
+        "RWY",
+        "Reweighting by class: ERM on images drawn so that every class comes up equally often. It needs no "
+        "group labels.",
+    ),
+    "jtt": Text(
+        "JTT",
+        "Just train twice: a first, briefly trained model marks the training images that it gets wrong, and "
+        "a second one is trained with these repeated.",
+    ),
+    "dfr": Text(
+        "DFR",
+        "Deep feature reweighting: ERM's network is kept and only its last layer is fitted again, as the "
+        "mean of logistic regressions on subsets with equally large groups.",
+    ),
+    "repair": Text(
+        "Attribution-guided removal",
+        "ERM again without the training images whose attribution says that they harm the worst group of the "
+        "validation images most, in the spirit of D3M. How many is chosen on validation; leaving out as "
+        "many at random and from the largest groups is the control.",
+    ),
+    "errors": Text(
+        "Groups inferred from errors",
+        "Without an attribute, each class is split into images that a briefly trained ERM model gets right "
+        "and wrong, the idea behind JTT; the dataset's own groups only score the result.",
+    ),
+    "clusters": Text(
+        "Groups inferred from clusters",
+        "Without an attribute, each class is split by clustering what the ERM model's last layer sees; the "
+        "dataset's own groups only score the result.",
+    ),
+    "paired": Text(
+        "Gains",
+        "Two methods are compared on the same test images. Intervals come from redrawing the images within "
+        "groups (bootstrap), and are widened by Student's t for new seeds; for the group that was picked "
+        "as the baseline's worst they hold for all groups at once (Bonferroni).",
+    ),
+    "sign_flips": Text(
+        "p-values of gains",
+        "How often a gain this large would come up if each image's difference were as likely to be in "
+        "favor of either method: McNemar's exact test for one seed, random sign flips for several.",
+    ),
+    "multiplicity": Text(
+        "Corrected for the number tried",
+        "Where several methods or groups are tested, p-values are corrected by Holm's procedure, so that "
+        "the chance of even one false claim stays below the stated level.",
+    ),
+    "interventions": Text(
+        "Changed images",
+        "Test images are predicted again with one cue changed and nothing else. The flip rate is the share "
+        "of predictions that change; changes of accuracy are paired, with a bootstrap over images.",
+    ),
+    "background_swap": Text(
+        "Swapping the background",
+        "The object is kept and pasted on another image's background. The control uses a background with "
+        "the same cue, so that only the cue makes the difference, not the pasting.",
+    ),
+    "foreground_sensitivity": Text(
+        "Foreground sensitivity",
+        "Accuracy with only the object intact against accuracy with only the background intact, divided by "
+        "the largest difference that their mean allows: +1 uses the object alone, −1 the background alone.",
+    ),
+    "color_agreement": Text(
+        "Mistakes that color would make",
+        "Among the model's mistakes, the share in which a color-only classifier names the same wrong class, "
+        "less the share expected when its answers are permuted among images of the same true class.",
+    ),
+    "gradcam": Text(
+        "GradCAM",
+        "A map of the regions that raised the predicted class's score, from the gradients of a late layer. "
+        "It supports the changed images; on its own it proves nothing.",
+    ),
+    "energy": Text(
+        "Heat on the object, lift",
+        "The share of the map's heat that lies inside the object's mask (energy-based pointing game). Lift "
+        "divides it by what the masks of other images would catch; 1 means no preference.",
+    ),
+    "pointing": Text(
+        "Pointing game",
+        "The share of maps whose highest cell lies on the object, or within one cell of it, beside the "
+        "share that other images' masks would give.",
+    ),
+    "faithfulness": Text(
+        "Faithfulness: insertion, deletion",
+        "Pixels are restored in a blurred image, and blurred in the image, highest heat first. The area "
+        "under the first probability curve minus that under the second is compared with random rankings and "
+        "with a spot in the center.",
+    ),
+    "sanity": Text(
+        "Randomization check",
+        "Layers are redrawn at random from the last one on. If maps stay alike although the network forgot "
+        "what it learned, they explain the images and not the network.",
+    ),
+    "cam_agreement": Text(
+        "Agreement of maps",
+        "Rank correlation of two methods' maps of the same images, and overlap of their hottest fifth, "
+        "beside the same numbers for two seeds of the baseline.",
+    ),
+    "margin": Text(
+        "Margin",
+        "The log-odds of the right class. Attribution scores are of the margin: positive means that the "
+        "training image helps the right prediction.",
+    ),
+    "trak": Text(
+        "Attribution (TRAK)",
+        "An estimate, from randomly projected gradients of independently trained models, of how a prediction "
+        "would change without a training image. It ranks images to look at; it is not proof for one of them.",
+    ),
+    "last_layer": Text(
+        "Attribution on the last layer",
+        "TRAK's formula with the gradients of the last layer only: cheaper, and blind to what earlier layers "
+        "learned.",
+    ),
+    "grad_cosine": Text(
+        "Gradient cosine",
+        "How alike two images pull at the network's weights: the cosine of their gradients. The simplest "
+        "attribution, and a baseline for the others.",
+    ),
+    "ekfac": Text(
+        "EK-FAC influence",
+        "Influence functions: gradients are weighed by the inverse of an approximate curvature of the "
+        "training loss, kept layer by layer as eigenvalue-corrected Kronecker factors.",
+    ),
+    "lds": Text(
+        "LDS",
+        "Linear datamodeling score: models are trained on random parts of the training images, and their "
+        "margins are rank-correlated with what summed scores foretell for that part; 0 is no relation, 1 the "
+        "same order. Its interval redraws both test images and parts.",
+    ),
+    "ceiling": Text(
+        "Noise ceiling",
+        "Two trainings on the same part differ too, so that even a perfect prediction only reaches the "
+        "ceiling, estimated from how repeated trainings agree (Spearman-Brown).",
+    ),
+    "group_check": Text(
+        "Foretold against actual",
+        "A training group is thinned out and the model trained again; the change of every test group's mean "
+        "margin is set beside what the scores foretold. Their correlation has Fisher's interval.",
+    ),
+    "shares": Text(
+        "Over-represented groups",
+        "How often each training group stands among the most harmful and most helpful images, with an exact "
+        "interval for drawing without replacement, beside its share of all training images.",
+    ),
+    "aum": Text(
+        "Area under the margin (AUM)",
+        "The margin of a training image's given label against the strongest other class, averaged over "
+        "training. Low where another class keeps winning: wrong labels, but rare images look the same way.",
+    ),
+    "self_influence": Text(
+        "Self-influence",
+        "How much a training image's own prediction rests on itself: high for images that no other image "
+        "explains, wrong labels and rare ones alike.",
+    ),
+    "attribution": Text(
+        "Suspects by attribution",
+        "Training images that harm images which trained nothing, every group counting alike: if these are "
+        "mostly labelled right, an image that works against them may not be.",
+    ),
+    "duplicates": Text(
+        "Duplicates",
+        "Exact duplicates have equal pixels. Near duplicates are found by their low frequencies and then "
+        "have to agree in detail in every part of the image, mirrored ones included.",
+    ),
+    "odd_images": Text(
+        "Odd images",
+        "Dark, bright, grey, empty or blurry ones, by rules that are printed with them. Blur is a low "
+        "variance of the Laplacian, relative to contrast. A p-value asks whether groups have equal shares.",
+    ),
+}
