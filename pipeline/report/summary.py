@@ -33,6 +33,7 @@ from pipeline.report.records import (
     GradcamSummary,
     Guess,
     HygieneSummary,
+    MethodSettings,
     ReportProvenance,
     ReportSummary,
 )
@@ -64,6 +65,7 @@ class ReportInputs:
     cam_agreement: Sequence[MapAgreement] = ()
     hygiene: HygieneResult | None = None
     comparisons: Sequence[MethodComparison] = ()
+    method_settings: Mapping[str, MethodSettings] = field(default_factory=dict)
 
 
 # --- building --------------------------------------------------------------------------------
@@ -94,7 +96,12 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         dataset=_summarize_dataset(inputs.info),
         color=_summarize_color(inputs.color),
         methods={
-            name: summarize_method(inputs.evaluations[name], inputs.histories.get(name), inputs.info.groups)
+            name: summarize_method(
+                inputs.evaluations[name],
+                inputs.histories.get(name),
+                inputs.info.groups,
+                inputs.method_settings.get(name),
+            )
             for name in ordered
         },
         attribution={

@@ -25,6 +25,7 @@ from pipeline.artifacts.paths import (
 )
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.method_settings import MethodName
 from pipeline.core.results import (
     Artifact,
     AttributionResult,
@@ -45,6 +46,7 @@ from pipeline.report.evidence import Thresholds
 from pipeline.report.html import render_report
 from pipeline.report.index import make_card
 from pipeline.report.pictures import PictureSource, build_pictures
+from pipeline.report.records import MethodSettings
 from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.stages.params_file import read_params
@@ -91,6 +93,7 @@ def run(dataset: str) -> None:
                 settings=settings.report,
                 color_settings=settings.color,
                 evaluate_settings=settings.evaluate,
+                method_settings={m: _settings_of(settings, m) for m in params.active_methods},
                 params_hash=params_hash,
                 command=f"dvc repro report@{dataset}",
                 provenance=make_provenance(params_hash, seeds, dated=True),
@@ -102,6 +105,11 @@ def run(dataset: str) -> None:
         save_artifact(card_path(dataset), make_card(summary))
         write_text(page, html)
     _log.info("wrote %s (%.1f MB)", page, len(html.encode()) / 1e6)
+
+
+def _settings_of(settings: DatasetSettings, method: MethodName) -> MethodSettings:
+    own = getattr(settings.methods, method).model_dump(mode="json", exclude={"train"})
+    return MethodSettings(train=settings.train_for(method).model_dump(mode="json"), method=own)
 
 
 def _compare(
