@@ -55,6 +55,7 @@ from pipeline.core.results import (
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.core.types import UInt8Array
 from pipeline.report.pictures import PictureSource
+from pipeline.report.records import MethodSettings
 from pipeline.report.summary import ReportInputs
 from tests.proof_fixtures import around, prove, removal, removal_controls
 
@@ -85,6 +86,7 @@ SECTIONS = [
     "mitigation",
     "hygiene",
     "dataset",
+    "modelcard",
     "reading",
     "provenance",
 ]
@@ -532,6 +534,12 @@ def hygiene_result(groups: list[GroupInfo], n_classes: int) -> HygieneResult:
     )
 
 
+def method_settings(epochs: int = 20) -> MethodSettings:
+    """A few settings that are on and one that is off."""
+    train = {"model": "small_resnet", "seeds": [0, 1, 2], "epochs": epochs, "lr": 0.02, "mixup": 0.0}
+    return MethodSettings(train=train, method={"selection": "average", "identification": {"lr": 0.0005}})
+
+
 def photo_birds(
     *, class_names: tuple[str, str] = ("landbird", "waterbird"), planted: bool = True
 ) -> ReportInputs:
@@ -621,6 +629,7 @@ def photo_birds(
         command="python -m pipeline report photo_birds",
         provenance=PROVENANCE,
         histories={m: history(m, values, labels=labels[m]) for m, values in accuracies.items()},
+        method_settings={m: method_settings() for m in accuracies},
         evaluations=evaluations,
         attributions={
             "erm": prove(attribution_result("erm", groups, matrix, worst=2), groups)
@@ -774,7 +783,14 @@ def bare() -> ReportInputs:
     """Data and colors only: no model was trained."""
     inputs = photo_birds()
     return replace(
-        inputs, histories={}, evaluations={}, attributions={}, gradcams={}, cam_agreement=[], comparisons=[]
+        inputs,
+        histories={},
+        evaluations={},
+        attributions={},
+        gradcams={},
+        cam_agreement=[],
+        comparisons=[],
+        method_settings={},
     )
 
 

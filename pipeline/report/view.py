@@ -14,6 +14,7 @@ from pipeline.core.results import (
 )
 from pipeline.report import charts, wording
 from pipeline.report.evidence import most_affected
+from pipeline.report.model_card import ModelCard, model_card
 from pipeline.report.pictures import (
     HARMFUL_SHOWN,
     HELPFUL_SHOWN,
@@ -186,6 +187,10 @@ class View:
     def dash(self, i: int) -> str:
         """`stroke-dasharray` of the i-th learning curve."""
         return " ".join(map(str, charts.DASHES[i])) or "none"
+
+    @property
+    def model_cards(self) -> list[ModelCard]:
+        return [model_card(self.s, method) for method in self.s.methods]
 
     def attribution(self, method: str) -> AttributionView:
         return AttributionView(self.s, method)

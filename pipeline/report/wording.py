@@ -215,10 +215,14 @@ def points_phrase(estimate: Estimate) -> str:
 
 def quoted(name: str, limit: int = 60) -> str:
     """A user's name inside a sentence: in quotes, shortened, isolated where it runs right to left."""
-    short = shorten(name, limit)
-    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN", "RLE", "RLO", "RLI") for char in short):
-        short = f"{_ISOLATE}{short}{_END_ISOLATE}"
-    return f"“{short}”"
+    return f"“{isolate(shorten(name, limit))}”"
+
+
+def isolate(name: str) -> str:
+    """`name` between marks that keep it from reordering its surroundings, where it runs right to left."""
+    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN", "RLE", "RLO", "RLI") for char in name):
+        return f"{_ISOLATE}{name}{_END_ISOLATE}"
+    return name
 
 
 def shorten(text: str, limit: int) -> str:
