@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.report import wording
+from pipeline.report.advice import NextStep
 from pipeline.report.evidence import most_affected
 from pipeline.report.records import ReportSummary
+
+FINDINGS_TOLD = 3
 
 
 def describe_dataset(s: ReportSummary) -> str:
@@ -29,7 +32,12 @@ def list_warnings(s: ReportSummary) -> list[str]:
 def list_advice(s: ReportSummary) -> list[str]:
     """The report's next steps that concern the data."""
     about_data = ("attribution", "hygiene", "dataset", "groups")
-    return [f"{step.action} Because {step.because}" for step in s.next_steps if step.section in about_data]
+    return [write_step(step) for step in s.next_steps if step.section in about_data]
+
+
+def write_step(step: NextStep) -> str:
+    """A next step and its reason in one sentence."""
+    return f"{step.action.rstrip('.')}, because {step.because}"
 
 
 def describe_processing(s: ReportSummary) -> list[str]:
@@ -49,20 +57,25 @@ def describe_annotations(s: ReportSummary) -> list[str]:
         "none": "none; groups are classes",
     }
     return [
-        f"{wording.quoted(a.name)}: {words[a.origin]}. "
+        f"{wording.quoted(a.name)}{_in_brackets(a.description)}: {words[a.origin]}. "
         f"Values: {wording.join_names([wording.quoted(v, 40) for v in a.values[:20]])}"
-        f"{' and others' if len(a.values) > 20 else ''}. {a.description}".strip()
+        f"{' and others' if len(a.values) > 20 else ''}."
         for a in s.dataset.attributes
     ] or ["No attribute; groups are classes."]
+
+
+def _in_brackets(description: str) -> str:
+    return f" ({description.rstrip('.')})" if description else ""
 
 
 def _cues(s: ReportSummary) -> Iterator[str]:
     for rung in s.verdict:
         if rung.rung == "available" and rung.status != "no":
             yield rung.evidence
-    for found in s.color.findings:
-        if found.confirmed:
-            yield found.sentence
+    confirmed = [found.sentence for found in s.color.findings if found.confirmed]
+    yield from confirmed[:FINDINGS_TOLD]
+    if len(confirmed) > FINDINGS_TOLD:
+        yield f"{wording.count(len(confirmed) - FINDINGS_TOLD)} more color features differ between classes."
 
 
 def _labels(s: ReportSummary) -> Iterator[str]:

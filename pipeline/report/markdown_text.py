@@ -16,7 +16,7 @@ _OVERRIDES = re.compile("[\u202a-\u202e]")
 _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
 # GitHub makes links, mentions, issue numbers and pictures of these; an empty comment takes that away
 _TRIGGER = re.compile(r"@|#|:(?=//|[\w+-]+:)|(?<=[wW]{3})(?=\.)")
-_LIST_MARK = re.compile(r"^([-+=]|\d+[.)])")
+_LIST_MARK = re.compile(r"^([-+=]|\d+[.)](?=\s|$))")
 
 
 def plain(text: str) -> str:

@@ -123,7 +123,7 @@ def _details(s: ReportSummary, method: str) -> Iterator[Fact]:
     yield Fact(term="Output", text=f"one of {_classes(s)}")
     seeds = "one model" if len(found.seeds) == 1 else f"{len(found.seeds)} models, one a seed"
     yield Fact(term="Models", text=f"{seeds} ({', '.join(map(str, found.seeds))})")
-    yield Fact(term="License", text=f"not stated; of the data: {s.dataset.provenance.licence}")
+    yield Fact(term="License", text=f"not stated for the model; the data's: {s.dataset.provenance.licence}")
 
 
 def _classes(s: ReportSummary) -> str:

@@ -69,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("second", help="differences are second minus first")
     compare.add_argument("--json", type=Path, help="write the comparison as JSON")
     compare.add_argument("--html", type=Path, help="write the comparison as a page")
+    export = commands.add_parser("export", help="a report's tables, figures and cards as files")
+    export.add_argument("report", type=Path, help="reports/<dataset>.json")
+    export.add_argument("--to", type=Path, help="folder, replaced as a whole; reports/export/<dataset>")
     return parser
 
 
@@ -86,5 +89,7 @@ def _dispatch(options: argparse.Namespace) -> None:
         importlib.import_module("pipeline.stages.checking").run()
     elif command == "compare":
         importlib.import_module("pipeline.stages.compare").run(options)
+    elif command == "export":
+        importlib.import_module("pipeline.stages.export").run(options)
     else:
         importlib.import_module("pipeline.stages.new_dataset").run(options)

@@ -15,6 +15,7 @@ from pipeline.report.dataset_card import (
     describe_processing,
     list_advice,
     list_warnings,
+    write_step,
 )
 from pipeline.report.export.front_matter import dataset_head, model_head
 from pipeline.report.markdown_text import bullets, code, escape, name, table
@@ -60,7 +61,6 @@ def write_dataset_card(s: ReportSummary) -> str:
         Fact(term="Source", text=d.provenance.source),
         Fact(term="Classes", text=wording.join_names(map(wording.quoted, d.classes))),
     ]
-    classes = "sorting images into its classes, and studying shortcuts"
     counts = table(
         ["Group", "Train", "Val", "Test"],
         ([name(g.name), *map(wording.count, (g.n_train, g.n_val, g.n_test))] for g in d.groups),
@@ -71,7 +71,7 @@ def write_dataset_card(s: ReportSummary) -> str:
         "## Dataset Details\n\n### Dataset Description",
         _facts(facts),
         "## Uses\n\n### Direct Use",
-        f"Images for {classes}.",
+        "Sorting images into its classes, and studying shortcuts.",
         "### Out-of-Scope Use",
         "Training a model without looking at the groups below, where the limitations name a shortcut.",
         "## Dataset Structure",
@@ -97,7 +97,7 @@ def write_dataset_card(s: ReportSummary) -> str:
 def _recommend(s: ReportSummary, method: str) -> str:
     """The next steps are for who ships the baseline."""
     if method == s.baseline and s.next_steps:
-        return bullets(f"{step.action} Because {step.because}" for step in s.next_steps)
+        return bullets(map(write_step, s.next_steps))
     baseline = wording.method_label(s.baseline or "")
     return f"Read the limitations above beside those of {escape(baseline)}, the model it is compared with."
 
@@ -121,7 +121,7 @@ def _training(card: ModelCard) -> list[str]:
     settings = _facts(card.settings) if card.settings else "The settings were not recorded."
     return [
         "## Training Details\n\n### Training Data",
-        _facts(card.data),
+        f"The card of the data is [DATASET_CARD.md](DATASET_CARD.md).\n\n{_facts(card.data)}",
         "### Training Procedure",
         _facts(card.procedure),
         "#### Training Hyperparameters",

@@ -60,7 +60,7 @@ def dataset_head(s: ReportSummary) -> str:
         license=licence,
         license_name=licence_name,
         task_categories=["image-classification"],
-        size_categories=size_category(sum(s.dataset.n.values())),
+        size_categories=[size_category(sum(s.dataset.n.values()))],
         tags=TAGS[1:],
     )
     return _head(data)
