@@ -29,7 +29,10 @@ def save_export(folder: Path, tables: Mapping[str, pd.DataFrame], texts: Mapping
         for name in names:
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
-            neutralize(table).to_csv(fresh / "tables" / f"{name}.csv", index=False, encoding="utf-8")
+            # line ends of two characters, as RFC 4180 has them: only then are both quoted inside a cell
+            neutralize(table).to_csv(
+                fresh / "tables" / f"{name}.csv", index=False, encoding="utf-8", lineterminator="\r\n"
+            )
             table.to_parquet(fresh / "tables" / f"{name}.parquet", index=False)
         for name, text in texts.items():
             (fresh / name).write_text(text, encoding="utf-8")

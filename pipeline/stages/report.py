@@ -93,7 +93,7 @@ def run(dataset: str) -> None:
                 settings=settings.report,
                 color_settings=settings.color,
                 evaluate_settings=settings.evaluate,
-                method_settings={m: _settings_of(settings, m) for m in params.active_methods},
+                method_settings={m: settings_of(settings, m) for m in params.active_methods},
                 params_hash=params_hash,
                 command=f"dvc repro report@{dataset}",
                 provenance=make_provenance(params_hash, seeds, dated=True),
@@ -107,7 +107,7 @@ def run(dataset: str) -> None:
     _log.info("wrote %s (%.1f MB)", page, len(html.encode()) / 1e6)
 
 
-def _settings_of(settings: DatasetSettings, method: MethodName) -> MethodSettings:
+def settings_of(settings: DatasetSettings, method: MethodName) -> MethodSettings:
     own = getattr(settings.methods, method).model_dump(mode="json", exclude={"train"})
     return MethodSettings(train=settings.train_for(method).model_dump(mode="json"), method=own)
 
