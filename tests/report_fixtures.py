@@ -55,6 +55,7 @@ from pipeline.core.results import (
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.core.types import UInt8Array
 from pipeline.report.pictures import PictureSource
+from pipeline.report.records import MethodSettings
 from pipeline.report.summary import ReportInputs
 from pipeline.report.test_images import MethodOutcomes
 from tests.proof_fixtures import around, prove, removal, removal_controls
@@ -88,6 +89,7 @@ SECTIONS = [
     "dynamics",
     "hygiene",
     "dataset",
+    "modelcard",
     "reading",
     "provenance",
 ]
@@ -542,6 +544,12 @@ def hygiene_result(groups: list[GroupInfo], n_classes: int) -> HygieneResult:
     )
 
 
+def method_settings(epochs: int = 20) -> MethodSettings:
+    """A few settings that are on and one that is off."""
+    train = {"model": "small_resnet", "seeds": [0, 1, 2], "epochs": epochs, "lr": 0.02, "mixup": 0.0}
+    return MethodSettings(train=train, method={"selection": "average", "identification": {"lr": 0.0005}})
+
+
 def photo_birds(
     *, class_names: tuple[str, str] = ("landbird", "waterbird"), planted: bool = True
 ) -> ReportInputs:
@@ -631,6 +639,7 @@ def photo_birds(
         command="python -m pipeline report photo_birds",
         provenance=PROVENANCE,
         histories={m: history(m, values, labels=labels[m]) for m, values in accuracies.items()},
+        method_settings={m: method_settings() for m in accuracies},
         evaluations=evaluations,
         attributions={
             "erm": prove(attribution_result("erm", groups, matrix, worst=2), groups)
@@ -795,6 +804,7 @@ def bare() -> ReportInputs:
         outcomes={},
         cam_agreement=[],
         comparisons=[],
+        method_settings={},
     )
 
 

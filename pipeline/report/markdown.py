@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from pipeline.report.wording import isolated
+from pipeline.report.wording import isolate, isolated
 
 _MARKUP = re.compile(r"[\\`*~|<>&\[\]$\"]|(?<![^\W_])_|_(?![^\W_])")  # "_" within a word is none
+_LIST_MARK = re.compile(r"^([-+=]|\d+[.)](?=\s|$))")  # where a line begins
 _AFTERWARDS = re.compile(r"[@#]|:(?=\S)|(?<=\bGH)-|(?<=\bwww)\.", re.IGNORECASE)
 _KEPT = "\u2068\u2069\u200c\u200d"  # isolates that this project sets, joiners of scripts and emoji
 
 
+def plain(text: str) -> str:
+    """One line without control characters and without marks that turn the writing direction."""
+    return " ".join("".join(_visible(char) for char in text).split())
+
+
 def escape(text: str) -> str:
     """A sentence as inert text on one line."""
-    visible = "".join(_visible(char) for char in text)
-    return re.sub(f"{_MARKUP.pattern}|{_AFTERWARDS.pattern}", _replace, " ".join(visible.split()), flags=re.I)
+    line = re.sub(f"{_MARKUP.pattern}|{_AFTERWARDS.pattern}", _replace, plain(text), flags=re.I)
+    return _LIST_MARK.sub(lambda m: f"{m[0][:-1]}&#{ord(m[0][-1])};", line)
 
 
 def escape_name(name: str, limit: int = 60) -> str:
@@ -29,7 +35,25 @@ def escape_name(name: str, limit: int = 60) -> str:
     return escape(isolated("".join(" " if char in _KEPT[:2] else _visible(char) for char in name), limit))
 
 
-def write_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+def whole_name(name: str) -> str:
+    """A name as inert text, as long as it is."""
+    return escape(isolate(plain(name)))
+
+
+def code(text: str) -> str:
+    """A command or key as inline code, whatever backticks it holds."""
+    line = plain(text)
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    pad = " " if line[:1] == "`" or line[-1:] == "`" else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def bullets(sentences: Iterable[str]) -> str:
+    """A list of sentences, escaped."""
+    return "\n".join(f"- {escape(sentence)}" for sentence in sentences)
+
+
+def write_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """A table of cells that are Markdown already; columns in `right` hold numbers."""
     border = ["---:" if column in right else "---" for column in range(len(head))]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, border, *rows))

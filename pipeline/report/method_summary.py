@@ -21,6 +21,7 @@ from pipeline.core.results import (
 from pipeline.report.records import (
     Curve,
     Curves,
+    MethodSettings,
     MethodSummary,
     RemovalCurve,
     RemovalSummary,
@@ -38,10 +39,13 @@ def shared_fields(record: Record, kind: type[Record]) -> dict[str, Any]:
 
 
 def summarize_method(
-    evaluation: EvaluationResult, history: TrainHistory | None, groups: Sequence[GroupInfo]
+    evaluation: EvaluationResult,
+    history: TrainHistory | None,
+    groups: Sequence[GroupInfo],
+    settings: MethodSettings | None = None,
 ) -> MethodSummary:
     training = _summarize_training(history, groups) if history else None
-    return MethodSummary(**shared_fields(evaluation, MethodSummary), training=training)
+    return MethodSummary(**shared_fields(evaluation, MethodSummary), training=training, settings=settings)
 
 
 def _summarize_training(history: TrainHistory, groups: Sequence[GroupInfo]) -> TrainingSummary:

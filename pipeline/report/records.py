@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from pipeline.core.results import (
     Artifact,
@@ -164,6 +164,13 @@ class TrainingSummary(Record):
     curves: Curves | None
 
 
+class MethodSettings(Record):
+    """What a method was run with: its keys of `train`, overrides included, and of `methods`."""
+
+    train: dict[str, JsonValue]
+    method: dict[str, JsonValue]
+
+
 class MethodSummary(Record):
     labels_used: list[str]
     seeds: list[int]
@@ -177,6 +184,7 @@ class MethodSummary(Record):
     optimism: Optimism | None = None  # validation minus test
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     training: TrainingSummary | None
+    settings: MethodSettings | None = None
 
 
 class AttributionSummary(Record):

@@ -34,6 +34,7 @@ from pipeline.report.records import (
     GradcamSummary,
     Guess,
     HygieneSummary,
+    MethodSettings,
     ReportSummary,
 )
 from pipeline.report.reliance import color_reliance, compare_reliance
@@ -66,6 +67,7 @@ class ReportInputs:
     outcomes: Mapping[str, MethodOutcomes] = field(default_factory=dict)
     hygiene: HygieneResult | None = None
     comparisons: Sequence[MethodComparison] = ()
+    method_settings: Mapping[str, MethodSettings] = field(default_factory=dict)
 
 
 # --- building --------------------------------------------------------------------------------
@@ -97,7 +99,12 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         dataset=_summarize_dataset(inputs.info),
         color=_summarize_color(inputs.color),
         methods={
-            name: summarize_method(inputs.evaluations[name], inputs.histories.get(name), inputs.info.groups)
+            name: summarize_method(
+                inputs.evaluations[name],
+                inputs.histories.get(name),
+                inputs.info.groups,
+                inputs.method_settings.get(name),
+            )
             for name in ordered
         },
         attribution={

@@ -15,6 +15,7 @@ from pipeline.core.results import (
 from pipeline.report import charts, wording
 from pipeline.report.evidence import most_affected
 from pipeline.report.group_rows import order_groups
+from pipeline.report.model_card import ModelCard, model_card
 from pipeline.report.pictures import (
     HARMFUL_SHOWN,
     HELPFUL_SHOWN,
@@ -204,6 +205,10 @@ class View:
     @property
     def images(self) -> ImagesView:
         return ImagesView(self.s, self.pictures)
+
+    @property
+    def model_cards(self) -> list[ModelCard]:
+        return [model_card(self.s, method) for method in self.s.methods]
 
     def attribution(self, method: str) -> AttributionView:
         return AttributionView(self.s, method)

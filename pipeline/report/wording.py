@@ -226,10 +226,14 @@ def quoted(name: str, limit: int = 60) -> str:
 
 def isolated(name: str, limit: int = 60) -> str:
     """A user's name, shortened; one that runs right to left cannot reorder what stands beside it."""
-    short = shorten(name, limit)
-    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN", "RLE", "RLO", "RLI") for char in short):
-        short = f"{_ISOLATE}{short}{_END_ISOLATE}"
-    return short
+    return isolate(shorten(name, limit))
+
+
+def isolate(name: str) -> str:
+    """`name` between marks that keep it from reordering its surroundings, where it runs right to left."""
+    if any(unicodedata.bidirectional(char) in ("R", "AL", "AN", "RLE", "RLO", "RLI") for char in name):
+        return f"{_ISOLATE}{name}{_END_ISOLATE}"
+    return name
 
 
 def shorten(text: str, limit: int) -> str:

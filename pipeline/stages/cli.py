@@ -79,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         "cannot be judged. Thresholds are fractions (0.8 is 80 %); flags win over params.yaml.",
     )
     add_gate_options(gate)
+    export = commands.add_parser("export", help="a report's tables, figures and cards as files")
+    export.add_argument("report", type=Path, help="reports/<dataset>.json")
+    export.add_argument("--to", type=Path, help="folder, replaced as a whole; reports/export/<dataset>")
     return parser
 
 
@@ -99,6 +102,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         return status
     elif command == "compare":
         importlib.import_module("pipeline.stages.compare").run(options)
+    elif command == "export":
+        importlib.import_module("pipeline.stages.export").run(options)
     else:
         importlib.import_module("pipeline.stages.new_dataset").run(options)
     return 0

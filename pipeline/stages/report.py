@@ -26,6 +26,7 @@ from pipeline.artifacts.paths import (
 )
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.method_settings import MethodName
 from pipeline.core.results import (
     Artifact,
     AttributionResult,
@@ -47,6 +48,7 @@ from pipeline.report.evidence import Thresholds
 from pipeline.report.html import render_report
 from pipeline.report.index import make_card
 from pipeline.report.pictures import LOOK_CLOSER, PictureSource, build_pictures
+from pipeline.report.records import MethodSettings
 from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.report.test_images import MethodOutcomes
@@ -109,6 +111,7 @@ def run(dataset: str) -> None:
                 settings=settings.report,
                 color_settings=settings.color,
                 evaluate_settings=settings.evaluate,
+                method_settings={m: settings_of(settings, m) for m in params.active_methods},
                 params_hash=params_hash,
                 command=f"dvc repro report@{dataset}",
                 provenance=trace_report(
@@ -135,6 +138,11 @@ def _used_params(settings: DatasetSettings, methods: list[str], explained: list[
     used = settings.model_dump(mode="json")
     used["methods"] = {name: kept for name, kept in used["methods"].items() if name in methods}
     return {"active_methods": methods, "explained_methods": explained, **used}
+
+
+def settings_of(settings: DatasetSettings, method: MethodName) -> MethodSettings:
+    own = getattr(settings.methods, method).model_dump(mode="json", exclude={"train"})
+    return MethodSettings(train=settings.train_for(method).model_dump(mode="json"), method=own)
 
 
 def _compare(

@@ -1,0 +1,231 @@
+"""Tables of attribution: which images, which groups, which labels, and how far to trust that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.core.results import Influence
+from pipeline.report.export.rows import Row, Table, name_at, spread
+from pipeline.report.records import AttributionSummary, ReportSummary
+
+NOT_TRACED = "No method was traced to its training images."
+
+
+def attribution_tables(s: ReportSummary) -> list[Table]:
+    """Everything that attribution found, method by method."""
+    found = s.attribution
+    return [
+        Table(
+            "attribution_groups",
+            "Mean score of a training group's images on a test group's; positive = they help.",
+            [{"method": m, **g.model_dump()} for m, a in found.items() for g in a.groups],
+            NOT_TRACED,
+        ),
+        Table(
+            "attribution_targets",
+            "The audited test images that the report shows.",
+            [{"method": m, **row} for m, a in found.items() for row in _target_rows(s, a)],
+            NOT_TRACED,
+        ),
+        Table(
+            "attribution_images",
+            "Training images that most help or harm one of these test images or, without a target, the "
+            "whole worst group.",
+            [{"method": m, **row} for m, a in found.items() for row in _influence_rows(s, a)],
+            NOT_TRACED,
+        ),
+        Table(
+            "attribution_shares",
+            "Share of a training group among the images that most harm or help the worst group, beside its "
+            "share of all scored images.",
+            [
+                {
+                    "method": m,
+                    "group": share.group,
+                    "among": among,
+                    **spread(e),
+                    "share_of_all": share.expected,
+                    "n_train": share.n_train,
+                }
+                for m, a in found.items()
+                for share in a.shares
+                for among, e in (("harmful", share.harmful), ("helpful", share.helpful))
+            ],
+            NOT_TRACED if not found else "Shares of groups were not counted.",
+        ),
+        Table(
+            "lds", "Linear datamodeling score, its baselines and noise ceiling.", _lds_rows(s), _why(s, "lds")
+        ),
+        Table(
+            "retraining_checks",
+            "Predicted against actual changes of a test group's mean margin when a training group is thinned "
+            "out (value is the actual change); measure correlation compares the two over all changes.",
+            _check_rows(s),
+            _why(s, "check"),
+        ),
+        *_label_tables(s),
+    ]
+
+
+def _label_tables(s: ReportSummary) -> list[Table]:
+    ranked = {m: a.label_errors for m, a in s.attribution.items() if a.label_errors is not None}
+    groups, classes = [g.name for g in s.dataset.groups], s.dataset.classes
+    missing = "Labels were not ranked." if s.attribution else NOT_TRACED
+    return [
+        Table(
+            "label_suspects",
+            "Training images whose label looks wrong, most suspect first.",
+            [
+                {
+                    "method": m,
+                    "ranking": e.ranking,
+                    "rank": i + 1,
+                    "image": suspect.id,
+                    "label": name_at(classes, suspect.label),
+                    "group": name_at(groups, suspect.group),
+                    "suggested": name_at(classes, suspect.suggested),
+                    "score": suspect.score,
+                    "known_wrong": suspect.known_wrong,
+                }
+                for m, e in ranked.items()
+                for i, suspect in enumerate(e.suspects)
+            ],
+            missing,
+        ),
+        Table(
+            "label_suspects_by_group",
+            "Share of each training group's images that are suspects.",
+            [
+                {
+                    "method": m,
+                    "group": g.group,
+                    **spread(g.share),
+                    "n_suspects": g.n_suspects,
+                    "n_known_wrong": g.n_known_wrong,
+                }
+                for m, e in ranked.items()
+                for g in e.groups
+            ],
+            missing,
+        ),
+        Table(
+            "label_rankings",
+            "Average precision of each ranking, where wrong labels are known.",
+            [
+                {
+                    "method": m,
+                    "ranking": r.name,
+                    "used": r.name == e.ranking,
+                    "value": r.average_precision,
+                    "low": r.low,
+                    "high": r.high,
+                    "n": e.n_known_wrong,
+                    "precision_at_known": r.precision_at_known,
+                }
+                for m, e in ranked.items()
+                for r in e.rankings
+            ],
+            missing,
+        ),
+    ]
+
+
+def _target_rows(s: ReportSummary, a: AttributionSummary) -> Iterator[Row]:
+    groups, classes = [g.name for g in s.dataset.groups], s.dataset.classes
+    for t in a.targets:
+        yield {
+            "target": t.id,
+            "group": name_at(groups, t.group),
+            "label": name_at(classes, t.label),
+            "predicted": name_at(classes, t.predicted),
+            "correct_share": t.correct_share,
+        }
+
+
+def _influence_rows(s: ReportSummary, a: AttributionSummary) -> Iterator[Row]:
+    groups = [g.name for g in s.dataset.groups]
+    lists: list[tuple[int | None, str, list[Influence]]] = [
+        (None, "harmful", a.most_harmful_to_worst),
+        (None, "helpful", a.most_helpful_to_worst),
+    ]
+    for t in a.targets:
+        lists += [(t.id, "harmful", t.harmful), (t.id, "helpful", t.helpful)]
+    for target, effect, images in lists:
+        for i, image in enumerate(images):
+            yield {
+                "target": target,
+                "effect": effect,
+                "rank": i + 1,
+                "image": image.id,
+                "group": name_at(groups, image.group),
+                "score": image.score,
+            }
+
+
+def _lds_rows(s: ReportSummary) -> list[Row]:
+    rows: list[Row] = []
+    for m, a in s.attribution.items():
+        if a.lds is None:
+            continue
+        own = {"value": a.lds.value, "low": a.lds.low, "high": a.lds.high, "n": a.lds.n_targets}
+        rows.append({"method": m, "measure": "score", "predictor": a.estimator, **own})
+        plain = {
+            "random": a.lds.random,
+            "same_class": a.lds.same_class,
+            "grad_cosine": a.lds.grad_cosine,
+            "noise_ceiling": a.lds.ceiling,
+        }
+        rows += [
+            {"method": m, "measure": "score", "predictor": k, **spread(None), "value": v}
+            for k, v in plain.items()
+            if v is not None
+        ]
+        rows += [
+            {"method": m, "measure": "lead_over", "predictor": k, **spread(lead)}
+            for k, lead in a.lds.lead.items()
+        ]
+    return rows
+
+
+def _check_rows(s: ReportSummary) -> list[Row]:
+    rows: list[Row] = []
+    for m, a in s.attribution.items():
+        check = a.group_check
+        if check is None:
+            continue
+        rows += [
+            {
+                "method": m,
+                "measure": "change",
+                "train_group": c.train_group,
+                "test_group": c.test_group,
+                "kept": c.kept,
+                "n_removed": c.n_removed,
+                "predicted": c.predicted,
+                "value": c.actual,
+                "low": c.low,
+                "high": c.high,
+                "n": None,
+            }
+            for c in check.changes
+        ]
+        rows.append(
+            {
+                "method": m,
+                "measure": "correlation",
+                "value": check.correlation,
+                "low": check.low,
+                "high": check.high,
+                "n": len(check.changes),
+            }
+        )
+    return rows
+
+
+def _why(s: ReportSummary, what: str) -> str:
+    """The stage's own reasons, each once."""
+    if not s.attribution:
+        return NOT_TRACED
+    reasons = [a.lds_reason if what == "lds" else a.group_check_reason for a in s.attribution.values()]
+    known = list(dict.fromkeys(reason.rstrip(".") for reason in reasons if reason))
+    return f"Not measured: {'; '.join(known)}." if known else "Not measured."

@@ -1,0 +1,168 @@
+"""Model cards and the dataset card as Markdown, in the layout of the Hugging Face hub's templates.
+
+Their optional headings are left out where the audit knows nothing; none is filled with a guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.core.results import Estimate, GroupEstimate
+from pipeline.report import wording
+from pipeline.report.dataset_card import (
+    describe_annotations,
+    describe_dataset,
+    describe_processing,
+    list_advice,
+    list_warnings,
+    write_step,
+)
+from pipeline.report.export.front_matter import dataset_head, model_head
+from pipeline.report.markdown import bullets, code, escape, whole_name, write_table
+from pipeline.report.model_card import Fact, ModelCard, cite, model_card
+from pipeline.report.records import ReportSummary
+
+NOT_KNOWN = "The audit does not know."
+
+
+def write_model_card(s: ReportSummary, method: str) -> str:
+    """`MODEL_CARD_<method>.md`."""
+    card = model_card(s, method)
+    parts = [
+        f"# Model Card for {escape(card.title)}",
+        escape(card.summary),
+        "## Model Details\n\n### Model Description",
+        _facts(card.details),
+        "## Uses\n\n### Direct Use",
+        bullets(card.intended),
+        "### Out-of-Scope Use",
+        bullets(card.out_of_scope),
+        "## Bias, Risks, and Limitations",
+        bullets(card.limits),
+        "### Recommendations",
+        _recommend(s, method),
+        "## How to Get Started with the Model",
+        _get_started(s, method),
+        *_training(card),
+        *_evaluation(s, method),
+        "## Citation",
+        bullets(card.citation),
+        "## More Information",
+        _origin(s, card.commands),
+    ]
+    return "\n".join([model_head(s, method), *(f"{part}\n" for part in parts)])
+
+
+def write_dataset_card(s: ReportSummary) -> str:
+    """`DATASET_CARD.md`."""
+    d = s.dataset
+    facts = [
+        Fact(term="License", text=d.provenance.licence),
+        Fact(term="Source", text=d.provenance.source),
+        Fact(term="Classes", text=wording.join_names(map(wording.quoted, d.classes))),
+    ]
+    counts = write_table(
+        ["Group", "Train", "Val", "Test"],
+        ([whole_name(g.name), *map(wording.count, (g.n_train, g.n_val, g.n_test))] for g in d.groups),
+    )
+    parts = [
+        f"# Dataset Card for {escape(d.title)}",
+        escape(describe_dataset(s)),
+        "## Dataset Details\n\n### Dataset Description",
+        _facts(facts),
+        "## Uses\n\n### Direct Use",
+        "Sorting images into its classes, and studying shortcuts.",
+        "### Out-of-Scope Use",
+        "Training a model without looking at the groups below, where the limitations name a shortcut.",
+        "## Dataset Structure",
+        counts,
+        "## Dataset Creation\n\n### Source Data\n\n#### Data Collection and Processing",
+        bullets(describe_processing(s)),
+        "### Annotations",
+        bullets(describe_annotations(s)),
+        "#### Personal and Sensitive Information",
+        NOT_KNOWN,
+        "## Bias, Risks, and Limitations",
+        bullets(list_warnings(s)),
+        "### Recommendations",
+        bullets(list_advice(s)) or "The audit asks for nothing.",
+        "## Citation",
+        bullets(cite(s)),
+        "## More Information",
+        _origin(s, [s.provenance.command or f"dvc repro report@{d.name}"]),
+    ]
+    return "\n".join([dataset_head(s), *(f"{part}\n" for part in parts)])
+
+
+def _recommend(s: ReportSummary, method: str) -> str:
+    """The next steps are for who ships the baseline."""
+    if method == s.baseline and s.next_steps:
+        return bullets(map(write_step, s.next_steps))
+    baseline = wording.method_label(s.baseline or "")
+    return f"Read the limitations above beside those of {escape(baseline)}, the model it is compared with."
+
+
+def _get_started(s: ReportSummary, method: str) -> str:
+    seed = next(iter(s.methods[method].seeds), 0)
+    weights = f"models/{s.dataset.name}/{method}/weights/seed_{seed}.safetensors"
+    return (
+        "In the folder of the pipeline; `images` is a float tensor N × 3 × height × width with values from "
+        "0 to 1.\n\n"
+        "```python\n"
+        "from pathlib import Path\n\n"
+        "from pipeline.artifacts.checkpoints import load_weights\n\n"
+        f'model = load_weights(Path("{weights}"))\n'
+        "predicted = model(images).argmax(dim=1)\n"
+        "```"
+    )
+
+
+def _training(card: ModelCard) -> list[str]:
+    settings = _facts(card.settings) if card.settings else "The settings were not recorded."
+    return [
+        "## Training Details\n\n### Training Data",
+        f"The card of the data is [DATASET_CARD.md](DATASET_CARD.md).\n\n{_facts(card.data)}",
+        "### Training Procedure",
+        _facts(card.procedure),
+        "#### Training Hyperparameters",
+        settings,
+    ]
+
+
+def _evaluation(s: ReportSummary, method: str) -> list[str]:
+    test = s.methods[method].test
+    rows: list[tuple[str, Estimate]] = [
+        ("Average", test.average),
+        ("Average, groups weighted as in training", test.adjusted_average),
+        ("Mean of groups", test.group_mean),
+        (f"Worst group: {whole_name(test.worst_group.name)}", test.worst_group),
+        *((f"Group {whole_name(g.name)}", g) for g in test.groups),
+    ]
+    return [
+        "## Evaluation\n\n### Testing Data, Factors & Metrics\n\n#### Testing Data",
+        f"{wording.count(s.dataset.n.get('test'))} test images that took no part in training or selection.",
+        "#### Factors",
+        bullets(describe_annotations(s)),
+        "#### Metrics",
+        "Accuracy with 95% intervals; the worst group's holds for all groups at once. Groups with too few "
+        "images have none.",
+        "### Results",
+        write_table(["Images", "Accuracy", "95% interval", "n"], ([label, *_cells(e)] for label, e in rows)),
+    ]
+
+
+def _cells(e: Estimate) -> Sequence[str]:
+    if isinstance(e, GroupEstimate) and not e.sufficient:
+        return ["insufficient data", "", wording.count(e.n)]
+    low, high = wording.percent(e.low), wording.percent(e.high)
+    return [wording.percent(e.value), f"{low} to {high}", wording.count(e.n)]
+
+
+def _facts(facts: Iterable[Fact]) -> str:
+    return "\n".join(f"- **{escape(fact.term)}:** {escape(fact.text)}" for fact in facts)
+
+
+def _origin(s: ReportSummary, commands: Sequence[str]) -> str:
+    versions = ", ".join(f"{library} {version}" for library, version in s.provenance.versions.items())
+    made = "\n".join(f"- {code(command)}" for command in commands)
+    return f"Made again by:\n\n{made}\n\nVersions: {escape(versions) or 'not recorded'}."

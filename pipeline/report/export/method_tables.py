@@ -1,0 +1,234 @@
+"""Tables of what the models do: accuracies, gains and what changes predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from pipeline.core.results import GroupEstimate, Intervention, SplitMetrics
+from pipeline.report.export.rows import Row, Table, measured, spread, spread_group
+from pipeline.report.records import MethodSummary, ReportSummary
+
+NO_MODEL = "No model was evaluated."
+
+
+def method_tables(s: ReportSummary) -> list[Table]:
+    """Accuracies, comparisons with the baseline, and interventions."""
+    alone = "Only one method was trained, so there is nothing to compare."
+    return [
+        Table(
+            "group_accuracy",
+            "Accuracy of every group; shrunken_accuracy borrows strength from the other groups, for ranking.",
+            _by_method(s, _group_rows),
+            NO_MODEL,
+        ),
+        Table(
+            "averages",
+            "One number a method: averages, worst group (named in group), gap, optimism, foreground "
+            "sensitivity, agreement with color.",
+            _by_method(s, _average_rows),
+            NO_MODEL,
+        ),
+        Table("seeds", "Accuracies of every seed.", _by_method(s, _seed_rows), NO_MODEL),
+        Table(
+            "comparisons",
+            "Gain of a method over the baseline, paired on the same test images. worst_group_gain compares "
+            "the worst group of each; seed_gain is one seed's.",
+            list(_comparison_rows(s)),
+            alone if len(s.methods) == 1 else "No methods were compared.",
+        ),
+        Table(
+            "interventions",
+            "Accuracy and predictions when a cue is changed and nothing else; scope says over which images.",
+            _by_method(s, lambda m: [row for found in m.interventions for row in _intervention_rows(found)]),
+            "No intervention was run.",
+        ),
+        Table(
+            "removal_controls",
+            "Leaving out the images that attribution names against leaving out as many others.",
+            _by_method(s, _control_rows),
+            "No method left training images out.",
+        ),
+    ]
+
+
+def _by_method(s: ReportSummary, rows: Callable[[MethodSummary], list[Row]]) -> list[Row]:
+    return [{"method": name, **row} for name, method in s.methods.items() for row in rows(method)]
+
+
+def _group_rows(method: MethodSummary) -> list[Row]:
+    return [
+        {"split": split, "measure": measure, "group": group.name, **spread_group(group)}
+        for split, metrics in (("test", method.test), ("val", method.val))
+        for measure, groups in (("accuracy", metrics.groups), ("shrunken_accuracy", metrics.shrunk))
+        for group in groups
+    ]
+
+
+def _average_rows(method: MethodSummary) -> list[Row]:
+    rows = [
+        {"split": split, "group": None, **row}
+        for split, metrics in (("test", method.test), ("val", method.val))
+        for row in _split_rows(metrics)
+    ]
+    agreement, optimism = method.color_agreement, method.optimism
+    rows += [
+        {"split": split, "group": None, "sufficient": True, **row}
+        for split, found in (
+            ("test", {"foreground_sensitivity": method.foreground_sensitivity}),
+            (
+                "test",
+                {
+                    "color_agreement": agreement.share if agreement else None,
+                    "color_agreement_excess": agreement.excess if agreement else None,
+                },
+            ),
+            (
+                "val minus test",
+                {
+                    "optimism_average": optimism.average if optimism else None,
+                    "optimism_worst_group": optimism.worst_group if optimism else None,
+                },
+            ),
+        )
+        for row in measured(found)
+    ]
+    return rows
+
+
+def _split_rows(metrics: SplitMetrics) -> list[Row]:
+    worst = metrics.worst_group
+    rows = measured(
+        {
+            "average": metrics.average,
+            "adjusted_average": metrics.adjusted_average,
+            "group_mean": metrics.group_mean,
+            "worst_group": worst,
+            "worst_group_corrected": metrics.worst_group_corrected,
+            "gap": metrics.gap,
+        }
+    )
+    of_worst = ("worst_group", "worst_group_corrected", "gap")
+    return [
+        {
+            **row,
+            "group": worst.name if row["measure"] == "worst_group" else None,
+            "sufficient": worst.sufficient if row["measure"] in of_worst else True,
+        }
+        for row in rows
+    ]
+
+
+def _seed_rows(method: MethodSummary) -> list[Row]:
+    rows = []
+    for split, metrics in (("test", method.test), ("val", method.val)):
+        names = [group.name for group in metrics.groups]
+        for seed in metrics.per_seed:
+            found = [
+                ("average", None, seed.average),
+                ("worst_group", seed.worst_group_name, seed.worst_group),
+            ]
+            found += [("group", name, value) for name, value in zip(names, seed.groups, strict=False)]
+            rows += [
+                {"split": split, "seed": seed.seed, "measure": measure, "group": group, "value": value}
+                for measure, group, value in found
+            ]
+    return rows
+
+
+def _comparison_rows(s: ReportSummary) -> Iterator[Row]:
+    for c in s.comparisons:
+        who = {"baseline": c.baseline, "method": c.method}
+        unknown = {"p_value": None, "p_holm": None}
+        yield {
+            **who,
+            "measure": "gain",
+            "group": c.group,
+            "seed": None,
+            **spread(c.gain),
+            "sufficient": True,
+            "p_value": c.p_value,
+            "p_holm": c.p_holm,
+        }
+        yield {
+            **who,
+            "measure": "worst_group_gain",
+            "group": None,
+            "seed": None,
+            **spread(c.worst_group_gain),
+            "sufficient": True,
+            **unknown,
+        }
+        for g in c.groups:
+            yield {
+                **who,
+                "measure": "group_gain",
+                "group": g.name,
+                "seed": None,
+                **spread(g.gain),
+                "sufficient": g.sufficient,
+                "p_value": g.p_value,
+                "p_holm": g.p_holm,
+            }
+        seeds = s.methods[c.method].seeds if c.method in s.methods else []
+        for i, gain in enumerate(c.per_seed_gain):
+            yield {
+                **who,
+                "measure": "seed_gain",
+                "group": None,
+                "seed": seeds[i] if i < len(seeds) else i,
+                **spread(None),
+                "value": gain,
+                "sufficient": True,
+                **unknown,
+            }
+
+
+def _intervention_rows(found: Intervention) -> list[Row]:
+    first = {"intervention": found.name, "changes": found.family}
+    overall = measured(
+        {
+            "accuracy": found.accuracy,
+            "flip_rate": found.flip_rate,
+            "flip_rate_control": found.flip_rate_control,
+            "accuracy_change": found.accuracy_change,
+        }
+    )
+    rows = [{**first, "scope": "all images", "name": None, **row, "sufficient": True} for row in overall]
+    if found.worst_group_change is not None:
+        rows.append(
+            {
+                **first,
+                "scope": "worst group",
+                "name": found.worst_group,
+                "measure": "accuracy_change",
+                **spread(found.worst_group_change),
+                "sufficient": True,
+            }
+        )
+    parts: list[tuple[str, str, list[GroupEstimate]]] = [
+        ("group", "flip_rate", found.groups),
+        ("group", "accuracy_change", found.group_changes),
+        ("class", "accuracy_change", found.label_changes),
+    ]
+    return rows + [
+        {**first, "scope": scope, "name": e.name, "measure": measure, **spread_group(e)}
+        for scope, measure, estimates in parts
+        for e in estimates
+    ]
+
+
+def _control_rows(method: MethodSummary) -> list[Row]:
+    return [
+        {
+            "control": c.control,
+            "n_removed": c.n_removed,
+            "n_seeds": c.n_seeds,
+            "group": c.control_worst.name,
+            **row,
+            "p_value": c.p_value if row["measure"] == "gain" else None,
+        }
+        for c in method.removal_controls
+        for row in measured(
+            {"control_worst": c.control_worst, "gain": c.gain, "worst_group_gain": c.worst_group_gain}
+        )
+    ]

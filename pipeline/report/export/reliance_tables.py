@@ -1,0 +1,144 @@
+"""Tables of what models rely on and where they look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.core.results import Estimate
+from pipeline.report.export.rows import Row, Table, measured, spread
+from pipeline.report.records import GradcamSummary, ReportSummary
+
+NO_CAM = "GradCAM was not run for any method of this report."
+
+
+def reliance_tables(s: ReportSummary) -> list[Table]:
+    """Reliance beside the baseline, class by class, and GradCAM in numbers."""
+    return [
+        Table(
+            "reliance",
+            "Each measure of reliance for the baseline (before), for a method (after) and their difference; "
+            "a positive difference is less reliance.",
+            list(_reliance_rows(s)),
+            "No second method was measured beside the baseline.",
+        ),
+        Table(
+            "color_reliance",
+            "Does color set a class apart (auroc), and does the baseline lose it without color "
+            "(accuracy_change)?",
+            list(_color_rows(s)),
+            "What removing color costs each class was not measured.",
+        ),
+        Table("gradcam", "GradCAM in numbers, over all images and per group.", list(_cam_rows(s)), NO_CAM),
+        Table(
+            "gradcam_sanity",
+            "Similarity of maps before and after layers are redrawn at random, from the head down.",
+            [
+                {"method": name, "layer": step.layer, "measure": "spearman", **spread(step.spearman)}
+                for name, found in s.gradcam.items()
+                for step in found.sanity
+            ],
+            "GradCAM's randomization check was not run.",
+        ),
+        Table(
+            "gradcam_agreement",
+            "How alike the maps of two methods are, beside those of two seeds of the baseline.",
+            list(_agreement_rows(s)),
+            "Maps of two methods were not compared.",
+        ),
+    ]
+
+
+def _reliance_rows(s: ReportSummary) -> Iterator[Row]:
+    for d in s.reliance:
+        for row in measured({"before": d.before, "after": d.after, "difference": d.difference}):
+            verdict = d.verdict if row["measure"] == "difference" else None
+            yield {
+                "baseline": d.baseline,
+                "method": d.method,
+                "kind": d.kind,
+                "what": d.what,
+                **row,
+                "relies": verdict,
+            }
+
+
+def _color_rows(s: ReportSummary) -> Iterator[Row]:
+    if s.color_reliance is None:
+        return
+    for found in s.color_reliance.labels:
+        color = found.color
+        first = {
+            "method": s.color_reliance.method,
+            "label": color.label,
+            "feature": color.feature,
+            "region": color.region,
+            "direction": color.direction,
+            "separable": color.separable,
+            "q_value": color.q_value,
+            "relies": found.relies,
+        }
+        measures: dict[str, Estimate | None] = {"auroc": color.auroc, "accuracy_change": found.change}
+        for row in measured(measures):
+            yield {**first, **row}
+
+
+def _cam_rows(s: ReportSummary) -> Iterator[Row]:
+    for name, found in s.gradcam.items():
+        for row in _overall(found):
+            yield {"method": name, "scope": "all images", "group": None, **row, "sufficient": True}
+        for g in found.groups:
+            known = measured(
+                {
+                    "energy_in_mask": g.energy_in_mask,
+                    "lift": g.lift,
+                    "pointing": g.pointing,
+                    "faithfulness_over_random": g.faithfulness,
+                }
+            )
+            if g.blank_rate is not None:
+                known.append({"measure": "blank_rate", **_plain(g.blank_rate, g.n)})
+            for row in known:
+                yield {"method": name, "scope": "group", "group": g.name, **row, "sufficient": g.sufficient}
+
+
+def _overall(found: GradcamSummary) -> list[Row]:
+    tested = found.faithfulness
+    rows = measured(
+        {
+            "energy_in_mask": found.energy_interval,
+            "lift": found.lift,
+            "pointing": found.pointing,
+            "faithfulness": tested.score if tested else None,
+            "faithfulness_of_random_maps": tested.random if tested else None,
+            "faithfulness_of_the_center": tested.center if tested else None,
+            "faithfulness_over_random": tested.over_random if tested else None,
+            "faithfulness_over_center": tested.over_center if tested else None,
+        }
+    )
+    plain = {
+        "mask_area": found.mask_area,
+        "pointing_by_chance": found.pointing_by_chance,
+        "blank_rate": found.blank_rate,
+    }
+    return rows + [
+        {"measure": name, **_plain(value, found.n_images)}
+        for name, value in plain.items()
+        if value is not None
+    ]
+
+
+def _plain(value: float, n: int) -> Row:
+    return {**spread(None), "value": value, "n": n}
+
+
+def _agreement_rows(s: ReportSummary) -> Iterator[Row]:
+    for a in s.cam_agreement:
+        found = {
+            "spearman": a.spearman,
+            "top_overlap": a.top_overlap,
+            "seed_spearman": a.seed_spearman,
+            "seed_top_overlap": a.seed_top_overlap,
+            "below_seeds": a.below_seeds,
+        }
+        for row in measured(found):
+            yield {"baseline": a.baseline, "method": a.method, **row}
