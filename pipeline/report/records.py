@@ -237,6 +237,14 @@ class TestImage(Record):
     methods: dict[str, ImageOutcome]
 
 
+class MissingPart(Record):
+    """A stage whose result the report goes without."""
+
+    stage: Literal["evaluate", "attribute", "gradcam", "hygiene"]
+    method: str | None
+    remedy: str  # the command that makes it
+
+
 class HygieneSummary(Record):
     n_images: int
     duplicates: list[DuplicateSummary]
@@ -286,6 +294,7 @@ class ReportSummary(Artifact):
     comparisons: list[MethodComparison]
     verdict: list[Rung]
     next_steps: list[NextStep]
+    missing: list[MissingPart] = Field(default_factory=list)
     thresholds: Thresholds
     settings: ReportSettings
     reading: list[Explained] = Field(default_factory=list)  # the methods and statistics used, in words

@@ -35,6 +35,7 @@ from pipeline.report.records import (
     Guess,
     HygieneSummary,
     MethodSettings,
+    MissingPart,
     ReportSummary,
 )
 from pipeline.report.reliance import color_reliance, compare_reliance
@@ -64,6 +65,7 @@ class ReportInputs:
     attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
     gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
     cam_agreement: Sequence[MapAgreement] = ()
+    missing: Sequence[MissingPart] = ()
     outcomes: Mapping[str, MethodOutcomes] = field(default_factory=dict)
     hygiene: HygieneResult | None = None
     comparisons: Sequence[MethodComparison] = ()
@@ -120,6 +122,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         comparisons=list(inputs.comparisons),
         verdict=rungs,
         next_steps=list_next_steps(case, rungs),
+        missing=list(inputs.missing),
         thresholds=case.limits,
         settings=inputs.settings,
         provenance=ReportProvenance(**made),

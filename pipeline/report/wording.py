@@ -213,6 +213,19 @@ def points_phrase(estimate: Estimate) -> str:
     return f"{points(estimate.value)} points (95% interval {low} to {high}, n = {count(estimate.n)})"
 
 
+PART_WORDS = {
+    "evaluate": "{} was not trained and evaluated",
+    "attribute": "the training images behind {} were not looked for",
+    "gradcam": "no GradCAM maps were made of {}",
+    "hygiene": "the images were not checked for duplicates and odd ones",
+}
+
+
+def missing_phrase(stage: str, method: str | None) -> str:
+    """ "no GradCAM maps were made of ERM"."""
+    return PART_WORDS[stage].format(method_label(method) if method else "")
+
+
 def chart_tip(estimate: Estimate, method: str, is_change: bool) -> str:
     """What a mark in a chart says: "ERM: 62.3% (95% interval 55.1 to 69.0%, n = 642)"."""
     phrase = points_phrase(estimate) if is_change else accuracy_phrase(estimate)

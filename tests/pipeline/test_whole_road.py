@@ -29,7 +29,8 @@ def run_all() -> dict[str, Any]:
     assert main(["index"]) == 0
     report: dict[str, Any] = json.loads(Path("reports/photo_digits.json").read_text())
     plots = {path.name: path.read_text() for path in Path("reports/plots/photo_digits").iterdir()}
-    return report | {"page": Path("reports/photo_digits.html").read_text(), "plots": plots}
+    page = Path("reports/photo_digits.html").read_text()
+    return report | {"page": page, "plots": plots, "folder": Path.cwd()}
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +145,30 @@ def test_plots_hold_every_method(planted: dict[str, Any]) -> None:
     assert methods == set(METHODS)
     curves = {line.split(",")[0] for line in planted["plots"]["curves.csv"].splitlines()[1:]}
     assert curves == set(METHODS) - {"dfr"}, "its epochs are those of erm"
+
+
+@pytest.mark.slow
+def test_a_report_is_made_of_what_is_there(planted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a stage that failed: the page says what is missing, and how to add it."""
+    monkeypatch.chdir(planted["folder"])
+    hidden = [
+        Path("attribution/photo_digits") / EXPLAINED[0],
+        Path("gradcam/photo_digits") / EXPLAINED[1],
+        Path("evaluation/photo_digits") / METHODS[-1],
+    ]
+    for path in hidden:
+        path.rename(path.with_name(f"{path.name}_away"))
+    try:
+        assert main(["report", "photo_digits"]) == 0
+    finally:
+        for path in hidden:
+            path.with_name(f"{path.name}_away").rename(path)
+    report = json.loads(Path("reports/photo_digits.json").read_text())
+    assert {(part["stage"], part["method"]) for part in report["missing"]} == {
+        ("attribute", EXPLAINED[0]),
+        ("gradcam", EXPLAINED[1]),
+        ("evaluate", METHODS[-1]),
+    }
+    assert f"dvc repro gradcam@photo_digits-{EXPLAINED[1]}" in Path("reports/photo_digits.html").read_text()
+    assert set(report["methods"]) == set(METHODS[:-1])
+    assert planted["missing"] == []

@@ -210,7 +210,7 @@ def test_settings_that_are_off_are_left_out() -> None:
 
 
 def test_the_stage_records_what_a_method_is_trained_with(shipped: DatasetSettings) -> None:
-    from pipeline.stages.report import settings_of
+    from pipeline.stages.report_inputs import settings_of
 
     found = settings_of(shipped, "dfr")
     assert found.train["epochs"] == shipped.train_for("erm").epochs

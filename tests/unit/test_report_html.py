@@ -18,7 +18,7 @@ from pipeline.report import wording
 from pipeline.report.html import MAX_BYTES, render_report
 from pipeline.report.index import make_card, render_index
 from pipeline.report.pictures import Pictures, build_pictures
-from pipeline.report.records import ReportSummary
+from pipeline.report.records import MissingPart, ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
 from tests.report_fixtures import (
     HOSTILE_CLASS,
@@ -51,16 +51,21 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self.data: list[tuple[str, str]] = []
+        self.tips: list[str] = []  # what charts say under the pointer
         self.feed(html)
         assert self.open == []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
+        self._keep(tag, attrs)
         if tag not in VOID:
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._keep(tag, attrs)
+
+    def _keep(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
+        self.tips += [f" {value} " for name, value in attrs if name == "data-tip" and value]
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
@@ -110,7 +115,7 @@ def test_every_number_comes_from_the_summary(make: Callable[[], ReportInputs]) -
     sentences = " ".join(v for v in leaves if isinstance(v, str)) + str(summary.settings)
     page = Page(html)
     assert {value for value, _ in page.data} <= known
-    visible = "".join(page.text).replace("\N{NO-BREAK SPACE}", " ")
+    visible = "".join(page.text + page.tips).replace("\N{NO-BREAK SPACE}", " ")
     for token in re.findall(r"[+−]?\d+\.\d+%?", visible):
         assert token in written or token in sentences or token in known, token  # settings print as they are
 
@@ -206,9 +211,11 @@ def test_too_large_a_page_names_the_settings() -> None:
         render_report(summary, huge)
 
 
-@pytest.mark.parametrize("part", ["histories", "attributions", "gradcams", "comparisons"])
+@pytest.mark.parametrize(
+    "part", ["histories", "attributions", "gradcams", "comparisons", "outcomes", "method_settings", "hygiene"]
+)
 def test_any_part_may_be_missing(part: str) -> None:
-    inputs = replace(photo_birds(), **{part: [] if part == "comparisons" else {}})
+    inputs = replace(photo_birds(), **{part: {"comparisons": [], "hygiene": None}.get(part, {})})
     Page(render_report(build_summary(inputs), Pictures()))
 
 
@@ -236,3 +243,17 @@ def test_index_shows_every_card_as_text() -> None:
     assert '"quo\'ted" & <b>bold</b>' in "".join(page.text)
     assert "plain_hundred.html" in {a.get("href") for _, a in page.tags}
     assert "No audit has been run yet" in render_index([])
+
+
+def test_missing_parts_are_named_with_what_makes_them() -> None:
+    attribute, hygiene = "dvc repro attribute@photo_birds-group_dro", "dvc repro hygiene@photo_birds"
+    missing = [
+        MissingPart(stage="attribute", method="group_dro", remedy=attribute),
+        MissingPart(stage="hygiene", method=None, remedy=hygiene),
+    ]
+    summary = build_summary(replace(photo_birds(), missing=missing, hygiene=None))
+    text = "".join(Page(render_report(summary, Pictures())).text)
+    assert "Parts of this report are missing." in text
+    assert f"The training images behind Group DRO were not looked for: {attribute}" in text
+    assert f"The images were not checked for duplicates and odd ones: {hygiene}" in text
+    assert "Parts of this report" not in "".join(Page(rendered(photo_birds)[1]).text)
