@@ -14,6 +14,9 @@ from ruamel.yaml import YAML
 
 from pipeline.core.method_settings import MethodName
 from pipeline.core.settings import Params, parse
+from pipeline.report.html import render_report
+from pipeline.report.pictures import Pictures
+from pipeline.report.records import ReportSummary
 from pipeline.stages.cli import DATASET_STAGES, METHOD_STAGES, main
 
 ROOT = Path(__file__).parent.parent
@@ -35,6 +38,39 @@ def test_the_table_is_the_sample_report() -> None:
     refresh = load_refresh()
     table = refresh.build_table(json.loads(refresh.SAMPLE.read_text()))
     assert refresh.replace_table(README, table) == README, "run `make sample`"
+
+
+def test_the_sample_page_is_what_the_code_makes() -> None:
+    """Its look, its behavior and its headings; `.ci/run` compares it with a fresh demo as well."""
+    refresh = load_refresh()
+    summary = ReportSummary.model_validate_json(refresh.SAMPLE.read_text())
+    page, now = refresh.PAGE.read_text(), render_report(summary, Pictures())
+    for part in ("style", "script"):
+        shown, current = (
+            re.findall(f"<{part}>(.*?)</{part}>", text, flags=re.DOTALL) for text in (page, now)
+        )
+        assert shown == current, "run `make demo` and `make sample`"
+    assert refresh.headings(page) == refresh.headings(now), "run `make demo` and `make sample`"
+
+
+def test_a_stale_sample_is_noticed() -> None:
+    refresh = load_refresh()
+    sample, page = json.loads(refresh.SAMPLE.read_text()), refresh.PAGE.read_text()
+    assert refresh.differences(sample, sample, page, page) == []
+    other = json.loads(json.dumps(sample))
+    other["verdict"][1]["status"] = "no"
+    other["provenance"]["params_hash"] = "0"
+    other["methods"]["erm"]["new"] = 1
+    del other["hygiene"]
+    found = " ".join(refresh.differences(sample, other, page, page.replace("Verdict</h2>", "Ladder</h2>")))
+    for reason in (
+        "lacks .methods.erm.new",
+        "still has .hygiene",
+        "other settings",
+        "'used'",
+        "other headings",
+    ):
+        assert reason in found
 
 
 def test_the_sample_report_was_made_with_the_shipped_settings() -> None:

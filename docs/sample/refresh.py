@@ -1,14 +1,25 @@
-"""Copy the demo's report JSON here and regenerate README's table from it: `make sample` after `make demo`."""
+"""The sample report: `make sample` after `make demo` makes it again, `--check` says whether it is stale.
+
+It copies the demo's page and JSON, photographs the verdict (with Chromium, where there is one) and
+regenerates README's table.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
+import re
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLE = Path(__file__).parent / "photo_digits.json"
+PAGE, PICTURE = SAMPLE.with_suffix(".html"), SAMPLE.with_name("verdict.png")
+FRESH = ROOT / "reports" / "photo_digits.json"
+CHROMIUM = Path("/usr/bin/chromium")
 START, END = "<!-- table: docs/sample/photo_digits.json -->\n", "<!-- end table -->"
 NAMES = {
     "erm": "ERM",
@@ -54,11 +65,76 @@ def replace_table(readme: str, table: str) -> str:
     return before + START + table + END + rest.split(END)[1]
 
 
+def differences(old: dict[str, Any], new: dict[str, Any], old_page: str, new_page: str) -> list[str]:
+    """Why the sample no longer shows what the demo makes; numbers may differ between machines."""
+    found = []
+    for what, paths in (
+        ("lacks", set(keys(new)) - set(keys(old))),
+        ("still has", set(keys(old)) - set(keys(new))),
+    ):
+        if paths:
+            found.append(f"the sample {what} {', '.join(sorted(paths)[:5])}")
+    if old["provenance"]["params_hash"] != new["provenance"]["params_hash"]:
+        found.append("it was made with other settings")
+    for before, after in zip(old["verdict"], new["verdict"], strict=True):
+        if before["status"] != after["status"]:
+            found.append(
+                f"the demo answers {after['rung']!r} with {after['status']}, the sample with {before['status']}"
+            )
+    if headings(old_page) != headings(new_page):
+        found.append("its page has other headings")
+    return found
+
+
+def keys(part: Any, path: str = "") -> Iterator[str]:
+    """Paths of all keys; items of a list share theirs."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            yield f"{path}.{key}"
+            yield from keys(value, f"{path}.{key}")
+    elif isinstance(part, list):
+        for value in part:
+            yield from keys(value, path)
+
+
+def headings(page: str) -> list[str]:
+    """Texts of a page's headings of the first three levels, without numbers."""
+    found = re.findall(r"<h[1-3][^>]*>(.*?)</h[1-3]>", page, flags=re.DOTALL)
+    return [re.sub(r"<svg.*?</svg>|<[^>]+>|[\d.,]+", "", text, flags=re.DOTALL).strip() for text in found]
+
+
+def photograph(page: Path, picture: Path) -> None:
+    """The verdict as a reader sees it on a wide screen."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as run:
+        browser = run.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme="light")
+        opened.goto(page.as_uri())
+        box = opened.locator("#verdict").bounding_box()
+        end = opened.locator("#verdict .ladder").bounding_box()
+        if box is None or end is None:
+            raise SystemExit("the page shows no verdict")
+        clip = {**box, "height": end["y"] + end["height"] - box["y"]}
+        opened.screenshot(path=str(picture), clip=clip, full_page=True)
+        browser.close()
+
+
 def main() -> None:
-    shutil.copy(ROOT / "reports" / "photo_digits.json", SAMPLE)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="change nothing; fail where the sample is stale")
+    if parser.parse_args().check:
+        pages = PAGE.read_text(), FRESH.with_suffix(".html").read_text()
+        stale = differences(json.loads(SAMPLE.read_text()), json.loads(FRESH.read_text()), *pages)
+        sys.exit(f"docs/sample is stale: {'; '.join(stale)}. Run `make sample`." if stale else 0)
+    shutil.copy(FRESH, SAMPLE)
+    shutil.copy(FRESH.with_suffix(".html"), PAGE)
     readme = ROOT / "README.md"
-    table = build_table(json.loads(SAMPLE.read_text()))
-    readme.write_text(replace_table(readme.read_text(), table))
+    readme.write_text(replace_table(readme.read_text(), build_table(json.loads(SAMPLE.read_text()))))
+    if CHROMIUM.exists():
+        photograph(PAGE, PICTURE)
+    else:
+        print(f"no {CHROMIUM}: {PICTURE.name} was not made again", file=sys.stderr)
 
 
 if __name__ == "__main__":
