@@ -76,11 +76,12 @@ def differences(old: dict[str, Any], new: dict[str, Any], old_page: str, new_pag
             found.append(f"the sample {what} {', '.join(sorted(paths)[:5])}")
     if old["provenance"]["params_hash"] != new["provenance"]["params_hash"]:
         found.append("it was made with other settings")
-    for before, after in zip(old["verdict"], new["verdict"], strict=True):
-        if before["status"] != after["status"]:
-            found.append(
-                f"the demo answers {after['rung']!r} with {after['status']}, the sample with {before['status']}"
-            )
+    answers = {rung["rung"]: rung["status"] for rung in old["verdict"]}
+    found += [
+        f"the demo answers {rung['rung']!r} with {rung['status']}, the sample with {answers.get(rung['rung'])}"
+        for rung in new["verdict"]
+        if rung["status"] != answers.get(rung["rung"])
+    ]
     if headings(old_page) != headings(new_page):
         found.append("its page has other headings")
     return found
