@@ -78,7 +78,7 @@ def differences(old: dict[str, Any], new: dict[str, Any], old_page: str, new_pag
         found.append("it was made with other settings")
     answers = {rung["rung"]: rung["status"] for rung in old["verdict"]}
     found += [
-        f"the demo answers {rung['rung']!r} with {rung['status']}, the sample with {answers.get(rung['rung'])}"
+        f"the demo answers {rung['rung']!r} {rung['status']}, the sample {answers.get(rung['rung'])}"
         for rung in new["verdict"]
         if rung["status"] != answers.get(rung["rung"])
     ]
