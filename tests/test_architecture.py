@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +94,10 @@ def test_no_module_is_named_after_nothing() -> None:
     vague = {"utils", "helpers", "manager", "base_utils", "misc", "common"}
     names = {path.stem for path in (ROOT / "pipeline").rglob("*.py")}
     assert not names & vague
+
+
+@pytest.mark.parametrize("module", ["report", "index", "compare", "gate", "export"])
+def test_what_only_formats_does_not_wait_for_torch(module: str) -> None:
+    """Half of a report's memory and of its time was torch, which it does not use."""
+    script = f"import sys, pipeline.stages.{module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

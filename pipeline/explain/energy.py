@@ -9,7 +9,6 @@ import functools
 import math
 
 import numpy as np
-import torch
 
 from pipeline.core.results import Estimate
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
@@ -21,12 +20,12 @@ from pipeline.metrics.pixel_maps import FOREGROUND
 def upsampling_matrix(n_cells: int, n_pixels: int) -> Float64Array:
     """Bilinear weights, n_pixels x n_cells: along one axis, pixels = matrix @ cells.
 
-    The same as `cv2.resize` with INTER_LINEAR when it enlarges.
+    The same as `cv2.resize` with INTER_LINEAR when it enlarges, and as torch's "bilinear" without aligned
+    corners; without torch, because the report draws maps and should not wait for it.
     """
-    impulses = torch.eye(n_cells, dtype=torch.float64)[None]
-    spread = torch.nn.functional.interpolate(impulses, size=n_pixels, mode="linear", align_corners=False)
-    matrix: Float64Array = spread[0].numpy().T
-    return matrix
+    centers = (np.arange(n_pixels) + 0.5) * (n_cells / n_pixels) - 0.5
+    columns = [np.interp(centers, np.arange(n_cells), impulse) for impulse in np.eye(n_cells)]
+    return np.stack(columns, axis=1)
 
 
 def upsample_map(map_hw: Float32Array, height: int, width: int) -> Float32Array:
