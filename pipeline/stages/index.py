@@ -17,4 +17,4 @@ def run() -> None:
     with exclusive("index", outputs=[page]):
         cards = [load_artifact(path, Card) for path in sorted(card_path("x").parent.glob("[!.]*.json"))]
         write_text(page, render_index(cards))
-    _log.info("wrote %s over %d reports", page, len(cards))
+    _log.info("wrote %s, reports: %d", page, len(cards))
