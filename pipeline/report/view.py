@@ -193,13 +193,14 @@ class View:
 
     @property
     def paces(self) -> list[tuple[str, dict[str, Curve]]]:
-        """Group and its curve under each method, in the data's order."""
-        found: dict[str, dict[str, Curve]] = {group.name: {} for group in self.s.dataset.groups}
+        """Group and its curve under each method, in the data's order, where validation suffices."""
+        groups, least = self.s.dataset.groups, self.s.thresholds.min_val
+        found: dict[str, dict[str, Curve]] = {group.name: {} for group in groups if group.n_val >= least}
         for name in self.curved_methods:
             training = self.s.methods[name].training
             for curve in training.curves.groups if training and training.curves else []:
-                if curve.learned_epoch is not None:
-                    found.setdefault(curve.name, {})[name] = curve
+                if curve.learned_epoch is not None and curve.name in found:
+                    found[curve.name][name] = curve
         return [(group, by_method) for group, by_method in found.items() if by_method]
 
     @property

@@ -20,6 +20,7 @@ from pipeline.report.index import make_card, render_index
 from pipeline.report.pictures import Pictures, build_pictures
 from pipeline.report.records import MissingPart, ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.report.view import View
 from tests.report_fixtures import (
     HOSTILE_CLASS,
     SECTIONS,
@@ -257,3 +258,14 @@ def test_missing_parts_are_named_with_what_makes_them() -> None:
     assert f"The training images behind Group DRO were not looked for: {attribute}" in text
     assert f"The images were not checked for duplicates and odd ones: {hygiene}" in text
     assert "Parts of this report" not in "".join(Page(rendered(photo_birds)[1]).text)
+
+
+def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:
+    inputs = photo_birds()
+    few = [g.model_copy(update={"n_val": 5}) if i else g for i, g in enumerate(inputs.info.groups)]
+    summary = build_summary(replace(inputs, info=inputs.info.model_copy(update={"groups": few})))
+    assert [group for group, _ in View(summary, Pictures()).paces] == [few[0].name]
+    assert "3 groups with fewer than 30 validation images are left out." in render_report(summary, Pictures())
+    none = [g.model_copy(update={"n_val": 5}) for g in inputs.info.groups]
+    summary = build_summary(replace(inputs, info=inputs.info.model_copy(update={"groups": none})))
+    assert "No group has the 30 validation images that this asks for." in render_report(summary, Pictures())
