@@ -129,7 +129,7 @@ def _steps_for_proof(found: AttributionResult, ladder: Ladder) -> list[NextStep]
         return [
             NextStep(
                 action="Check the attribution by retraining: set retrain.subsets to 32 or more.",
-                because="no model was retrained on parts of the images, so how well scores foretell is unknown.",
+                because="no model was retrained on parts of the images, so how far to trust it is unknown.",
                 section="attribution",
             )
         ]
