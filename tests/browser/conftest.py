@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pipeline.report.html import render_report
 from pipeline.report.index import make_card, render_index
 from pipeline.report.pictures import build_pictures
 from pipeline.report.summary import build_summary
-from tests.browser.pages import CHROMIUM, FLAGS, VARIANTS
+from tests.browser.pages import CHROMIUM, FLAGS, SAMPLE, VARIANTS
 from tests.report_fixtures import picture_source
 
 
@@ -37,5 +38,6 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
         html = render_report(summary, build_pictures(summary, picture_source(inputs)))
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
         cards.append(make_card(summary))
+    shutil.copy(SAMPLE, folder / "sample.html")
     (folder / "index.html").write_text(render_index(cards), encoding="utf-8")
     return folder

@@ -10,6 +10,8 @@ from pipeline.report.summary import ReportInputs
 from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred, repaired_birds
 
 CHROMIUM = Path("/usr/bin/chromium")
+# the demo's own page, with every part
+SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "photo_digits.html"
 FLAGS = [
     "--headless",
     "--no-sandbox",

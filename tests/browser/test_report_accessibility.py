@@ -23,7 +23,7 @@ def axe() -> str:
     return resources.files(package).joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", [*VARIANTS, "index"])
+@pytest.mark.parametrize("name", [*VARIANTS, "sample", "index"])
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_nothing_serious(browser: Any, reports: Path, axe: str, name: str, dark: bool) -> None:
     width = 390 if dark else 1440

@@ -13,7 +13,7 @@ from tests.report_fixtures import HOSTILE_CLASS, SECTIONS
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("name", [*VARIANTS, "index"])
+@pytest.mark.parametrize("name", [*VARIANTS, "sample", "index"])
 @pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1440, False), (1440, True)])
 def test_opens_quietly_and_fits_the_screen(
     browser: Any, reports: Path, name: str, width: int, dark: bool
@@ -112,9 +112,6 @@ def test_pictures_decode_and_anchors_lead_to_them(browser: Any, reports: Path) -
         assert visit.page.locator(f"{target}:target img").is_visible()
 
 
-SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "photo_digits.html"  # with every intervention
-
-
 CLIPPED = """() => {
   const wide = document.documentElement.clientWidth;
   return [...document.querySelectorAll("table, svg, .thumb, pre")]
@@ -135,8 +132,7 @@ CLIPPED = """() => {
 @pytest.mark.parametrize("name", [*VARIANTS, "sample"])
 def test_nothing_is_clipped_on_paper(browser: Any, reports: Path, name: str) -> None:
     a4 = 182 * 96 / 25.4  # the width between the margins, in CSS pixels
-    page = SAMPLE if name == "sample" else reports / f"{name}.html"
-    with Visit(browser, page, width=round(a4)) as visit:
+    with Visit(browser, reports / f"{name}.html", width=round(a4)) as visit:
         visit.page.emulate_media(media="print")
         assert visit.page.evaluate(CLIPPED) == []
         assert visit.page.locator(".ladder").is_visible()
