@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.results import AttributionResult, ImageIssue, Record
+from pipeline.core.results import AttributionResult, ImageIssue, MethodComparison, Record
 from pipeline.report.evidence import Rung, has_enough, most_affected
 from pipeline.report.rungs_cause import best_comparison, clear_gains
 from pipeline.report.trust import describe_lds, judge_lds
@@ -20,6 +20,8 @@ from pipeline.report.wording import (
     points_interval,
     quoted,
 )
+
+LOSSES_NAMED = 2  # groups that a recommended model serves worse
 
 
 class NextStep(Record):
@@ -69,8 +71,9 @@ def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
         return [
             NextStep(
                 action=f"Use the {method_label(best.method)} model instead of {method_label(best.baseline)}.",
-                because=f"it gains {points(best.gain.value)} points {points_interval(best.gain)} in "
-                f"{quoted(best.group)}{_price(case, best.method)}.{also}",
+                because=f"of the methods that raise {quoted(best.group)} clearly it gains most on these test "
+                f"images, {points(best.gain.value)} points {points_interval(best.gain)}"
+                f"{_price(case, best)}.{also}",
                 section="mitigation",
             )
         ]
@@ -85,12 +88,19 @@ def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
     ]
 
 
-def _price(case: Case, method: str) -> str:
-    other = next((e for e in case.others if e.method == method), None)
+def _price(case: Case, best: MethodComparison) -> str:
+    """What the gain costs: the average, and every group that clearly loses."""
+    other = next((e for e in case.others if e.method == best.method), None)
     if other is None or case.baseline is None:
         return ""
     before, after = case.baseline.test.average, other.test.average
-    return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}"
+    losing = [g for g in best.groups if g.sufficient and g.gain.high < 0]
+    lost = [
+        f"{quoted(g.name)} {points(g.gain.value)} {points_interval(g.gain)}" for g in losing[:LOSSES_NAMED]
+    ]
+    more = f" and {len(losing) - LOSSES_NAMED} more" if len(losing) > LOSSES_NAMED else ""
+    price = f"; it loses in {join_names(lost)}{more}" if lost else ""
+    return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}{price}"
 
 
 def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
@@ -148,8 +158,9 @@ def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextS
         )
         return [
             NextStep(
-                action=f"Check the labels of the {count(errors.n_suspects)} training images that look wrong.",
-                because=f"what the models learned from the other images contradicts them{known}.",
+                action=f"Check the labels of the {count(errors.n_suspects)} most suspect training images.",
+                because="what the models learned from the other images contradicts them; not all are wrong, "
+                f"and at most a tenth of the images is listed{known}.",
                 section="attribution",
             )
         ]

@@ -83,7 +83,10 @@ def _of_data(s: ReportSummary, method: str) -> Iterator[str]:
     traced = s.attribution.get(method) or s.attribution.get(s.baseline or "")
     errors = traced.label_errors if traced else None
     if errors is not None and errors.n_suspects:
-        yield f"{wording.count(errors.n_suspects)} training images look as if their label were wrong."
+        yield (
+            f"{wording.count(errors.n_suspects)} training images are suspected to carry a wrong label "
+            "(at most a tenth is listed; not all of them are wrong)."
+        )
     elif traced is None:
         yield "Its predictions were not traced to training images, and labels were not checked."
     for found in s.hygiene.duplicates if s.hygiene else []:

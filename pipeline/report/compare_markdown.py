@@ -7,6 +7,7 @@ from pipeline.report.html import STATUS_WORDS
 from pipeline.report.markdown import escape, escape_name, write_table
 from pipeline.report.wording import (
     DASH,
+    SAME_VERDICT,
     count,
     method_label,
     p_text,
@@ -65,7 +66,8 @@ def _p(value: float | None) -> str:
 
 def _describe_rungs(comparison: Comparison) -> str:
     if not comparison.changed_rungs:
-        return f"The same on all {comparison.n_rungs} rungs."
+        same = SAME_VERDICT.format(comparison.n_rungs)
+        return same[0].upper() + same[1:]
     rows = [
         (change.rung.replace("_", " "), STATUS_WORDS[change.first], STATUS_WORDS[change.second])
         for change in comparison.changed_rungs

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pipeline.report.compare import LABELS, Comparison, Difference, MethodPair, SideInfo
 from pipeline.report.wording import (
     DASH,
+    SAME_VERDICT,
     join_names,
     method_label,
     p_text,
@@ -81,7 +82,7 @@ def _p(value: float | None) -> str:
 
 def _format_rungs(comparison: Comparison) -> str:
     if not comparison.changed_rungs:
-        return f"Verdict: the same on all {comparison.n_rungs} rungs."
+        return f"Verdict: {SAME_VERDICT.format(comparison.n_rungs)}"
     changes = [
         f"  {change.rung.replace('_', ' ')}: {change.first} -> {change.second}"
         for change in comparison.changed_rungs

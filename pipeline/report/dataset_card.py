@@ -87,7 +87,10 @@ def _labels(s: ReportSummary) -> Iterator[str]:
     traced = s.attribution.get(s.baseline or "")
     errors = traced.label_errors if traced else None
     if errors is not None and errors.n_suspects:
-        yield f"{wording.count(errors.n_suspects)} training images look as if their label were wrong."
+        yield (
+            f"{wording.count(errors.n_suspects)} training images are suspected to carry a wrong label "
+            "(at most a tenth is listed; not all of them are wrong)."
+        )
 
 
 def _images(s: ReportSummary) -> Iterator[str]:

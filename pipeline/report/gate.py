@@ -40,6 +40,11 @@ def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
     Raises:
         InputError: the report does not have the method.
     """
+    if wanted is None and summary.baseline is not None and summary.baseline not in summary.methods:
+        raise InputError(
+            f"the report of {summary.dataset.name} is damaged: it has no numbers of its baseline "
+            f"{summary.baseline!r}. Run `dvc repro` to make it again, or name a method with --method."
+        )
     if wanted is None:
         return [summary.baseline] if summary.baseline else []
     if wanted == "all":

@@ -115,3 +115,22 @@ def test_every_image_can_be_read_without_scripts(browser: Any, reports: Path) ->
         last.locator("summary").click()
         assert last.locator(".strip.four").first.is_visible()
         assert visit.page.locator(".filter:visible").count() == 0
+
+
+def test_a_link_lets_go_of_what_hides_its_image(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        page, cards = visit.page, visit.page.locator("#gallery-images > .target")
+        groups = [card.get_attribute("data-group") for card in cards.all()]
+        page.locator("#images select").nth(0).select_option(groups[0])
+        hidden = page.locator("#gallery-images > .target.off figure[id^=image-]").first.get_attribute("id")
+        page.evaluate(f"location.hash = '{hidden}'")
+        page.locator(f"#{hidden}").wait_for(state="visible")
+        assert page.locator("#images select").nth(0).input_value() == ""
+        assert page.locator("#images output").inner_text() == f"{len(groups)} of {len(groups)}"
+        assert visit.complaints == []
+
+
+def test_a_link_that_was_cut_short_is_quiet(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="image-%") as visit:
+        assert visit.page.locator("#verdict").is_visible()
+        assert visit.complaints == []

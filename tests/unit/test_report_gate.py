@@ -381,3 +381,11 @@ def test_the_baseline_is_gated_by_default() -> None:
     assert choose_gated(summary, None) == ["erm"]
     assert choose_gated(summary, "all") == ["erm", "group_dro"]
     assert choose_gated(build_summary(bare()), None) == []
+
+
+def test_a_report_without_its_baselines_numbers_cannot_be_judged(tmp_path: Path, capsys: Any) -> None:
+    report = json.loads(build_summary(photo_birds()).model_dump_json()) | {"methods": {}}
+    path = tmp_path / "damaged.json"
+    path.write_text(json.dumps(report))
+    assert main(["gate", str(path), "--min-average", "0.5"]) == 2
+    assert "no numbers of its baseline 'erm'" in capsys.readouterr().err

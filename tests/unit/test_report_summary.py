@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.artifacts.files import load_artifact, save_artifact
-from pipeline.core.results import EpochRecord, TargetAttribution
+from pipeline.core.results import EpochRecord, GroupComparison, TargetAttribution
 from pipeline.report.index import Card, make_card
 from pipeline.report.method_summary import summarize_curves
 from pipeline.report.records import ReportSummary
 from pipeline.report.summary import accuracy_interval, build_summary
-from pipeline.report.test_images import choose_targets
+from pipeline.report.test_images import MethodOutcomes, choose_images, choose_targets, describe_images
 from pipeline.report.wording import duration, p_text, percent, points, quoted, score
-from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred
+from tests.report_fixtures import around, bare, hostile_birds, photo_birds, plain_hundred
 
 CONTRACT = {
     "dataset": {"name", "classes", "attributes", "n", "groups", "provenance"},
@@ -148,3 +150,38 @@ def test_how_numbers_are_written() -> None:
     assert [duration(s) for s in (4.23, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 05 min"]
     assert quoted("a\nb  c") == "“a b c”"
     assert quoted("طائر").startswith("“\u2068")
+
+
+def test_a_recommended_model_is_named_with_the_groups_that_it_serves_worse() -> None:
+    inputs = photo_birds()
+    name, gain = inputs.info.groups[0].name, around(-0.08, 0.03, 642)
+    loss = GroupComparison(name=name, gain=gain, p_value=0.001, p_holm=0.004, sufficient=True)
+    even = loss.model_copy(update={"name": inputs.info.groups[1].name, "gain": around(-0.01, 0.03, 642)})
+    comparison = inputs.comparisons[0].model_copy(update={"groups": [loss, even]})
+    step = build_summary(replace(inputs, comparisons=[comparison])).next_steps[0]
+    assert step.action == "Use the Group DRO model instead of ERM."
+    assert f"it loses in “{loss.name}” −8.0 [−11.0, −5.0]" in step.because
+    assert even.name not in step.because
+    assert "on these test images" in step.because
+
+
+def test_methods_take_turns_in_choosing_images_and_none_is_shown_twice() -> None:
+    attributions = photo_birds().attributions
+    chosen = choose_images(attributions, {"erm": 2, "group_dro": 1}, 6)
+    first, second = (choose_targets(attributions[m].targets, g, 6) for m, g in (("erm", 2), ("group_dro", 1)))
+    assert [t.id for t in chosen[:4]] == [first[0].id, second[0].id, first[1].id, second[1].id]
+    assert len({t.id for t in chosen}) == len(chosen) == 6
+    assert choose_images({}, {}, 6) == []
+
+
+def test_what_methods_say_of_an_image_is_counted_over_seeds() -> None:
+    ids, predicted = np.array([7, 8, 9]), np.array([[0, 1, 1], [0, 1, 0], [1, 0, 0]])
+    outcomes = {
+        "erm": MethodOutcomes(ids, predicted, {8: 1}),
+        "dfr": MethodOutcomes(np.array([9]), np.array([[1]])),
+    }
+    (image,) = describe_images([target(8, 2, 1 / 3)], outcomes)
+    assert set(image.methods) == {"erm"}, "the other one did not see it"
+    found = image.methods["erm"]
+    assert (found.predicted, found.n_seeds, found.map_class) == (1, 3, 1)
+    assert found.correct_share == pytest.approx(1 / 3), "label 0"

@@ -87,7 +87,7 @@ def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
     assert "retrain.subsets" in actions(with_proof(lds=None, group_check=None))
     assert "retrain.subsets" not in actions(with_proof())
     assert "on these scores alone" in actions(with_proof(lds=lds(0.01, 0.02)))
-    assert "162 training images that look wrong" in actions(with_proof())
+    assert "162 most suspect training images" in actions(with_proof())
 
 
 def test_minorities_among_suspects_are_named() -> None:

@@ -67,7 +67,8 @@
       const misses = (item, { value, dataset }) => value && !item.dataset[dataset.key].split(" ").includes(value);
       for (const item of items) item.classList.toggle("off", selects.some((select) => misses(item, select)));
       const shown = items.filter((item) => !item.classList.contains("off")).length;
-      filter.querySelector("output").textContent = `${shown} of ${items.length}`;
+      const none = shown ? "" : ": no listed image fits";
+      filter.querySelector("output").textContent = `${shown} of ${items.length}${none}`;
     };
     for (const select of selects) select.addEventListener("change", apply);
     apply();
@@ -78,6 +79,7 @@
   const zoom = make("dialog", { className: "zoom" });
   const picture = make("img", { alt: "" });
   const caption = make("p", { dir: "auto" });
+  caption.setAttribute("aria-live", "polite");
   const link = make("a", {}, "Link to this image");
   const step = (by) => () => {
     const next = opened.row[(opened.row.indexOf(opened.at) + by + opened.row.length) % opened.row.length];
@@ -147,18 +149,33 @@
     tip.hidden = !mark;
     if (!mark) return;
     tip.textContent = mark.dataset.tip;
-    const { left, top, width } = mark.getBoundingClientRect();
+    const { left, top, bottom, width } = mark.getBoundingClientRect();
     const middle = Math.min(Math.max(left + width / 2, tip.offsetWidth / 2 + 4), innerWidth - tip.offsetWidth / 2 - 4);
     tip.style.left = `${middle + scrollX}px`;
-    tip.style.top = `${top + scrollY - tip.offsetHeight - 6}px`;
+    const above = top - tip.offsetHeight - 6;
+    tip.style.top = `${scrollY + (above > 0 ? above : bottom + 6)}px`;
   });
 
-  // Links to what lies in a closed part open it; a filter that hides the image lets go of it.
+  // Links to what lies in a closed part open it; switches and filters that hide it let go of it.
+  const change = (input) => input.dispatchEvent(new Event("change"));
+  const unhide = (part) => {
+    const box = part.dataset?.method && document.querySelector(`[data-filter="${part.dataset.method}"]`);
+    const filter = document.querySelector(`.gallery-filter[data-for="${part.parentElement?.id}"]`);
+    if (box && !box.checked) change(Object.assign(box, { checked: true }));
+    for (const select of filter ? all("select", filter) : []) change(Object.assign(select, { value: "" }));
+    part.classList.remove("off");
+  };
   const land = () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      // a link that was cut in the middle of a character
+    }
+    const target = document.getElementById(name);
     for (let part = target; part; part = part.parentElement) {
       if (part.tagName === "DETAILS") part.open = true;
-      part.classList?.remove("off");
+      if (part.classList.contains("off")) unhide(part);
     }
     target?.scrollIntoView({ behavior: "instant" });
   };
