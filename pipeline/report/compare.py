@@ -9,7 +9,9 @@ from pipeline.core.results import Artifact, Estimate, GroupEstimate, Provenance,
 from pipeline.metrics.intervals import independent_difference
 from pipeline.report.evidence import RungName, Status
 from pipeline.report.html import load_template
+from pipeline.report.markdown import plain
 from pipeline.report.pairing import SAME, PairedGain, Side, find_pairing, group_key
+from pipeline.report.wording import quoted
 
 AVERAGES = ("average", "adjusted_average", "group_mean", "worst_group", "worst_group_corrected")
 LABELS = {
@@ -92,6 +94,12 @@ def compare_reports(pairs: Sequence[tuple[Side, Side]], provenance: Provenance) 
     )
 
 
+def _listed(names: Sequence[str]) -> str:
+    """The first names, short and without characters that a terminal or a log would act on."""
+    shown = ", ".join(quoted(plain(name), 40) for name in names[:4])
+    return shown + ("..." if len(names) > 4 else "")
+
+
 def compare_sides(first: Side, second: Side) -> MethodPair:
     """Averages, worst group and every common group: second minus first.
 
@@ -106,7 +114,7 @@ def compare_sides(first: Side, second: Side) -> MethodPair:
         raise InputError(
             f"{first.source} ({first.report.dataset.name}) and {second.source} "
             f"({second.report.dataset.name}) have no group in common, so there is nothing to compare: "
-            f"groups are {', '.join(names[:4])}... and {', '.join(list(theirs)[:4])}... Compare reports "
+            f"groups are {_listed(names)} and {_listed(list(theirs))}. Compare reports "
             "of one dataset, or of datasets whose classes and attribute values have the same names."
         )
     found = find_pairing(first, second)

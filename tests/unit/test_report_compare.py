@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.metrics.groups import split_metrics
-from pipeline.report.compare import Comparison, Difference, MethodPair
+from pipeline.report.compare import Comparison, Difference, MethodPair, _listed
 from pipeline.report.compare_text import printable
 from pipeline.report.records import ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
@@ -337,3 +337,9 @@ def test_a_damaged_table_of_predictions_is_explained(
     (tmp_path / "evaluation" / "photo_birds" / "erm" / "predictions.parquet").write_bytes(b"PAR1")
     assert main(["compare", f"{path}:erm", f"{path}:group_dro"]) == 1
     assert "is not a table of predictions" in capsys.readouterr().err
+
+
+def test_names_in_an_error_cannot_command_a_terminal() -> None:
+    found = _listed(["a\x1b[31m\n::error::b", "\u202ec"])
+    assert found.startswith("“a [31m ::error::b”")
+    assert not set(found) & {"\x1b", "\n", "\u202e"}
