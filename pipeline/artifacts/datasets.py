@@ -27,8 +27,8 @@ def load_info(folder: Path) -> DatasetInfo:
 def load_samples(folder: Path) -> pd.DataFrame:
     """`samples.parquet`: one row per image, `id` = row of `images.npy`.
 
-    Columns: those of `SAMPLE_COLUMNS`, every annotated attribute as `attr_<name>`, and
-    `label_flipped` where label noise is known.
+    Columns: those of `SAMPLE_COLUMNS`, every annotated attribute as `attr_<name>`, `source` (scene,
+    patient or video; may be null) where images have one, and `label_flipped` where label noise is known.
     """
     path = folder / "samples.parquet"
     if not path.exists():
@@ -63,7 +63,16 @@ def load_split(folder: Path, name: SplitName) -> Split:
         masks=None if masks is None else masks[start:stop],
         label_flipped=flipped,
         annotated=_annotated_codes(part, load_info(folder).attributes),
+        sources=source_codes(samples)[start:stop] if "source" in samples else None,
     )
+
+
+def source_codes(samples: pd.DataFrame) -> Int64Array:
+    """A number per image, equal for those of one source; an image without one is a source by itself."""
+    codes = pd.factorize(samples["source"])[0].astype(np.int64)  # -1 where there is none
+    alone = codes < 0
+    codes[alone] = len(samples) + np.flatnonzero(alone)
+    return codes
 
 
 def _annotated_codes(samples: pd.DataFrame, attributes: list[AttributeInfo]) -> dict[str, Int64Array]:

@@ -102,6 +102,9 @@ class TableColumns(Settings):
     split: str | None = None
     attributes: list[str] = Field(default_factory=list, description="the first forms the groups")
     mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
+    group_column: str | None = Field(
+        None, description="scene, patient, camera or video of each image: never cut across splits or folds"
+    )
 
 
 class PythonSource(Settings):

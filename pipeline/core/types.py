@@ -42,6 +42,8 @@ class Split:
     label_flipped: BoolArray | None = None  # N, True where a label is known to be wrong
     # every annotated attribute by name, the primary one too: N, index into its values
     annotated: Mapping[str, Int64Array] = field(default_factory=dict)
+    # N, equal for images of one scene, patient or video, whatever their split; None: each by itself
+    sources: Int64Array | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -59,6 +61,7 @@ class Split:
             masks=None if self.masks is None else self.masks[rows],
             label_flipped=None if self.label_flipped is None else self.label_flipped[rows],
             annotated={name: values[rows] for name, values in self.annotated.items()},
+            sources=None if self.sources is None else self.sources[rows],
         )
 
 

@@ -25,6 +25,8 @@ class RawRow:
     attributes: dict[str, str] = field(default_factory=dict)
     mask: Path | UInt8Array | None = None  # a file (bright = foreground), or H x W with 255
     label_flipped: bool = False  # the label is known to be wrong
+    # what it was taken from together with others: a scene, patient or video; None: by itself
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class RawDataset:
     knows_label_flips: bool = False
     expected_group_counts: dict[SplitName, dict[tuple[str, str], int]] | None = None
     fingerprint: str = ""  # of a local folder's listing
+    source_name: str = "source"  # what `RawRow.source` is: scene, patient, camera
 
 
 class Loader(Protocol):

@@ -18,6 +18,7 @@ from pipeline.core.method_settings import TRAINED_WITH_GROUPS, MethodName
 from pipeline.core.settings import NAME_PATTERN, SECTIONS, did_you_mean
 from pipeline.data import cifar100, tiny_imagenet
 from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_images, is_junk, subfolders
+from pipeline.data.sources import guess_group_column
 from pipeline.data.table import SPLIT_NUMBERS, match_masks, read_table
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
@@ -59,13 +60,15 @@ def new_dataset_entry(
     label: str | None = None,
     split: str | None = None,
     attributes: Sequence[str] | None = None,
+    group_column: str | None = None,
     image_size: int | None = None,
 ) -> dict[str, Any]:
     """The complete entry of a dataset at `path`: a table, its folder, or a folder of class folders.
 
     Args:
         name: the dataset's name in params.yaml.
-        file, label, split, attributes: column names, where the guess should not decide.
+        file, label, split, attributes, group_column: column names, where the guess should not decide;
+            `group_column` "" = none.
 
     Raises:
         InputError: a name DVC cannot use, nothing usable at `path`, or columns that cannot be guessed.
@@ -79,7 +82,9 @@ def new_dataset_entry(
     if official is not None:
         source, sample = official, find_images(path)[:: max(1, len(find_images(path)) // N_TRIED)]
     elif table is not None:
-        source, sample = _table_source(table, file=file, label=label, split=split, attributes=attributes)
+        source, sample = _table_source(
+            table, file=file, label=label, split=split, attributes=attributes, group_column=group_column
+        )
     else:
         source, sample = _folder_source(path)
     entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
@@ -142,10 +147,11 @@ def _table_source(
     label: str | None,
     split: str | None,
     attributes: Sequence[str] | None,
+    group_column: str | None,
 ) -> tuple[dict[str, Any], list[Path]]:
     table, root = read_table(path), path.parent
-    for column in (file, label, split, *(attributes or ())):
-        if column is not None and column not in table:
+    for column in (file, label, split, group_column, *(attributes or ())):
+        if column and column not in table:
             raise InputError(
                 f"{path.name} has no column {column!r}"
                 f"{did_you_mean(column, table.columns) or '.'} Columns found: "
@@ -154,13 +160,17 @@ def _table_source(
     file, images = _guess_files(table, root, [file] if file else _by_name(table, FILE_WORDS, others=True))
     split = split or next((c for c in _by_name(table, SPLIT_WORDS) if _is_split(table[c])), None)
     label = label or _guess_label(table, taken={file, split})
+    if group_column is None:
+        group_column = guess_group_column(table, {file, split, label, *(attributes or ())})
     if attributes is None:
-        attributes = _guess_attributes(table, label=label, taken={file, split, label})
+        attributes = _guess_attributes(table, label=label, taken={file, split, label, group_column})
     columns: dict[str, Any] = {"file": file, "label": label}
     if split:
         columns["split"] = split
     if attributes:
         columns["attributes"] = list(attributes)
+    if group_column:
+        columns["group_column"] = group_column
     source = {"kind": "table", "path": str(root), "table": path.name, "columns": columns}
     if images != ".":
         source["images"] = images

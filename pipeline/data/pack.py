@@ -24,6 +24,7 @@ from pipeline.data.groups import (
 from pipeline.data.naming import list_some
 from pipeline.data.pixels import Gathered, check_unreadable, write_pixels
 from pipeline.data.plan import Plan, check_classes_per_split, make_plan
+from pipeline.data.sources import count_sources, source_notes
 from pipeline.data.splits import TEST, TRAIN, VAL
 
 
@@ -48,7 +49,15 @@ def pack_dataset(
         groups = make_groups(
             raw, plan.classes, plan.labels, attributes[0], splits=plan.splits, group_by=settings.group_by
         )
-        notes = [*raw.notes, *plan.notes, *notes, *_group_notes(groups), *_pixel_notes(gathered, plan)]
+        sources = count_sources(raw, plan.sources, plan.splits)
+        notes = [
+            *source_notes(sources, int((plan.splits == TEST).sum())),
+            *raw.notes,
+            *plan.notes,
+            *notes,
+            *_group_notes(groups),
+            *_pixel_notes(gathered, plan),
+        ]
         mean, std = _channel_moments(gathered.histogram)
         write_samples(temporary, _samples(raw, plan, attributes, groups))
         info = DatasetInfo(
@@ -64,6 +73,7 @@ def pack_dataset(
             image_size=settings.image_size,
             has_masks=plan.has_masks,
             n_label_flips=_n_label_flips(raw, plan),
+            sources=sources,
             skipped=[file for file, _ in gathered.unreadable],
             notes=notes,
             channel_mean=mean,
@@ -147,6 +157,8 @@ def _samples(raw: RawDataset, plan: Plan, attributes: list[Attribute], groups: G
     for attribute in attributes:
         names = np.array(attribute.info.values, dtype=object)
         columns[f"attr_{attribute.info.name}"] = names[attribute.values]
+    if plan.sources is not None:
+        columns["source"] = [row.source for row in plan.rows]
     if raw.knows_label_flips:
         columns["label_flipped"] = np.array([row.label_flipped for row in plan.rows], bool)
     return pd.DataFrame(columns)

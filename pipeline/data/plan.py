@@ -13,6 +13,7 @@ from pipeline.core.types import SPLIT_NAMES, Int64Array
 from pipeline.data.base import RawDataset, RawRow
 from pipeline.data.groups import Attribute, annotated_attributes, encode
 from pipeline.data.naming import list_some, natural_key
+from pipeline.data.sources import encode_sources
 from pipeline.data.splits import TEST, TRAIN, VAL, assign_splits
 
 _MIN_CLASSES = 2
@@ -29,6 +30,7 @@ class Plan:
     classes: list[str]
     notes: list[str]
     has_masks: bool
+    sources: Int64Array | None = None  # equal for rows of one source; None: each by itself
 
     def take(self, kept: Int64Array) -> Plan:
         return Plan(
@@ -39,6 +41,7 @@ class Plan:
             self.classes,
             self.notes,
             self.has_masks,
+            None if self.sources is None else self.sources[kept],
         )
 
 
@@ -60,12 +63,13 @@ def make_plan(raw: RawDataset, settings: DataSettings) -> Plan:
     attributes = annotated_attributes(raw)
     first = attributes[0].values if attributes else np.zeros(len(rows), np.int64)
     given = [row.split for row in rows]
-    assignment = assign_splits(given, labels, first, classes=classes, settings=settings)
+    sources = encode_sources(raw)
+    assignment = assign_splits(given, labels, first, classes=classes, settings=settings, sources=sources)
     _check_expected_counts(raw)
     order = np.argsort(assignment.splits, kind="stable")
     order = order[assignment.splits[order] >= 0]
     plan = Plan(
-        rows, labels, assignment.splits, attributes, classes, assignment.notes, _has_masks(rows)
+        rows, labels, assignment.splits, attributes, classes, assignment.notes, _has_masks(rows), sources
     ).take(order)
     check_classes_per_split(plan)
     return plan

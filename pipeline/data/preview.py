@@ -30,6 +30,12 @@ def preview(raw: RawDataset) -> str:
         f"masks: {sum(row.mask is not None for row in raw.rows):,} of {len(raw.rows):,} images",
     ]
     others = sorted({name for row in raw.rows for name in row.attributes} - {first})
+    sources = Counter(row.source for row in raw.rows if row.source is not None)
+    if sources:
+        parts.append(
+            f"kept together in splits and folds: images of one {raw.source_name!r} ({len(sources):,} values, "
+            f"{sources.total() / len(sources):,.1f} images each)"
+        )
     if first is None:
         parts.append("no attribute is annotated: groups will be derived from the border's color")
     if others:

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.core.errors import InputError
 from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, SplitName
+from pipeline.data.sources import carve_sources
 
 TRAIN, VAL, TEST = range(3)
 
@@ -29,10 +30,12 @@ def assign_splits(
     *,
     classes: Sequence[str],
     settings: DataSettings,
+    sources: Int64Array | None = None,
 ) -> Assignment:
     """Keep the splits that the source gives; carve a missing val or test from train.
 
-    Fractions are of the images carved from. Each label gives each carved split at least one
+    With `sources` whole sources are carved, so that none is cut. Fractions are of the images carved from.
+    Each label gives each carved split at least one
     image, and so does each cell label x attribute that has enough of them.
 
     Raises:
@@ -44,7 +47,10 @@ def assign_splits(
     wanted = {TEST: settings.test_fraction, VAL: settings.val_fraction}
     missing = {split: fraction for split, fraction in wanted.items() if not (splits == split).any()}
     if missing:
-        _carve(splits, labels, attributes, missing=missing, classes=classes, rng=rng)
+        if sources is None:
+            _carve(splits, labels, attributes, missing=missing, classes=classes, rng=rng)
+        else:
+            carve_sources(splits, sources, labels, attributes, missing=missing, classes=classes, rng=rng)
         for split, fraction in missing.items():
             assignment.notes.append(
                 f"{SPLIT_NAMES[split]} images were carved from the training images ({fraction:.0%}, "

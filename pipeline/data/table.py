@@ -41,10 +41,11 @@ class TableLoader:
         attributes, values = self._attributes(table)
         masks = self._masks(root, table, files)
         splits = self._splits(table)
+        sources = _sources(table, columns.group_column)
         rows = [
-            RawRow(name=file, image=image, label=label, split=split, attributes=attribute, mask=mask)
-            for file, image, label, split, attribute, mask in zip(
-                files, images, labels, splits, attributes, masks, strict=True
+            RawRow(file, image, label, split, attributes=attribute, mask=mask, source=source)
+            for file, image, label, split, attribute, mask, source in zip(
+                files, images, labels, splits, attributes, masks, sources, strict=True
             )
         ]
         return RawDataset(
@@ -56,6 +57,7 @@ class TableLoader:
             attribute_values=values,
             checksums={source.table: f"md5:{md5_of(table_path)}"},
             fingerprint=fingerprint_folder(root),
+            source_name=columns.group_column or "source",
         )
 
     def _check_columns(self, table: pd.DataFrame) -> None:
@@ -63,6 +65,7 @@ class TableLoader:
         wanted = {"file": columns.file, "label": columns.label}
         wanted |= {key: value for key, value in (("split", columns.split), ("mask", columns.mask)) if value}
         wanted |= {f"attributes[{i}]": name for i, name in enumerate(columns.attributes)}
+        wanted |= {"group_column": columns.group_column} if columns.group_column else {}
         for key, column in wanted.items():
             if column not in table:
                 raise InputError(
@@ -71,7 +74,7 @@ class TableLoader:
                     f"Columns found: {', '.join(map(str, table.columns))}. Set `source.columns.{key}`."
                 )
             empty = table.index[table[column].str.strip() == ""]
-            if len(empty):
+            if len(empty) and key != "group_column":  # an image without a scene stands for itself
                 raise InputError(
                     f"{self.source.table}: column {column!r} is empty in {len(empty):,} rows (first: data "
                     f"row {empty[0] + 1}). Fill or remove them, or set `source.columns.{key}` to another."
@@ -120,6 +123,12 @@ class TableLoader:
             _check_exist(masks, files, "masks", f"column {column!r}", "source.masks")
             return masks
         return match_masks(base, files)
+
+
+def _sources(table: pd.DataFrame, column: str | None) -> list[str | None]:
+    if column is None:
+        return [None] * len(table)
+    return [value.strip() or None for value in table[column]]
 
 
 def read_table(path: Path) -> pd.DataFrame:

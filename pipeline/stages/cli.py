@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--label-column")
     new.add_argument("--split-column")
     new.add_argument("--attribute-column", action="append", help="may be given several times")
+    new.add_argument(
+        "--group-column", help='scene, patient, camera or video: kept together in splits; "" = none'
+    )
     new.add_argument("--image-size", type=int)
     new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
     new.add_argument("--activate", action="store_true", help="make it the only active dataset")

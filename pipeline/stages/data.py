@@ -28,4 +28,4 @@ def run(dataset: str) -> None:
     counts = ", ".join(f"{n:,} {split}" for split, n in info.n.items())
     _log.info("%s: %s images in %d groups", dataset, counts, len(info.groups))
     for note in info.notes:
-        _log.info("%s: %s", dataset, note)
+        _log.log(logging.WARNING if note.startswith("LEAK") else logging.INFO, "%s: %s", dataset, note)

@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> None:
         label=options.label_column,
         split=options.split_column,
         attributes=options.attribute_column,
+        group_column=options.group_column,
         image_size=options.image_size,
     )
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}

@@ -1,319 +1,138 @@
-"""Data of one's own: class folders, tables and Python classes, and what is said when they do not fit."""
-
-import sys
-from pathlib import Path
+"""Images of one scene, patient or video stay together; a split that cuts them is said to leak."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
+from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.core.errors import InputError
+from pipeline.core.results import Provenance
 from pipeline.core.settings import Source
-from pipeline.data import plugins
-from pipeline.data.listing import fingerprint_folder
-from pipeline.data.naming import list_some, make_unique, natural_key
+from pipeline.data.base import RawRow
+from pipeline.data.entry import new_dataset_entry
+from pipeline.data.pack import pack_dataset
 from pipeline.data.registry import load_raw
-from tests.data_fixtures import save_image
+from pipeline.data.sources import guess_group_column
+from pipeline.data.splits import TEST, TRAIN, VAL, assign_splits
+from tests.data_fixtures import data_settings, noise, raw_dataset, save_image
+
+N = 240
 
 
-def load(tmp_path: Path, **source):
-    return load_raw(TypeAdapter(Source).validate_python(source), tmp_path / "downloads")
+def carve(labels, sources, attributes=None, given=None, **changes):
+    labels = np.asarray(labels)
+    return assign_splits(
+        given or [None] * len(labels),
+        labels,
+        np.zeros_like(labels) if attributes is None else attributes,
+        classes="abcdef",
+        settings=data_settings(**changes),
+        sources=np.asarray(sources),
+    ).splits
 
 
-# --- folder ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("constant", [True, False], ids=["one label a source", "mixed labels"])
+def test_no_source_is_cut_and_fractions_are_kept(seed, constant):
+    rng = np.random.default_rng(seed)
+    sources = np.repeat(np.arange(90), rng.integers(1, 60, 90))
+    labels = rng.integers(0, 3, 90)[sources] if constant else rng.integers(0, 3, len(sources))
+    splits = carve(labels, sources, split_seed=seed, val_fraction=0.1, test_fraction=0.2)
+    assert all(len(np.unique(splits[sources == source])) == 1 for source in range(90))
+    np.testing.assert_array_equal(
+        splits, carve(labels, sources, split_seed=seed, val_fraction=0.1, test_fraction=0.2)
+    )
+    for label in range(3):
+        shares = np.bincount(splits[labels == label], minlength=3) / (labels == label).sum()
+        np.testing.assert_allclose(shares, [0.7, 0.1, 0.2], atol=0.06)
 
 
-def test_class_folders(tmp_path):
-    for name in ("cat/1.jpg", "cat/deep/2.PNG", "dog/1.jpg", ".hidden/1.jpg", "__MACOSX/1.jpg"):
-        save_image(tmp_path / "set" / name)
-    (tmp_path / "set/cat/notes.txt").write_text("x")
-    (tmp_path / "set/empty").mkdir()
-    raw = load(tmp_path, kind="folder", path=str(tmp_path / "set"))
-    assert [(row.name, row.label, row.split) for row in raw.rows] == [
-        ("cat/1.jpg", "cat", None),
-        ("cat/deep/2.PNG", "cat", None),
-        ("dog/1.jpg", "dog", None),
-    ]
-    assert raw.notes == ["folders without images were left out: empty"]
-    assert raw.fingerprint == fingerprint_folder(tmp_path / "set")
+def test_rare_labels_reach_every_split_and_too_few_sources_stop():
+    sources = np.repeat(np.arange(40), 6)
+    labels = np.where(sources < 3, 1, 0)  # three sources: one for each split
+    splits = carve(labels, sources)
+    assert {TRAIN, VAL, TEST} == set(splits[labels == 1])
+    with pytest.raises(InputError, match=r"class 'b' comes from 2 source.*at least 3.*group_column: null"):
+        carve(np.where(sources < 2, 1, 0), sources)
+    given = ["test" if source < 10 else "train" for source in sources]
+    splits = carve(np.arange(240) % 2, sources, given=given)  # the table's test split stays
+    assert (splits[:60] == TEST).all()
+    assert not set(sources[splits == VAL]) & set(sources[splits == TRAIN])
 
 
-def test_class_folders_below_splits(tmp_path):
-    for name in ("Train/cat/1.png", "train_notes", "valid/cat/2.png", "test/dog/3.png", "Train/dog/4.png"):
-        save_image(tmp_path / name) if name.endswith("png") else (tmp_path / name).mkdir()
-    raw = load(tmp_path, kind="folder", path=str(tmp_path))
-    assert {(row.name, row.label, row.split) for row in raw.rows} == {
-        ("Train/cat/1.png", "cat", "train"),
-        ("Train/dog/4.png", "dog", "train"),
-        ("valid/cat/2.png", "cat", "val"),
-        ("test/dog/3.png", "dog", "test"),
-    }
+def pack(folder, rows):
+    pack_dataset(
+        raw_dataset(rows, source_name="scene"),
+        data_settings(),
+        name="x",
+        folder=folder,
+        provenance=Provenance(),
+    )
+    return load_info(folder)
+
+
+def test_sources_are_packed_and_a_cut_one_is_called_a_leak(tmp_path):
+    scene = [None if k % 12 == 0 else f"scene {k // 12}" for k in range(N)]
+    rows = [RawRow(f"i{k}", noise(k), "ab"[k % 2], source=scene[k]) for k in range(N)]
+    info = pack(tmp_path / "carved", rows)
+    assert info.sources.name == "scene"
+    assert info.sources.n_cut == 0
+    assert not [note for note in info.notes if "LEAK" in note]
+    train, test = (load_split(tmp_path / "carved", name) for name in ("train", "test"))
+    assert not set(train.sources) & set(test.sources)
+    both = np.concatenate([split.sources for split in (train, test, load_split(tmp_path / "carved", "val"))])
+    assert len(np.unique(both)) == 20 + 20  # those without a scene are alone
+    half = ["train" if k % 2 else "test" for k in range(N)]
+    rows = [RawRow(f"i{k}", noise(k), "ab"[k // 2 % 2], half[k], source=scene[k]) for k in range(N)]
+    info = pack(tmp_path / "cut", rows)
+    assert info.sources.n_cut == 20
+    assert info.notes[0].startswith("LEAK: 20 values of 'scene' are in more than one split, and 100 of 120 ")
+    plain = pack(tmp_path / "plain", [RawRow(f"i{k}", noise(k), "ab"[k % 2]) for k in range(60)])
+    assert plain.sources is None
+    assert load_split(tmp_path / "plain", "train").sources is None
+
+
+def column(n_values, blank=0, n=N):
+    return ["" if k < blank else f"v{k % n_values}" for k in range(n)]
 
 
 @pytest.mark.parametrize(
-    ("files", "message"),
+    ("name", "values", "is_guessed"),
     [
-        (["a.png"], "no class folders"),
-        (["cat/a.txt"], "only files with the endings .txt"),
-        ([], "no files"),
-        (["train/cat/a.png", "val/cat/a.png", "valid/cat/a.png"], "several folders for val"),
-        (["train/cat/a.png", "more/cat/a.png"], "both split folders"),
+        ("scene", column(40), True),
+        ("Patient ID", column(40, blank=60), True),
+        ("videoName", column(12), True),
+        ("camera_nr", column(100), True),
+        ("place", column(40), False),  # no such name
+        ("site", column(4), False),  # few enough to be compared: an attribute
+        ("scene", column(N), False),  # every image its own
+        ("description", column(40), False),
     ],
 )
-def test_other_folders_are_explained(tmp_path, files, message):
-    root = tmp_path / "set"
-    root.mkdir()
-    for name in files:
-        if name.endswith("png"):
-            save_image(root / name)
-        else:
-            (root / name).parent.mkdir()
-            (root / name).write_text("x")
-    with pytest.raises(InputError, match=message):
-        load(tmp_path, kind="folder", path=str(root))
-    with pytest.raises(InputError, match="is not a folder"):
-        load(tmp_path, kind="folder", path=str(root / "none"))
+def test_what_is_taken_for_a_source(name, values, is_guessed):
+    table = pd.DataFrame({"file": map(str, range(N)), "label": column(2), name: values})
+    assert guess_group_column(table, {"file", "label"}) == (name if is_guessed else None)
 
 
-def test_fingerprint_sees_new_renamed_and_resized_files_but_not_times(tmp_path):
-    one = tmp_path / "a"
-    one.write_bytes(b"12")
-    first = fingerprint_folder(tmp_path)
-    one.write_bytes(b"34")
-    assert fingerprint_folder(tmp_path) == first
-    one.write_bytes(b"345")
-    second = fingerprint_folder(tmp_path)
-    one.rename(tmp_path / "b")
-    assert len({first, second, fingerprint_folder(tmp_path)}) == 3
-    assert fingerprint_folder(tmp_path / "none") == ""
+def test_the_coarsest_source_is_guessed_written_and_read(tmp_path):
+    n = 48
+    table = pd.DataFrame({"file": [f"{k}.png" for k in range(n)], "label": np.arange(n) % 2})
+    table["clip"], table["patient"] = np.arange(n) // 2, [f" p{k // 4} " for k in range(n)]
+    for name in table["file"]:
+        save_image(tmp_path / name)
+    table.to_csv(tmp_path / "metadata.csv", index=False)
+    entry = new_dataset_entry("x", tmp_path)
+    assert entry["source"]["columns"]["group_column"] == "patient"
+    raw = load_raw(parsed(entry), tmp_path)
+    assert raw.source_name == "patient"
+    assert raw.rows[0].source == "p0"
+    assert "group_column" not in new_dataset_entry("x", tmp_path, group_column="")["source"]["columns"]
+    clips = new_dataset_entry("x", tmp_path, group_column="clip")
+    assert len({row.source for row in load_raw(parsed(clips), tmp_path).rows}) == 24
+    with pytest.raises(InputError, match="no column 'scen'"):
+        new_dataset_entry("x", tmp_path, group_column="scen")
 
 
-# --- table ----------------------------------------------------------------------------------
-
-COLUMNS = {"file": "img_filename", "label": "y", "split": "split", "attributes": ["place"]}
-
-
-def wilds_table() -> pd.DataFrame:
-    """Columns as in the WILDS benchmark's metadata."""
-    n = 12
-    return pd.DataFrame(
-        {
-            "img_filename": [f"birds/{i}.jpg" for i in range(n)],
-            "y": [i % 2 for i in range(n)],
-            "split": [i % 3 for i in range(n)],
-            "place": [i // 2 % 2 for i in range(n)],
-        }
-    )
-
-
-def make_table(tmp_path: Path, table: pd.DataFrame | None = None, **options) -> Path:
-    root = tmp_path / "set"
-    table = wilds_table() if table is None else table
-    for name in wilds_table()["img_filename"]:
-        save_image(root / name)
-        save_image(root / "segmentations" / Path(name).with_suffix(".png"), np.zeros((8, 8), np.uint8))
-    table.to_csv(root / "metadata.csv", index=False, **options)
-    return root
-
-
-def test_wilds_style_table(tmp_path):
-    raw = load(
-        tmp_path,
-        kind="table",
-        path=str(make_table(tmp_path)),
-        columns=COLUMNS,
-        label_names={"1": "waterbird", "0": "landbird"},
-        attribute_names={"0": "land", "1": "water"},
-        masks="segmentations",
-    )
-    row = raw.rows[5]
-    assert (row.name, row.label, row.split, row.attributes) == (
-        "birds/5.jpg",
-        "waterbird",
-        "test",
-        {"place": "land"},
-    )
-    assert row.image == tmp_path / "set/birds/5.jpg"
-    assert row.mask == tmp_path / "set/segmentations/birds/5.png"
-    assert raw.classes == ["waterbird", "landbird"]  # the order of label_names
-    assert raw.attribute_values == {"place": ["land", "water"]}
-    assert raw.fingerprint == fingerprint_folder(tmp_path / "set")
-
-
-def test_parquet_and_separators_read_the_same(tmp_path):
-    root = make_table(tmp_path)
-    expected = load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
-    gaps = wilds_table().astype({"y": float})  # integers that pandas once turned into floats
-    gaps.to_parquet(root / "m.parquet")
-    wilds_table().to_csv(root / "m.csv", sep=";", index=False, encoding="utf-8-sig")
-    wilds_table().to_csv(root / "m.tsv", sep="\t", index=False)
-    for name in ("m.parquet", "m.csv", "m.tsv"):
-        raw = load(tmp_path, kind="table", path=str(root), table=name, columns=COLUMNS)
-        assert raw.rows == expected.rows
-        assert raw.classes == ["0", "1"]
-
-
-def test_text_stays_text(tmp_path):
-    table = wilds_table().assign(y=["007", "NA"] * 6, split=["Training", "valid", "test"] * 4)
-    raw = load(tmp_path, kind="table", path=str(make_table(tmp_path, table)), columns=COLUMNS)
-    assert {row.label for row in raw.rows} == {"007", "NA"}
-    assert [row.split for row in raw.rows[:3]] == ["train", "val", "test"]
-
-
-def test_split_names_and_mask_column(tmp_path):
-    masks = [f"birds/{i}.png" for i in range(12)]
-    table = wilds_table().assign(split=["id", "ood"] * 6, m=masks)
-    source = {
-        "kind": "table",
-        "path": str(make_table(tmp_path, table)),
-        "columns": {**COLUMNS, "mask": "m"},
-        "masks": "segmentations",
-    }
-    raw = load(tmp_path, **source, split_names={"id": "train", "ood": "test"})
-    assert [row.split for row in raw.rows[:2]] == ["train", "test"]
-    assert raw.rows[0].mask == tmp_path / "set/segmentations/birds/0.png"
-    with pytest.raises(InputError, match=r"values id, ood; known: 0, 1, 2.*split_names"):
-        load(tmp_path, **source)
-
-
-def test_png_mask_is_preferred_over_a_jpeg_of_the_same_name(tmp_path):
-    root = make_table(tmp_path)
-    save_image(root / "segmentations/birds/0.jpg")
-    raw = load(tmp_path, kind="table", path=str(root), columns=COLUMNS, masks="segmentations")
-    assert raw.rows[0].mask.suffix == ".png"
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"table": "meta.csv"}, "does not exist"),
-        (
-            {"columns": {**COLUMNS, "label": "Y"}},
-            r"no column 'Y'.*Columns found: img_filename, y.*columns\.label",
-        ),
-        (
-            {"columns": {**COLUMNS, "attributes": ["plaec"]}},
-            r"did you mean 'place'.*columns\.attributes\[0\]",
-        ),
-        ({"images": "photos"}, r"12 of 12 images.*are missing: birds/0.jpg.*source\.images"),
-        ({"masks": "none"}, "is not a folder"),
-        ({"masks": "birds/.."}, None),
-        ({"label_names": {"2": "owl"}}, r"names the value '2'.*Values found: 0, 1"),
-    ],
-)
-def test_what_does_not_fit_is_named_with_the_key_to_set(tmp_path, changes, message):
-    source = {"kind": "table", "path": str(make_table(tmp_path)), "columns": COLUMNS, **changes}
-    if message is None:
-        assert load(tmp_path, **source).rows[0].mask is not None
-        return
-    with pytest.raises(InputError, match=message):
-        load(tmp_path, **source)
-
-
-def test_empty_cells_missing_files_and_missing_masks_are_counted(tmp_path):
-    table = wilds_table()
-    table["y"] = table["y"].astype(str)
-    table.loc[3, "y"] = " "
-    root = make_table(tmp_path, table)
-    with pytest.raises(InputError, match=r"'y' is empty in 1 rows \(first: data row 4\)"):
-        load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
-    root = make_table(tmp_path)
-    (root / "segmentations/birds/4.png").unlink()
-    with pytest.raises(InputError, match=r"1 of 12 images have no mask below .*birds/4.jpg"):
-        load(tmp_path, kind="table", path=str(root), columns=COLUMNS, masks="segmentations")
-    (root / "birds/7.jpg").unlink()
-    with pytest.raises(InputError, match="1 of 12 images named in"):
-        load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
-    (root / "metadata.csv").write_text("img_filename,y\n")
-    with pytest.raises(InputError, match="no rows"):
-        load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
-    (root / "metadata.csv").write_bytes(b"\xff\xfe\x00bad")
-    with pytest.raises(InputError, match="cannot be read as a table"):
-        load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
-
-
-# --- python ---------------------------------------------------------------------------------
-
-MISTAKES = """
-from pipeline.data.base import RawDataset
-
-class NoLoad:
-    pass
-
-class Failing:
-    def load(self):
-        return 1 / 0
-
-class WrongResult:
-    def load(self):
-        return [1, 2]
-
-class WrongRows:
-    def load(self):
-        return RawDataset("t", "s", "l", rows=[("a.png", "cat")])
-
-class Fine:
-    def __init__(self, folder: str = "x", *, n: int):
-        self.n = n
-    def load(self):
-        return RawDataset(f"{self.n}", "s", "l", rows=[])
-"""
-
-
-@pytest.fixture
-def plugin_folder(tmp_path, monkeypatch):
-    """An empty plug-in folder that is searched instead of the project's."""
-    folder = tmp_path / "plugins"
-    folder.mkdir()
-    (folder / "__init__.py").write_text("")
-    monkeypatch.setattr(plugins, "__file__", str(folder / "__init__.py"))
-    monkeypatch.setattr(plugins, "__path__", [str(folder)])
-    yield folder
-    for name in [name for name in sys.modules if name.startswith("pipeline.data.plugins.")]:
-        del sys.modules[name]
-
-
-def test_the_documented_example_runs_as_it_stands(tmp_path, plugin_folder):
-    lines = plugins.__doc__.split("::\n", 1)[1].split("\nand its entry")[0].splitlines()
-    (plugin_folder / "night_roads.py").write_text("\n".join(line.removeprefix("    ") for line in lines))
-    for name in ("car_day_1.jpg", "car_night_2.jpg", "bus_day_3.jpg"):
-        save_image(tmp_path / "roads" / name)
-    options = {"folder": str(tmp_path / "roads")}
-    raw = load(tmp_path, kind="python", **{"class": "night_roads:NightRoads"}, options=options)
-    assert [(row.label, row.attributes["light"]) for row in raw.rows] == [
-        ("bus", "day"),
-        ("car", "day"),
-        ("car", "night"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("cls", "options", "message"),
-    [
-        ("mistake:Fine", {}, r"mistake\.py does not exist; did you mean 'mistakes'"),
-        ("mistakes:Fin", {}, "no class 'Fin' with a method `load`; did you mean 'Fine'"),
-        ("mistakes:NoLoad", {}, "no class 'NoLoad' with a method"),
-        ("mistakes:Fine", {"m": 1}, r"options do not fit mistakes:Fine\(folder: str = 'x', \*, n: int\)"),
-        ("mistakes:Failing", {}, r"failed at .*mistakes\.py:9: ZeroDivisionError"),
-        ("mistakes:WrongResult", {}, "returned a list"),
-        ("mistakes:WrongRows", {}, "found a tuple"),
-        ("broken:X", {}, "loader broken:X failed"),
-    ],
-)
-def test_mistakes_in_a_plugin_are_named(tmp_path, plugin_folder, cls, options, message):
-    (plugin_folder / "mistakes.py").write_text(MISTAKES)
-    (plugin_folder / "broken.py").write_text("import nothing_of_this_name")
-    with pytest.raises(InputError, match=message):
-        load(tmp_path, kind="python", **{"class": cls}, options=options)
-    assert load(tmp_path, kind="python", **{"class": "mistakes:Fine"}, options={"n": 3}).title == "3"
-
-
-# --- names ----------------------------------------------------------------------------------
-
-
-def test_names():
-    assert make_unique(["a", "b", "a", "a", "a (2)"]) == ["a", "b", "a (3)", "a (4)", "a (2)"]
-    assert len(set(make_unique(["x"] * 50))) == 50
-    assert sorted(["c10", "c9", "b", "10", "2"], key=natural_key) == ["2", "10", "b", "c9", "c10"]
-    assert list_some([1, 2, 3], 2) == "1, 2 and 1 more"
+def parsed(entry):
+    return TypeAdapter(Source).validate_python(entry["source"])

@@ -29,7 +29,7 @@ from pipeline.core.results.color import (
     Palette,
     Predictability,
 )
-from pipeline.core.results.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
+from pipeline.core.results.data import AttributeInfo, DatasetInfo, GroupInfo, SourceCounts, SourceInfo
 from pipeline.core.results.evaluation import (
     ColorAgreement,
     EvaluationResult,
@@ -116,6 +116,7 @@ __all__ = [
     "RetrainResult",
     "SanityStep",
     "SeedResult",
+    "SourceCounts",
     "SourceInfo",
     "SplitMetrics",
     "Suspect",

@@ -27,6 +27,15 @@ class GroupInfo(Record):
     n_test: int
 
 
+class SourceCounts(Record):
+    """Scenes, patients or videos that images share, and whether the splits cut any."""
+
+    name: str  # the column that names them: "scene"
+    n: dict[str, int]  # train / val / test
+    n_cut: int  # in more than one split
+    n_leaking_test: int  # test images that share theirs with a training or validation image
+
+
 class SourceInfo(Record):
     source: str
     licence: str
@@ -48,6 +57,7 @@ class DatasetInfo(Artifact):
     image_size: int
     has_masks: bool
     n_label_flips: int | None = None  # known planted label noise in train, None if unknown
+    sources: SourceCounts | None = None  # None: nothing says which images were taken together
     skipped: list[str] = Field(default_factory=list)  # unreadable files left out
     notes: list[str] = Field(default_factory=list)  # said in the report
     channel_mean: list[float]  # of train pixels in [0, 1]
