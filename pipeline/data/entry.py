@@ -17,7 +17,8 @@ from pipeline.core.errors import InputError
 from pipeline.core.method_settings import TRAINED_WITH_GROUPS, MethodName
 from pipeline.core.settings import NAME_PATTERN, SECTIONS, did_you_mean
 from pipeline.data import cifar100, tiny_imagenet
-from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_images, is_junk, subfolders
+from pipeline.data.folder import explain_empty
+from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_images, is_junk, subfolders, unwrap
 from pipeline.data.sources import guess_group_column
 from pipeline.data.table import SPLIT_NUMBERS, match_masks, read_table
 
@@ -77,6 +78,7 @@ def new_dataset_entry(
         raise InputError(f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only.")
     if not path.exists():
         raise InputError(f"{path} does not exist.")
+    path = _within(path)
     table = path if path.is_file() else _find_table(path)
     official = _official(path)
     if official is not None:
@@ -115,6 +117,12 @@ def _official(path: Path) -> dict[str, Any] | None:
     return None
 
 
+def _within(path: Path) -> Path:
+    """The folder that a chain of single folders wraps, where the outer one says nothing itself."""
+    is_plain = path.is_dir() and _find_table(path) is None and _official(path) is None
+    return unwrap(path) if is_plain else path
+
+
 def _find_table(folder: Path) -> Path | None:
     tables = [
         child
@@ -133,10 +141,7 @@ def _find_table(folder: Path) -> Path | None:
 def _folder_source(path: Path) -> tuple[dict[str, Any], list[Path]]:
     images = find_images(path)
     if not images or not subfolders(path):
-        raise InputError(
-            f"{path} holds neither a table ({', '.join(TABLE_SUFFIXES)}) nor class folders with images "
-            f"({', '.join(sorted(IMAGE_SUFFIXES))})."
-        )
+        raise InputError(f"{explain_empty(path)} A table ({', '.join(TABLE_SUFFIXES)}) is not there either.")
     return {"kind": "folder", "path": str(path)}, images[:: max(1, len(images) // N_TRIED)]
 
 

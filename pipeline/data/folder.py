@@ -8,13 +8,17 @@ from pipeline.core.errors import InputError
 from pipeline.core.settings import FolderSource
 from pipeline.core.types import SplitName
 from pipeline.data.base import RawDataset, RawRow
+from pipeline.data.leftovers import note_left_out
 from pipeline.data.listing import (
     IMAGE_SUFFIXES,
     SPLIT_ALIASES,
     find_files,
     find_images,
     fingerprint_folder,
+    images_within,
+    is_image,
     subfolders,
+    unwrap,
 )
 from pipeline.data.naming import list_some, natural_key
 
@@ -30,9 +34,15 @@ class FolderLoader:
         root = Path(self.source.path).expanduser()
         if not root.is_dir():
             raise InputError(f"source.path = {self.source.path!r} is not a folder.")
-        rows, empty = [], []
-        for split, parent in _split_folders(root):
-            for folder in subfolders(parent):
+        inner = unwrap(root)
+        rows: list[RawRow] = []
+        empty, notes = [], _say_unwrapped(root, root, inner)
+        splits = _split_folders(inner)
+        trained = {f.name for split, parent in splits if split == "train" for f in subfolders(unwrap(parent))}
+        for split, parent in splits:
+            below = parent if split is None else _unwrap_split(parent, trained)
+            notes += _say_unwrapped(root, parent, below)
+            for folder in subfolders(below):
                 images = find_images(folder)
                 if not images:
                     empty.append(folder.relative_to(root).as_posix())
@@ -40,8 +50,15 @@ class FolderLoader:
                     name = image.relative_to(root).as_posix()
                     rows.append(RawRow(name=name, image=image, label=folder.name, split=split))
         if not rows:
-            raise InputError(_explain_empty(root))
-        notes = [f"folders without images were left out: {list_some(empty)}"] if empty else []
+            raise InputError(explain_empty(root))
+        if empty:
+            notes.append(f"folders without images were left out: {list_some(empty)}")
+        notes += note_left_out(
+            root,
+            [row.image for row in rows if isinstance(row.image, Path)],
+            why="lie beside the class folders",
+            remedy="move them into the folder of their class",
+        )
         return RawDataset(
             title=self.source.title or root.name,
             source=f"local folder {root.name}",
@@ -79,12 +96,32 @@ def _split_folders(root: Path) -> list[tuple[SplitName | None, Path]]:
     return list(named)
 
 
-def _explain_empty(root: Path) -> str:
+def _unwrap_split(folder: Path, classes: set[str]) -> Path:
+    """`train/train` is a wrapped `train`; a `test` with one class, which train has as well, wraps nothing."""
+    inner = subfolders(folder)
+    if len(inner) != 1 or (inner[0].name in classes and inner[0].name.lower() not in SPLIT_ALIASES):
+        return folder
+    is_wrapped = bool(subfolders(inner[0])) and not images_within(folder)
+    return unwrap(inner[0]) if is_wrapped else folder
+
+
+def _say_unwrapped(root: Path, outer: Path, inner: Path) -> list[str]:
+    if outer == inner:
+        return []
+    shown = "the folder" if outer == root else f"{outer.relative_to(root).as_posix()}/"
+    return [f"{shown} holds one folder only, so classes were read from {inner.relative_to(root).as_posix()}/"]
+
+
+def explain_empty(root: Path) -> str:
+    """Why no class folder with images was found below `root`, and where images are expected."""
     files = find_files(root)
-    if any(file.parent == root and file.suffix.lower() in IMAGE_SUFFIXES for file in files):
+    images = [file for file in files if is_image(file)]
+    if images:
+        shown = list_some([file.relative_to(root).as_posix() for file in images], 3)
         return (
-            f"{root} holds images but no class folders. Put the images of each class into a folder named "
-            "after the class, or list them in a CSV and use `source.kind: table`."
+            f"{root} holds {len(images):,} images but no class folders with images: found {shown}. Put the "
+            "images of each class into a folder named after the class (<class>/image.png, or "
+            "train/<class>/image.png), or list them in a CSV and use `source.kind: table`."
         )
     suffixes = sorted({file.suffix.lower() or "(none)" for file in files})
     found = f"only files with the endings {list_some(suffixes)}" if files else "no files"

@@ -14,6 +14,7 @@ from pipeline.core.settings import TableSource, did_you_mean
 from pipeline.core.types import SplitName
 from pipeline.data.base import RawDataset, RawRow
 from pipeline.data.checksums import md5_of
+from pipeline.data.leftovers import note_left_out
 from pipeline.data.listing import SPLIT_ALIASES, find_files, fingerprint_folder
 from pipeline.data.naming import list_some, natural_key
 
@@ -56,8 +57,18 @@ class TableLoader:
             classes=classes,
             attribute_values=values,
             checksums={source.table: f"md5:{md5_of(table_path)}"},
+            notes=self._left_out(root, images, [mask for mask in masks if mask is not None]),
             fingerprint=fingerprint_folder(root),
             source_name=columns.group_column or "source",
+        )
+
+    def _left_out(self, root: Path, images: list[Path], masks: list[Path]) -> list[str]:
+        every_mask = [*masks, *(find_files(root / self.source.masks) if self.source.masks else [])]
+        return note_left_out(
+            Path(os.path.normpath(root / self.source.images)),
+            [Path(os.path.normpath(file)) for file in (*images, *every_mask)],
+            why=f"are not listed in {self.source.table}",
+            remedy="add a row for each",
         )
 
     def _check_columns(self, table: pd.DataFrame) -> None:

@@ -106,7 +106,7 @@ def test_what_cannot_be_guessed_is_explained(tmp_path):
         new_dataset_entry("My-Set", tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         new_dataset_entry("x", tmp_path / "none")
-    with pytest.raises(InputError, match="neither a table"):
+    with pytest.raises(InputError, match=r"no files.*A table \(.csv"):
         new_dataset_entry("x", tmp_path)
     (tmp_path / "a.csv").write_text("file,label\nmissing.png,1\n")
     with pytest.raises(InputError, match="no column of the table names image files"):

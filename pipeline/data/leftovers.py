@@ -1,0 +1,61 @@
+"""Which pictures below a folder are not read, and why: nothing is left out without a word."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.data.listing import find_files, is_image
+from pipeline.data.naming import list_some
+
+# Pictures that Pillow does not read, or not as they are (of a camera's raw file the thumbnail).
+_UNREAD = {".heic", ".heif", ".jxl", ".svg", ".eps", ".ai", ".psd", ".pdf", ".dcm", ".nii", ".fits", ".npy"}
+_UNREAD |= {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}
+_N_SNIFFED = 1000  # files of an unknown ending that are looked into
+_CERTAIN = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP")  # known by their first bytes
+
+
+def note_left_out(root: Path, used: Iterable[Path], *, why: str, remedy: str) -> list[str]:
+    """One note on the pictures below `root` that are not among `used`; none where all are used.
+
+    Args:
+        used: images, and what is left out on purpose, such as masks.
+        why, remedy: of images that could be read, as in "lie beside the class folders".
+    """
+    known = set(used)
+    rest = [file for file in find_files(root) if file not in known]
+    plain = [file for file in rest if is_image(file)]
+    unread = [file for file in rest if file.suffix.lower() in _UNREAD]
+    others = [file for file in rest if not is_image(file) and file.suffix.lower() not in _UNREAD]
+    misnamed = [file for file in others[:_N_SNIFFED] if _opens(file)]
+    parts = [
+        f"{len(files):,} {reason} ({list_some([file.relative_to(root).as_posix() for file in files], 3)})"
+        for files, reason in (
+            (plain, why),
+            (unread, f"cannot be read: {_endings(unread)}"),
+            (misnamed, f"have the ending {_endings(misnamed)} though they are images"),
+        )
+        if files
+    ]
+    if not parts:
+        return []
+    remedies = [remedy] if plain else []
+    if unread or misnamed:
+        remedies.append("save the others as .png or .jpg" if plain else "save them as .png or .jpg")
+    n = len(plain) + len(unread) + len(misnamed)
+    return [f"{n:,} images left out: {'; '.join(parts)}. To have them read, {' and '.join(remedies)}."]
+
+
+def _endings(files: list[Path]) -> str:
+    return ", ".join(sorted({file.suffix.lower() or "(none)" for file in files}))
+
+
+def _opens(file: Path) -> bool:
+    try:
+        with Image.open(file, formats=_CERTAIN):
+            return True
+    except (OSError, ValueError, SyntaxError, struct.error):
+        return False
