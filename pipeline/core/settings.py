@@ -127,6 +127,10 @@ Source = Annotated[
 ]
 
 
+_N_PROBLEMS = 10  # that one message lists
+_N_SHOWN = 80  # characters of a wrong value
+
+
 # --- what the stages do ----------------------------------------------------------------------
 
 
@@ -382,7 +386,9 @@ def parse(model: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
 
 def _invalid(model: type[Settings], problems: Sequence[Any], where: str) -> InputError:
-    lines = [_explain(model, problem, where) for problem in problems]
+    lines = [_explain(model, problem, where) for problem in problems[:_N_PROBLEMS]]
+    if len(problems) > _N_PROBLEMS:
+        lines.append(f"and {len(problems) - _N_PROBLEMS} more")
     return InputError("params.yaml is not valid:\n  " + "\n  ".join(lines))
 
 
@@ -396,7 +402,18 @@ def _explain(model: type[Settings], problem: Any, where: str) -> str:
         return f"{place} is not a known key{hint}{'' if hint else '.'}{allowed}"
     if problem["type"] == "missing":
         return f"{place} is missing."
-    return f"{place} = {problem['input']!r}: {problem['msg']}."
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "union_tag_invalid":
+        found, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
+        return f"{place}.{problem['ctx']['discriminator'].strip(chr(39))} = {found!r}: known are {known}."
+    if isinstance(problem["input"], Mapping):  # a rule over several keys, whose message has their values
+        return f"{place}: {message}." if place else f"{message}."
+    return f"{place} = {_shortened(problem['input'])}: {message}."
+
+
+def _shortened(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= _N_SHOWN else f"{shown[:_N_SHOWN]}..."
 
 
 def _fields_at(model: type[Settings], path: list[str]) -> list[str]:

@@ -13,9 +13,20 @@ from pipeline.core.errors import InputError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is one."""
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        InputError: CUDA is asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if has_cuda else "cpu"
+    if name == "cuda" and not has_cuda:
+        why = "PyTorch finds no CUDA device" if torch.version.cuda else "this PyTorch is built without CUDA"
+        raise InputError(
+            f"train.device = cuda, but {why} (torch {torch.__version__}). Set `train.device: auto` to train "
+            "on the CPU, or install a driver and a PyTorch that fit the GPU."
+        )
     return torch.device(name)
 
 

@@ -112,7 +112,7 @@ def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:
         ("train", {"seeds": [2**64]}, r"train\.seeds\.0 = 18446744073709551616: .*less than"),
         ("train", {"lr": float("inf")}, r"train\.lr = inf: .*finite"),
         ("source", {"kind": "cifar100", "md5": "abc"}, r"md5 = 'abc': .*pattern"),
-        ("source", {"kind": "imagenet"}, r"datasets\.photo_digits\.source = .*'waterbirds'"),
+        ("source", {"kind": "imagenet"}, r"source\.kind = 'imagenet': .*'waterbirds'"),
         ("source", {"strength": 1.5}, r"strength = 1\.5"),
         (
             "methods",
@@ -133,6 +133,42 @@ def test_wrong_values_name_the_place_and_what_is_allowed(
     entry[section] = deep_merge(entry[section], change)
     with pytest.raises(InputError, match=message):
         parse(Params, raw).check()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"train": {"epochs": 2, "warm_up_epochs": 3}},
+            "datasets.photo_digits.train: warm_up_epochs = 3 must be below epochs = 2.",
+        ),
+        (
+            {"train": {"seeds": list(range(500)) * 2}},
+            "datasets.photo_digits.train.seeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, "
+            "17, 18, 19, 20, 21, 2...: seeds must be different.",
+        ),
+        (
+            {"train": {"epochs": {"much": ["x" * 500]}}},
+            "datasets.photo_digits.train.epochs: Input should be a valid integer.",
+        ),
+    ],
+)
+def test_messages_are_short_whatever_was_given(
+    raw: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    entry = raw["datasets"]["photo_digits"]
+    with pytest.raises(InputError) as caught:
+        parse(Params, raw | {"datasets": {"photo_digits": deep_merge(entry, change)}}).check()
+    assert str(caught.value) == f"params.yaml is not valid:\n  {message}"
+
+
+def test_a_rule_over_the_whole_file_does_not_print_the_file(raw: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(Params, raw | {"explained_methods": ["group_dro"]})
+    assert str(caught.value).startswith("params.yaml is not valid:\n  explained_methods must name erm, ")
+    assert len(str(caught.value)) < 200
+    with pytest.raises(InputError, match=r"and 5 more$"):
+        parse(Params, raw | {f"key{i}": raw for i in range(15)})
 
 
 def test_unknown_top_level_key_and_default_are_named(raw: dict[str, Any]) -> None:
