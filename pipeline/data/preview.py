@@ -56,11 +56,12 @@ def _counts(raw: RawDataset, attribute: str | None) -> str:
         for value in values
     ]
     hidden = len(body) - MAX_TABLE_ROWS
-    text = _align([header, *body[:MAX_TABLE_ROWS]], n_left=2 if attribute else 1)
+    text = align([header, *body[:MAX_TABLE_ROWS]], n_left=2 if attribute else 1)
     return f"{text}\n  ... and {hidden:,} more rows" if hidden > 0 else text
 
 
-def _align(rows: list[list[str]], n_left: int) -> str:
+def align(rows: list[list[str]], n_left: int) -> str:
+    """Cells in columns, the first `n_left` of them to the left."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

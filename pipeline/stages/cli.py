@@ -56,6 +56,11 @@ def _parser() -> argparse.ArgumentParser:
             stage.add_argument("method", choices=get_args(MethodName))
     commands.add_parser("index", help="render reports/index.html over all reports")
     commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
+    ahead = commands.add_parser(
+        "preflight", help="group sizes, questions that can be answered and minutes, before a dataset is run"
+    )
+    ahead.add_argument("dataset")
+    ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
     new = commands.add_parser("new-dataset", help="add a folder or table of images to params.yaml")
     new.add_argument("name", help="a-z, 0-9 and _")
     new.add_argument("path", type=Path, help="folder of class folders, folder with a table, or the table")
@@ -100,6 +105,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         importlib.import_module("pipeline.stages.index").run()
     elif command == "check":
         importlib.import_module("pipeline.stages.checking").run()
+    elif command == "preflight":
+        importlib.import_module("pipeline.stages.preflight").run(options)
     elif command == "gate":
         status: int = importlib.import_module("pipeline.stages.gate").run(options)
         return status

@@ -1,0 +1,120 @@
+"""How long the stages will take: the images that networks will see, times what one costs on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.core.memory import available_cores
+from pipeline.core.method_settings import (
+    DfrSettings,
+    GroupSettings,
+    JttSettings,
+    MethodName,
+    RepairSettings,
+    SubgSettings,
+)
+from pipeline.core.settings import DatasetSettings
+from pipeline.preflight.sizes import Sizes
+from pipeline.preflight.speed import Speed
+
+_ERRING = 0.1  # share of the images that a brief first model gets wrong
+_GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images
+_CHANGES = 16  # images that a test image becomes while the cue is exchanged and pixels are changed
+_CAM = 4.0  # an activation map with its checks, in predicted images
+_PIXELS = {
+    "data": 2e-4,
+    "color": 1e-3,
+    "hygiene": 1e-3,
+}  # seconds an image of 32 px, measured once; no network
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done, in images."""
+
+    settings: DatasetSettings
+    sizes: Sizes
+    methods: Sequence[MethodName]
+    explained: Sequence[MethodName]
+
+
+def estimate_seconds(work: Work, speed: Speed) -> dict[str, float]:
+    """Seconds of each stage, all methods together; the network's speed is the baseline's for all."""
+    n_all = sum(work.sizes.n.values())
+    pixels = (work.settings.data.image_size / 32) ** 2
+    seconds = {stage: cost * n_all * max(1.0, pixels / 4) for stage, cost in _PIXELS.items()}
+    trained = sum(_trained(work, method) for method in work.methods)
+    seconds["train"] = trained * speed.train / speed.workers
+    seconds["evaluate"] = sum(_predicted(work, method) for method in work.methods) * speed.predict
+    workers = work.settings.retrain.workers or available_cores()
+    share = workers if speed.workers > 1 else 1  # their cost was timed with all threads otherwise
+    seconds["retrain"] = sum(_retrained(work, method) for method in work.explained) * speed.train / share
+    seconds["attribute"] = sum(_attributed(work, method) for method in work.explained) * speed.train
+    seconds["gradcam"] = sum(_mapped(work, method) for method in work.explained) * speed.predict
+    return seconds
+
+
+def _trained(work: Work, name: MethodName) -> float:
+    """Images that this method's trainings see, those of validation at a third of the cost."""
+    settings, method = work.settings.train_for(name), getattr(work.settings.methods, name)
+    n, n_val = work.sizes.n["train"], work.sizes.n["val"] / 3
+    seeds, epochs = len(settings.seeds), settings.epochs
+    if isinstance(method, DfrSettings):
+        return 0.0 if "erm" in work.methods else seeds * epochs * (n + n_val)
+    if isinstance(method, RepairSettings):
+        base = 0.0 if "erm" in work.methods else seeds * epochs * (n + n_val)
+        return base + _repaired(work, method, seeds, epochs) + _GRADIENT * n * seeds
+    drawn = float(n)
+    extra = 0.0
+    if isinstance(method, JttSettings):
+        extra = method.identification_epochs * (n + n_val)
+        drawn = n * (1 + _ERRING * method.upweight)
+    elif isinstance(method, SubgSettings) and not method.keep_steps:
+        sizes = [group.n_train for group in work.sizes.groups if group.n_train]
+        drawn = len(sizes) * min(sizes, default=0)
+    if isinstance(method, GroupSettings) and method.groups == "inferred":
+        extra += (method.inference_epochs or epochs) * (n + n_val)
+    return seeds * (epochs * (drawn + n_val) + extra)
+
+
+def _repaired(work: Work, method: RepairSettings, seeds: int, epochs: int) -> float:
+    """Every size with its controls and the seeds that it is tried with, then one size with all seeds."""
+    kinds = 3 if method.controls else 1
+    kept = [1 - fraction for fraction in method.fractions]
+    searched = sum(kept) * kinds * min(method.curve_seeds, seeds)
+    final = sum(kept) / len(kept) * kinds * seeds
+    return (searched + final) * epochs * (work.sizes.n["train"] + work.sizes.n["val"] / 3)
+
+
+def _predicted(work: Work, name: MethodName) -> float:
+    seeds = len(work.settings.train_for(name).seeds)
+    most = work.settings.evaluate.max_images or work.sizes.n["test"]
+    changed = _CHANGES * min(most, work.sizes.n["test"])
+    return seeds * (changed + work.sizes.n["val"] + work.sizes.n["test"])
+
+
+def _retrained(work: Work, name: MethodName) -> float:
+    retrain = work.settings.retrain
+    if name not in retrain.methods:
+        return 0.0
+    halves = retrain.subsets * retrain.repeats * retrain.share
+    groups = sum(group.n_train > 0 for group in work.sizes.groups)
+    thinned = (groups * len(retrain.thin_keep) + 1) * retrain.thin_repeats if retrain.thin_keep else 0
+    return (halves + thinned) * work.sizes.n["train"] * work.settings.train_for(name).epochs
+
+
+def _attributed(work: Work, name: MethodName) -> float:
+    chosen, train = work.settings.attribute, work.settings.train_for(name)
+    models = min(len(train.seeds), chosen.max_models or len(train.seeds)) * (1 + train.checkpoints)
+    n = min(work.sizes.n["train"], chosen.max_train or work.sizes.n["train"])
+    targets = min(work.sizes.n["test"], (chosen.targets_per_group or 10**9) * len(work.sizes.groups))
+    return models * (n + targets) * _GRADIENT
+
+
+def _mapped(work: Work, name: MethodName) -> float:
+    chosen, seeds = work.settings.gradcam, len(work.settings.train_for(name).seeds)
+    models = min(seeds, chosen.max_models or seeds)
+    maps = min(work.sizes.n["test"], chosen.images_per_group * len(work.sizes.groups))
+    checks = chosen.faithfulness_images * chosen.faithfulness_steps * 2 * 3 + chosen.sanity_images * 10
+    return models * (maps * _CAM + checks)

@@ -1,0 +1,142 @@
+"""Which of the five questions the data and settings at hand can answer, and which key would change that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.core.results import GroupInfo
+from pipeline.core.settings import DatasetSettings
+from pipeline.data.naming import list_some
+from pipeline.preflight.sizes import Sizes
+from pipeline.report.evidence import RungName, misled_groups
+
+MIN_SEEDS = 3
+
+_LARGEST_SHARE = 0.4  # of the images that a split carved from them should take
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """Whether one question can be answered; where not, why, and what to write to change it."""
+
+    rung: RungName
+    can_be_answered: bool
+    why: str = ""
+    remedies: tuple[str, ...] = ()
+
+
+def foresee_questions(
+    sizes: Sizes, settings: DatasetSettings, methods: Sequence[str], *, has_masks: bool, name: str
+) -> list[Outlook]:
+    """The ladder, rung by rung.
+
+    Args:
+        methods: that will be trained, the baseline first.
+    """
+    harmful = _harmful(sizes, settings, name)
+    return [
+        _available(sizes, settings, name),
+        _used(sizes, settings, name, has_masks=has_masks),
+        harmful,
+        _caused_by(harmful, settings, methods[0], name),
+        _fixed_by(harmful, methods),
+    ]
+
+
+def _available(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
+    if sizes.n["test"] < settings.evaluate.min_test:
+        return Outlook("available", False, *_small_test(sizes, settings, name))
+    return Outlook("available", True)
+
+
+def _used(sizes: Sizes, settings: DatasetSettings, name: str, *, has_masks: bool) -> Outlook:
+    if sizes.n["test"] < settings.evaluate.min_test:
+        return Outlook("used", False, *_small_test(sizes, settings, name))
+    if sizes.attributes[0].origin == "annotated":
+        how = (
+            "backgrounds are exchanged" if has_masks else "colors are exchanged; with masks, backgrounds too"
+        )
+        return Outlook("used", True, how)
+    return Outlook("used", True, "of color alone: no attribute is annotated", (_attribute_remedy(),))
+
+
+def _harmful(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
+    attribute = sizes.attributes[0]
+    if attribute.origin == "none":
+        return Outlook(
+            "harmful", False, "no attribute forms groups, so nobody can be misled", (_attribute_remedy(),)
+        )
+    seeds = settings.train_for("erm").seeds
+    few = () if len(seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
+    misled = misled_groups(sizes)
+    if not misled:
+        why = f"{attribute.name!r} points the wrong way in no group, so none will be found harmed"
+        return Outlook("harmful", True, why)
+    enough = [group for group in misled if group.n_test >= settings.evaluate.min_test]
+    if not enough:
+        why, remedies = _thin_groups(misled, sizes, settings, name)
+        return Outlook("harmful", False, why, (*remedies, *few))
+    if few:
+        why = f"{len(seeds)} training{'s' if len(seeds) > 1 else ''} a method; {MIN_SEEDS} are needed"
+        return Outlook("harmful", False, f"{why} to tell training's chance from harm", few)
+    thin = [group for group in misled if group.n_test < settings.evaluate.min_test]
+    if thin:
+        why, remedies = _thin_groups(thin, sizes, settings, name)
+        return Outlook("harmful", True, f"not of every group: {why}", remedies)
+    return Outlook("harmful", True)
+
+
+def _thin_groups(
+    groups: Sequence[GroupInfo], sizes: Sizes, settings: DatasetSettings, name: str
+) -> tuple[str, tuple[str, ...]]:
+    """Groups that the cue misleads with too few test images, and the keys that would help."""
+    needed = settings.evaluate.min_test
+    shown = list_some([f"{group.name} ({group.n_test:,})" for group in groups])
+    why = f"fewer than {needed:,} test images in {shown}, which the cue misleads"
+    total = min(group.n_train + group.n_val + group.n_test for group in groups)
+    share = math.ceil(20 * needed / max(1, total)) / 20
+    if sizes.is_carved["test"] and settings.data.test_fraction < share <= _LARGEST_SHARE:
+        return why, (f"datasets.{name}.data: {{ test_fraction: {share:.2f} }}",)
+    if sizes.attributes[0].origin == "derived" and settings.data.levels > 2:
+        return why, (f"datasets.{name}.data: {{ levels: 2 }}",)
+    return why, ("more test images of these groups",)
+
+
+def _small_test(sizes: Sizes, settings: DatasetSettings, name: str) -> tuple[str, tuple[str, ...]]:
+    n, needed = sizes.n["test"], settings.evaluate.min_test
+    why = f"{n:,} test images, and {needed:,} are needed"
+    total = sum(sizes.n.values())
+    share = math.ceil(20 * needed / total) / 20
+    if sizes.is_carved["test"] and share <= _LARGEST_SHARE:
+        return why, (f"datasets.{name}.data: {{ test_fraction: {share:.2f} }}",)
+    return why, ("more test images",)
+
+
+def _caused_by(harmful: Outlook, settings: DatasetSettings, baseline: str, name: str) -> Outlook:
+    if not harmful.can_be_answered:
+        return Outlook("caused_by", False, "it asks what caused a harm, which cannot be shown")
+    retrain = settings.retrain
+    if baseline in retrain.methods and (retrain.subsets or retrain.thin_keep):
+        return Outlook("caused_by", True)
+    why = "by scores that no retraining checks"
+    return Outlook("caused_by", True, why, (f"datasets.{name}.retrain: {{ subsets: 32, thin_keep: [0.0] }}",))
+
+
+def _fixed_by(harmful: Outlook, methods: Sequence[str]) -> Outlook:
+    if len(methods) < 2:
+        return Outlook(
+            "fixed_by", False, "no method beside the baseline", ("active_methods: [erm, group_dro]",)
+        )
+    if not harmful.can_be_answered:
+        return Outlook("fixed_by", False, "it asks what mends a harm, which cannot be shown")
+    return Outlook("fixed_by", True)
+
+
+def _attribute_remedy() -> str:
+    return "new-dataset ... --attribute-column NAME, where the files say more than the class"
+
+
+def _seeds_remedy(name: str) -> str:
+    return f"datasets.{name}.train: {{ seeds: {list(range(MIN_SEEDS))} }}"

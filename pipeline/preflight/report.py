@@ -1,0 +1,119 @@
+"""The whole look ahead, as lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import get_args
+
+from pipeline.core.memory import available_cores
+from pipeline.core.method_settings import MethodName
+from pipeline.core.settings import DatasetSettings
+from pipeline.data.base import RawDataset
+from pipeline.data.plan import Plan
+from pipeline.data.preview import align
+from pipeline.preflight.labels import augmentation_risks
+from pipeline.preflight.methods import reasons_against
+from pipeline.preflight.minutes import Work, estimate_seconds
+from pipeline.preflight.networks import Proposal, baseline_speed, propose_network
+from pipeline.preflight.questions import Outlook, foresee_questions
+from pipeline.preflight.sizes import Sizes, foresee_sizes
+
+_MAX_GROUPS = 12
+
+
+def look_ahead(
+    name: str,
+    raw: RawDataset,
+    plan: Plan,
+    settings: DatasetSettings,
+    *,
+    methods: Sequence[MethodName],
+    explained: Sequence[MethodName],
+    is_timed: bool = True,
+) -> list[str]:
+    """Group sizes, questions that can be answered, methods, minutes, and what may break labels.
+
+    Args:
+        methods: active ones, the baseline first; those that the groups are too small for are named.
+        is_timed: run a few training steps to say how long it will take.
+
+    Raises:
+        InputError: groups that cannot be made as asked.
+    """
+    sizes = foresee_sizes(raw, plan, settings.data)
+    against = reasons_against(sizes, settings)
+    trained = [method for method in methods if method not in against] or [methods[0]]
+    questions = foresee_questions(sizes, settings, trained, has_masks=plan.has_masks, name=name)
+    lines = [f"before {name} is run", *_group_lines(sizes), *_question_lines(questions)]
+    lines += _method_lines(methods, against, sizes.n_sampled is not None)
+    risks = dict.fromkeys(
+        risk for method in trained for risk in augmentation_risks(settings.train_for(method), plan.classes)
+    )
+    lines += [f"warning: {risk}" for risk in risks]
+    if is_timed:
+        work = Work(settings, sizes, trained, [method for method in explained if method in trained])
+        lines += _time_lines(work, name, len(plan.classes))
+    return lines
+
+
+def _group_lines(sizes: Sizes) -> list[str]:
+    """The groups with the fewest test images first: they decide what can be said."""
+    groups = sorted(sizes.groups, key=lambda group: (group.n_test, group.name))
+    about = f", estimated from {sizes.n_sampled:,} images" if sizes.n_sampled is not None else ""
+    table = [["group", "train", "val", "test"]]
+    for group in groups[:_MAX_GROUPS]:
+        table.append([group.name, *(f"{n:,}" for n in (group.n_train, group.n_val, group.n_test))])
+    hidden = len(groups) - _MAX_GROUPS
+    lines = [f"images per group{about}, fewest test images first:", align(table, n_left=1)]
+    return [*lines, f"  ... and {hidden:,} larger ones"] if hidden > 0 else lines
+
+
+def _question_lines(questions: Sequence[Outlook]) -> list[str]:
+    lines = ["what the report can answer:"]
+    for number, outlook in enumerate(questions, start=1):
+        answer = "yes" if outlook.can_be_answered else "no"
+        why = f" ({outlook.why})" if outlook.why else ""
+        lines.append(f"  {number} {outlook.rung.replace('_', ' ')}: {answer}{why}")
+        lines += [f"      write: {remedy}" for remedy in outlook.remedies]
+    return lines
+
+
+def _method_lines(
+    active: Sequence[MethodName], against: dict[MethodName, str], is_estimated: bool
+) -> list[str]:
+    lines = [f"not possible, although active: {m}. {against[m]}" for m in active if m in against]
+    free = [m for m in get_args(MethodName) if m not in active and m not in against]
+    if free:
+        lines.append(f"possible and not active: {', '.join(free)} (active_methods)")
+    if is_estimated and lines:
+        lines[0] += " (by estimated group sizes)"
+    return lines
+
+
+def _time_lines(work: Work, name: str, n_classes: int) -> list[str]:
+    seconds = estimate_seconds(work, baseline_speed(work, n_classes))
+    total = sum(seconds.values())
+    parts = ", ".join(f"{stage} {_minutes(spent)}" for stage, spent in seconds.items() if spent >= 3)
+    cores = available_cores()
+    where = f"{cores} core{'s' if cores > 1 else ''}"
+    lines = [f"time on this machine ({where}): about {_minutes(total)}{f' ({parts})' if parts else ''}"]
+    proposal = propose_network(work, n_classes, total)
+    return [*lines, _proposal_line(proposal, name)] if proposal else lines
+
+
+def _proposal_line(proposal: Proposal, name: str) -> str:
+    changes = ", ".join(f"{key}: {_yaml(value)}" for key, value in proposal.train.items())
+    return (
+        f"a smaller network takes about {_minutes(proposal.seconds)}; "
+        f"write: datasets.{name}.train: {{ {changes} }}"
+    )
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _minutes(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"

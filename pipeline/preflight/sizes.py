@@ -1,0 +1,109 @@
+"""The groups as they will be after the split, before the pixels are packed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.core.results import AttributeInfo, GroupInfo
+from pipeline.core.settings import DataSettings
+from pipeline.core.types import SPLIT_NAMES, BoolArray, Float64Array, Int64Array, SplitName
+from pipeline.data.base import RawDataset
+from pipeline.data.decode import UnreadableError, decode
+from pipeline.data.groups import (
+    RING_FEATURES,
+    Attribute,
+    derive_attribute,
+    make_groups,
+    no_attribute,
+    ring_feature_name,
+)
+from pipeline.data.plan import Plan
+from pipeline.data.splits import TEST, TRAIN, VAL
+
+N_SAMPLED = 400  # images decoded to foresee an attribute that is derived from pixels
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a dataset will look like; `report.evidence.GroupedData`."""
+
+    attributes: list[AttributeInfo]
+    groups: list[GroupInfo]
+    n_sampled: int | None  # the groups' sizes are estimated from so many images; None: counted
+    is_carved: dict[str, bool]  # val, test: this split is made here, so a setting decides its size
+    n: dict[SplitName, int]  # images per split
+
+
+def foresee_sizes(raw: RawDataset, plan: Plan, settings: DataSettings) -> Sizes:
+    """Count the groups that `data` will make; a derived attribute is read off a sample of the images.
+
+    Raises:
+        InputError: groups that cannot be made as asked.
+    """
+    given = {row.split for row in raw.rows}
+    n = {name: int((plan.splits == i).sum()) for i, name in enumerate(SPLIT_NAMES)}
+    carved = {"val": "val" not in given, "test": "test" not in given}
+    ring_name = ring_feature_name(settings, is_annotated=bool(plan.attributes))
+    if ring_name is None:
+        attributes = plan.attributes or [no_attribute(len(plan.rows))]
+        groups = _cross(raw, plan, attributes[0], plan.splits, settings)
+        return Sizes([a.info for a in attributes], groups, None, carved, n)
+    sample = _sample(plan)
+    ring, readable = _ring_features(plan, sample, settings, ring_name)
+    sample = sample[readable]
+    splits = plan.splits[sample]
+    if not (splits == TRAIN).any():  # nothing could be read: packing will say why
+        attribute, n_seen = no_attribute(len(plan.rows)), None
+        groups = _cross(raw, plan, attribute, plan.splits, settings)
+    else:
+        attribute, _ = derive_attribute(ring_name, ring, splits == TRAIN, settings.levels)
+        counted = _cross(raw, plan.take(sample), attribute, splits, settings)
+        groups, n_seen = [_scaled(group, splits, n) for group in counted], len(sample)
+    return Sizes([attribute.info], groups, n_seen, carved, n)
+
+
+def _cross(
+    raw: RawDataset, plan: Plan, attribute: Attribute, splits: Int64Array, settings: DataSettings
+) -> list[GroupInfo]:
+    made = make_groups(raw, plan.classes, plan.labels, attribute, splits=splits, group_by=settings.group_by)
+    return made.infos
+
+
+def _sample(plan: Plan) -> Int64Array:
+    """Rows evenly spread over each split; a plan's rows lie sorted by split."""
+    parts = []
+    for split in (TRAIN, VAL, TEST):
+        rows = np.flatnonzero(plan.splits == split)
+        wanted = min(len(rows), N_SAMPLED // 2 if split == TRAIN else N_SAMPLED // 4)
+        parts.append(rows[np.linspace(0, len(rows) - 1, wanted).astype(np.int64)])
+    return np.unique(np.concatenate(parts))
+
+
+def _ring_features(
+    plan: Plan, sample: Int64Array, settings: DataSettings, ring_name: str
+) -> tuple[Float64Array, BoolArray]:
+    """The feature of the sampled images that can be read, and which they are."""
+    pixels, readable = [], np.zeros(len(sample), bool)
+    for i, row in enumerate(plan.rows[j] for j in sample.tolist()):
+        try:
+            pixels.append(decode(row.image, None, size=settings.image_size, fit=settings.fit).image)
+            readable[i] = True
+        except UnreadableError:
+            continue
+    if not pixels:
+        return np.empty(0), readable
+    return RING_FEATURES[ring_name](np.stack(pixels)), readable
+
+
+def _scaled(group: GroupInfo, splits: Int64Array, n: dict[SplitName, int]) -> GroupInfo:
+    """Counts of the sample, as many times as each split is larger."""
+    times = {name: n[name] / max(1, int((splits == i).sum())) for i, name in enumerate(SPLIT_NAMES)}
+    return group.model_copy(
+        update={
+            "n_train": round(group.n_train * times["train"]),
+            "n_val": round(group.n_val * times["val"]),
+            "n_test": round(group.n_test * times["test"]),
+        }
+    )
