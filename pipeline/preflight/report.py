@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 from pipeline.core.memory import available_cores
@@ -21,6 +22,14 @@ from pipeline.preflight.sizes import Sizes, foresee_sizes
 _MAX_GROUPS = 12
 
 
+@dataclass(frozen=True)
+class Preflight:
+    """Lines for a terminal, and the active methods that the groups are too small for, with the reasons."""
+
+    lines: list[str]
+    against: dict[MethodName, str]
+
+
 def look_ahead(
     name: str,
     raw: RawDataset,
@@ -30,7 +39,7 @@ def look_ahead(
     methods: Sequence[MethodName],
     explained: Sequence[MethodName],
     is_timed: bool = True,
-) -> list[str]:
+) -> Preflight:
     """Group sizes, questions that can be answered, methods, minutes, and what may break labels.
 
     Args:
@@ -53,7 +62,7 @@ def look_ahead(
     if is_timed:
         work = Work(settings, sizes, trained, [method for method in explained if method in trained])
         lines += _time_lines(work, name, len(plan.classes))
-    return lines
+    return Preflight(lines, {method: against[method] for method in methods if method in against})
 
 
 def _group_lines(sizes: Sizes) -> list[str]:

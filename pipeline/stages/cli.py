@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--image-size", type=int)
     new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
     new.add_argument("--activate", action="store_true", help="make it the only active dataset")
+    new.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
     compare = commands.add_parser("compare", help="two reports, revisions or methods side by side")
     compare.add_argument("first", help="reports/<dataset>.json, or reports/<dataset>.json:method")
     compare.add_argument("second", help="differences are second minus first")

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.artifacts.paths import downloads_dir
 from pipeline.core.errors import InputError
-from pipeline.core.settings import NAME_PATTERN, DatasetSettings, Params
-from pipeline.data.base import RawDataset
+from pipeline.core.method_settings import MethodName
+from pipeline.core.settings import NAME_PATTERN, Params
 from pipeline.data.entry import new_dataset_entry
-from pipeline.data.groups import make_groups
 from pipeline.data.params_file import write_entry, write_lists
-from pipeline.data.plan import Plan, make_plan
+from pipeline.data.plan import make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.stages.params_file import PARAMS_PATH, read_params
@@ -42,8 +41,20 @@ def run(options: argparse.Namespace) -> None:
     print(preview(raw))
     plan = make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
     write_entry(PARAMS_PATH, options.name, entry, overwrite=options.overwrite)
+    from pipeline.preflight.report import look_ahead  # late: it loads torch
+
+    ahead = look_ahead(
+        options.name,
+        raw,
+        plan,
+        settings,
+        methods=params.active_methods,
+        explained=params.explained_methods,
+        is_timed=not options.no_timing,
+    )
+    print("\n".join(["", *ahead.lines]))
     if options.activate:
-        _activate(options.name, params, _left_out(raw, plan, params, settings))
+        _activate(options.name, params, ahead.against)
     print(f"\nwrote datasets.{options.name} to {PARAMS_PATH}")
     print(
         "run it:  dvc repro"
@@ -52,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def _activate(name: str, params: Params, left_out: Mapping[str, str]) -> None:
+def _activate(name: str, params: Params, left_out: Mapping[MethodName, str]) -> None:
     """Make it the only active dataset, with the active methods that can be trained on it."""
     methods = [m for m in params.active_methods if m not in left_out]
     # the ladder needs a baseline
@@ -68,33 +79,3 @@ def _activate(name: str, params: Params, left_out: Mapping[str, str]) -> None:
     write_lists(PARAMS_PATH, lists)
     for method, reason in left_out.items():
         print(f"left out of active_methods: {method}. {reason}")
-
-
-def _left_out(raw: RawDataset, plan: Plan, params: Params, settings: DatasetSettings) -> dict[str, str]:
-    """Active methods that would stop for want of images in a group, each with the reason.
-
-    Groups from derived attributes are known when the pixels are: then only those stay that leave
-    empty groups out.
-    """
-    if not plan.attributes:
-        unknown = "The sizes of its derived groups are not known before the images are read; add it then."
-        return {m: unknown for m in params.active_methods if m not in ("erm", "rwy", "group_dro", "rwg")}
-    from pipeline.train.feasibility import reason_against  # late: it loads torch
-
-    groups = make_groups(
-        raw,
-        plan.classes,
-        plan.labels,
-        plan.attributes[0],
-        splits=plan.splits,
-        group_by=settings.data.group_by,
-    )
-    found = {
-        method: reason_against(
-            getattr(settings.methods, method),
-            groups.infos,
-            batch_size=settings.train_for(method).batch_size,
-        )
-        for method in params.active_methods
-    }
-    return {method: str(error) for method, error in found.items() if error is not None}

@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> None:
     params = read_params()
     settings = params.dataset(options.dataset)
     raw = load_raw(settings.source, downloads_dir() / options.dataset)
-    lines = look_ahead(
+    found = look_ahead(
         options.dataset,
         raw,
         make_plan(raw, settings.data),
@@ -24,4 +24,4 @@ def run(options: argparse.Namespace) -> None:
         explained=params.explained_methods,
         is_timed=not options.no_timing,
     )
-    print("\n".join(lines))
+    print("\n".join(found.lines))
