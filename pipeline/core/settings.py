@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from pipeline.core.attribution_settings import AttributeSettings, RetrainSettings
 from pipeline.core.errors import InputError
@@ -23,6 +23,15 @@ from pipeline.core.train_settings import TrainSettings
 NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")
 
 T = TypeVar("T", bound=Settings)
+
+
+def _cell_text(value: Any) -> Any:
+    return str(value) if isinstance(value, bool | int | float) else value
+
+
+CellText = Annotated[str, BeforeValidator(_cell_text)]  # YAML reads 0 as a number; a table's cells are text
+# joined: names that differ in case, spaces or Unicode form alone are one
+Names = Literal["joined", "exact"]
 
 
 # --- where images come from ------------------------------------------------------------------
@@ -67,11 +76,29 @@ class WaterbirdsSource(DownloadableSource):
     allow_missing_images: bool = Field(False, description="use the rows whose image exists")
 
 
+class SplitValues(Settings):
+    """Which names of the source (folders, or a column's values) are which split."""
+
+    train: list[CellText] = Field(min_length=1)
+    val: list[CellText] = Field(default_factory=list)
+    test: list[CellText] = Field(default_factory=list)
+    leave_out: list[CellText] = Field(default_factory=list, description="images that are not used")
+
+
 class FolderSource(Settings):
     """A folder of class folders, optionally below train/ val/ test/."""
 
     kind: Literal["folder"]
     path: str
+    splits: SplitValues | Literal["none"] | None = Field(
+        None, description="folder names of each split; none: all folders are classes; null: by their names"
+    )
+    split_level: int = Field(1, ge=1, description="which folders `splits` names, 1 = those in `path`")
+    label_level: int | None = Field(
+        None, ge=1, description="which folders (below the splits) are classes; null = 1, if that is plain"
+    )
+    attribute_level: int | None = Field(None, ge=1, description="which folders form the groups")
+    names: Names = "joined"
     version: int = Field(1, description="raise it when the files behind path changed")
     title: str | None = None
     licence: str = "not stated"
@@ -87,9 +114,10 @@ class TableSource(Settings):
     columns: TableColumns
     label_names: dict[str, str] | None = Field(None, description="value in the table -> shown name")
     attribute_names: dict[str, str] | None = Field(None, description="the same for the attribute")
-    split_names: dict[str, Literal["train", "val", "test"]] | None = Field(
-        None, description="value in the table -> split; null = 0/1/2 and usual names"
+    splits: SplitValues | None = Field(
+        None, description="values of the split column; null: where they are plain (train, validation, ...)"
     )
+    names: Names = "joined"
     images: str = Field(".", description="folder that file names are relative to")
     masks: str | None = Field(None, description="folder of masks named like the images")
     title: str | None = None

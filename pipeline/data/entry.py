@@ -5,9 +5,11 @@ A guess is only made where the files leave little doubt; otherwise the message l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -18,9 +20,11 @@ from pipeline.core.method_settings import TRAINED_WITH_GROUPS, MethodName
 from pipeline.core.settings import NAME_PATTERN, SECTIONS, did_you_mean
 from pipeline.data import cifar100, tiny_imagenet
 from pipeline.data.folder import explain_empty
-from pipeline.data.listing import IMAGE_SUFFIXES, SPLIT_ALIASES, find_images, is_junk, subfolders, unwrap
+from pipeline.data.listing import IMAGE_SUFFIXES, find_images, is_junk, subfolders, unwrap
 from pipeline.data.sources import guess_group_column
-from pipeline.data.table import SPLIT_NUMBERS, match_masks, read_table
+from pipeline.data.split_names import ask, looks_like_split, read_column
+from pipeline.data.split_names import clean as split_key
+from pipeline.data.table import match_masks, read_table
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 FILE_WORDS = (
@@ -35,7 +39,6 @@ FILE_WORDS = (
     "img",
 )
 LABEL_WORDS = ("label", "y", "target", "class", "class_name", "category", "labels")
-SPLIT_WORDS = ("split", "partition", "subset", "fold", "set")
 ATTRIBUTE_WORDS = (
     "place",
     "background",
@@ -63,6 +66,7 @@ def new_dataset_entry(
     attributes: Sequence[str] | None = None,
     group_column: str | None = None,
     image_size: int | None = None,
+    said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The complete entry of a dataset at `path`: a table, its folder, or a folder of class folders.
 
@@ -70,12 +74,15 @@ def new_dataset_entry(
         name: the dataset's name in params.yaml.
         file, label, split, attributes, group_column: column names, where the guess should not decide;
             `group_column` "" = none.
+        said: keys of `source` that are not guessed: `splits` ("none": no column and no folder is one,
+            whatever its name), `names`, levels of a folder.
 
     Raises:
         InputError: a name DVC cannot use, nothing usable at `path`, or columns that cannot be guessed.
     """
     if not NAME_PATTERN.match(name):
         raise InputError(f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only.")
+    said = said or {}
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     path = _within(path)
@@ -85,10 +92,19 @@ def new_dataset_entry(
         source, sample = official, find_images(path)[:: max(1, len(find_images(path)) // N_TRIED)]
     elif table is not None:
         source, sample = _table_source(
-            table, file=file, label=label, split=split, attributes=attributes, group_column=group_column
+            table,
+            file=file,
+            label=label,
+            split=split,
+            attributes=attributes,
+            group_column=group_column,
+            splits=said.get("splits"),
         )
     else:
         source, sample = _folder_source(path)
+    source |= said
+    if source["kind"] == "table" and source.get("splits") == "none":
+        del source["splits"]
     entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
     side = image_size or _image_size(sample)
     entry["data"] = {"image_size": side}
@@ -153,6 +169,7 @@ def _table_source(
     split: str | None,
     attributes: Sequence[str] | None,
     group_column: str | None,
+    splits: Mapping[str, Any] | Literal["none"] | None,
 ) -> tuple[dict[str, Any], list[Path]]:
     table, root = read_table(path), path.parent
     for column in (file, label, split, group_column, *(attributes or ())):
@@ -163,12 +180,19 @@ def _table_source(
                 f"{', '.join(table.columns)}."
             )
     file, images = _guess_files(table, root, [file] if file else _by_name(table, FILE_WORDS, others=True))
-    split = split or next((c for c in _by_name(table, SPLIT_WORDS) if _is_split(table[c])), None)
     label = label or _guess_label(table, taken={file, split})
+    like_split = [
+        c for c in table.columns if c not in (file, label) and looks_like_split(c, table[c].unique())
+    ]
+    if splits == "none":
+        split = None
+    elif split is None:
+        split = _guess_split(table, [c for c in like_split if c not in (attributes or ())], splits)
     if group_column is None:
-        group_column = guess_group_column(table, {file, split, label, *(attributes or ())})
+        group_column = guess_group_column(table, {file, split, label, *like_split, *(attributes or ())})
     if attributes is None:
-        attributes = _guess_attributes(table, label=label, taken={file, split, label, group_column})
+        taken = {file, split, label, group_column, *like_split}
+        attributes = _guess_attributes(table, label=label, taken=taken)
     columns: dict[str, Any] = {"file": file, "label": label}
     if split:
         columns["split"] = split
@@ -211,8 +235,33 @@ def _guess_files(table: pd.DataFrame, root: Path, candidates: list[str]) -> tupl
     )
 
 
-def _is_split(column: pd.Series[str]) -> bool:
-    return {value.lower() for value in column.unique()} <= {*SPLIT_NUMBERS, *SPLIT_ALIASES}
+def _guess_split(
+    table: pd.DataFrame, candidates: Sequence[str], splits: Mapping[str, Sequence[str]] | None
+) -> str | None:
+    """The one candidate whose values are plain, or have the names that `splits` says.
+
+    Raises:
+        InputError: none is plain, or two disagree.
+    """
+    if splits is not None:
+        said = {split_key(name) for names in splits.values() for name in names}
+        fitting = [c for c in candidates if said <= {split_key(v) for v in table[c].unique()}]
+        if not candidates:
+            raise InputError("--split: no column looks like a split. Name it with --split-column.")
+        return next(iter(fitting or candidates))
+    read = {c: read_column(c, Counter(table[c])) for c in candidates}
+    plain = [c for c, (_, why) in read.items() if not why]
+    if candidates and not plain:
+        column = candidates[0]
+        raise ask(f"column {column!r}", Counter(table[column]), read[column][1], column=column)
+    placed = {c: [read[c][0][value] for value in table[c]] for c in plain}
+    other = next((c for c in plain[1:] if placed[c] != placed[plain[0]]), None)
+    if other:
+        raise InputError(
+            f"columns {plain[0]!r} and {other!r} both look like splits and disagree. Name the right one: "
+            f"--split-column {shlex.quote(plain[0])} or --split-column {shlex.quote(other)}."
+        )
+    return next(iter(plain), None)
 
 
 def _guess_label(table: pd.DataFrame, taken: set[str | None]) -> str:

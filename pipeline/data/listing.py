@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.core.types import SplitName
+from pipeline.data.split_names import plain_split
 
 # Of what Pillow opens, what people keep pictures in: no documents, icons, videos or scientific containers.
 _FORMATS = {"AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TGA"}
@@ -18,16 +18,6 @@ _FORMATS |= {"TIFF", "WEBP"}
 IMAGE_SUFFIXES = frozenset(
     suffix for suffix, kind in Image.registered_extensions().items() if kind in _FORMATS
 )
-SPLIT_ALIASES: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-}
 _JUNK = {"__MACOSX", "Thumbs.db", "@eaDir"}
 
 
@@ -94,7 +84,7 @@ def unwrap(folder: Path) -> Path:
     A folder wraps another if it holds that one and no image, and the other holds folders.
     """
     inner = subfolders(folder)
-    if len(inner) != 1 or inner[0].name.lower() in SPLIT_ALIASES or not subfolders(inner[0]):
+    if len(inner) != 1 or plain_split(inner[0].name) or not subfolders(inner[0]):
         return folder
     return folder if images_within(folder) else unwrap(inner[0])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,12 @@ import pandas as pd
 
 from pipeline.core.errors import InputError
 from pipeline.core.settings import TableSource, did_you_mean
-from pipeline.core.types import SplitName
 from pipeline.data.base import RawDataset, RawRow
 from pipeline.data.checksums import md5_of
 from pipeline.data.leftovers import note_left_out
-from pipeline.data.listing import SPLIT_ALIASES, find_files, fingerprint_folder
+from pipeline.data.listing import find_files, fingerprint_folder
 from pipeline.data.naming import list_some, natural_key
-
-SPLIT_NUMBERS: dict[str, SplitName] = {"0": "train", "1": "val", "2": "test"}
+from pipeline.data.split_names import Place, ask, read_column, read_given, say
 
 
 class TableLoader:
@@ -41,13 +39,14 @@ class TableLoader:
         labels, classes = _shown(table[columns.label], source.label_names, "label_names")
         attributes, values = self._attributes(table)
         masks = self._masks(root, table, files)
-        splits = self._splits(table)
+        places, notes = self._splits(table)
         sources = _sources(table, columns.group_column)
         rows = [
-            RawRow(file, image, label, split, attributes=attribute, mask=mask, source=source)
-            for file, image, label, split, attribute, mask, source in zip(
-                files, images, labels, splits, attributes, masks, sources, strict=True
+            RawRow(file, image, label, place, attributes=attribute, mask=mask, source=source)
+            for file, image, label, place, attribute, mask, source in zip(
+                files, images, labels, places, attributes, masks, sources, strict=True
             )
+            if place != "leave_out"
         ]
         return RawDataset(
             title=source.title or root.resolve().name,
@@ -57,7 +56,7 @@ class TableLoader:
             classes=classes,
             attribute_values=values,
             checksums={source.table: f"md5:{md5_of(table_path)}"},
-            notes=self._left_out(root, images, [mask for mask in masks if mask is not None]),
+            notes=[*notes, *self._left_out(root, images, [mask for mask in masks if mask is not None])],
             fingerprint=fingerprint_folder(root),
             source_name=columns.group_column or "source",
         )
@@ -77,6 +76,11 @@ class TableLoader:
         wanted |= {key: value for key, value in (("split", columns.split), ("mask", columns.mask)) if value}
         wanted |= {f"attributes[{i}]": name for i, name in enumerate(columns.attributes)}
         wanted |= {"group_column": columns.group_column} if columns.group_column else {}
+        if columns.split in columns.attributes:
+            raise InputError(
+                f"column {columns.split!r} is both `columns.split` and one of `columns.attributes`: a split "
+                "is no property of an image. Take it out of one."
+            )
         for key, column in wanted.items():
             if column not in table:
                 raise InputError(
@@ -84,6 +88,8 @@ class TableLoader:
                     f"{did_you_mean(column, table.columns) or '.'} "
                     f"Columns found: {', '.join(map(str, table.columns))}. Set `source.columns.{key}`."
                 )
+            if key == "split":
+                continue  # what no split means is asked where the splits are read
             empty = table.index[table[column].str.strip() == ""]
             if len(empty) and key != "group_column":  # an image without a scene stands for itself
                 raise InputError(
@@ -103,24 +109,18 @@ class TableLoader:
             return [{} for _ in range(len(table))], {}
         return [dict(zip(names, row, strict=True)) for row in zip(*shown, strict=True)], values
 
-    def _splits(self, table: pd.DataFrame) -> list[SplitName] | list[None]:
+    def _splits(self, table: pd.DataFrame) -> tuple[list[Place] | list[None], list[str]]:
+        """The place of every row, and what was read into it."""
         column = self.source.columns.split
         if column is None:
-            return [None] * len(table)
-        usual = {**SPLIT_NUMBERS, **SPLIT_ALIASES}
-        given = self.source.split_names
-        found = [str(value) for value in table[column].unique()]
-        meaning = {value: (given.get(value) if given else usual.get(value.lower())) for value in found}
-        unknown = sorted(value for value in found if meaning[value] is None)
-        if unknown:
-            known = given if given else usual
-            raise InputError(
-                f"{self.source.table}: column {column!r} has the values {list_some(unknown)}; known: "
-                f"{', '.join(known)}. Set `source.split_names`, for example "
-                f"{{{unknown[0]}: train}}, or `source.columns.split: null`."
-            )
-        names: list[SplitName] = [meaning[value] for value in table[column]]  # type: ignore[misc]
-        return names
+            return [None] * len(table), []
+        counts, what = Counter(table[column]), f"{self.source.table}: column {column!r}"
+        places, why = read_column(column, counts)
+        if self.source.splits is not None:
+            places = read_given(self.source.splits, counts, what, column=column)
+        elif why:
+            raise ask(what, counts, why, column=column)
+        return [places[value] for value in table[column]], say(what, places)
 
     def _masks(self, root: Path, table: pd.DataFrame, files: list[str]) -> list[Path] | list[None]:
         column, folder = self.source.columns.mask, self.source.masks

@@ -71,6 +71,20 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument(
         "--group-column", help='scene, patient, camera or video: kept together in splits; "" = none'
     )
+    new.add_argument(
+        "--split",
+        action="append",
+        metavar="PLACE=NAMES",
+        help="what a split column's values or split folders mean: --split train=a,b --split test=c; PLACE is "
+        "train, val, test or leave_out",
+    )
+    new.add_argument("--no-split", action="store_true", help="no column and no folder is a split")
+    new.add_argument("--split-level", type=int, help="which folders are splits; 1: those in PATH")
+    new.add_argument("--label-level", type=int, help="which folders (below the splits) are classes")
+    new.add_argument("--attribute-level", type=int, help="which folders form the groups")
+    new.add_argument(
+        "--keep-names", action="store_true", help="names that differ in case or spaces alone stay apart"
+    )
     new.add_argument("--image-size", type=int)
     new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
     new.add_argument("--activate", action="store_true", help="make it the only active dataset")

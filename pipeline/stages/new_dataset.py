@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipeline.artifacts.paths import downloads_dir
 from pipeline.core.errors import InputError
@@ -14,6 +15,7 @@ from pipeline.data.params_file import write_entry, write_lists
 from pipeline.data.plan import make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
+from pipeline.data.split_names import parse_flags
 from pipeline.stages.params_file import PARAMS_PATH, read_params
 
 
@@ -34,6 +36,7 @@ def run(options: argparse.Namespace) -> None:
         attributes=options.attribute_column,
         group_column=options.group_column,
         image_size=options.image_size,
+        said=_said(options),
     )
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}
     settings = Params.model_validate(changed).dataset(options.name)
@@ -61,6 +64,17 @@ def run(options: argparse.Namespace) -> None:
         if options.activate
         else f"run it:  set `active: [{options.name}]`, then dvc repro"
     )
+
+
+def _said(options: argparse.Namespace) -> dict[str, Any]:
+    """The keys of `source` that flags give."""
+    if options.split and options.no_split:
+        raise InputError("--split and --no-split contradict each other: give one.")
+    keys = ("split_level", "label_level", "attribute_level")
+    said: dict[str, Any] = {key: value for key in keys if (value := getattr(options, key)) is not None}
+    said |= {"splits": parse_flags(options.split)} if options.split else {}
+    said |= {"splits": "none"} if options.no_split else {}
+    return said | ({"names": "exact"} if options.keep_names else {})
 
 
 def _activate(name: str, params: Params, left_out: Mapping[MethodName, str]) -> None:

@@ -1,0 +1,64 @@
+"""One name for what is written in several ways: case, spaces and Unicode forms."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from pipeline.data.naming import list_some, natural_key
+
+MISSING = "(missing)"  # what an empty cell of an attribute is called
+_WHOLE = re.compile(r"[-+]?\d+(\.0*)?")
+
+
+def clean(name: str) -> str:
+    """Composed letters, single spaces, none around."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", name)).strip()
+
+
+def spelling_key(name: str) -> str:
+    """Equal for names that differ in case, spaces or Unicode form alone."""
+    return clean(name).lower()
+
+
+def join_spellings(names: Sequence[str], what: str, *, is_exact: bool) -> tuple[list[str], list[str]]:
+    """Each name in its most frequent spelling, and a note on what was joined or cleaned.
+
+    Where all names are whole numbers, "1.0" is "1".
+
+    Args:
+        names: one per image.
+        what: whose names they are, in words.
+        is_exact: leave them as they are.
+    """
+    if is_exact:
+        return list(names), []
+    counts = Counter(names)
+    is_whole = all(_WHOLE.fullmatch(name.strip()) for name in counts)
+    written: dict[str, list[str]] = defaultdict(list)
+    for name in counts:
+        written[_whole(name) if is_whole else spelling_key(name)].append(name)
+    shown: dict[str, str] = {}
+    changed = []
+    for ways in written.values():
+        best = min(ways, key=lambda name: (-counts[name], name != clean(name), natural_key(name)))
+        target = _whole(best) if is_whole else clean(best)
+        shown |= dict.fromkeys(ways, target)
+        if ways != [target]:
+            changed.append(f"{', '.join(map(_visible, sorted(ways)))} -> {target}")
+    notes = [
+        f"{what}: what differs in case, spaces, Unicode form or a decimal .0 alone is one: "
+        f"{list_some(changed)} (`--keep-names`, in params.yaml `source.names: exact`, keeps all apart)"
+    ]
+    return [shown[name] for name in names], notes if changed else []
+
+
+def _whole(name: str) -> str:
+    return name.strip().partition(".")[0]
+
+
+def _visible(name: str) -> str:
+    """Two Unicode forms of one letter look the same: escaped, they do not."""
+    return repr(name) if unicodedata.normalize("NFC", name) == name else ascii(name)
