@@ -17,6 +17,7 @@ from pipeline.core.settings import EvaluateSettings
 from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.explain.changed import Changed, Editor, choose_rows
 from pipeline.explain.interventions import FILL, INTERVENTIONS, REMOVAL, has_annotated_cue
+from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import accuracy_over_seeds, clip_difference, widen
 from pipeline.metrics.paired import paired_change
@@ -45,8 +46,8 @@ def measure_reliance(
     Args:
         models: one per seed.
         predicted_SN: the models' classes on the unchanged test images.
-        settings: `max_images` bounds the images, `min_test` and `min_val` say which groups are large
-            enough, `seed` draws subset, patches, donors and bootstraps.
+        settings: `max_images` bounds the images, `min_test` says which groups are large enough,
+            `seed` draws subset, patches, donors and bootstraps.
 
     Raises:
         InputError: no test images, no models, or predictions of other images or models.
@@ -162,21 +163,25 @@ class Measure:
         return aligned_n if aligned_n.any() else everyone_n
 
     def _worst_group(self) -> tuple[int | None, int]:
-        """The worst group on all unchanged test images, chosen as in `metrics.groups.split_metrics`.
+        """The worst group on all unchanged test images, as `metrics.groups.split_metrics` chooses it.
 
         Returns:
             its index, None where there is only one group, and the number of groups it was chosen from.
         """
-        counts_G = np.bincount(self.test.groups, minlength=len(self.info.groups))
-        n_val_G = np.array([group.n_val for group in self.info.groups])
-        enough_G = (counts_G > 0) & (counts_G >= self.settings.min_test) & (n_val_G >= self.settings.min_val)
-        considered_G = enough_G if enough_G.any() else counts_G > 0
-        if (counts_G > 0).sum() < 2:
+        names = [group.name for group in self.info.groups]
+        found = split_metrics(
+            self.predicted_SN == self.test.labels,
+            self.test.groups,
+            group_names=names,
+            n_train=[group.n_train for group in self.info.groups],
+            seeds=range(len(self.predicted_SN)),
+            min_images=self.settings.min_test,
+        )
+        n_present = sum(group.n > 0 for group in found.groups)
+        if n_present < 2:
             return None, 0
-        right_N = (self.predicted_SN == self.test.labels).mean(axis=0)
-        hits_G = np.bincount(self.test.groups, weights=right_N, minlength=len(counts_G))
-        accuracy_G = np.where(considered_G, hits_G / np.maximum(counts_G, 1), np.inf)
-        return int(accuracy_G.argmin()), int(considered_G.sum())
+        n_enough = sum(group.sufficient for group in found.groups)
+        return names.index(found.worst_group.name), n_enough if found.worst_group.sufficient else n_present
 
     def _change(
         self, before_Sn: BoolArray, after_Sn: BoolArray, groups_n: Int64Array, kept_n: BoolArray

@@ -23,9 +23,10 @@ from pipeline.metrics.intervals import (
 )
 from pipeline.metrics.seed_pool import pool_seeds
 from pipeline.metrics.shrinkage import effective_sizes, shrink_groups
-from pipeline.metrics.worst_group import correct_minimum, expected_minimum
+from pipeline.metrics.worst_group import correct_minimum, expected_minimum, is_clearly_below
 
 _CONFIDENCE = 0.95
+_ROUNDING = 1e-9  # of a mean over seeds and images
 
 
 def split_metrics(
@@ -34,52 +35,54 @@ def split_metrics(
     *,
     group_names: Sequence[str],
     n_train: Sequence[int],
-    n_val: Sequence[int],
     seeds: Sequence[int],
-    min_test: int,
-    min_val: int,
+    min_images: int,
 ) -> SplitMetrics:
     """Average, adjusted average, group mean, worst group and every group of one split.
 
     - `adjusted_average`: group accuracies weighted with the groups' *training* counts (what some suites
       call "adjusted" is the unweighted mean of groups, here `group_mean`). Where no group of this
       split has training images it is the plain average.
-    - `worst_group`: among groups with at least `min_test` images here and `min_val` validation images,
-      or, where there is none, among all groups with images and then `sufficient=False`. Its interval
-      is simultaneous (Sidak) over the groups it was chosen from. `worst_group_corrected` is what
-      `worst_group.correct_minimum` makes of it; `gap` is the average minus that.
+    - `worst_group`: the lowest of the groups with at least `min_images` images here. Where none has as
+      many, or the lowest that has lies above the average, so that smaller groups are worse, it is chosen
+      from all as `_best_known_low` says, with `sufficient=False`. Its interval is simultaneous (Sidak)
+      over the groups it was chosen from. `worst_group_corrected` is what `worst_group.correct_minimum`
+      makes of it; `gap` is the average minus that.
     - groups without images are left out of every average; in `groups` they have n = 0,
       `sufficient=False` and value 0 in the interval 0..1, that is: nothing is known. `per_seed` has 0.
 
     Args:
         correct_SN: whether seed s is right on image n.
-        n_train, n_val: training and validation images per group.
+        n_train: training images per group.
+        min_images: of this split; images of other splits say nothing about accuracy here.
 
     Raises:
         InputError: no images, sizes that do not agree, or a group outside 0..G-1.
     Source: adjusted average and worst group by Sagawa et al. 2020 (arXiv:1911.08731).
     """
     n_groups = len(group_names)
-    _check(correct_SN, groups_N, n_groups, len(n_train), len(n_val), len(seeds))
+    _check(correct_SN, groups_N, n_groups, len(n_train), len(seeds))
     counts_G = np.bincount(groups_N, minlength=n_groups)
     accuracy_SG = _group_accuracies(correct_SN, groups_N, counts_G)
     present = np.flatnonzero(counts_G)
-    enough_G = (counts_G > 0) & (counts_G >= min_test) & (np.asarray(n_val) >= min_val)
-    considered = np.flatnonzero(enough_G) if enough_G.any() else present
+    enough_G = (counts_G > 0) & (counts_G >= min_images)
     columns = {int(g): correct_SN[:, groups_N == g] for g in present}
     pool = pool_seeds(list(columns.values()))
     groups = [_group(columns.get(g), name, bool(enough_G[g]), pool) for g, name in enumerate(group_names)]
-    worst = int(considered[np.argmin(accuracy_SG[:, considered].mean(axis=0))])
-    band = accuracy_over_seeds(columns[worst], sidak_confidence(len(considered), _CONFIDENCE), pool)
     average = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool)
+    considered = np.flatnonzero(enough_G)
+    if not len(considered) or accuracy_SG[:, considered].mean(axis=0).min() > average.value + _ROUNDING:
+        considered = present
+    worst = _find_worst(groups, enough_G, considered, average.value)
+    band = accuracy_over_seeds(columns[worst], sidak_confidence(len(considered), _CONFIDENCE), pool)
     corrected = _corrected_worst(columns, considered, worst, pool)
     train_weights_G = np.where(counts_G > 0, np.asarray(n_train, np.float64), 0.0)
     if train_weights_G.sum() == 0:
         train_weights_G = counts_G.astype(np.float64)
     return SplitMetrics(
         average=average,
-        adjusted_average=_weighted_average(columns, accuracy_SG, train_weights_G, pool),
-        group_mean=_weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64), pool),
+        adjusted_average=weighted_average(columns, accuracy_SG, train_weights_G, pool),
+        group_mean=weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64), pool),
         worst_group=GroupEstimate(
             **band.model_dump(), name=group_names[worst], sufficient=bool(enough_G[worst])
         ),
@@ -93,6 +96,27 @@ def split_metrics(
         gap=independent_difference(average, corrected) if corrected else None,
         shrunk=shrink_groups(groups, {int(g): mean_variance(columns[int(g)]).total for g in present}),
     )
+
+
+def _find_worst(
+    groups: Sequence[GroupEstimate], enough_G: BoolArray, considered: Int64Array, average: float
+) -> int:
+    """The lowest of groups that all have enough images; else the one that is best known to be low."""
+    if enough_G[considered].all():
+        return int(min(considered, key=lambda g: groups[g].value))
+    return _best_known_low([groups[g] for g in considered], considered, average)
+
+
+def _best_known_low(groups: Sequence[GroupEstimate], numbers: Int64Array, average: float) -> int:
+    """Of small groups the lowest accuracy belongs to whoever has one image, and says nothing.
+
+    Named is, of those clearly below the average, the one whose interval ends lowest; where none is, of
+    those not above the average the one with most images.
+    """
+    clear = [i for i, group in enumerate(groups) if is_clearly_below(group, average, len(groups))]
+    below = [i for i, group in enumerate(groups) if group.value <= average + _ROUNDING]
+    chosen = min(clear, key=lambda i: groups[i].high) if clear else max(below, key=lambda i: groups[i].n)
+    return int(numbers[chosen])
 
 
 def _corrected_worst(
@@ -151,10 +175,14 @@ def _group(correct_SN: BoolArray | None, name: str, sufficient: bool, pool: Seed
     return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
 
 
-def _weighted_average(
+def weighted_average(
     columns: dict[int, BoolArray], accuracy_SG: Float64Array, weights_G: Float64Array, pool: SeedPool | None
 ) -> Estimate:
-    """Weighted mean of group accuracies; interval by the delta method from the groups' variances."""
+    """Weighted mean of group accuracies; interval by the delta method from the groups' variances.
+
+    Args:
+        columns: per group S x N_g, whether seed s is right on image n.
+    """
     shares_G = weights_G / weights_G.sum()
     used = [g for g in columns if shares_G[g] > 0]
     per_seed_S = accuracy_SG[:, used] @ shares_G[used]
@@ -205,15 +233,13 @@ def _seed_result(
     )
 
 
-def _check(
-    correct_SN: BoolArray, groups_N: Int64Array, n_groups: int, n_train: int, n_val: int, n_seeds: int
-) -> None:
+def _check(correct_SN: BoolArray, groups_N: Int64Array, n_groups: int, n_train: int, n_seeds: int) -> None:
     if correct_SN.ndim != 2 or 0 in correct_SN.shape or correct_SN.shape != (n_seeds, len(groups_N)):
         raise InputError(
             f"correct_SN has shape {correct_SN.shape}, but there are {n_seeds} seeds and {len(groups_N)} "
             "group entries: both must agree and be at least 1."
         )
-    if n_train != n_groups or n_val != n_groups:
-        raise InputError(f"{n_groups} group names, but {n_train} train and {n_val} validation counts.")
+    if n_train != n_groups:
+        raise InputError(f"{n_groups} group names, but {n_train} counts of training images.")
     if groups_N.min() < 0 or groups_N.max() >= n_groups:
         raise InputError(f"groups {groups_N.min()}..{groups_N.max()} are outside 0..{n_groups - 1}.")

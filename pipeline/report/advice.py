@@ -239,14 +239,13 @@ def _steps_for_thin_evidence(case: Case) -> list[NextStep]:
         )
     thin = []
     if case.baseline is not None:
-        thin = [g for g in case.baseline.test.groups if not has_enough(g, case.info, limits)]
+        thin = [g for g in case.baseline.test.groups if not has_enough(g, limits)]
     if thin:
         shown = join_names([quoted(group.name, 40) for group in thin[:3]])
         more = f" and {count(len(thin) - 3)} more" if len(thin) > 3 else ""
         steps.append(
             NextStep(
-                action=f"Gather at least {count(limits.min_test)} test and {count(limits.min_val)} "
-                "validation images per group.",
+                action=f"Gather at least {count(limits.min_test)} test images per group.",
                 because=f"{count(len(thin))} of {count(len(case.info.groups))} groups have too few: "
                 f"{shown}{more}.",
                 section="groups",

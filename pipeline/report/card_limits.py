@@ -8,7 +8,6 @@ from pipeline.core.results import MethodComparison
 from pipeline.report import wording
 from pipeline.report.records import MethodSummary, ReportSummary
 
-STATUS_WORDS = {"yes": "Yes", "no": "No", "insufficient": "Insufficient evidence"}
 MEASURES_NAMED = 3
 MIN_SEEDS = 3  # fewer show no spread
 
@@ -25,14 +24,14 @@ def _from_the_ladder(s: ReportSummary) -> Iterator[str]:
     """The verdict is the baseline's: each rung on cue and harm that is not a clear no."""
     for rung in s.verdict:
         if rung.rung in ("available", "used", "harmful") and rung.status != "no":
-            yield f"{rung.question} {STATUS_WORDS[rung.status]}. {rung.evidence}"
+            yield f"{rung.question} {wording.STATUS_WORDS[rung.status]}. {rung.evidence}"
 
 
 def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
     """The ladder does not judge other methods: what was measured against the baseline."""
     for rung in s.verdict:
         if rung.rung == "available" and rung.status == "yes":
-            yield f"{rung.question} {STATUS_WORDS[rung.status]}. {rung.evidence}"
+            yield f"{rung.question} {wording.STATUS_WORDS[rung.status]}. {rung.evidence}"
     baseline = wording.method_label(s.baseline or "")
     compared = next((c for c in s.comparisons if c.method == method), None)
     if compared is None:
@@ -67,10 +66,9 @@ def _gain_sentence(compared: MethodComparison) -> str:
 def _of_groups(s: ReportSummary, found: MethodSummary) -> Iterator[str]:
     thin = sum(not group.sufficient for group in found.test.groups)
     if thin:
-        least = wording.count(s.thresholds.min_test), wording.count(s.thresholds.min_val)
         yield (
             f"{wording.count(thin)} of {wording.count(len(found.test.groups))} groups have fewer than "
-            f"{least[0]} test or {least[1]} validation images: nothing is said about them."
+            f"{wording.count(s.thresholds.min_test)} test images: too few to decide anything about them."
         )
     origin = s.dataset.attributes[0].origin if s.dataset.attributes else "none"
     if origin == "derived":

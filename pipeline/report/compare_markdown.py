@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pipeline.report.compare import LABELS, Comparison, Difference, MethodPair, SideInfo
-from pipeline.report.html import STATUS_WORDS
 from pipeline.report.markdown import escape, escape_name, write_table
 from pipeline.report.wording import (
     DASH,
     SAME_VERDICT,
+    STATUS_WORDS,
     count,
     method_label,
     p_text,

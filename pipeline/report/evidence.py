@@ -1,9 +1,9 @@
 """What counts as evidence: thresholds, the common rule for effects, and interval arithmetic.
 
-Each rung of the ladder answers yes, no or insufficient. One rule holds for every effect: *yes* when
-it is at least the size that matters and its interval excludes zero; *insufficient* when it is that
-large but the interval does not exclude zero, when images are too few, or when a part was not run;
-*no* otherwise.
+Each rung of the ladder answers yes, no or insufficient, the last one also partly. One rule holds for
+every effect: *yes* when it is at least the size that matters and its interval excludes zero;
+*insufficient* when it is that large but the interval does not exclude zero, when images are too few, or
+when a part was not run; *no* otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettin
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import widen
 
-Status = Literal["yes", "no", "insufficient"]
+Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
 RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
 
 MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
@@ -88,13 +88,13 @@ def judge_effect(value: float, low: float, threshold: float) -> Status:
 
 def strongest(*statuses: Status | None) -> Status:
     """ "yes" if any is, else "insufficient" if any is, else "no"; None is left out."""
-    order: tuple[Status, ...] = ("yes", "insufficient", "no")
+    order: tuple[Status, ...] = ("yes", "partly", "insufficient", "no")
     return next(status for status in order if status in statuses)
 
 
 def weakest(*statuses: Status | None) -> Status:
     """ "no" if any is, else "insufficient" if any is, else "yes"; None is left out."""
-    order: tuple[Status, ...] = ("no", "insufficient", "yes")
+    order: tuple[Status, ...] = ("no", "insufficient", "partly", "yes")
     return next(status for status in order if status in statuses)
 
 
@@ -103,11 +103,18 @@ def negate(estimate: Estimate) -> Estimate:
     return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
 
 
-def has_enough(group: GroupEstimate, info: GroupedData, limits: Thresholds) -> bool:
-    """Whether the group's test and validation counts reach the minimum."""
-    counts = next((g for g in info.groups if g.name == group.name), None)
-    n_val = counts.n_val if counts else limits.min_val
-    return group.sufficient and group.n >= limits.min_test and n_val >= limits.min_val
+def has_enough(group: GroupEstimate, limits: Thresholds) -> bool:
+    """Whether the group has the test images that its accuracy needs to count.
+
+    How many validation images it has matters for selection alone. Reports of before that was so call
+    groups with few of them insufficient, so their word for it is not asked.
+    """
+    return group.n >= limits.min_test
+
+
+def counted_groups(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+    """The groups with enough test images."""
+    return [group for group in test.groups if has_enough(group, limits)]
 
 
 def misled_groups(info: GroupedData) -> list[GroupInfo]:
@@ -135,15 +142,11 @@ def worst_misled_group(
     Its interval is simultaneous over those it was chosen from.
     """
     names = {group.name for group in misled_groups(info)}
-    candidates = [g for g in test.groups if g.name in names and has_enough(g, info, limits)]
+    candidates = [g for g in test.groups if g.name in names and has_enough(g, limits)]
     if not candidates:
         return None, 0
     worst = min(candidates, key=lambda group: group.value)
-    if worst.name == test.worst_group.name:  # its band over all groups is known already
-        return test.worst_group, len(candidates)
-    wide = widen(worst, n_comparisons=len(candidates), alpha=limits.alpha)
-    low, high = max(wide.low, 0.0), min(wide.high, 1.0)
-    return worst.model_copy(update={"low": low, "high": high}), len(candidates)
+    return simultaneous(worst, len(candidates), test, limits), len(candidates)
 
 
 def most_affected(issue: ImageIssue) -> GroupEstimate | None:
@@ -152,10 +155,20 @@ def most_affected(issue: ImageIssue) -> GroupEstimate | None:
     return max(known, key=lambda group: group.value, default=None)
 
 
-def worst_enough_group(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
-    """The worst group with its simultaneous interval, if it has enough images.
+def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
+    """The lowest of the groups with enough images, its interval simultaneous over them.
 
     None where fewer than two groups have enough: there is nobody to compare with.
     """
-    n_enough = sum(has_enough(group, info, limits) for group in test.groups)
-    return test.worst_group if n_enough >= 2 and has_enough(test.worst_group, info, limits) else None
+    counted = counted_groups(test, limits)
+    if len(counted) < 2:
+        return None
+    return simultaneous(min(counted, key=lambda group: group.value), len(counted), test, limits)
+
+
+def simultaneous(group: GroupEstimate, n: int, test: SplitMetrics, limits: Thresholds) -> GroupEstimate:
+    """The group with an interval that allows for having picked it from `n`."""
+    if group.name == test.worst_group.name:  # its band over all groups is known already
+        return test.worst_group
+    wide = widen(group, n_comparisons=n, alpha=limits.alpha)
+    return group.model_copy(update={"low": max(wide.low, 0.0), "high": min(wide.high, 1.0)})

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pipeline.core.results import DuplicateSummary
 from pipeline.metrics.intervals import clip_difference, independent_difference
+from pipeline.report.askable import why_not_asked
 from pipeline.report.compare import compare_sides
 from pipeline.report.evidence import negate, worst_enough_group
 from pipeline.report.gate_limits import Check, Key, Limit, measured, unmeasured
@@ -32,7 +33,7 @@ class Asked(NamedTuple):
 def check_worst_group(asked: Asked) -> Check:
     summary, method, limit, _ = asked
     test = summary.methods[method].test
-    worst = worst_enough_group(summary.dataset, test, summary.thresholds)
+    worst = worst_enough_group(test, summary.thresholds)
     if worst is None:
         return unmeasured(WORST, limit, _too_few_groups(summary), method=method)
     detail = f"; it is {quoted(worst.name)}{_uncounted(asked)}"
@@ -50,7 +51,7 @@ def check_average(asked: Asked) -> Check:
 def check_gap(asked: Asked) -> Check:
     summary, method, limit, _ = asked
     test = summary.methods[method].test
-    if worst_enough_group(summary.dataset, test, summary.thresholds) is None:
+    if worst_enough_group(test, summary.thresholds) is None:
         return unmeasured(GAP, limit, _too_few_groups(summary), method=method, unit="difference")
     if test.gap is None:
         why = "the report does not hold the gap"
@@ -63,6 +64,9 @@ def check_flips(asked: Asked) -> Check:
     """What rung 2 reads: a swap's flips beyond those of one that keeps the cue, else a change of color's."""
     summary, method, limit, _ = asked
     found = deciding_intervention(as_evaluation(summary, method))
+    reason = why_not_asked(as_evaluation(summary, method), summary.thresholds)
+    if reason is not None:
+        return unmeasured(FLIPS, limit, reason[0].lower() + reason[1:].rstrip("."), method=method)
     if found is None:
         return unmeasured(FLIPS, limit, "no intervention on the images was run", method=method)
     flips, control = found.flip_rate, found.flip_rate_control
@@ -121,13 +125,11 @@ def _check_kind(found: DuplicateSummary, limit: Limit, unseen: str) -> Check:
 
 
 def _too_few_groups(summary: ReportSummary) -> str:
-    n_test, n_val = count(summary.thresholds.min_test), count(summary.thresholds.min_val)
-    return f"fewer than two groups have the {n_test} test and {n_val} validation images that count"
+    return f"fewer than two groups have the {count(summary.thresholds.min_test)} test images that count"
 
 
 def _has_worst_group(side: Side) -> bool:
-    limits = side.report.thresholds
-    return worst_enough_group(side.report.dataset, side.metrics.test, limits) is not None
+    return worst_enough_group(side.metrics.test, side.report.thresholds) is not None
 
 
 def _uncounted(asked: Asked) -> str:

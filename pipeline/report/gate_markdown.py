@@ -9,10 +9,9 @@ from pipeline.report.gate import Judged
 from pipeline.report.gate_limits import Check, limit_text
 from pipeline.report.gate_text import sum_up, value_text
 from pipeline.report.group_rows import order_groups
-from pipeline.report.html import STATUS_WORDS
 from pipeline.report.markdown import escape, escape_name, write_table
 from pipeline.report.records import ReportSummary
-from pipeline.report.wording import DASH, count, method_label, percent, percent_interval
+from pipeline.report.wording import DASH, STATUS_WORDS, count, method_label, percent, percent_interval
 
 _ROWS = 20  # groups shown: a comment on a pull request holds 65,536 characters
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.gate_settings import Forbidden, Use
 from pipeline.core.results import EvaluationResult
+from pipeline.report.askable import withhold
 from pipeline.report.evidence import Rung, worst_enough_group
 from pipeline.report.gate_limits import Check
 from pipeline.report.records import ReportSummary
@@ -15,7 +16,12 @@ _WORDS = {
     "used": "the model uses the cue",
     "harmful": "a group pays for it",
 }
-_ANSWERS = {"yes": "answered yes", "no": "answered no", "insufficient": "insufficient evidence"}
+_ANSWERS = {
+    "yes": "answered yes",
+    "partly": "answered partly",
+    "no": "answered no",
+    "insufficient": "insufficient evidence",
+}
 
 
 def check_rung(summary: ReportSummary, name: Forbidden, method: str | None, use: Use) -> Check:
@@ -41,11 +47,13 @@ def find_rung(summary: ReportSummary, name: Forbidden, method: str | None) -> Ru
     """The report's own answer about the data and the baseline; the same question asked of another method."""
     if name == "available" or method in (None, summary.baseline):
         return next(rung for rung in summary.verdict if rung.rung == name)
-    evaluation = as_evaluation(summary, method or "")
+    evaluation, limits = as_evaluation(summary, method or ""), summary.thresholds
     if name == "used":
-        return judge_used(evaluation, summary.thresholds)
-    worst = worst_enough_group(summary.dataset, evaluation.test, summary.thresholds)
-    return judge_harmful(summary.dataset, evaluation, worst=worst, limits=summary.thresholds)
+        rung = judge_used(evaluation, limits)
+    else:
+        worst = worst_enough_group(evaluation.test, limits)
+        rung = judge_harmful(summary.dataset, evaluation, worst=worst, limits=limits)
+    return withhold(rung, evaluation, limits)
 
 
 def as_evaluation(summary: ReportSummary, method: str) -> EvaluationResult:
@@ -64,5 +72,6 @@ def as_evaluation(summary: ReportSummary, method: str) -> EvaluationResult:
         color_agreement=found.color_agreement,
         trained_on_val=found.trained_on_val,
         removal_controls=found.removal_controls,
+        class_skill=found.class_skill,
         optimism=found.optimism,
     )

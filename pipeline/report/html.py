@@ -22,8 +22,6 @@ from pipeline.report.view import View
 MAX_BYTES = 5_000_000
 LONG = 12  # longer lists fold away or scroll
 
-STATUS_WORDS = {"yes": "Yes", "no": "No", "insufficient": "Insufficient evidence"}
-
 
 def render_report(summary: ReportSummary, pictures: Pictures) -> str:
     """The whole report as one HTML document that needs no network and works without scripts.
@@ -90,7 +88,7 @@ def _environment() -> Environment:
     }
     environment.filters.update(formats)
     environment.globals.update(
-        status_words=STATUS_WORDS,
+        status_words=wording.STATUS_WORDS,
         method_subtitles=wording.METHOD_SUBTITLES,
         projection_words=wording.PROJECTION_WORDS,
         inference_words=wording.INFERENCE_WORDS,

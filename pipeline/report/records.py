@@ -14,6 +14,7 @@ from pipeline.core.results import (
     Balance,
     CamGroup,
     CamOverlay,
+    ClassSkill,
     ClusterMatch,
     ColorAgreement,
     ColorExamples,
@@ -181,6 +182,7 @@ class MethodSummary(Record):
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None
     trained_on_val: bool = False
+    class_skill: ClassSkill | None = None  # whether it is better than a constant
     optimism: Optimism | None = None  # validation minus test
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     training: TrainingSummary | None

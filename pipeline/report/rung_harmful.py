@@ -54,7 +54,7 @@ def judge_harmful(
             rung="harmful", question=question, status=status, evidence=text, estimate=plain, unit=unit
         )
 
-    needed = f"{count(limits.min_test)} test and {count(limits.min_val)} validation images"
+    needed = f"{count(limits.min_test)} test images"
     if baseline is None:
         return answer("insufficient", "No model was evaluated.")
     if worst is None:
@@ -87,7 +87,7 @@ def harmed_group(
     if baseline is None:
         return None
     harmed, _ = worst_misled_group(info, baseline.test, limits)
-    return harmed or worst_enough_group(info, baseline.test, limits)
+    return harmed or worst_enough_group(baseline.test, limits)
 
 
 def _judge_gap(
@@ -122,7 +122,7 @@ def guided_group(
         return None
     name = max(guided, key=lambda group: group.n_train).name
     found = next((g for g in baseline.test.groups if g.name == name), None)
-    return found if found and found.name != harmed.name and has_enough(found, info, limits) else None
+    return found if found and found.name != harmed.name and has_enough(found, limits) else None
 
 
 def _same_label_text(same: GroupEstimate | None, harmed: GroupEstimate) -> str:

@@ -147,12 +147,9 @@ def judge_fixed_by(
         f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
         f"{p_text(p_value)}, same test images{_among(len(_against(baseline, comparisons, limits)), clear)}"
     )
-    target = next((group for group in info.groups if group.name == best.group), None)
-    n_val = target.n_val if target else limits.min_val
-    if best.gain.n < limits.min_test or n_val < limits.min_val:
+    if best.gain.n < limits.min_test:
         status = "insufficient"
-        needed = f"{count(limits.min_test)} test and {count(limits.min_val)} validation images"
-        text += f" The group needs {needed}."
+        text += f" The group needs {count(limits.min_test)} test images."
     elif harmful == "no":
         status = "no"
         text = "No group is clearly harmed, so there is nothing to fix. " + text
@@ -184,7 +181,7 @@ def best_comparison(
     )
 
 
-_ORDER: tuple[Status, ...] = ("yes", "insufficient", "no")
+_ORDER: tuple[Status, ...] = ("yes", "partly", "insufficient", "no")
 
 
 def _against(

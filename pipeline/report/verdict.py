@@ -14,6 +14,7 @@ from pipeline.core.results import (
     MethodComparison,
     Record,
 )
+from pipeline.report.askable import why_not_asked, withhold
 from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
 from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
@@ -44,7 +45,7 @@ class Case(Record):
     @property
     def worst(self) -> GroupEstimate | None:
         """The baseline's worst group with enough images."""
-        return worst_enough_group(self.info, self.baseline.test, self.limits) if self.baseline else None
+        return worst_enough_group(self.baseline.test, self.limits) if self.baseline else None
 
     @property
     def harmed(self) -> GroupEstimate | None:
@@ -56,7 +57,7 @@ def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
     harmed, baseline = case.harmed, case.baseline
     harmful = judge_harmful(case.info, baseline, worst=case.worst, limits=case.limits)
-    return [
+    rungs = [
         judge_available(case.info, case.color, case.limits),
         judge_used(baseline, case.limits),
         harmful,
@@ -75,6 +76,7 @@ def climb_ladder(case: Case) -> list[Rung]:
             limits=case.limits,
         ),
     ]
+    return [withhold(rung, baseline, case.limits) for rung in rungs]
 
 
 def statuses(rungs: Sequence[Rung]) -> Ladder:
@@ -87,6 +89,9 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     baseline, worst, cue = case.baseline, case.harmed, name_cue(case)
     if baseline is None:
         return "No model was evaluated, so this report describes the data only."
+    reason = why_not_asked(baseline, case.limits)
+    if reason is not None:
+        return reason
     model = method_label(baseline.method)
     if worst is None:
         return f"Too few images per group to tell whether {model} relies on {cue} at someone's expense."

@@ -61,6 +61,12 @@ FAMILY_LABELS = {
     "background": "Background",
     "object": "Object",
 }
+STATUS_WORDS = {
+    "yes": "Yes",
+    "partly": "Partly",
+    "no": "No",
+    "insufficient": "Insufficient evidence",
+}
 ESTIMATOR_LABELS = {
     "trak": "TRAK",
     "last_layer": "TRAK on the last layer",

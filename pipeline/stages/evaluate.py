@@ -26,6 +26,7 @@ from pipeline.core.settings import EvaluateSettings
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.changed import predict_classes
 from pipeline.explain.reliance import measure_reliance
+from pipeline.metrics.class_skill import measure_class_skill
 from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.optimism import ScoredSplit, measure_optimism
 from pipeline.metrics.reliance import color_agreement
@@ -54,6 +55,7 @@ def run(dataset: str, method: MethodName) -> None:
         reliance = measure_reliance(
             models=models, test=test, info=info, predicted_SN=test_SN, settings=settings
         )
+        val_metrics = _measure(val_SN, val, info, seeds, settings)
         test_metrics = _measure(test_SN, test, info, seeds, settings)
         result = EvaluationResult(
             provenance=make_provenance(settings_hash(settings, history.provenance.params_hash), seeds),
@@ -61,7 +63,7 @@ def run(dataset: str, method: MethodName) -> None:
             labels_used=history.labels_used,
             seeds=seeds,
             selection=history.selection,
-            val=_measure(val_SN, val, info, seeds, settings),
+            val=val_metrics,
             test=test_metrics,
             interventions=reliance.interventions,
             foreground_sensitivity=reliance.foreground_sensitivity,
@@ -71,12 +73,13 @@ def run(dataset: str, method: MethodName) -> None:
                 _compare_control(control, dataset, history, test_SN, test, info, settings)
                 for control in _controls(history)
             ],
+            class_skill=measure_class_skill(test_SN, test.labels, info.classes),
             optimism=None
             if history.trained_on_val  # the difference would be overfitting, not optimism of selection
             else measure_optimism(
                 ScoredSplit(val_SN == val.labels, val.groups),
                 ScoredSplit(test_SN == test.labels, test.groups),
-                [g for g, found in enumerate(test_metrics.groups) if found.sufficient],
+                [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
             ),
         )
         frames = [
@@ -141,11 +144,14 @@ def _measure(
         split.groups,
         group_names=[g.name for g in info.groups],
         n_train=[g.n_train for g in info.groups],
-        n_val=[g.n_val for g in info.groups],
         seeds=seeds,
-        min_test=settings.min_test if split.name == "test" else settings.min_val,
-        min_val=settings.min_val,
+        min_images=settings.min_test if split.name == "test" else settings.min_val,
     )
+
+
+def _is_counted(group: int, *splits: SplitMetrics) -> bool:
+    """Whether the group has enough images in each of them."""
+    return all(split.groups[group].sufficient for split in splits)
 
 
 def _table(split: Split, predicted_N: Int64Array, seed: int) -> pd.DataFrame:

@@ -18,10 +18,8 @@ def measure(correct: np.ndarray, groups: np.ndarray, names: list[str], n_train: 
         groups,
         group_names=names,
         n_train=n_train,
-        n_val=[9] * len(names),
         seeds=list(range(len(correct))),
-        min_test=3,
-        min_val=1,
+        min_images=3,
     )
 
 

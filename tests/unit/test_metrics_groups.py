@@ -25,10 +25,8 @@ def metrics(hits: list[int], sizes: list[int], **changes: object) -> SplitMetric
     options: dict[str, object] = {
         "group_names": NAMES[: len(sizes)],
         "n_train": [70, 10, 5, 15][: len(sizes)],
-        "n_val": [50] * len(sizes),
         "seeds": [0],
-        "min_test": 10,
-        "min_val": 5,
+        "min_images": 10,
     }
     return split_metrics(correct, groups, **{**options, **changes})  # type: ignore[arg-type]
 
@@ -80,14 +78,22 @@ def test_small_groups_are_not_named_worst_while_others_suffice() -> None:
     assert result.worst_group.name == "land/water"
     assert result.worst_group.sufficient
     assert not result.groups[2].sufficient
-    few_val = metrics([90, 40, 15, 45], [100, 80, 30, 50], n_val=[50, 1, 50, 50])
-    assert few_val.worst_group.name == "water/land"
 
 
 def test_when_no_group_suffices_the_worst_is_named_and_marked() -> None:
-    result = metrics([90, 40, 1, 45], [100, 80, 5, 50], min_test=1000)
-    assert result.worst_group.name == "water/land"
+    result = metrics([90, 40, 1, 45], [100, 80, 5, 50], min_images=1000)
+    assert result.worst_group.name == "land/water"  # 40 of 80 says more than 1 of 5
     assert not result.worst_group.sufficient
+
+
+def test_three_images_are_not_named_worst_and_the_best_of_the_rest_is_not_either() -> None:
+    result = metrics([90, 0, 28, 45], [100, 1, 30, 50], min_images=1000)
+    assert result.worst_group.name == "land/land"  # not “land/water” with its one image
+    best_of_the_rest = metrics([95, 2, 3, 4], [100, 20, 30, 40], min_images=50)
+    assert best_of_the_rest.average.value < 0.95
+    assert best_of_the_rest.worst_group.name == "water/water"
+    assert not best_of_the_rest.worst_group.sufficient
+    assert best_of_the_rest.worst_group.value < best_of_the_rest.average.value
 
 
 def test_without_training_images_the_adjusted_average_is_the_plain_one() -> None:
@@ -109,10 +115,8 @@ def test_each_seed_has_its_own_worst_group() -> None:
         groups,
         group_names=["a", "b"],
         n_train=[1, 1],
-        n_val=[9, 9],
         seeds=[3, 7],
-        min_test=1,
-        min_val=1,
+        min_images=1,
     )
     assert [(s.seed, s.worst_group_name, s.worst_group) for s in result.per_seed] == [
         (3, "b", 0.5),
@@ -157,7 +161,7 @@ def test_expected_worst_counts_agreeing_seeds_once() -> None:
     rng = np.random.default_rng(1)
     groups = np.repeat(np.arange(4), 50)
     one = rng.random((1, 200)) < 0.7
-    options = {"group_names": NAMES, "n_train": [1] * 4, "n_val": [9] * 4, "min_test": 1, "min_val": 1}
+    options = {"group_names": NAMES, "n_train": [1] * 4, "min_images": 1}
     single = split_metrics(one, groups, seeds=[0], **options).expected_worst_if_equal
     copies = split_metrics(one.repeat(3, 0), groups, seeds=[0, 1, 2], **options).expected_worst_if_equal
     independent = split_metrics(
@@ -185,6 +189,6 @@ def test_sizes_that_disagree_are_refused(changes: dict[str, object], message: st
 def test_group_outside_the_names_is_refused() -> None:
     with pytest.raises(InputError, match="outside"):
         split_metrics(
-            np.ones((1, 2), bool), np.array([0, 5]), group_names=["a"], n_train=[1], n_val=[1],
-            seeds=[0], min_test=1, min_val=1,
+            np.ones((1, 2), bool), np.array([0, 5]), group_names=["a"], n_train=[1], 
+            seeds=[0], min_images=1,
         )  # fmt: skip

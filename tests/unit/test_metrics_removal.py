@@ -25,10 +25,8 @@ def compare(control_SN: BoolArray, repaired_SN: BoolArray) -> RemovalComparison:
     arguments: dict[str, Any] = {
         "group_names": ["a", "b", "few"],
         "n_train": [9, 9, 9],
-        "n_val": [90, 90, 90],
         "seeds": list(range(5)),
-        "min_test": 50,
-        "min_val": 30,
+        "min_images": 50,
     }
     metrics = split_metrics(control_SN, GROUPS_N, **arguments)
     return compare_removal(

@@ -53,10 +53,8 @@ def test_the_interval_covers_the_true_minimum(truth: list[float]) -> None:
             groups,
             group_names=[str(g) for g in range(n_groups)],
             n_train=[1] * n_groups,
-            n_val=[99] * n_groups,
             seeds=[0],
-            min_test=1,
-            min_val=1,
+            min_images=1,
         )
         corrected, gap = result.worst_group_corrected, result.gap
         assert corrected is not None

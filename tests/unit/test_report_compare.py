@@ -46,10 +46,8 @@ def write_project(
             groups_N,
             group_names=[g.name for g in groups],
             n_train=[g.n_train for g in groups],
-            n_val=[g.n_val for g in groups],
             seeds=[0, 1, 2],
-            min_test=100,
-            min_val=30,
+            min_images=100,
         )
         evaluations[method] = inputs.evaluations[method].model_copy(update={"test": test})
         write_predictions(root, inputs.info.name, method, correct_SN, groups_N)

@@ -181,7 +181,10 @@ def test_without_models_numbers_fail_and_data_are_judged(
 
 def thin(summary: ReportSummary, n_enough: int) -> ReportSummary:
     erm = summary.methods["erm"]
-    groups = [g.model_copy(update={"sufficient": i < n_enough}) for i, g in enumerate(erm.test.groups)]
+    groups = [
+        g if i < n_enough else g.model_copy(update={"sufficient": False, "n": 99})
+        for i, g in enumerate(erm.test.groups)
+    ]
     worst = min(groups[:n_enough] or groups, key=lambda g: g.value)
     test = erm.test.model_copy(update={"groups": groups, "worst_group": worst})
     return summary.model_copy(update={"methods": {"erm": erm.model_copy(update={"test": test})}})

@@ -79,10 +79,8 @@ def test_small_worst_group_gives_no_verdict() -> None:
     assert [found[name] for name in ("harmful", "caused_by", "fixed_by")] == ["insufficient"] * 3
 
 
-def test_too_few_validation_images_are_insufficient_too() -> None:
-    inputs = with_groups(photo_birds(), 2, n_val=10)
-    found = statuses(inputs)
-    assert found["harmful"] == found["fixed_by"] == "insufficient"
+def test_validation_images_say_nothing_about_test_accuracy() -> None:
+    assert statuses(with_groups(photo_birds(), 2, n_val=0)) == statuses(photo_birds())
 
 
 def test_wide_gap_that_could_be_chance_is_insufficient() -> None:
@@ -237,7 +235,7 @@ def test_next_steps_follow_the_evidence() -> None:
     derived = " ".join(step.action for step in build_summary(plain_hundred()).next_steps)
     assert "Annotate a real attribute" in derived
     assert "three seeds" in derived
-    assert "at least 100 test and 30 validation images" in derived
+    assert "at least 100 test images per group" in derived
     quiet = photo_birds(planted=False)
     quiet = replace(quiet, attributions={}, hygiene=None)
     assert build_summary(quiet).next_steps[0].action.startswith("Keep the model")

@@ -31,6 +31,7 @@ from pipeline.core.results.color import (
 )
 from pipeline.core.results.data import AttributeInfo, DatasetInfo, GroupInfo, SourceCounts, SourceInfo
 from pipeline.core.results.evaluation import (
+    ClassSkill,
     ColorAgreement,
     EvaluationResult,
     GroupComparison,
@@ -71,6 +72,7 @@ __all__ = [
     "Balance",
     "CamGroup",
     "CamOverlay",
+    "ClassSkill",
     "ClusterMatch",
     "ColorAgreement",
     "ColorExamples",

@@ -81,6 +81,20 @@ class RemovalComparison(Record):
     p_value: float  # of `gain`
 
 
+class ClassSkill(Record):
+    """Whether a model is better than one that gives every image the same class."""
+
+    balanced_accuracy: Estimate  # mean over classes of the share recognized; over seeds and images
+    per_seed: list[Estimate]  # the same for every seed, for new images
+    n_classes: int  # with test images; a constant has a balanced accuracy of one over this
+    never_predicted: list[str]  # classes with test images that no seed gives any image
+
+    @property
+    def chance(self) -> float:
+        """A constant's balanced accuracy."""
+        return 1 / self.n_classes
+
+
 class EvaluationResult(Artifact):
     """`evaluation/<dataset>/<method>/evaluation.json`."""
 
@@ -97,6 +111,7 @@ class EvaluationResult(Artifact):
     color_agreement: ColorAgreement | None  # None where no mistakes were made
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
+    class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured
     optimism: Optimism | None = None  # None also where validation and test share no group
 
 
