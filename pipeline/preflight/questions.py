@@ -14,6 +14,7 @@ from pipeline.report.evidence import RungName, misled_groups
 
 MIN_SEEDS = 3
 
+_FEWEST = 30  # test images of a group that an interval says something about
 _LARGEST_SHARE = 0.4  # of the images that a split carved from them should take
 
 
@@ -99,8 +100,12 @@ def _thin_groups(
     share = math.ceil(20 * needed / max(1, total)) / 20
     if sizes.is_carved["test"] and settings.data.test_fraction < share <= _LARGEST_SHARE:
         return why, (f"datasets.{name}.data: {{ test_fraction: {share:.2f} }}",)
-    if sizes.attributes[0].origin == "derived" and settings.data.levels > 2:
+    fewest = min(group.n_test for group in groups)
+    levels = settings.data.levels
+    if sizes.attributes[0].origin == "derived" and fewest * levels >= 2 * needed:
         return why, (f"datasets.{name}.data: {{ levels: 2 }}",)
+    if fewest >= _FEWEST:
+        return why, (f"datasets.{name}.evaluate: {{ min_test: {fewest} }} (its intervals will be wide)",)
     return why, ("more test images of these groups",)
 
 

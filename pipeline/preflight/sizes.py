@@ -22,7 +22,7 @@ from pipeline.data.groups import (
 from pipeline.data.plan import Plan
 from pipeline.data.splits import TEST, TRAIN, VAL
 
-N_SAMPLED = 400  # images decoded to foresee an attribute that is derived from pixels
+N_SAMPLED = 1000  # images decoded to foresee an attribute that is derived from pixels
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ def test_derived_groups_are_estimated_from_a_sample(tmp_path: Path) -> None:
 
     sizes = foresee_sizes(raw, make_plan(raw, settings), settings)
     packed = pack_dataset(raw, settings, name="x", folder=tmp_path / "x", provenance=make_provenance("x"))
-    assert sizes.n_sampled == 400
+    assert sizes.n_sampled == 1000
     assert [g.name for g in sizes.groups] == [g.name for g in packed.groups]
     for guess, true in zip(sizes.groups, packed.groups, strict=True):
         assert guess.n_train == pytest.approx(true.n_train, abs=0.06 * 3000)
