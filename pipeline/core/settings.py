@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from pipeline.core.attribution_settings import AttributeSettings, RetrainSettings
 from pipeline.core.errors import InputError
@@ -170,6 +170,9 @@ class DataSettings(Settings):
     split_seed: Seed
     max_per_class: int | None = Field(None, ge=2, description="subsample train; null = all")
     skip_unreadable: bool = Field(description="leave unreadable images out instead of stopping")
+    value_range: Literal["auto"] | tuple[float, float] = Field(
+        "auto", description="black and white of images beyond 8 bits; auto: the narrowest usual range of all"
+    )
     derive_attribute: Literal["auto", "ring_lightness", "ring_hue", "never"] = Field(
         description="auto: ring lightness where no attribute is annotated"
     )
@@ -177,6 +180,16 @@ class DataSettings(Settings):
     group_by: Literal["auto", "class", "superclass", "all"] = Field(
         description="what groups cross with the attribute; auto: superclass where there is one"
     )
+
+    @field_validator("value_range", mode="before")
+    @classmethod
+    def _is_range(cls, given: Any) -> Any:
+        is_pair = isinstance(given, list | tuple) and len(given) == 2
+        if given != "auto" and not (
+            is_pair and all(isinstance(v, int | float) for v in given) and given[0] < given[1]
+        ):
+            raise ValueError("should be auto, or [black, white] as in [0, 4095]")
+        return given
 
 
 class ColorSettings(Settings):

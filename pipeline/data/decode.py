@@ -13,17 +13,26 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import UInt8Array
+from pipeline.data.depth import BIT_DEPTHS, Depth, Ranges, deep_values, measure, to_eight_bit
 
 Fit = Literal["crop", "squash", "pad"]
 MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
 ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
-_SIXTEEN_BIT = 65535
 _MASK_THRESHOLD = 127
 _ORIENTATION = 0x0112  # the EXIF tag
+_UPRIGHT = {  # what undoes each orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _DECODE_ERRORS = (
     OSError,
     SyntaxError,  # Pillow's word for a broken PNG
@@ -46,25 +55,34 @@ class UnreadableError(Exception):
 class Decoded:
     image: UInt8Array  # S S 3
     mask: UInt8Array | None  # S S, 0 or 255
+    depth: Depth | None = None  # of an image beyond 8 bits
+    has_damaged_exif: bool = False  # so that nobody knows whether it should be turned
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """What a mask must know of its image: size as shown, size as stored, EXIF orientation."""
+    """What is known of an opened image: size as shown, size as stored, EXIF orientation (None: damaged)."""
 
     shown: tuple[int, int]
     stored: tuple[int, int]
-    orientation: int
+    orientation: int | None
+    depth: Depth | None = None
 
 
 def decode(
-    image: Path | UInt8Array, mask: Path | npt.NDArray[np.generic] | None, *, size: int, fit: Fit
+    image: Path | UInt8Array,
+    mask: Path | npt.NDArray[np.generic] | None,
+    *,
+    size: int,
+    fit: Fit,
+    ranges: Ranges,
 ) -> Decoded:
     """Decode one image and its mask to `size` x `size`.
 
-    EXIF rotation is applied; transparency is laid on white; gray, palette, CMYK and 16-bit
-    images become 8-bit RGB. `fit`: "crop" takes the central square, "squash" ignores proportions,
-    "pad" repeats the border (a black frame would be a color cue that is not in the picture).
+    EXIF rotation is applied; transparency is laid on white; gray, palette and CMYK images, and those beyond
+    8 bits (`ranges` are their black and white), become 8-bit RGB. `fit`: "crop" takes the central square,
+    "squash" ignores proportions, "pad" repeats the border (a black frame would be a color cue that is not in
+    the picture).
 
     Raises:
         UnreadableError: damaged, too large, or of a kind that cannot be shown.
@@ -73,15 +91,16 @@ def decode(
     if mask is None and isinstance(image, np.ndarray) and image.shape == (size, size, 3):
         _check_array(image)
         return Decoded(image, None)
-    picture, frame = _open_picture(image, size)
+    picture, frame = _open_picture(image, size, ranges)
     pixels = np.asarray(_make_square(picture, size=size, fit=fit, is_mask=False))
-    if mask is None:
-        return Decoded(pixels, None)
-    drawn = _match_frame(_open_mask(mask), frame)
-    return Decoded(pixels, _binary(np.asarray(_make_square(drawn, size=size, fit=fit, is_mask=True))))
+    drawn = None
+    if mask is not None:
+        upright = _match_frame(_open_mask(mask), frame)
+        drawn = _binary(np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True)))
+    return Decoded(pixels, drawn, frame.depth, frame.orientation is None)
 
 
-def _open_picture(source: Path | UInt8Array, size: int) -> tuple[Image.Image, _Frame]:
+def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
     if isinstance(source, np.ndarray):
         _check_array(source)
         picture = Image.fromarray(np.ascontiguousarray(source))
@@ -93,12 +112,30 @@ def _open_picture(source: Path | UInt8Array, size: int) -> tuple[Image.Image, _F
                 raise UnreadableError(f"{stored[0]} x {stored[1]} pixels, more than {MAX_PIXELS:,}")
             if opened.format == "JPEG":
                 opened.draft(None, (2 * size, 2 * size))  # decodes large photographs at 1/2, 1/4, 1/8
-            orientation = int(opened.getexif().get(_ORIENTATION, 1))
-            picture = to_rgb(ImageOps.exif_transpose(opened))
+            values = deep_values(opened, source)  # first: to read EXIF may decode, and forget what was stored
+            orientation = _orientation(opened)
+            depth = None if values is None else measure(values)
+            picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
+            picture = _turn(picture, orientation)
     except _DECODE_ERRORS as error:
         raise UnreadableError(_reason(error)) from error
     shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-    return picture, _Frame((shown[0], shown[1]), stored, orientation)
+    return picture, _Frame((shown[0], shown[1]), stored, orientation, depth)
+
+
+def _orientation(opened: Image.Image) -> int | None:
+    """EXIF's orientation; None where EXIF is damaged, which does not spoil the pixels."""
+    try:
+        found = int(opened.getexif().get(_ORIENTATION, 1))
+        Image.Exif().load(opened.info.get("exif", b""))  # of a JPEG, `getexif` passes over damage in silence
+    except _DECODE_ERRORS:
+        return None
+    return found
+
+
+def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
+    undo = _UPRIGHT.get(orientation or 1)
+    return picture if undo is None else picture.transpose(undo)
 
 
 def _check_array(image: UInt8Array) -> None:
@@ -108,34 +145,12 @@ def _check_array(image: UInt8Array) -> None:
         )
 
 
-def to_rgb(picture: Image.Image) -> Image.Image:
-    """Any Pillow image as 8-bit RGB.
-
-    Raises:
-        ValueError: pixel values of a range that has no agreed brightness.
-    """
-    if picture.mode == "RGB" and not picture.has_transparency_data:
-        return picture
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return Image.fromarray(_to_eight_bit(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        with_alpha = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _to_eight_bit(values: npt.NDArray[np.generic]) -> UInt8Array:
-    """Gray values beyond 8 bits: integers are 16-bit (0..65535), floats are 0..1 or 0..255."""
-    numbers = values.astype(np.float64)
-    low, high = float(numbers.min()), float(numbers.max())
-    if not (np.isfinite(low) and np.isfinite(high)) or low < 0 or high > _SIXTEEN_BIT:
-        raise ValueError(f"pixel values from {low:g} to {high:g}; 0 to 65535 is what can be shown")
-    is_float = np.issubdtype(values.dtype, np.floating)
-    if is_float and high > 255:
-        raise ValueError(f"float pixel values up to {high:g}; 0 to 1 or 0 to 255 is what can be shown")
-    scale = (255.0 if high <= 1 else 1.0) if is_float else 255.0 / _SIXTEEN_BIT
-    return np.round(numbers * scale).astype(np.uint8)
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Any Pillow image of 8 bits or less as RGB."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
 
 
 def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
@@ -148,7 +163,7 @@ def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
         with Image.open(source) as opened:
             if opened.size[0] * opened.size[1] > MAX_PIXELS:
                 raise UnreadableError(f"its mask has {opened.size[0]} x {opened.size[1]} pixels")
-            upright = ImageOps.exif_transpose(opened)
+            upright = _turn(opened, _orientation(opened))
             # A palette's colors mean nothing; its indices do: 0 is background by convention.
             levels = np.asarray(upright) > 0 if upright.mode == "P" else _gray_levels(upright)
     except _DECODE_ERRORS as error:
@@ -163,10 +178,10 @@ def _gray_levels(picture: Image.Image) -> npt.NDArray[np.generic]:
 
 
 def _binary_levels(levels: npt.NDArray[np.generic]) -> UInt8Array:
-    """0/255 from booleans, 0/1, 0..255 or 16-bit values: the upper half is foreground."""
+    """0/255 from booleans, 0/1, or values of 8 to 16 bits: the upper half is foreground."""
     top = int(levels.max()) if levels.dtype != np.bool_ else 1
-    threshold = 0 if top <= 1 else _MASK_THRESHOLD if top <= 255 else _SIXTEEN_BIT // 2
-    return _binary(levels, threshold)
+    most = 1 if top <= 1 else next((most for most in BIT_DEPTHS if most >= top), top)
+    return _binary(levels, most // 2)
 
 
 def _binary(levels: npt.NDArray[np.generic], threshold: int = _MASK_THRESHOLD) -> UInt8Array:
@@ -176,8 +191,7 @@ def _binary(levels: npt.NDArray[np.generic], threshold: int = _MASK_THRESHOLD) -
 def _match_frame(mask: Image.Image, frame: _Frame) -> Image.Image:
     """Turn a mask that was drawn on the pixels as stored, and check its proportions."""
     if mask.size != frame.shown and mask.size == frame.stored:
-        mask.getexif()[_ORIENTATION] = frame.orientation
-        mask = ImageOps.exif_transpose(mask)
+        mask = _turn(mask, frame.orientation)
     aspect, wanted = mask.size[0] / mask.size[1], frame.shown[0] / frame.shown[1]
     if abs(aspect / wanted - 1) > ASPECT_TOLERANCE:
         raise UnreadableError(

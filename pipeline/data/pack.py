@@ -22,7 +22,7 @@ from pipeline.data.groups import (
     ring_feature_name,
 )
 from pipeline.data.naming import list_some
-from pipeline.data.pixels import Gathered, check_unreadable, write_pixels
+from pipeline.data.pixels import Gathered, check_unreadable, note_files, write_pixels
 from pipeline.data.plan import Plan, check_classes_per_split, make_plan
 from pipeline.data.sources import count_sources, source_notes
 from pipeline.data.splits import TEST, TRAIN, VAL
@@ -127,10 +127,7 @@ def _group_notes(groups: Groups) -> list[str]:
 
 
 def _pixel_notes(gathered: Gathered, plan: Plan) -> list[str]:
-    notes = []
-    if gathered.unreadable:
-        names = [name for name, _ in gathered.unreadable]
-        notes.append(f"{len(names):,} unreadable images were left out: {list_some(names)}")
+    notes = note_files(gathered)
     if gathered.n_empty_masks:
         notes.append(f"{gathered.n_empty_masks:,} masks are empty at this size")
     seen = {d for d, split in zip(gathered.digests, plan.splits, strict=True) if split == TRAIN}

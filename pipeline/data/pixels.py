@@ -21,7 +21,9 @@ from pipeline.core.settings import DataSettings
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, UInt8Array
 from pipeline.data.base import RawRow
 from pipeline.data.decode import Decoded, UnreadableError, decode
+from pipeline.data.depth import Depth, Ranges, first_ranges, fit_ranges, note_depths
 from pipeline.data.groups import RING_FEATURES
+from pipeline.data.naming import list_some
 from pipeline.data.npy_stream import NpyAppender
 from pipeline.data.plan import Plan
 from pipeline.data.splits import TRAIN
@@ -42,31 +44,44 @@ class Gathered:
     histogram: Int64Array = field(default_factory=lambda: np.zeros((3, 256), np.int64))  # train pixels
     digests: list[bytes] = field(default_factory=list)
     n_empty_masks: int = 0
+    depths: list[Depth] = field(default_factory=list)  # of images beyond 8 bits
+    damaged_exif: list[str] = field(default_factory=list)  # names
+    ranges: Ranges = field(default_factory=Ranges)
 
 
 def write_pixels(plan: Plan, settings: DataSettings, folder: Path, *, ring_name: str | None) -> Gathered:
     """Write `images.npy` (and `masks.npy`) of the rows that can be read, in the plan's order.
 
+    Where images turn out to have more than 8 bits, and values of another range than was tried, all are
+    packed once more with the range that they have.
+
     Args:
         ring_name: the ring feature to compute for every image; None = none.
     """
+    tried = first_ranges(settings.value_range)
+    gathered = _write_pixels(plan, settings, folder, tried, ring_name)
+    fitting = fit_ranges(tried, gathered.depths)
+    if fitting == tried:
+        return gathered
+    return _write_pixels(plan, settings, folder, fitting, ring_name)
+
+
+def _write_pixels(
+    plan: Plan, settings: DataSettings, folder: Path, ranges: Ranges, ring_name: str | None
+) -> Gathered:
     size = settings.image_size
     ring_feature = RING_FEATURES[ring_name] if ring_name else None
-    gathered = Gathered()
+    gathered = Gathered(ranges=ranges)
     with contextlib.ExitStack() as stack:
         images = stack.enter_context(NpyAppender(folder / "images.npy", (size, size, 3)))
         masks = (
             stack.enter_context(NpyAppender(folder / "masks.npy", (size, size))) if plan.has_masks else None
         )
         progress = stack.enter_context(Progress("packing images", total=len(plan.rows), unit="images"))
-        for start, block in _decode_blocks(plan.rows, settings):
+        for start, block in decode_blocks(plan.rows, settings, ranges):
             kept = [start + i for i, decoded in enumerate(block) if isinstance(decoded, Decoded)]
             good = [decoded for decoded in block if isinstance(decoded, Decoded)]
-            gathered.unreadable += [
-                (plan.rows[start + i].name, str(decoded))
-                for i, decoded in enumerate(block)
-                if isinstance(decoded, UnreadableError)
-            ]
+            _gather_files(gathered, plan.rows[start : start + len(block)], block)
             if good:
                 # np.stack keeps the memory order of transposed views; what follows needs rows in order.
                 pixels = np.ascontiguousarray(np.stack([decoded.image for decoded in good]))
@@ -81,15 +96,16 @@ def write_pixels(plan: Plan, settings: DataSettings, folder: Path, *, ring_name:
     return gathered
 
 
-def _decode_blocks(
-    rows: list[RawRow], settings: DataSettings
+def decode_blocks(
+    rows: list[RawRow], settings: DataSettings, ranges: Ranges
 ) -> Iterator[tuple[int, list[Decoded | UnreadableError]]]:
+    """The rows' images in order, in blocks with the position of their first; unreadable ones as errors."""
     size, fit = settings.image_size, settings.fit
     n_block = max(_MAX_THREADS, _BLOCK_BYTES // (size * size * 3))
 
     def decode_row(row: RawRow) -> Decoded | UnreadableError:
         try:
-            return decode(row.image, row.mask, size=size, fit=fit)
+            return decode(row.image, row.mask, size=size, fit=fit, ranges=ranges)
         except UnreadableError as error:
             return error
         except InputError as error:
@@ -106,6 +122,17 @@ def _decode_blocks(
             yield start, [decoded for part in pool.map(decode_rows, parts) for decoded in part]
 
 
+def _gather_files(gathered: Gathered, rows: list[RawRow], block: list[Decoded | UnreadableError]) -> None:
+    for row, decoded in zip(rows, block, strict=True):
+        if isinstance(decoded, UnreadableError):
+            gathered.unreadable.append((row.name, str(decoded)))
+            continue
+        if decoded.depth is not None:
+            gathered.depths.append(decoded.depth)
+        if decoded.has_damaged_exif:
+            gathered.damaged_exif.append(row.name)
+
+
 def _gather(
     gathered: Gathered,
     pixels_NHW3: UInt8Array,
@@ -118,6 +145,18 @@ def _gather(
     for channel in range(3):
         gathered.histogram[channel] += np.bincount(train[..., channel].ravel(), minlength=256)
     gathered.digests += [hashlib.blake2b(image.data, digest_size=16).digest() for image in pixels_NHW3]
+
+
+def note_files(gathered: Gathered) -> list[str]:
+    """In words what was special about the files, and what was done with them."""
+    notes = note_depths(gathered.depths, gathered.ranges)
+    if gathered.unreadable:
+        names = [name for name, _ in gathered.unreadable]
+        notes.append(f"{len(names):,} unreadable images were left out: {list_some(names)}")
+    if gathered.damaged_exif:
+        names = gathered.damaged_exif
+        notes.append(f"{len(names):,} images have damaged EXIF data, so none is turned: {list_some(names)}")
+    return notes
 
 
 def check_unreadable(gathered: Gathered, n: int, settings: DataSettings) -> None:

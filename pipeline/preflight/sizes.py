@@ -11,6 +11,7 @@ from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Float64Array, Int64Array, SplitName
 from pipeline.data.base import RawDataset
 from pipeline.data.decode import UnreadableError, decode
+from pipeline.data.depth import first_ranges
 from pipeline.data.groups import (
     RING_FEATURES,
     Attribute,
@@ -85,10 +86,11 @@ def _ring_features(
     plan: Plan, sample: Int64Array, settings: DataSettings, ring_name: str
 ) -> tuple[Float64Array, BoolArray]:
     """The feature of the sampled images that can be read, and which they are."""
-    pixels, readable = [], np.zeros(len(sample), bool)
+    pixels, readable, ranges = [], np.zeros(len(sample), bool), first_ranges(settings.value_range)
     for i, row in enumerate(plan.rows[j] for j in sample.tolist()):
         try:
-            pixels.append(decode(row.image, None, size=settings.image_size, fit=settings.fit).image)
+            found = decode(row.image, None, size=settings.image_size, fit=settings.fit, ranges=ranges)
+            pixels.append(found.image)
             readable[i] = True
         except UnreadableError:
             continue

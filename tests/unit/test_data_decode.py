@@ -2,15 +2,21 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.core.errors import InputError
 from pipeline.data import decode as module
-from pipeline.data.decode import UnreadableError, decode
+from pipeline.data.decode import UnreadableError
+from pipeline.data.depth import Depth, Ranges, fit_ranges
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
+
+
+def decode(image, mask, *, ranges=None, **options):
+    return module.decode(image, mask, ranges=ranges or Ranges(), **options)
 
 
 def read(path: Path, size: int = 4, fit="crop", mask=None) -> np.ndarray:
@@ -38,16 +44,94 @@ def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(shown[..., 0].ravel(), np.arange(16) * 17)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(0.5, 128), (200.0, 200)])
-def test_float_images(tmp_path, value, expected):
-    picture = Image.fromarray(np.full((4, 4), value, np.float32))
-    assert (read(save(tmp_path, picture, "x.tif")) == expected).all()
+def test_float_images_are_scaled_by_the_range_of_the_dataset(tmp_path):
+    """Not by their own: a nearly black image among bright ones stays so."""
+    path = save(tmp_path, Image.fromarray(np.full((4, 4), 0.5, np.float32)), "x.tif")
+    assert (read(path) == 128).all()
+    assert (decode(path, None, size=4, fit="crop", ranges=Ranges(float_=(0, 255))).image == 0).all()
+    bright = save(tmp_path, Image.fromarray(np.full((4, 4), 200, np.float32)), "y.tif")
+    assert (decode(bright, None, size=4, fit="crop", ranges=Ranges(float_=(0, 255))).image == 200).all()
 
 
 def test_thirty_two_bit_values_without_agreed_brightness_are_refused(tmp_path):
     picture = Image.fromarray(np.full((4, 4), 1_000_000, np.int32))
-    with pytest.raises(UnreadableError, match="1e\\+06"):
+    with pytest.raises(UnreadableError, match=r"1e\+06; without `data.value_range: \[black, white\]`"):
         read(save(tmp_path, picture, "x.tif"))
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.tif", "x.ppm"])
+def test_sixteen_bit_color_keeps_its_lower_bits(tmp_path, name):
+    """Pillow alone would give the upper 8 bits: 12-bit values came out black."""
+    colors = np.zeros((4, 4, 3), np.uint16)
+    colors[..., 0], colors[..., 1] = 4095, 2048
+    cv2.imwrite(str(tmp_path / name), colors[..., ::-1])
+    found = decode(tmp_path / name, None, size=4, fit="crop", ranges=Ranges(integer=(0, 4095)))
+    assert found.image[2, 2].tolist() == [255, 128, 0]
+    assert found.depth == Depth("integer", 4095, 4095)
+
+
+def test_sixteen_bit_color_with_transparency_is_laid_on_white(tmp_path):
+    pixels = np.zeros((4, 4, 4), np.uint16)
+    pixels[:, :2] = (0, 0, 4095, 65535)  # blue, green, red: opaque
+    cv2.imwrite(str(tmp_path / "x.png"), pixels)
+    shown = decode(tmp_path / "x.png", None, size=4, fit="crop", ranges=Ranges(integer=(0, 4095))).image
+    assert [shown[0, 0].tolist(), shown[0, 3].tolist()] == [RED, WHITE]
+
+
+@pytest.mark.parametrize(("dtype", "given"), [(np.int32, (-1000, 1000)), (np.float32, (-1000, 1000))])
+def test_a_given_range_shows_any_values_and_clips_the_others(tmp_path, dtype, given):
+    values = np.array([[-3000, -1000], [0, 1500]], dtype)
+    path = save(tmp_path, Image.fromarray(values), "x.tif")
+    ranges = Ranges(given, given, is_given=True)
+    shown = decode(path, None, size=2, fit="crop", ranges=ranges).image[..., 0]
+    assert shown.tolist() == [[0, 0], [128, 255]]
+    with pytest.raises(UnreadableError, match="-3000 to 1500"):
+        read(path)
+
+
+def depths(*highs: float, kind="integer") -> list[Depth]:
+    return [Depth(kind, high, high) for high in highs]
+
+
+@pytest.mark.parametrize(
+    ("found", "integer", "float_"),
+    [
+        (depths(200, 4000), (0, 4095), (0, 1)),
+        (depths(40, 255), (0, 255), (0, 1)),
+        (depths(1, 0), (0, 255), (0, 1)),
+        (depths(5000), (0, 16383), (0, 1)),
+        (depths(1000, 65535), (0, 65535), (0, 1)),
+        (depths(0.2, 1.0, kind="float"), (0, 65535), (0, 1)),
+        (depths(0.2, 1.1, kind="float"), (0, 65535), (0, 255)),
+        ([], (0, 65535), (0, 1)),
+    ],
+)
+def test_the_narrowest_usual_range_holds_all_values_of_the_dataset(found, integer, float_):
+    assert fit_ranges(Ranges(), found) == Ranges(integer, float_)
+    given = Ranges((0, 9), (0, 9), is_given=True)
+    assert fit_ranges(given, found) == given
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("damage", [lambda exif: b"Exif\0\0" + b"?" * 40, lambda exif: exif[:12]])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_exif_does_not_spoil_whole_pixels(tmp_path, kind, damage):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    whole = save(tmp_path, striped(30, 30), f"x.{kind}", exif=exif)
+    assert decode(whole, None, size=30, fit="crop").has_damaged_exif is False
+    broken = save(tmp_path, striped(30, 30), f"y.{kind}", exif=damage(exif.tobytes()))
+    found = decode(broken, None, size=30, fit="crop")
+    assert found.has_damaged_exif
+    np.testing.assert_array_equal(found.image, read(save(tmp_path, striped(30, 30), f"z.{kind}"), 30))
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
+def test_of_an_animation_the_first_frame_is_shown(tmp_path, kind):
+    first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
+    path = save(tmp_path, first, f"x.{kind}", save_all=True, append_images=[second])
+    assert read(path)[0, 0, 0] > 250
+    assert read(path)[0, 0, 2] < 5
 
 
 def test_transparency_is_laid_on_white(tmp_path):
@@ -119,6 +203,7 @@ def test_masks_of_any_coding(tmp_path):
         Image.fromarray(half.astype(np.uint8)),
         Image.fromarray((half * 255).astype(np.uint8)),
         Image.fromarray((half * 65535).astype(np.uint16)),
+        Image.fromarray((half * 4095).astype(np.uint16)),
         Image.fromarray(half.astype(bool)),
         palette,
     ]

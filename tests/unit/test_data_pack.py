@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.artifacts.datasets import load_info, load_samples, load_split
 from pipeline.core.errors import InputError
@@ -258,6 +259,83 @@ def test_unreadable_images_are_left_out_when_allowed(tmp_path):
     assert any("3 unreadable images were left out" in note for note in info.notes)
     with pytest.raises(InputError, match="none of the 40 images"):
         pack(tmp_path, files_with_damage(tmp_path, 40), settings=data_settings(skip_unreadable=True))
+
+
+def deep_rows(tmp_path: Path, tops: list[int]) -> list[RawRow]:
+    """16-bit gray files of one level each."""
+    return [
+        RawRow(str(k), save_image(tmp_path / f"{k}.png", np.full((8, 8), top, np.uint16)), "ab"[k % 2])
+        for k, top in enumerate(tops)
+    ]
+
+
+def shown_levels(tmp_path: Path) -> dict[str, int]:
+    files = load_samples(tmp_path / "packed")["file"]
+    pixels = np.load(tmp_path / "packed/images.npy")
+    return {file: int(image[0, 0, 0]) for file, image in zip(files, pixels, strict=True)}
+
+
+TWELVE_BIT = [4095, 2048, 16, 1000] * 6
+
+
+@pytest.mark.parametrize(
+    ("tops", "setting", "levels", "notes"),
+    [
+        (
+            TWELVE_BIT,
+            "auto",
+            [255, 128, 1, 62],
+            [
+                "24 images have more than 8 bits (integer values up to 4,095): "
+                "0 is shown as black and 4,095 as white, in all of them (data.value_range: auto)",
+                "6 of them come out nearly black: their values hardly exceed 16.*brighter, store all",
+            ],
+        ),
+        ([255, 128, 64, 40] * 6, "auto", [255, 128, 64, 40], ["24 images .* 255 as white"]),
+        (
+            [65535, 257 * 9, 65535, 300] * 6,
+            "auto",
+            [255, 9, 255, 1],
+            [
+                "24 images",
+                "12 of them come out nearly black: their values hardly exceed 2,313.*set data.value_range: "
+                "[0, 2313]",
+            ],
+        ),
+        (TWELVE_BIT, [1000, 2048], [255, 255, 0, 0], ["24 images .*data.value_range: [1000, 2048])"]),
+    ],
+)
+def test_one_range_of_values_beyond_8_bits_holds_for_all_images(tmp_path, tops, setting, levels, notes):
+    info = pack(tmp_path, deep_rows(tmp_path, tops), settings=data_settings(value_range=setting))
+    found = shown_levels(tmp_path)
+    assert [found[str(k)] for k in range(4)] == levels
+    said = [note for note in info.notes if note.startswith(("24 images", "6 of them", "12 of them"))]
+    assert len(said) == len(notes)
+    for note, start in zip(said, notes, strict=True):
+        assert all(part in note for part in start.split(".*"))
+
+
+def test_eight_bit_images_among_deep_ones_stay_as_they_are(tmp_path):
+    rows = deep_rows(tmp_path, [4095] * 20)
+    rows += [
+        RawRow(f"eight{k}", save_image(tmp_path / f"e{k}.png", gray(77)), "ab"[k % 2]) for k in range(20)
+    ]
+    info = pack(tmp_path, rows)
+    levels = shown_levels(tmp_path)
+    assert {levels[row.name] for row in rows[20:]} == {77}
+    assert any(note.startswith("20 images have more than 8 bits") for note in info.notes)
+
+
+def test_images_with_damaged_exif_are_read_and_said(tmp_path):
+    rows = noise_rows(30)
+    for k in range(2):
+        path = tmp_path / f"{k}.png"
+        Image.fromarray(noise(k)).save(path, exif=b"Exif\0\0" + b"?" * 40)
+        rows[k] = RawRow(path.name, path, rows[k].label)
+    notes = pack(tmp_path, rows).notes
+    assert "2 images have damaged EXIF data, so none is turned: 0.png, 1.png" in notes or (
+        "2 images have damaged EXIF data, so none is turned: 1.png, 0.png" in notes
+    )
 
 
 def test_an_earlier_result_survives_a_failure(tmp_path):
