@@ -78,7 +78,7 @@ def _write_pixels(
             stack.enter_context(NpyAppender(folder / "masks.npy", (size, size))) if plan.has_masks else None
         )
         progress = stack.enter_context(Progress("packing images", total=len(plan.rows), unit="images"))
-        for start, block in decode_blocks(plan.rows, settings, ranges):
+        for start, block in _decode_blocks(plan.rows, settings, ranges):
             kept = [start + i for i, decoded in enumerate(block) if isinstance(decoded, Decoded)]
             good = [decoded for decoded in block if isinstance(decoded, Decoded)]
             _gather_files(gathered, plan.rows[start : start + len(block)], block)
@@ -96,7 +96,20 @@ def _write_pixels(
     return gathered
 
 
-def decode_blocks(
+def scan_files(rows: list[RawRow], settings: DataSettings) -> Gathered:
+    """What packing would find out about the files, without writing: every image and mask is decoded."""
+    tried = first_ranges(settings.value_range)
+    gathered = Gathered()
+    with Progress("opening every image", total=len(rows), unit="images") as progress:
+        for start, block in _decode_blocks(rows, settings, tried):
+            _gather_files(gathered, rows[start : start + len(block)], block)
+            gathered.kept += [start + i for i, found in enumerate(block) if isinstance(found, Decoded)]
+            progress.update(len(block))
+    gathered.ranges = fit_ranges(tried, gathered.depths)
+    return gathered
+
+
+def _decode_blocks(
     rows: list[RawRow], settings: DataSettings, ranges: Ranges
 ) -> Iterator[tuple[int, list[Decoded | UnreadableError]]]:
     """The rows' images in order, in blocks with the position of their first; unreadable ones as errors."""
@@ -172,7 +185,8 @@ def check_unreadable(gathered: Gathered, n: int, settings: DataSettings) -> None
         )
         raise InputError(
             f"{len(gathered.unreadable):,} of {n:,} images cannot be read:\n  {lines}{more}\n"
-            "Repair or remove them, or set `data.skip_unreadable: true` to leave them out."
+            "Repair or remove them, or set `data.skip_unreadable: true` to leave them out (new-dataset: "
+            "--skip-unreadable)."
         )
     if not gathered.kept:
         raise InputError(f"none of the {n:,} images can be read: {gathered.unreadable[0][1]}.")

@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--image-size", type=int)
     new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
     new.add_argument("--activate", action="store_true", help="make it the only active dataset")
+    new.add_argument("--no-scan", action="store_true", help="do not open every image")
+    new.add_argument("--skip-unreadable", action="store_true", help="leave images out that cannot be read")
     new.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
     compare = commands.add_parser("compare", help="two reports, revisions or methods side by side")
     compare.add_argument("first", help="reports/<dataset>.json, or reports/<dataset>.json:method")

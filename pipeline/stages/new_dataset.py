@@ -9,10 +9,11 @@ from typing import Any
 from pipeline.artifacts.paths import downloads_dir
 from pipeline.core.errors import InputError
 from pipeline.core.method_settings import MethodName
-from pipeline.core.settings import NAME_PATTERN, Params
+from pipeline.core.settings import NAME_PATTERN, DataSettings, Params
 from pipeline.data.entry import new_dataset_entry
 from pipeline.data.params_file import write_entry, write_lists
-from pipeline.data.plan import make_plan
+from pipeline.data.pixels import check_unreadable, note_files, scan_files
+from pipeline.data.plan import Plan, make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.data.split_names import parse_flags
@@ -38,11 +39,15 @@ def run(options: argparse.Namespace) -> None:
         image_size=options.image_size,
         said=_said(options),
     )
+    if options.skip_unreadable:
+        entry["data"]["skip_unreadable"] = True
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}
     settings = Params.model_validate(changed).dataset(options.name)
     raw = load_raw(settings.source, downloads_dir() / options.name)
     print(preview(raw))
     plan = make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
+    if not options.no_scan:
+        _scan(plan, settings.data)
     write_entry(PARAMS_PATH, options.name, entry, overwrite=options.overwrite)
     from pipeline.preflight.report import look_ahead  # late: it loads torch
 
@@ -64,6 +69,19 @@ def run(options: argparse.Namespace) -> None:
         if options.activate
         else f"run it:  set `active: [{options.name}]`, then dvc repro"
     )
+
+
+def _scan(plan: Plan, settings: DataSettings) -> None:
+    """Open every image and say what was special.
+
+    Raises:
+        InputError: some cannot be read, and they may not be left out.
+    """
+    found = scan_files(plan.rows, settings)
+    check_unreadable(found, len(plan.rows), settings)
+    print(f"every image was opened: {len(found.kept):,} of {len(plan.rows):,} can be read")
+    for note in note_files(found):
+        print(f"note: {note}")
 
 
 def _said(options: argparse.Namespace) -> dict[str, Any]:

@@ -234,6 +234,24 @@ def test_the_command_writes_no_entry_that_the_data_stage_would_refuse(tmp_path, 
     assert params.read_bytes() == shipped.read_bytes()
 
 
+def test_every_image_is_opened_unless_told_not_to(tmp_path, monkeypatch, capsys):
+    shipped = Path(__file__).parent.parent.parent / "params.yaml"
+    (tmp_path / "params.yaml").write_bytes(shipped.read_bytes())
+    for number in range(400):
+        save_image(tmp_path / f"birds/{('gull', 'owl')[number % 2]}/{number}.png", noise(number, 8))
+    (tmp_path / "birds/owl/211.png").write_bytes(b"no image")
+    monkeypatch.chdir(tmp_path)
+    command = ["new-dataset", "birds", "birds", "--no-timing"]
+    assert main(command) == 1
+    assert "1 of 400 images cannot be read:\n  owl/211.png" in capsys.readouterr().err
+    assert "birds" not in read_params().datasets
+    assert main([*command, "--no-scan"]) == 0
+    assert main([*command, "--skip-unreadable", "--overwrite"]) == 0
+    said = capsys.readouterr().out
+    assert "every image was opened: 399 of 400 can be read\nnote: 1 unreadable images were left out" in said
+    assert read_params().dataset("birds").data.skip_unreadable
+
+
 def activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     shipped = Path(__file__).parent.parent.parent / "params.yaml"
     (tmp_path / "params.yaml").write_bytes(shipped.read_bytes())
