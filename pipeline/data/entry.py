@@ -5,54 +5,27 @@ A guess is only made where the files leave little doubt; otherwise the message l
 
 from __future__ import annotations
 
-import shlex
-from collections import Counter
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 from pipeline.core.errors import InputError
 from pipeline.core.method_settings import TRAINED_WITH_GROUPS, MethodName
-from pipeline.core.settings import NAME_PATTERN, SECTIONS, did_you_mean
+from pipeline.core.settings import NAME_PATTERN, SECTIONS
 from pipeline.data import cifar100, tiny_imagenet
+from pipeline.data.columns import Given, guess_columns
 from pipeline.data.folder import explain_empty
-from pipeline.data.listing import IMAGE_SUFFIXES, find_images, is_junk, subfolders, unwrap
-from pipeline.data.sources import guess_group_column
-from pipeline.data.split_names import ask, looks_like_split, read_column
-from pipeline.data.split_names import clean as split_key
-from pipeline.data.table import match_masks, read_table
+from pipeline.data.listing import find_images, is_junk, subfolders, unwrap
+from pipeline.data.read_table import read_table
+from pipeline.data.table_files import FileIndex, match_masks
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
-FILE_WORDS = (
-    "img_filename",
-    "file",
-    "filename",
-    "file_name",
-    "filepath",
-    "path",
-    "image",
-    "image_path",
-    "img",
-)
-LABEL_WORDS = ("label", "y", "target", "class", "class_name", "category", "labels")
-ATTRIBUTE_WORDS = (
-    "place",
-    "background",
-    "attribute",
-    "confounder",
-    "environment",
-    "env",
-    "context",
-    "domain",
-    "a",
-)
 MASK_FOLDERS = ("masks", "mask", "segmentations", "segmentation")
 SIZES = (32, 48, 64)  # of packed images; larger ones are the user's decision, they cost time
-MAX_CLASSES, MAX_ATTRIBUTE_VALUES = 200, 10
 N_TRIED = 50
 
 
@@ -91,15 +64,8 @@ def new_dataset_entry(
     if official is not None:
         source, sample = official, find_images(path)[:: max(1, len(find_images(path)) // N_TRIED)]
     elif table is not None:
-        source, sample = _table_source(
-            table,
-            file=file,
-            label=label,
-            split=split,
-            attributes=attributes,
-            group_column=group_column,
-            splits=said.get("splits"),
-        )
+        given = Given(file, label, split, attributes, group_column, said.get("splits"))
+        source, sample = _table_source(table, given)
     else:
         source, sample = _folder_source(path)
     source |= said
@@ -161,136 +127,21 @@ def _folder_source(path: Path) -> tuple[dict[str, Any], list[Path]]:
     return {"kind": "folder", "path": str(path)}, images[:: max(1, len(images) // N_TRIED)]
 
 
-def _table_source(
-    path: Path,
-    *,
-    file: str | None,
-    label: str | None,
-    split: str | None,
-    attributes: Sequence[str] | None,
-    group_column: str | None,
-    splits: Mapping[str, Any] | Literal["none"] | None,
-) -> tuple[dict[str, Any], list[Path]]:
-    table, root = read_table(path), path.parent
-    for column in (file, label, split, group_column, *(attributes or ())):
-        if column and column not in table:
-            raise InputError(
-                f"{path.name} has no column {column!r}"
-                f"{did_you_mean(column, table.columns) or '.'} Columns found: "
-                f"{', '.join(table.columns)}."
-            )
-    file, images = _guess_files(table, root, [file] if file else _by_name(table, FILE_WORDS, others=True))
-    label = label or _guess_label(table, taken={file, split})
-    like_split = [
-        c for c in table.columns if c not in (file, label) and looks_like_split(c, table[c].unique())
-    ]
-    if splits == "none":
-        split = None
-    elif split is None:
-        split = _guess_split(table, [c for c in like_split if c not in (attributes or ())], splits)
-    if group_column is None:
-        group_column = guess_group_column(table, {file, split, label, *like_split, *(attributes or ())})
-    if attributes is None:
-        taken = {file, split, label, group_column, *like_split}
-        attributes = _guess_attributes(table, label=label, taken=taken)
-    columns: dict[str, Any] = {"file": file, "label": label}
-    if split:
-        columns["split"] = split
-    if attributes:
-        columns["attributes"] = list(attributes)
-    if group_column:
-        columns["group_column"] = group_column
+def _table_source(path: Path, given: Given) -> tuple[dict[str, Any], list[Path]]:
+    table, root = read_table(path).cells, path.parent
+    found = guess_columns(table, root, given)
+    columns: dict[str, Any] = {"file": found.file, "label": found.label}
+    optional = {"split": found.split, "attributes": found.attributes, "group_column": found.group_column}
+    columns |= {key: value for key, value in optional.items() if value}
     source = {"kind": "table", "path": str(root), "table": path.name, "columns": columns}
-    if images != ".":
-        source["images"] = images
-    masks = _guess_masks(root, list(table[file]))
+    if found.images != ".":
+        source["images"] = found.images
+    index = FileIndex(root / found.images)
+    files = [file for name in table[found.file] for file in index.find(name)[:1]]
+    masks = _guess_masks(root, [os.path.relpath(file, index.base) for file in files])
     if masks:
         source["masks"] = masks
-    every = table[file].iloc[:: max(1, len(table) // N_TRIED)]
-    return source, [root / images / name for name in every]
-
-
-def _by_name(table: pd.DataFrame, words: Sequence[str], *, others: bool = False) -> list[str]:
-    """Columns named like one of `words`, best first; with `others` all further columns after them."""
-    lower = {str(column).lower(): str(column) for column in table.columns}
-    named = [lower[word] for word in words if word in lower]
-    return [*named, *(str(c) for c in table.columns if c not in named)] if others else named
-
-
-def _guess_files(table: pd.DataFrame, root: Path, candidates: list[str]) -> tuple[str, str]:
-    """The column whose values are image files, and the folder they are relative to."""
-    folders = [".", *(child.name for child in subfolders(root))]
-    rows = table.iloc[:: max(1, len(table) // N_TRIED)]
-    for column in candidates:
-        names = [name.replace("\\", "/") for name in rows[column]]
-        if not any(Path(name).suffix.lower() in IMAGE_SUFFIXES for name in names):
-            continue
-        for folder in folders:
-            # Half of them is enough: that files are missing is the loader's message to give.
-            if 2 * sum((root / folder / name).is_file() for name in names) >= len(names):
-                return column, folder
-    raise InputError(
-        f"no column of the table names image files below {root}. Columns found: {', '.join(table.columns)}. "
-        "Put the table beside the images, or into the folder above them."
-    )
-
-
-def _guess_split(
-    table: pd.DataFrame, candidates: Sequence[str], splits: Mapping[str, Sequence[str]] | None
-) -> str | None:
-    """The one candidate whose values are plain, or have the names that `splits` says.
-
-    Raises:
-        InputError: none is plain, or two disagree.
-    """
-    if splits is not None:
-        said = {split_key(name) for names in splits.values() for name in names}
-        fitting = [c for c in candidates if said <= {split_key(v) for v in table[c].unique()}]
-        if not candidates:
-            raise InputError("--split: no column looks like a split. Name it with --split-column.")
-        return next(iter(fitting or candidates))
-    read = {c: read_column(c, Counter(table[c])) for c in candidates}
-    plain = [c for c, (_, why) in read.items() if not why]
-    if candidates and not plain:
-        column = candidates[0]
-        raise ask(f"column {column!r}", Counter(table[column]), read[column][1], column=column)
-    placed = {c: [read[c][0][value] for value in table[c]] for c in plain}
-    other = next((c for c in plain[1:] if placed[c] != placed[plain[0]]), None)
-    if other:
-        raise InputError(
-            f"columns {plain[0]!r} and {other!r} both look like splits and disagree. Name the right one: "
-            f"--split-column {shlex.quote(plain[0])} or --split-column {shlex.quote(other)}."
-        )
-    return next(iter(plain), None)
-
-
-def _guess_label(table: pd.DataFrame, taken: set[str | None]) -> str:
-    for column in _by_name(table, LABEL_WORDS):
-        if column not in taken:
-            return column
-    raise InputError(
-        f"no column is named like a label ({', '.join(LABEL_WORDS)}). Columns found: "
-        f"{', '.join(table.columns)}. Say which one is the label with --label-column."
-    )
-
-
-def _guess_attributes(table: pd.DataFrame, *, label: str, taken: set[str | None]) -> list[str]:
-    """Columns named like an attribute, then others with few values that the label does not decide."""
-    free = [column for column in table.columns if column not in taken]
-    named = [column for column in _by_name(table[free], ATTRIBUTE_WORDS) if _has_few_values(table[column])]
-    others = [
-        column
-        for column in free
-        if column not in named
-        and _has_few_values(table[column])
-        and (table.groupby(column)[label].nunique() > 1).any()  # not a finer or renamed label
-        and (table.groupby(label)[column].nunique() > 1).any()
-    ]
-    return [*named, *others]
-
-
-def _has_few_values(column: pd.Series[str]) -> bool:
-    return 2 <= column.nunique() <= MAX_ATTRIBUTE_VALUES and not (column == "").any()
+    return source, files[:: max(1, len(files) // N_TRIED)]
 
 
 def _guess_masks(root: Path, files: list[str]) -> str | None:

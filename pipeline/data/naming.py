@@ -29,7 +29,9 @@ def list_some(names: Sequence[object], limit: int = 5) -> str:
     return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts "2" before "10" and "class 9" before "class 10"."""
+def natural_key(name: str) -> list[tuple[int, float, str]]:
+    """Sort key that puts "2" before "10", "-1" before "0" and "class 9" before "class 10"."""
+    if re.fullmatch(r"[-+]?\d+(\.\d*)?", name):
+        return [(0, float(name), "")]
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

@@ -62,3 +62,11 @@ def _whole(name: str) -> str:
 def _visible(name: str) -> str:
     """Two Unicode forms of one letter look the same: escaped, they do not."""
     return repr(name) if unicodedata.normalize("NFC", name) == name else ascii(name)
+
+
+def find_spelling(name: str, found: Sequence[str]) -> str | None:
+    """Which of `found` a name is, in whatever spelling."""
+    if name in found:
+        return name
+    whole = _whole(name) if _WHOLE.fullmatch(name.strip()) else None
+    return next((each for each in found if spelling_key(each) == spelling_key(name) or each == whole), None)

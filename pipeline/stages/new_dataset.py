@@ -16,6 +16,7 @@ from pipeline.data.pixels import check_unreadable, note_files, scan_files
 from pipeline.data.plan import Plan, make_plan
 from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
+from pipeline.data.roles import describe_roles
 from pipeline.data.split_names import parse_flags
 from pipeline.stages.params_file import PARAMS_PATH, read_params
 
@@ -45,6 +46,9 @@ def run(options: argparse.Namespace) -> None:
     settings = Params.model_validate(changed).dataset(options.name)
     raw = load_raw(settings.source, downloads_dir() / options.name)
     print(preview(raw))
+    flags = ("file", "label", "split", "attribute", "group")
+    given = {f"--{flag}-column": getattr(options, f"{flag}_column") for flag in flags}
+    print(describe_roles(settings.source, raw, given))
     plan = make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
     if not options.no_scan:
         _scan(plan, settings.data)

@@ -274,7 +274,10 @@ def test_png_mask_is_preferred_over_a_jpeg_of_the_same_name(tmp_path):
             {"columns": {**COLUMNS, "attributes": ["plaec"]}},
             r"did you mean 'place'.*columns\.attributes\[0\]",
         ),
-        ({"images": "photos"}, r"12 of 12 images.*are missing: birds/0.jpg.*source\.images"),
+        (
+            {"images": "photos"},
+            r"12 of 12 images.*are missing: 'birds/0.jpg'.*photos/birds/0.jpg.*source\.images",
+        ),
         ({"masks": "none"}, "is not a folder"),
         ({"masks": "birds/.."}, None),
         ({"label_names": {"2": "owl"}}, r"names the value '2'.*Values found: 0, 1"),
@@ -306,7 +309,7 @@ def test_empty_cells_missing_files_and_missing_masks_are_counted(tmp_path):
     (root / "metadata.csv").write_text("img_filename,y\n")
     with pytest.raises(InputError, match="no rows"):
         load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
-    (root / "metadata.csv").write_bytes(b"\xff\xfe\x00bad")
+    (root / "metadata.csv").write_bytes(b"\xff\xfe\x00ba")
     with pytest.raises(InputError, match="cannot be read as a table"):
         load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
 
