@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.results import AttributionResult, ImageIssue, MethodComparison, Record
+from pipeline.core.results import AttributionResult, GroupEstimate, ImageIssue, MethodComparison, Record
 from pipeline.report.evidence import Rung, has_enough, most_affected
-from pipeline.report.rungs_cause import best_comparison, clear_gains
+from pipeline.report.rungs_cause import clear_gains
 from pipeline.report.trust import describe_lds, judge_lds
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
@@ -61,14 +61,13 @@ def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
 
 def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
     baseline = case.baseline.method if case.baseline else None
-    best = best_comparison(case.comparisons, baseline, case.limits)
-    worst = case.harmed
+    best, worst = case.best, case.harmed
     if worst is None or ladder["harmful"] != "yes":
         return []
-    if best is not None and ladder["fixed_by"] == "yes":
+    if best is not None and ladder["fixed_by"] in ("yes", "partly"):
         others = [m for m in clear_gains(case.comparisons, baseline, case.limits) if m != best.method]
         also = f" Clearly raised also by: {join_names(map(method_label, others))}." if others else ""
-        return [
+        use = [
             NextStep(
                 action=f"Use the {method_label(best.method)} model instead of {method_label(best.baseline)}.",
                 because=f"of the methods that raise {quoted(best.group)} clearly it gains most on these test "
@@ -77,15 +76,18 @@ def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
                 section="mitigation",
             )
         ]
+        return use if ladder["fixed_by"] == "yes" else [*use, _collect(case, worst, "the gap is not closed")]
+    return [_collect(case, worst, "no method here is shown to repair it")]
+
+
+def _collect(case: Case, worst: GroupEstimate, why: str) -> NextStep:
     counts = next((g for g in case.info.groups if g.name == worst.name), None)
     n_train = f"{count(counts.n_train)} of {count(case.info.n.get('train'))}" if counts else "Few"
-    return [
-        NextStep(
-            action=f"Collect more training images of {quoted(worst.name)}, or weight those you have more.",
-            because=f"{n_train} training images belong to it and no method here is shown to repair it.",
-            section="groups",
-        )
-    ]
+    return NextStep(
+        action=f"Collect more training images of {quoted(worst.name)}, or weight those you have more.",
+        because=f"{n_train} training images belong to it and {why}.",
+        section="groups",
+    )
 
 
 def _price(case: Case, best: MethodComparison) -> str:

@@ -87,7 +87,9 @@ def harmed_group(
     if baseline is None:
         return None
     harmed, _ = worst_misled_group(info, baseline.test, limits)
-    return harmed or worst_enough_group(baseline.test, limits)
+    worst = harmed or worst_enough_group(baseline.test, limits)
+    is_best_of_the_rest = worst is not None and not harmed and worst.value > baseline.test.average.value
+    return None if is_best_of_the_rest else worst
 
 
 def _judge_gap(

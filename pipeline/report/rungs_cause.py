@@ -19,6 +19,7 @@ from pipeline.report.evidence import (
     Thresholds,
     judge_effect,
 )
+from pipeline.report.remaining import is_favoured
 from pipeline.report.trust import describe_trust, judge_support
 from pipeline.report.wording import (
     count,
@@ -65,13 +66,14 @@ def judge_caused_by(
     if harmful == "no":
         status, text = "no", "No group is clearly harmed, so there is no harm to trace. " + text
     elif harmful == "insufficient":
-        status, text = "insufficient", "Whether a group is harmed is not established. " + text
+        status, text = "insufficient", f"{_UNHARMED}. " + text
     return Rung(
         rung="caused_by", question=_CAUSE_QUESTION, status=status, evidence=text, estimate=wide, unit="score"
     )
 
 
 _CAUSE_QUESTION = "Which training images cause it?"
+_UNHARMED = "Whether a group is harmed is not established"
 
 
 def _why_no_cells(attribution: AttributionResult | None, worst: str | None) -> str:
@@ -137,7 +139,7 @@ def judge_fixed_by(
     name = method_label(best.method) if best else "another method"
     question = f"Does {name} fix it?"
     if best is None:
-        text = "Only one method was trained, so there is nothing to compare."
+        text = "No other method that is better than a constant was trained, so there is nothing to compare."
         return Rung(rung="fixed_by", question=question, status="insufficient", evidence=text)
     status = judge_effect(best.gain.value, best.gain.low, limits.min_effect)
     verb = "raises" if best.gain.value > 0 else "does not raise"
@@ -150,9 +152,13 @@ def judge_fixed_by(
     if best.gain.n < limits.min_test:
         status = "insufficient"
         text += f" The group needs {count(limits.min_test)} test images."
-    elif harmful == "no":
-        status = "no"
-        text = "No group is clearly harmed, so there is nothing to fix. " + text
+    elif is_favoured(info, best.group):
+        status = "insufficient"
+        text = f"In {quoted(best.group)} the cue points the right way: raising it would repair no harm."
+    if harmful == "no":
+        status, text = "no", "No group is clearly harmed, so there is nothing to fix. " + text
+    elif harmful == "insufficient":
+        status, text = "insufficient", f"{_UNHARMED}, so neither is whether it is repaired. " + text
     return Rung(
         rung="fixed_by",
         question=question,

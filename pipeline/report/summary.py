@@ -23,6 +23,7 @@ from pipeline.core.results import (
 )
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
 from pipeline.report.advice import list_next_steps
+from pipeline.report.askable import why_not_asked
 from pipeline.report.evidence import Thresholds
 from pipeline.report.method_summary import shared_fields, summarize_method
 from pipeline.report.provenance import ReportProvenance
@@ -78,15 +79,18 @@ class ReportInputs:
 def build_summary(inputs: ReportInputs) -> ReportSummary:
     """Gather what the stages found, judge the ladder and write the sentences."""
     baseline = choose_baseline(inputs.evaluations)
+    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
     case = Case(
         info=inputs.info,
         color=inputs.color,
         baseline=inputs.evaluations[baseline] if baseline else None,
         others=[e for name, e in inputs.evaluations.items() if name != baseline],
         attribution=inputs.attributions.get(baseline) if baseline else None,
-        comparisons=list(inputs.comparisons),
+        comparisons=[
+            c for c in inputs.comparisons if why_not_asked(inputs.evaluations.get(c.method), limits) is None
+        ],
         hygiene=inputs.hygiene,
-        limits=Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings),
+        limits=limits,
     )
     rungs = climb_ladder(case)
     ordered = sorted(inputs.evaluations, key=lambda name: name != baseline)

@@ -14,11 +14,13 @@ from pipeline.core.results import (
     MethodComparison,
     Record,
 )
-from pipeline.report.askable import why_not_asked, withhold
+from pipeline.report.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
+from pipeline.report.remaining import Remaining, is_open, largest_gap, measure_remaining, remaining_text
 from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
 from pipeline.report.rungs_cue import deciding_intervention, judge_available, judge_used
+from pipeline.report.small_groups import bad_clause, clearly_worse, uncounted_clause
 from pipeline.report.wording import (
     accuracy_brief,
     method_label,
@@ -38,19 +40,37 @@ class Case(Record):
     baseline: EvaluationResult | None
     others: list[EvaluationResult]
     attribution: AttributionResult | None  # of the baseline
-    comparisons: list[MethodComparison]
+    comparisons: list[MethodComparison]  # of methods that are better than a constant
     hygiene: HygieneResult | None
     limits: Thresholds
 
     @property
     def worst(self) -> GroupEstimate | None:
-        """The baseline's worst group with enough images."""
-        return worst_enough_group(self.baseline.test, self.limits) if self.baseline else None
+        """The baseline's worst group with enough images; None where it lies above the average.
+
+        Then smaller groups pull the average down, and the best of the rest is not the worst.
+        """
+        found = worst_enough_group(self.baseline.test, self.limits) if self.baseline else None
+        return found if found and self.baseline and found.value <= self.baseline.test.average.value else None
 
     @property
     def harmed(self) -> GroupEstimate | None:
         """The group the ladder speaks of: the worst one that the cue misleads, else the worst."""
         return harmed_group(self.info, self.baseline, self.limits)
+
+    @property
+    def best(self) -> MethodComparison | None:
+        """The comparison that rung 5 speaks of."""
+        return best_comparison(self.comparisons, self.baseline.method if self.baseline else None, self.limits)
+
+    @property
+    def left(self) -> Remaining | None:
+        """What the best method leaves of the gap."""
+        best = self.best
+        other = next((e for e in self.others if best and e.method == best.method), None)
+        if best is None or other is None or self.baseline is None:
+            return None
+        return measure_remaining(self.info, self.baseline, other, best, self.limits)
 
 
 def climb_ladder(case: Case) -> list[Rung]:
@@ -68,15 +88,28 @@ def climb_ladder(case: Case) -> list[Rung]:
             harmful=harmful.status,
             limits=case.limits,
         ),
-        judge_fixed_by(
-            case.info,
-            case.comparisons,
-            baseline=baseline.method if baseline else None,
-            harmful=harmful.status,
-            limits=case.limits,
+        _judge_what_is_left(
+            judge_fixed_by(
+                case.info,
+                case.comparisons,
+                baseline=baseline.method if baseline else None,
+                harmful=harmful.status,
+                limits=case.limits,
+            ),
+            case,
         ),
     ]
     return [withhold(rung, baseline, case.limits) for rung in rungs]
+
+
+def _judge_what_is_left(rung: Rung, case: Case) -> Rung:
+    """A clear gain is a repair only where it closes the gap."""
+    left = case.left
+    if rung.status != "yes" or left is None:
+        return rung
+    text = f"{rung.evidence} What is left of the gap: {remaining_text(left)}."
+    status: Status = "partly" if is_open(left, case.limits) else "yes"
+    return rung.model_copy(update={"status": status, "evidence": text})
 
 
 def statuses(rungs: Sequence[Rung]) -> Ladder:
@@ -93,9 +126,12 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     if reason is not None:
         return reason
     model = method_label(baseline.method)
-    if worst is None:
-        return f"Too few images per group to tell whether {model} relies on {cue} at someone's expense."
     ladder = statuses(rungs)
+    if worst is None:
+        return (
+            f"Too few images per group to tell whether {model} relies on {cue} at someone's expense"
+            f"{_other_groups(case, ladder)}."
+        )
     same = guided_group(case.info, baseline, worst, case.limits) if ladder["harmful"] == "yes" else None
     there = f"{accuracy_brief(same)} in {quoted(same.name)} and " if same else ""
     gap = (
@@ -103,8 +139,22 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
         f"against {there}{accuracy_brief(baseline.test.average)} on average"
     )
     if ladder["harmful"] == "yes":
-        return _harm_headline(case, (model, cue), gap, ladder) + _fix_clause(case, ladder) + "."
-    return _no_harm_headline(model, cue, ladder) + f": {gap}."
+        text = _harm_headline(case, (model, cue), gap, ladder) + _fix_clause(case, ladder)
+    else:
+        text = f"{_no_harm_headline(case, (model, cue), ladder)}: {gap}"
+    return f"{text}{_other_groups(case, ladder)}."
+
+
+def _other_groups(case: Case, ladder: Ladder) -> str:
+    """What the one group of the headline would hide: small groups, and classes that are never named."""
+    if case.baseline is None:
+        return ""
+    test, limits = case.baseline.test, case.limits
+    clause = bad_clause(test, limits)
+    if not clause and ladder["harmful"] != "yes":
+        clause = uncounted_clause(case.info, test, limits)
+    unnamed = never_predicted_text(case.baseline).rstrip(".")
+    return clause + (f"; {unnamed}" if unnamed else "")
 
 
 def _harm_headline(case: Case, names: tuple[str, str], gap: str, ladder: Ladder) -> str:
@@ -124,7 +174,10 @@ def _harm_headline(case: Case, names: tuple[str, str], gap: str, ladder: Ladder)
     return f"{model} is worse for one group, but {cue} {doubt}: {gap}"
 
 
-def _no_harm_headline(model: str, cue: str, ladder: Ladder) -> str:
+def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str:
+    model, cue = names
+    is_worse = case.baseline is not None and clearly_worse(case.baseline.test, case.limits)
+    others = "a group is clearly worse for another reason" if is_worse else "no group is clearly worse"
     if ladder["used"] == "yes":
         if ladder["harmful"] == "no":
             return f"{model} relies on {cue}, but no group clearly pays for it"
@@ -132,10 +185,8 @@ def _no_harm_headline(model: str, cue: str, ladder: Ladder) -> str:
     if "insufficient" in (ladder["harmful"], ladder["used"]):
         return f"Not enough evidence that {model} relies on {cue} at someone's expense"
     if ladder["available"] == "yes":
-        return (
-            f"The data offer a shortcut, but {model} does not clearly take it and no group is clearly worse"
-        )
-    return f"No shortcut found: {model} does not clearly rely on {cue} and no group is clearly worse"
+        return f"The data offer a shortcut, but {model} does not clearly take it and {others}"
+    return f"No shortcut found: {model} does not clearly rely on {cue} and {others}"
 
 
 def name_cue(case: Case) -> str:
@@ -153,13 +204,18 @@ def name_cue(case: Case) -> str:
 
 
 def _fix_clause(case: Case, ladder: Ladder) -> str:
-    best = best_comparison(case.comparisons, case.baseline.method if case.baseline else None, case.limits)
+    best, left = case.best, case.left
     if best is None:
         return ""
     name = method_label(best.method)
-    if ladder["fixed_by"] == "yes":
+    if ladder["fixed_by"] in ("yes", "partly"):
         gain = points(best.gain.value).lstrip("+")
-        return f"; {name} raises that group by {gain} points {points_interval(best.gain)}"
+        interval = points_interval(best.gain)
+        if ladder["fixed_by"] == "yes" or left is None:
+            return f"; {name} raises that group by {gain} points {interval}"
+        widest = largest_gap(left)
+        rest = f"{points(widest.value).lstrip('+')} {points_interval(widest)}"
+        return f"; {name} raises it by {gain} points {interval} and leaves {rest}"
     if ladder["fixed_by"] == "no":
         return f"; {name} does not fix it"
     return f"; whether {name} fixes it is not established"
