@@ -38,8 +38,9 @@ from pipeline.attribution.trak import TrakStore
 from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.method_settings import ErmSettings
 from pipeline.core.types import Split
-from pipeline.metrics.lds import noise_ceiling, random_sums, same_class_sums, score_predictors, spearman
+from pipeline.metrics.lds import random_sums, same_class_sums, score_predictors, spearman
 from pipeline.metrics.margins import label_margins
+from pipeline.metrics.noise_ceiling import noise_ceiling
 from pipeline.metrics.subsets import subset_rows
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
@@ -158,8 +159,9 @@ def network(dataset: str, arrays: Arrays) -> Classifier:
 def one_repeat_ceiling(margins_MSR: np.ndarray) -> float:
     """What a perfect predictor would reach: margins of one training are what predictors are held to."""
     both = noise_ceiling(margins_MSR)
+    known = "none: one training" if both is None else f"{both.value:.3f} [{both.low:.3f}, {both.high:.3f}]"
     retest = float(spearman(margins_MSR[..., 0], margins_MSR[..., 1]).mean())
-    print(f"retest correlation {retest:.3f}; ceiling for the mean of both trainings {both}")
+    print(f"retest correlation {retest:.3f}; ceiling for the mean of both trainings {known}")
     return float(np.sqrt(max(0.0, retest)))
 
 

@@ -38,8 +38,15 @@ def around(value: float, half: float, n: int) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
-def lds(value: float = 0.27, half: float = 0.02, *, same_class: float = 0.13, lead: bool = True) -> Lds:
-    baselines = {"random": 0.003, "same_class": same_class, "grad_cosine": 0.152}
+def lds(
+    value: float = 0.27,
+    half: float = 0.02,
+    *,
+    same_class: float = 0.13,
+    group_rule: float = 0.165,
+    lead: bool = True,
+) -> Lds:
+    baselines = {"random": 0.003, "same_class": same_class, "grad_cosine": 0.152, "group_rule": group_rule}
     return Lds(
         value=value,
         low=value - half,
@@ -49,12 +56,14 @@ def lds(value: float = 0.27, half: float = 0.02, *, same_class: float = 0.13, le
         repeats=2,
         share=0.5,
         ceiling=0.58,
+        ceiling_low=0.34,
+        ceiling_high=0.69,
         **baselines,
         lead={name: around(value - other, half, 160) for name, other in baselines.items()} if lead else {},
     )
 
 
-def group_check(groups: Sequence[GroupInfo], *, sign: int = 1) -> GroupCheck:
+def group_check(groups: Sequence[GroupInfo], *, sign: int = 1, beyond: float = 0.6) -> GroupCheck:
     """Every group thinned to nothing and to half; effects as predicted but larger."""
     rng = np.random.default_rng(5)
     changes = []
@@ -76,7 +85,15 @@ def group_check(groups: Sequence[GroupInfo], *, sign: int = 1) -> GroupCheck:
                         high=actual + 0.2,
                     )
                 )
-    return GroupCheck(changes=changes, correlation=0.93 * sign, low=0.84, high=0.97, n_trainings=27)
+    return GroupCheck(
+        changes=changes,
+        correlation=0.93 * sign,
+        low=0.84,
+        high=0.97,
+        n_trainings=27,
+        rule=Estimate(value=0.98 * sign, low=0.94, high=0.99, n=16),
+        beyond=Estimate(value=beyond, low=beyond - 0.4, high=min(1.0, beyond + 0.4), n=16),
+    )
 
 
 def label_errors(groups: Sequence[GroupInfo], *, known: bool = True) -> LabelErrors:

@@ -6,6 +6,7 @@ P thinned parts, H test groups.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ import numpy as np
 from pipeline.attribution.scores import Scores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import mean_weights
-from pipeline.core.results import GroupCheck, Lds, RetrainResult
+from pipeline.core.results import GroupCheck, GroupInfo, Lds, RetrainResult
 from pipeline.core.types import Float32Array, Int64Array
 from pipeline.metrics.group_check import Thinned, group_check
+from pipeline.metrics.group_rule import group_rule, rule_sums
 from pipeline.metrics.lds import MIN_SUBSETS, lds_record
 from pipeline.metrics.subsets import removed_rows, subset_members
 
@@ -36,6 +38,7 @@ def measure_lds(
     retrained: Retrained,
     train: Examples,
     targets: Examples,
+    groups: Sequence[GroupInfo],
     seed: int,
 ) -> tuple[Lds | None, str | None]:
     """The linear datamodeling score of the scores, or None and why it was not measured."""
@@ -57,12 +60,13 @@ def measure_lds(
         members_MN=members_SN,
         seed=seed,
         grad_cosine_TM=None if cosines is None else cosines.train_sums(weights_nS).T,
+        group_rule_TM=rule_sums(members_SN, retrained.train_groups_N, targets.groups, group_rule(groups)),
     )
     return found, None
 
 
 def check_groups(
-    scores: Scores, retrained: Retrained, train: Examples, targets: Examples, names: list[str]
+    scores: Scores, retrained: Retrained, train: Examples, targets: Examples, groups: Sequence[GroupInfo]
 ) -> tuple[GroupCheck | None, str | None]:
     """Foretold against actual effects of thinning training groups, or None and why there are none."""
     record = retrained.record
@@ -73,6 +77,7 @@ def check_groups(
         return None, f"not asked for: {why}."
     if len(train) < record.n_train:
         return None, "attribute.max_train leaves training images without scores: set it to null."
+    names, rule_GG = [group.name for group in groups], group_rule(groups)
     removed = {part: removed_rows(retrained.train_groups_N, *part, seed=record.seed) for part in by_part}
     lost_nP = np.zeros((len(train), len(by_part)))
     for column, rows in enumerate(removed.values()):
@@ -85,6 +90,7 @@ def check_groups(
             n_removed=len(removed[group, kept]),
             margins_RN=retrained.margins_TM[trainings].astype(np.float64),
             foretold_H=foretold_H,
+            rule_H=-rule_GG[group],
         )
         for ((group, kept), trainings), foretold_H in zip(by_part.items(), foretold_PH, strict=True)
     ]

@@ -108,8 +108,10 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
         scratch=found.scratch,
     )
     effect_on_worst = summary.train_means[:, worst_group]
-    lds, lds_reason = measure_lds(found.scores, found.cosines, retrained, train_part, targets, settings.seed)
-    check, check_reason = check_groups(found.scores, retrained, train_part, targets, names)
+    lds, lds_reason = measure_lds(
+        found.scores, found.cosines, retrained, train_part, targets, info.groups, settings.seed
+    )
+    check, check_reason = check_groups(found.scores, retrained, train_part, targets, info.groups)
     listed = choose_listed(targets.groups, settings.targets_listed, settings.seed)
     flipped = None if train.label_flipped is None else train.label_flipped[train_part.rows]
     in_harmful, in_all = flip_enrichment(summary.train_means[:, -1], flipped)

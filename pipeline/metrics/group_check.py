@@ -13,12 +13,14 @@ import numpy as np
 from scipy import stats
 
 from pipeline.core.errors import InputError
-from pipeline.core.results import GroupChange, GroupCheck
+from pipeline.core.results import Estimate, GroupChange, GroupCheck
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.metrics.intervals import Interval
 
 _TAIL = 0.025
 _LEAST_PAIRS = 4  # Fisher's z of fewer has no interval
+_SURE = 0.999  # larger correlations of a cell count as this one: z has no end
+_LEAST_FREEDOM = 4  # of correlations within cells together: fewer say nothing in either direction
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Thinned:
     n_removed: int
     margins_RN: Float64Array  # of the test images, after each training
     foretold_H: Float64Array  # minus the removed images' summed scores on each test group's mean margin
+    rule_H: Float64Array  # what the rule that knows groups only says of each: minus `group_rule`'s row
 
 
 def group_check(
@@ -49,12 +52,13 @@ def group_check(
         InputError: nothing was thinned, fewer than two trainings of something, or shapes that differ.
     """
     _check(thinned, reference_RN, groups_N, names)
-    changes, pairs = [], []
+    changes, pairs, told = [], [], []
     for one in thinned:
         for group in np.unique(groups_N).tolist():
             inside = groups_N == group
             actual, half = _change(one.margins_RN[:, inside], reference_RN[:, inside])
             pairs.append((one.train_group, group))
+            told.append(float(one.rule_H[group]))
             changes.append(
                 GroupChange(
                     train_group=one.train_group,
@@ -67,15 +71,57 @@ def group_check(
                     high=actual + half,
                 )
             )
-    correlation = _pearson([c.predicted for c in changes], [c.actual for c in changes])
-    interval = fisher_interval(correlation, len(set(pairs)))
+    came, n_pairs = [c.actual for c in changes], len(set(pairs))
+    own = _correlate([c.predicted for c in changes], came, n_pairs)
+    by_rule = [(1 - c.kept) * sign for c, sign in zip(changes, told, strict=True)]
+    beyond = correlation_within(changes, told)
     return GroupCheck(
         changes=changes,
-        correlation=correlation,
-        low=interval.low,
-        high=interval.high,
+        correlation=own.value,
+        low=own.low,
+        high=own.high,
         n_trainings=len(reference_RN) + sum(len(one.margins_RN) for one in thinned),
+        rule=_correlate(by_rule, came, n_pairs),
+        beyond=beyond,
+        beyond_reason=None if beyond else "too few pairs of groups of which the rule says the same",
     )
+
+
+def correlation_within(changes: Sequence[GroupChange], told: Sequence[float]) -> Estimate | None:
+    """Correlation of foretold and actual changes among those of which the rule says the same.
+
+    Each cell (what the rule says, share kept) has its own correlation; they are averaged as Fisher's z,
+    weighted by their freedom, so that a cell of large changes counts no more than others. Shares of one
+    pair of groups are no new evidence: each share counts as its part of one.
+
+    Args:
+        told: what the rule says of each change: 1, -1 or 0.
+
+    Returns:
+        the correlation with its 95 % interval, n = pairs; None where too few pairs are left.
+    Source: Fisher 1921 (z transformation, combined over samples).
+    """
+    total, freedom, n_used = 0.0, 0.0, 0.0
+    n_shares = len({c.kept for c in changes})
+    for cell in sorted({(sign, c.kept) for sign, c in zip(told, changes, strict=True)}):
+        inside = [c for sign, c in zip(told, changes, strict=True) if (sign, c.kept) == cell]
+        r = _pearson([c.predicted for c in inside], [c.actual for c in inside])
+        if len(inside) >= _LEAST_PAIRS:
+            weight = (len(inside) - 3) / n_shares
+            total += weight * math.atanh(float(np.clip(r, -_SURE, _SURE)))
+            freedom += weight
+            n_used += len(inside) / n_shares
+    if freedom < _LEAST_FREEDOM:
+        return None
+    center, half = total / freedom, float(stats.norm.isf(_TAIL)) / math.sqrt(freedom)
+    low, value, high = (math.tanh(z) for z in (center - half, center, center + half))
+    return Estimate(value=value, low=low, high=high, n=round(n_used))
+
+
+def _correlate(first: Sequence[float], second: Sequence[float], n_pairs: int) -> Estimate:
+    value = _pearson(first, second)
+    interval = fisher_interval(value, n_pairs)
+    return Estimate(value=value, low=interval.low, high=interval.high, n=n_pairs)
 
 
 def fisher_interval(correlation: float, n_pairs: int) -> Interval:

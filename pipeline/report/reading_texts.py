@@ -248,12 +248,16 @@ TEXTS: dict[str, Text] = {
     "ceiling": Text(
         "Noise ceiling",
         "Two trainings on the same part differ too, so that even a perfect prediction only reaches the "
-        "ceiling, estimated from how repeated trainings agree (Spearman-Brown).",
+        "ceiling, estimated from how repeated trainings agree (Spearman-Brown), with an interval like the "
+        "LDS's.",
     ),
     "group_check": Text(
         "Foretold against actual",
         "A training group is thinned out and the model trained again; the change of every test group's mean "
-        "margin is set beside what the scores foretold. Their correlation has Fisher's interval.",
+        "margin is set beside what the scores foretold. Their correlation has Fisher's interval, and is no "
+        "evidence for the scores where a rule that knows groups only reaches as much: the own group helps, "
+        "other classes with the same attribute value hurt. What scores add is their correlation among pairs "
+        "of groups of which the rule says the same.",
     ),
     "shares": Text(
         "Over-represented groups",

@@ -16,25 +16,34 @@ from pipeline.report.wording import (
     signed,
 )
 
-Skill = Literal["nothing", "class", "beyond"]
+Skill = Literal["nothing", "class", "rule", "beyond"]
 Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
 
 LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
 CHECK_REMEDY = "not asked for: name shares to keep in retrain.thin_keep, for example [0.0, 0.5]"
-SAME_CLASS = "same_class"
+SAME_CLASS, GROUP_RULE = "same_class", "group_rule"  # baselines that the scores must lead over
 _ALPHA = 0.05  # of the intervals that are widened
 
 
 def judge_lds(lds: Lds) -> Skill:
-    """What scores predict about retrained models: nothing, no more than the class does, or more.
+    """What scores predict about retrained models: nothing, no more than class or groups do, or more.
 
-    The paired difference to the same-class indicator decides where it was recorded.
+    The paired differences to the same-class indicator and to the rule that knows groups only decide where
+    they were recorded.
     """
     if lds.low <= 0:
         return "nothing"
     lead = lds.lead.get(SAME_CLASS)
     is_ahead = lead.low > 0 if lead else lds.low > lds.same_class
-    return "beyond" if is_ahead else "class"
+    if not is_ahead:
+        return "class"
+    over_rule = lds.lead.get(GROUP_RULE)
+    return "beyond" if over_rule is None or over_rule.low > 0 else "rule"
+
+
+def tells_more_than_rule(check: GroupCheck) -> bool | None:
+    """Whether scores foretell group changes beyond the rule that knows groups only; None: not measured."""
+    return None if check.beyond is None else check.beyond.low > 0
 
 
 def judge_share(observed: Estimate, expected: float, *, n_groups: int) -> Literal["over", "under", "even"]:
@@ -58,7 +67,9 @@ def find_change(check: GroupCheck | None, train_group: str, test_group: str) -> 
 def judge_support(attribution: AttributionResult, train_group: str, test_group: str) -> Support:
     """Whether retraining bears out that `train_group` hurts `test_group`.
 
-    Thinning that very group out is the closest evidence; the LDS speaks for all scores together.
+    Thinning that very group out is the closest evidence: it shows the harm whatever the scores say. The LDS
+    speaks for all scores together, if they tell more than the rule that knows groups only. How well changes
+    of groups were foretold counts for nothing here: that rule foretells them as well.
     """
     change = find_change(attribution.group_check, train_group, test_group)
     if change and change.low > 0:
@@ -74,6 +85,8 @@ def describe_trust(attribution: AttributionResult, train_group: str, test_group:
     """What retraining says about the scores, as sentences that begin with a space; empty without any."""
     change = find_change(attribution.group_check, train_group, test_group)
     text = f" {_describe_change(change)}" if change else ""
+    if attribution.group_check and attribution.group_check.rule:
+        text += f" {describe_rule(attribution.group_check)}"
     return f"{text} {describe_lds(attribution.lds)}" if attribution.lds else text
 
 
@@ -82,14 +95,48 @@ def describe_lds(lds: Lds) -> str:
     reach = f" of the {number(lds.ceiling)} that can be predicted at all" if lds.ceiling is not None else ""
     found = (
         f"LDS {number(lds.value)}{reach} (95% interval {number(lds.low)} to {number(lds.high)}, "
-        f"{count(lds.n_subsets)} retrained subsets; same class alone {number(lds.same_class)})"
+        f"{count(lds.n_subsets)} retrained subsets; same class alone {number(lds.same_class)}{_rule_of(lds)})"
     )
     claim = {
         "beyond": "The scores predict retrained models",
         "class": "The scores are not shown to predict retrained models better than the class alone",
+        "rule": "The scores are not shown to predict retrained models better than groups alone",
         "nothing": "The scores are not shown to predict retrained models",
     }[judge_lds(lds)]
     return f"{claim}: {found}."
+
+
+def _rule_of(lds: Lds) -> str:
+    lead = lds.lead.get(GROUP_RULE)
+    if lds.group_rule is None or lead is None:
+        return ""
+    ahead = f"{signed(lead.value)} [{signed(lead.low)}, {signed(lead.high)}]"
+    return f", groups alone {number(lds.group_rule)}, lead {ahead}"
+
+
+def describe_rule(check: GroupCheck) -> str:
+    """What scores say about groups that needs no scores, and what they add; empty where not measured."""
+    if check.rule is None:
+        return ""
+    more = tells_more_than_rule(check)
+    within = (
+        f"not known ({check.beyond_reason})"
+        if check.beyond is None
+        else f"r = {number(check.beyond.value)} (95% interval {number(check.beyond.low)} to "
+        f"{number(check.beyond.high)}, {count(check.beyond.n)} pairs)"
+    )
+    claim = (
+        "The scores tell more about groups than a rule without scores"
+        if more
+        else "That changes of groups were foretold is not owed to the scores"
+        if check.rule.value >= check.correlation
+        else "Whether scores tell more about groups than a rule without scores is not shown"
+    )
+    return (
+        f"{claim}: “the own group helps, other classes with the same attribute value hurt, the rest does "
+        f"nothing” foretells them by r = {number(check.rule.value)}, the scores by "
+        f"{number(check.correlation)}; among groups of which that rule says the same, {within}."
+    )
 
 
 def _describe_change(change: GroupChange) -> str:

@@ -12,8 +12,9 @@ from pipeline.report.records import AttributionSummary, RemovalSummary, ReportSu
 
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
 SKILL_WORDS: dict[trust.Skill, str] = {
-    "beyond": "✓ they predict more than the class alone",
+    "beyond": "✓ they predict more than the class and groups alone",
     "class": "○ not shown to predict more than the class alone",
+    "rule": "○ not shown to predict more than groups alone",
     "nothing": "✕ not shown to predict anything",
 }
 SHARE_WORDS = {"over": "▲ over-represented", "under": "▽ under-represented", "even": "○ as expected"}
@@ -104,6 +105,7 @@ class AttributionView:
         rows = [LdsRow(label=f"These scores ({self.estimator})", value=lds.value, interval=own, lead=None)]
         baselines = [
             ("Gradient cosine", "grad_cosine", lds.grad_cosine),
+            ("Groups alone: the own helps, others beside it hurt", "group_rule", lds.group_rule),
             ("Same class", "same_class", lds.same_class),
             ("Random scores", "random", lds.random),
         ]
@@ -115,7 +117,13 @@ class AttributionView:
 
     def lds_scale(self, lds: Lds) -> charts.Scale:
         values = [lds.low, lds.high, lds.ceiling, lds.random, lds.same_class, lds.grad_cosine]
+        values += [lds.group_rule, lds.ceiling_low, lds.ceiling_high]
         return charts.number_scale(values)
+
+    @property
+    def rule_words(self) -> str:
+        check = self.found.group_check
+        return trust.describe_rule(check) if check else ""
 
     @property
     def check_chart(self) -> Markup | None:

@@ -118,5 +118,6 @@ def _summary(result: AttributionResult) -> dict[str, float | int | None]:
         "lds": None if lds is None else lds.value,
         "lds_ceiling": None if lds is None else lds.ceiling,
         "group_check_correlation": None if check is None else check.correlation,
+        "group_rule_correlation": None if check is None or check.rule is None else check.rule.value,
         "label_suspects": None if labels is None else labels.n_suspects,
     }

@@ -12,12 +12,12 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array
 from pipeline.metrics.lds import (
     lds_record,
-    noise_ceiling,
     random_sums,
     same_class_sums,
     score_predictors,
     spearman,
 )
+from pipeline.metrics.noise_ceiling import noise_ceiling
 from pipeline.metrics.subsets import subset_members
 
 N = 300
@@ -79,11 +79,11 @@ def test_true_weights_reach_the_ceiling_and_others_do_not() -> None:
         ceiling = noise_ceiling(actual)
         assert ceiling is not None
         value = score_predictors({"p": perfect}, actual, seed=0)["p"].estimate.value
-        assert value == pytest.approx(ceiling, abs=0.03)
+        assert value == pytest.approx(ceiling.value, abs=0.03)
         half, actual = linear_problem(rng, 100, members_MN, quality=0.5, noise=noise, shared=0)
         found = score_predictors({"p": half}, actual, seed=0)["p"].estimate
         assert found.low > 0.05
-        assert found.high < ceiling - 0.1
+        assert found.high < ceiling.value - 0.1
 
 
 @pytest.mark.parametrize("noise", [0.3, 1.0, 2.0])
@@ -94,7 +94,10 @@ def test_ceiling_is_what_a_perfect_predictor_reaches(noise: float, repeats: int)
     true_TM = rng.normal(size=(400, 100))
     actual = true_TM[:, :, None] + noise * rng.normal(size=(400, 100, repeats))
     known = 6 / np.pi * np.arcsin(np.sqrt(1 / (1 + noise**2 / repeats)) / 2)
-    assert noise_ceiling(actual) == pytest.approx(known, abs=0.015)
+    ceiling = noise_ceiling(actual)
+    assert ceiling is not None
+    assert ceiling.value == pytest.approx(known, abs=0.015)
+
     assert spearman(true_TM, actual.mean(2)).mean() == pytest.approx(known, abs=0.015)
 
 
@@ -104,11 +107,25 @@ def test_ceiling_of_targets_that_differ_and_of_none() -> None:
     noise_T = rng.uniform(0.1, 5, size=(300, 1, 1))
     actual = true_TM[:, :, None] + noise_T * rng.normal(size=(300, 100, 2))
     perfect = spearman(true_TM, actual.mean(2)).mean()
-    assert noise_ceiling(actual) == pytest.approx(perfect, abs=0.03)
+    ceiling = noise_ceiling(actual)
+    assert ceiling is not None
+    assert ceiling.value == pytest.approx(perfect, abs=0.03)
     pure_noise = noise_ceiling(rng.normal(size=(300, 100, 2)))
     assert pure_noise is not None
-    assert pure_noise < 0.15
+    assert pure_noise.value < 0.15
     assert noise_ceiling(actual[:, :, :1]) is None
+
+
+def test_the_ceilings_interval_covers_as_often_as_it_promises() -> None:
+    known = 6 / np.pi * np.arcsin(np.sqrt(1 / 1.5) / 2)
+    covered = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        _, actual = linear_problem(rng, 40, members(24, seed), quality=1.0)
+        found = noise_ceiling(actual, seed=seed)
+        assert found is not None
+        covered.append(found.low <= known <= found.high)
+    assert np.mean(covered) >= 0.9
 
 
 @pytest.mark.parametrize(("quality", "n_subsets"), [(0.0, 24), (0.4, 48)])

@@ -13,7 +13,14 @@ from pipeline.report.html import render_report
 from pipeline.report.method_summary import summarize_removal_points
 from pipeline.report.pictures import HELPFUL_SHOWN, SUSPECTS_SHOWN, Pictures, build_pictures
 from pipeline.report.summary import ReportInputs, build_summary, suspect_share
-from pipeline.report.trust import describe_suspects, judge_lds, judge_share, judge_support
+from pipeline.report.trust import (
+    describe_rule,
+    describe_suspects,
+    describe_trust,
+    judge_lds,
+    judge_share,
+    judge_support,
+)
 from pipeline.report.wording import per_thousand, signed
 from tests.proof_fixtures import around, group_check, label_errors, lds, share_of
 from tests.report_fixtures import photo_birds, picture_source, plain_hundred, repaired_birds
@@ -38,6 +45,7 @@ def cause(inputs: ReportInputs) -> tuple[str, str]:
         (lds(0.14, 0.02), "class"),  # the paired difference to same class, 0.01 ± 0.02, includes 0
         (lds(0.14, 0.02, lead=False), "class"),
         (lds(0.27, 0.02, lead=False), "beyond"),
+        (lds(0.27, 0.02, group_rule=0.26), "rule"),  # ahead of the class, not of groups alone
         (lds(0.01, 0.02), "nothing"),
     ],
 )
@@ -66,6 +74,26 @@ def test_retraining_decides_before_the_lds_does() -> None:
     weak = only_lds.model_copy(update={"lds": lds(0.01, 0.02)})
     assert judge_support(weak, hurts, worst) == "doubtful"
     assert judge_support(weak.model_copy(update={"lds": None}), hurts, worst) == "unchecked"
+
+
+def test_scores_that_know_no_more_than_groups_are_no_evidence() -> None:
+    found: AttributionResult = with_proof().attributions["erm"]
+    groups = photo_birds().info.groups
+    hurts, worst = groups[0].name, groups[2].name
+    by_groups = found.model_copy(update={"group_check": None, "lds": lds(0.27, 0.02, group_rule=0.26)})
+    assert judge_support(by_groups, hurts, worst) == "doubtful"
+    assert "better than groups alone: LDS 0.27" in describe_trust(by_groups, hurts, worst)
+    assert "groups alone 0.26, lead +0.01" in describe_trust(by_groups, hurts, worst)
+    text = describe_trust(
+        found.model_copy(update={"group_check": group_check(groups, beyond=0.1)}), hurts, worst
+    )
+    assert "That changes of groups were foretold is not owed to the scores" in text
+    assert "foretells them by r = 0.98, the scores by 0.93" in text
+    more = group_check(groups)
+    assert describe_rule(more).startswith("The scores tell more about groups than a rule without scores")
+    unknown = more.model_copy(update={"beyond": None, "beyond_reason": "too few pairs"})
+    assert "not owed to the scores" in describe_rule(unknown)
+    assert "not known (too few pairs)" in describe_rule(unknown)
 
 
 def test_the_cause_is_not_claimed_on_scores_that_failed() -> None:
@@ -189,8 +217,11 @@ def test_the_page_shows_what_was_measured() -> None:
     html = render_report(summary, build_pictures(summary, picture_source(inputs)))
     shown = re.sub(r"<[^>]+>|\s+", " ", html)
     for words in (
-        "they predict more than the class alone",
+        "they predict more than the class and groups alone",
         "Noise ceiling",
+        "[0.34, 0.69]",
+        "Groups alone: the own helps",
+        "a rule without scores",
         "over-represented",
         "under-represented",
         "Training images that help it most",

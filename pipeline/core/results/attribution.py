@@ -67,6 +67,10 @@ class Lds(Record):
     same_class: float  # of the indicator "training image has the test image's label"
     grad_cosine: float | None  # of gradient cosines; None where they were not computed
     lead: dict[str, Estimate] = Field(default_factory=dict)  # baseline -> paired difference to it
+    # bootstrap of the ceiling over test images and subsets; None: no ceiling, or an older result
+    ceiling_low: float | None = None
+    ceiling_high: float | None = None
+    group_rule: float | None = None  # of the rule that knows groups only: `metrics.group_rule`
 
 
 class GroupShare(Record):
@@ -100,6 +104,10 @@ class GroupCheck(Record):
     low: float
     high: float
     n_trainings: int
+    rule: Estimate | None = None  # the same of the rule that knows groups only; n = pairs of groups
+    # what the scores foretell among pairs of which the rule says the same; n = those pairs
+    beyond: Estimate | None = None
+    beyond_reason: str | None = None  # why it is None
 
 
 class LabelRanking(Record):

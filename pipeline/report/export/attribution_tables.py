@@ -173,13 +173,19 @@ def _lds_rows(s: ReportSummary) -> list[Row]:
             "random": a.lds.random,
             "same_class": a.lds.same_class,
             "grad_cosine": a.lds.grad_cosine,
-            "noise_ceiling": a.lds.ceiling,
+            "group_rule": a.lds.group_rule,
         }
         rows += [
             {"method": m, "measure": "score", "predictor": k, **spread(None), "value": v}
             for k, v in plain.items()
             if v is not None
         ]
+        if a.lds.ceiling is not None:
+            between = {"low": a.lds.ceiling_low, "high": a.lds.ceiling_high, "n": a.lds.n_targets}
+            rows.append(
+                {"method": m, "measure": "score", "predictor": "noise_ceiling", "value": a.lds.ceiling}
+                | between
+            )
         rows += [
             {"method": m, "measure": "lead_over", "predictor": k, **spread(lead)}
             for k, lead in a.lds.lead.items()
@@ -219,6 +225,11 @@ def _check_rows(s: ReportSummary) -> list[Row]:
                 "n": len(check.changes),
             }
         )
+        rows += [
+            {"method": m, "measure": measure, **spread(found)}
+            for measure, found in (("rule_correlation", check.rule), ("beyond_rule", check.beyond))
+            if found is not None
+        ]
     return rows
 
 
