@@ -117,7 +117,7 @@ def metrics(
         named(
             wilson(a, n),
             g.name,
-            sufficient=g.n_test >= EVALUATE_SETTINGS.min_test and g.n_val >= EVALUATE_SETTINGS.min_val,
+            sufficient=n >= (EVALUATE_SETTINGS.min_test if split == "test" else EVALUATE_SETTINGS.min_val),
         )
         for a, n, g in zip(accuracies, sizes, groups, strict=True)
     ]

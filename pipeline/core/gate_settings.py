@@ -56,8 +56,20 @@ class GateSettings(Settings):
         default_factory=list, description="rungs of the verdict that must not be answered yes"
     )
 
+    allow_uncounted: bool = Field(
+        False,
+        description="pass although some groups have too few test images to count, so that nothing protects "
+        "them; one that is clearly below min_worst_group fails it all the same",
+    )
+
+    @property
+    def asks_about_groups(self) -> bool:
+        """Whether groups that do not count could hide what is asked for."""
+        limits = (self.min_worst_group, self.max_gap, self.max_drop)
+        return "harmful" in self.forbid or any(value is not None for value in limits)
+
     @property
     def asks_nothing(self) -> bool:
         """Whether any report would pass."""
-        limits = self.model_dump(exclude={"method", "use", "forbid"})
+        limits = self.model_dump(exclude={"method", "use", "forbid", "allow_uncounted"})
         return not self.forbid and all(value is None for value in limits.values())

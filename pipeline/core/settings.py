@@ -213,8 +213,10 @@ class HygieneSettings(Settings):
 
 
 class EvaluateSettings(Settings):
-    min_test: int = Field(ge=1, description="fewer test images in a group: insufficient data")
-    min_val: int = Field(ge=0, description="fewer validation images in a group: insufficient data")
+    min_test: int = Field(ge=1, description="fewer test images in a group: too few to decide anything")
+    min_val: int = Field(
+        ge=0, description="the same for what is measured on validation; test accuracy does not depend on it"
+    )
     max_images: int | None = Field(
         ge=100, description="group-stratified test images for the interventions; null = all"
     )

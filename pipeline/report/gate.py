@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pipeline.core.errors import InputError
 from pipeline.core.gate_settings import GateSettings
 from pipeline.core.settings import did_you_mean
-from pipeline.report.gate_checks import OF_METHODS, Asked, check_leaking
+from pipeline.report.gate_checks import OF_METHODS, Asked, check_leaking, check_uncounted
 from pipeline.report.gate_limits import Check, find_limit, unmeasured
 from pipeline.report.gate_rungs import check_rung
 from pipeline.report.pairing import Side
@@ -83,7 +83,10 @@ def _check_method(
         for key, (_, check) in OF_METHODS.items()
         if (limit := find_limit(settings, key)) is not None
     ]
-    return [*numbers, *_check_rungs(summary, settings, method)]
+    counted: list[Check] = []
+    if settings.asks_about_groups and not settings.allow_uncounted:
+        counted = check_uncounted(summary, method)
+    return [*numbers, *_check_rungs(summary, settings, method), *counted]
 
 
 def _check_rungs(summary: ReportSummary, settings: GateSettings, method: str | None) -> list[Check]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.core.results import DuplicateSummary
+from pipeline.core.results import DuplicateSummary, GroupEstimate, SplitMetrics
 from pipeline.metrics.intervals import clip_difference, independent_difference
+from pipeline.metrics.worst_group import is_clearly_below
 from pipeline.report.askable import why_not_asked
 from pipeline.report.compare import compare_sides
 from pipeline.report.evidence import negate, worst_enough_group
@@ -15,10 +16,13 @@ from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.pairing import Side
 from pipeline.report.records import ReportSummary
 from pipeline.report.rungs_cue import deciding_intervention
-from pipeline.report.wording import count, intervention_label, quoted
+from pipeline.report.small_groups import clearly_bad_uncounted, name_groups, uncounted_groups
+from pipeline.report.wording import count, intervention_label, join_names, quoted
 
 WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
 FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
+UNCOUNTED = "groups too small to count"
+UNCOUNTED_NAMED = 6
 
 
 class Asked(NamedTuple):
@@ -36,8 +40,31 @@ def check_worst_group(asked: Asked) -> Check:
     worst = worst_enough_group(test, summary.thresholds)
     if worst is None:
         return unmeasured(WORST, limit, _too_few_groups(summary), method=method)
+    below = _clearly_below(summary, test, limit.threshold)
+    if below:
+        check = measured(WORST, limit, below[0], method=method)
+        reason = f"clearly below it: {name_groups(below)}, although too few to count"
+        return check.model_copy(update={"passed": False, "reason": reason})
     detail = f"; it is {quoted(worst.name)}{_uncounted(asked)}"
     return measured(WORST, limit, worst, method=method, detail=detail)
+
+
+def check_uncounted(summary: ReportSummary, method: str) -> list[Check]:
+    """Fails while groups are too small to count: a limit that does not see them does not protect them."""
+    found = summary.methods[method].test
+    thin = uncounted_groups(summary.dataset, found, summary.thresholds)
+    if not thin:
+        return []
+    bad = clearly_bad_uncounted(found, summary.thresholds)
+    worse = f". Clearly worse than the average: {name_groups(bad)}" if bad else ""
+    named = join_names([f"{quoted(group.name)} (n = {count(group.n)})" for group in thin[:UNCOUNTED_NAMED]])
+    more = f" and {count(len(thin) - UNCOUNTED_NAMED)} more" if len(thin) > UNCOUNTED_NAMED else ""
+    reason = (
+        f"{count(len(thin))} of {count(len(found.groups))} groups have fewer than "
+        f"{count(summary.thresholds.min_test)} test images and no limit protects them: {named}{more}{worse}. "
+        "Gather test images, or accept that with --allow-uncounted or gate.allow_uncounted: true"
+    )
+    return [Check(method=method, what=UNCOUNTED, passed=False, unit="answer", reason=reason)]
 
 
 def check_average(asked: Asked) -> Check:
@@ -132,10 +159,17 @@ def _has_worst_group(side: Side) -> bool:
     return worst_enough_group(side.metrics.test, side.report.thresholds) is not None
 
 
+def _clearly_below(summary: ReportSummary, test: SplitMetrics, limit: float) -> list[GroupEstimate]:
+    """Groups too small to count of which it is certain all the same that they miss the limit."""
+    thin = uncounted_groups(summary.dataset, test, summary.thresholds)
+    n_present = sum(group.n > 0 for group in test.groups)
+    return [group for group in thin if is_clearly_below(group, limit, n_present)]
+
+
 def _uncounted(asked: Asked) -> str:
-    """The groups that no limit protects, because they are too small to say anything about."""
-    groups = asked.summary.methods[asked.method].test.groups
-    thin = sum(not group.sufficient for group in groups)
+    """How many groups no limit protects, because they are too small to say anything about."""
+    test = asked.summary.methods[asked.method].test
+    thin = len(uncounted_groups(asked.summary.dataset, test, asked.summary.thresholds))
     if not thin:
         return ""
-    return f"; {count(thin)} of {count(len(groups))} groups have too few images and do not count"
+    return f"; {count(thin)} of {count(len(test.groups))} groups have too few images and do not count"

@@ -52,7 +52,7 @@ def _check_cells(check: Check) -> list[str]:
         escape(check.what),
         escape_name(method_label(check.method)) if check.method else "data",
         found,
-        limit_text(check.limit, check.unit) if check.limit else "not yes",
+        limit_text(check.limit, check.unit) if check.limit else "not yes" if check.answer else "none",
         escape(check.reason),
     ]
 

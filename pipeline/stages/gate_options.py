@@ -34,6 +34,12 @@ def add_gate_options(gate: argparse.ArgumentParser) -> None:
         help=f"rungs of the verdict that must not hold: {', '.join(get_args(Forbidden))}",
     )
     gate.add_argument(
+        "--allow-uncounted",
+        action="store_true",
+        default=None,
+        help=GateSettings.model_fields["allow_uncounted"].description,
+    )
+    gate.add_argument(
         "--baseline", type=Path, action="append", default=[], metavar="OLD.json",
         help="earlier report of the same dataset, for --max-drop; once per dataset",
     )  # fmt: skip

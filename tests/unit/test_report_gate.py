@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,15 @@ from pipeline.report.gate_rungs import find_rung
 from pipeline.report.records import ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.stages.cli import main
-from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred, repaired_birds
+from tests.report_fixtures import (
+    bare,
+    hostile_birds,
+    metrics,
+    photo_birds,
+    plain_hundred,
+    repaired_birds,
+)
+from tests.skill_fixtures import skill
 from tests.unit.test_report_compare import DRO, ERM, write_project
 
 ROOT = Path(__file__).parent.parent.parent
@@ -193,10 +202,59 @@ def thin(summary: ReportSummary, n_enough: int) -> ReportSummary:
 @pytest.mark.parametrize(("n_enough", "passed"), [(0, False), (1, False), (2, True), (4, True)])
 def test_a_worst_group_needs_two_groups_with_enough_images(n_enough: int, passed: bool) -> None:
     summary = thin(build_summary(photo_birds()), n_enough)
-    (check,) = judge_report(summary, GateSettings(min_worst_group=0), ["erm"], {}).checks
+    asked = GateSettings(min_worst_group=0, allow_uncounted=True)
+    (check,) = judge_report(summary, asked, ["erm"], {}).checks
     assert check.passed is passed
     assert ("insufficient data" in check.reason) is not passed
     assert ("2 of 4 groups have too few images and do not count" in check.reason) is (n_enough == 2)
+
+
+UNCOUNTED = "groups too small to count"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "n", "flags", "failed"),
+    [
+        (0.60, 120, {}, []),  # counted, however few its validation images
+        (0.60, 40, {}, [UNCOUNTED]),
+        (0.60, 40, {"allow_uncounted": True}, []),
+        (0.00, 40, {"allow_uncounted": True}, ["worst group"]),  # certain although too small to count
+        (0.00, 2, {"allow_uncounted": True}, []),  # two images say nothing
+    ],
+)
+def test_groups_too_small_to_count_do_not_pass_unseen(
+    accuracy: float, n: int, flags: dict[str, bool], failed: list[str]
+) -> None:
+    groups = [
+        g.model_copy(update={"n_test": n if i == 2 else g.n_test, "n_val": 3})
+        for i, g in enumerate(photo_birds().info.groups)
+    ]
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"].model_copy(update={"test": metrics([0.9, 0.9, accuracy, 0.9], groups)})
+    info = inputs.info.model_copy(update={"groups": groups})
+    summary = build_summary(replace(inputs, info=info, evaluations={"erm": erm}))
+    checks = judge_report(summary, GateSettings(min_worst_group=0.5, **flags), ["erm"], {}).checks
+    assert [check.what for check in checks if not check.passed] == failed
+    for check in checks:
+        assert check.passed or "waterbird / land" in check.reason
+    data_only = judge_report(summary, GateSettings(min_average=0.5), ["erm"], {}).checks
+    assert [check.what for check in data_only] == ["average"]  # asks nothing about groups
+
+
+def test_a_constant_passes_nothing_that_asks_about_a_cue() -> None:
+    """It flips no prediction and serves no group worse than another of its class."""
+    inputs = photo_birds(planted=False)
+    constant = {m: e.model_copy(update={"class_skill": skill(0.5)}) for m, e in inputs.evaluations.items()}
+    summary = build_summary(replace(inputs, evaluations=constant))
+    asked = GateSettings(max_flip_rate=1, forbid=["used", "harmful"])
+    for method in ("erm", "group_dro"):
+        checks = judge_report(summary, asked, [method], {}).checks
+        assert [check.passed for check in checks] == [False] * 3
+        assert all("is no better than a constant" in check.reason for check in checks)
+    fine = replace(
+        inputs, evaluations={"erm": constant["erm"].model_copy(update={"class_skill": skill(0.9)})}
+    )
+    assert all(c.passed for c in judge_report(build_summary(fine), asked, ["erm"], {}).checks)
 
 
 def test_a_part_that_was_not_run_fails_its_check(birds: str) -> None:
