@@ -90,10 +90,10 @@ class FolderSource(Settings):
 
     kind: Literal["folder"]
     path: str
-    splits: SplitValues | Literal["none"] | None = Field(
-        None, description="folder names of each split; none: all folders are classes; null: by their names"
+    splits: SplitValues | None = Field(None, description="folder names of each split; null: where plain")
+    split_level: int | None = Field(
+        None, ge=0, description="which folders are splits, 1 = those in `path`; 0: none; null: where plain"
     )
-    split_level: int = Field(1, ge=1, description="which folders `splits` names, 1 = those in `path`")
     label_level: int | None = Field(
         None, ge=1, description="which folders (below the splits) are classes; null = 1, if that is plain"
     )

@@ -71,7 +71,8 @@ class Given:
     split: str | None = None
     attributes: Sequence[str] | None = None
     group_column: str | None = None  # "": none
-    splits: Mapping[str, Sequence[str]] | str | None = None  # "none": no column is a split
+    splits: Mapping[str, Sequence[str]] | None = None
+    has_split: bool = True  # False: no column is a split, whatever its name
 
 
 def guess_columns(table: pd.DataFrame, root: Path, given: Given) -> Columns:
@@ -96,9 +97,9 @@ def guess_columns(table: pd.DataFrame, root: Path, given: Given) -> Columns:
     label = given.label or _guess_label(table, file=file, like_split=like_split, taken=set(named))
     like_split = [column for column in like_split if column != label]
     split = given.split
-    if given.splits == "none":
+    if not given.has_split:
         split = None
-    elif split is None and not isinstance(given.splits, str):
+    elif split is None:
         split = _guess_split(
             table, [c for c in like_split if c not in (given.attributes or ())], given.splits
         )
@@ -137,8 +138,8 @@ def _guess_files(table: pd.DataFrame, root: Path, given: str | None) -> tuple[st
             if names and 2 * sum(index.path(name).is_file() for name in names) >= len(names):
                 return column, os.path.relpath(index.base, root)
     ids = _by_name(table, ID_WORDS)
-    unique = [c for c in candidates if table[c].nunique() > MAX_BLANK * len(table) and c not in ids]
-    for column in [given] if given else [*named, *ids, *unique]:  # other case, spaces, or no ending
+    pictures = [c for c in candidates if c not in ids and any(is_image(Path(n.strip())) for n in rows[c])]
+    for column in [given] if given else [*named, *ids, *pictures]:  # other case, spaces, or no ending
         names = [name for name in rows[column] if name.strip()]
         for index in folders:
             if names and 2 * sum(len(index.find(name)) > 0 for name in names) >= len(names):
@@ -149,7 +150,8 @@ def _guess_files(table: pd.DataFrame, root: Path, given: str | None) -> tuple[st
         f"no column of the table names image files below {root}. Columns found: {', '.join(table.columns)}. "
         f"Column {tried!r} has {example!r}: looked for {folders[0].path(example)}, also in the "
         "folders beside it and without regard to case, spaces and a missing ending. Put the table beside the "
-        "images, or into the folder above them; if another column has the names: --file-column."
+        "images, or into the folder above them; if another column has the names: --file-column; to read "
+        "class folders instead of the table: --label-level 1."
     )
 
 

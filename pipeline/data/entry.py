@@ -25,6 +25,7 @@ from pipeline.data.table_files import FileIndex, match_masks
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 MASK_FOLDERS = ("masks", "mask", "segmentations", "segmentation")
+FOLDER_KEYS = ("split_level", "label_level", "attribute_level")
 SIZES = (32, 48, 64)  # of packed images; larger ones are the user's decision, they cost time
 N_TRIED = 50
 
@@ -47,8 +48,8 @@ def new_dataset_entry(
         name: the dataset's name in params.yaml.
         file, label, split, attributes, group_column: column names, where the guess should not decide;
             `group_column` "" = none.
-        said: keys of `source` that are not guessed: `splits` ("none": no column and no folder is one,
-            whatever its name), `names`, levels of a folder.
+        said: keys of `source` that are not guessed: `splits`, `names`, levels of a folder (`split_level` 0:
+            no folder and no column is a split, whatever its name).
 
     Raises:
         InputError: a name DVC cannot use, nothing usable at `path`, or columns that cannot be guessed.
@@ -56,21 +57,24 @@ def new_dataset_entry(
     if not NAME_PATTERN.match(name):
         raise InputError(f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only.")
     said = said or {}
+    has_split = said.get("split_level") != 0
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     path = _within(path)
-    table = path if path.is_file() else _find_table(path)
+    wants_folders = any(said.get(key) for key in FOLDER_KEYS)
+    table = path if path.is_file() else None if wants_folders else _find_table(path)
+    if wants_folders and path.is_file():
+        raise InputError(f"levels (--label-level ...) are of folders, and {path} is a file. Give the folder.")
     official = _official(path)
     if official is not None:
         source, sample = official, find_images(path)[:: max(1, len(find_images(path)) // N_TRIED)]
     elif table is not None:
-        given = Given(file, label, split, attributes, group_column, said.get("splits"))
+        said = {key: value for key, value in said.items() if key not in FOLDER_KEYS}
+        given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
         source, sample = _table_source(table, given)
     else:
         source, sample = _folder_source(path)
     source |= said
-    if source["kind"] == "table" and source.get("splits") == "none":
-        del source["splits"]
     entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
     side = image_size or _image_size(sample)
     entry["data"] = {"image_size": side}

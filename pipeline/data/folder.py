@@ -129,12 +129,19 @@ def find_splits(root: Path, folders: Sequence[Folders], source: FolderSource) ->
     Raises:
         InputError: names that look like splits and are not plain, with the mapping to write.
     """
-    if source.splits == "none":
+    level = source.split_level
+    if level == 0:
         return Splits()
-    if source.splits is not None:
-        level = source.split_level
+    if source.splits is not None or level is not None:
+        level = level or 1
+        counts = _names_at(folders, level)
         what = f"level {level} of {root}" if level > 1 else str(root)
-        return Splits(level, read_given(source.splits, _names_at(folders, level), what))
+        if source.splits is not None:
+            return Splits(level, read_given(source.splits, counts, what, level=level))
+        places, why = read_plainly(counts, has_numbers=False)
+        if why:
+            raise ask(what, counts, why, level=level)
+        return Splits(level, places)
     counts = _names_at(folders, 1)
     looks = [name for name in counts if hinted_split(name)]
     if not looks:

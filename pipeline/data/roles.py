@@ -68,7 +68,7 @@ def _passed_over(source: TableSource) -> list[str]:
     columns, root = source.columns, Path(source.path).expanduser()
     table = read_table(root / source.table).cells
     names = (columns.file, columns.label, columns.split, None, columns.group_column or "")
-    found = guess_columns(table, root, Given(*names, splits="none" if columns.split is None else None))
+    found = guess_columns(table, root, Given(*names, has_split=columns.split is not None))
     over = {c: why for c, why in found.passed_over.items() if c not in columns.attributes}
     over |= {c: "not asked for" for c in found.attributes if c not in columns.attributes}
     shown = [f"column {column!r}: {why}" for column, why in list(over.items())[:N_SHOWN]]

@@ -108,12 +108,13 @@ def read_column(column: str, counts: Mapping[str, int]) -> tuple[dict[str, Place
 
 def say(what: str, places: Mapping[str, Place]) -> list[str]:
     """A note on every name that is not the split's own, and on what is left out."""
-    read = [f"{_json(name)} -> {place}" for name, place in places.items() if name != place]
+    order = sorted(places, key=natural_key)
+    read = [f"{_json(name)} -> {places[name]}" for name in order if name != places[name]]
     return [f"{what} was read as {list_some(read, 12)}"] if read else []
 
 
 def read_given(
-    given: SplitValues, counts: Mapping[str, int], what: str, *, column: str | None = None
+    given: SplitValues, counts: Mapping[str, int], what: str, *, column: str | None = None, level: int = 1
 ) -> dict[str, Place]:
     """The place of each name as the user says it.
 
@@ -135,7 +136,7 @@ def read_given(
     if missing:
         places = {name: said[clean(name)] for name in counts if clean(name) in said}
         why = f"not said: {list_some([_json(name) for name in missing])}"
-        raise InputError(_question(what, counts, why, places, column=column))
+        raise InputError(_question(what, counts, why, places, column=column, level=level))
     return {name: said[clean(name)] for name in counts}
 
 
@@ -195,7 +196,7 @@ def _question(
     no_split = (
         f"If {column!r} is no split: --no-split (in params.yaml: `columns.split: null`)."
         if column
-        else "If the folders are classes: --no-split (in params.yaml: `splits: none`)."
+        else "If the folders are classes: --no-split (in params.yaml: `split_level: 0`)."
     )
     return (
         f"{what} looks like a split, but it is not plain which images are for training and which for testing "

@@ -95,7 +95,7 @@ def _said(options: argparse.Namespace) -> dict[str, Any]:
     keys = ("split_level", "label_level", "attribute_level")
     said: dict[str, Any] = {key: value for key in keys if (value := getattr(options, key)) is not None}
     said |= {"splits": parse_flags(options.split)} if options.split else {}
-    said |= {"splits": "none"} if options.no_split else {}
+    said |= {"split_level": 0} if options.no_split else {}
     return said | ({"names": "exact"} if options.keep_names else {})
 
 

@@ -156,7 +156,7 @@ def test_a_split_that_is_not_plain_stops_with_a_mapping_that_works(tmp_path, col
     with pytest.raises(InputError, match="looks like a split"):
         load({"source": bare}, tmp_path)
     assert load({"source": bare | keys}, tmp_path).rows == raw.rows
-    without = new_dataset_entry("x", root, said={"splits": "none"})["source"]["columns"]
+    without = new_dataset_entry("x", root, said={"split_level": 0})["source"]["columns"]
     assert without == {"file": "file", "label": "label", "attributes": ["place"]}
 
 
@@ -231,7 +231,7 @@ def test_split_folders_that_are_not_plain_stop_with_a_mapping_that_works(tmp_pat
     assert " ".join(raw.classes) == labels
     assert "train" in {row.split for row in raw.rows}
     assert load({"source": {"kind": "folder", "path": str(root), **keys}}, tmp_path).rows == raw.rows
-    without = load(new_dataset_entry("x", root, said={"splits": "none", "label_level": 1}), tmp_path)
+    without = load(new_dataset_entry("x", root, said={"split_level": 0, "label_level": 1}), tmp_path)
     assert {row.split for row in without.rows} == {None}
 
 
@@ -267,6 +267,28 @@ def test_folders_with_the_same_sub_folders_are_asked_about(tmp_path):
         raw = load(new_dataset_entry("x", root, said=said), tmp_path)
         found.append((raw.classes, sorted({value for row in raw.rows for value in row.attributes.values()})))
     assert found == [(["x", "y"], ["p", "q", "r"]), (["p", "q", "r"], ["x", "y"]), (["x", "y"], [])]
+
+
+def test_levels_say_that_a_table_beside_the_folders_is_not_the_source(tmp_path):
+    root = make_folder(tmp_path / "set", "cat/1.png", "dog/1.png")
+    (root / "scores.csv").write_text("who,score\nx,1\n")
+    with pytest.raises(InputError, match="to read class folders instead of the table: --label-level 1"):
+        new_dataset_entry("x", root)
+    assert load(new_dataset_entry("x", root, said={"label_level": 1}), tmp_path).classes == ["cat", "dog"]
+    with pytest.raises(InputError, match="is a file"):
+        new_dataset_entry("x", root / "scores.csv", said={"label_level": 1})
+
+
+def test_a_level_of_plain_splits_needs_no_mapping(tmp_path):
+    root = make_folder(tmp_path / "set", "a/cat/train/1.png", "a/cat/test/2.png", "b/dog/train/3.png")
+    raw = load(new_dataset_entry("x", root, said={"split_level": 3, "label_level": 2}), tmp_path)
+    assert [(row.label, row.split) for row in raw.rows] == [
+        ("cat", "test"),
+        ("cat", "train"),
+        ("dog", "train"),
+    ]
+    with pytest.raises(InputError, match=r"--split-level 1 --split train=a --split test=b|--split train=a"):
+        load(new_dataset_entry("x", root, said={"split_level": 1}), tmp_path)
 
 
 @pytest.mark.parametrize(

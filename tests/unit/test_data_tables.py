@@ -266,7 +266,7 @@ def test_roles_are_shown_with_what_was_passed_over_and_its_flag(tmp_path):
         one="same",
         rare=np.where(TURNS < 4, "x", np.where(TURNS < 8, "y", "")),
     )
-    entry = new_dataset_entry("x", root, said={"splits": "none"})
+    entry = new_dataset_entry("x", root, said={"split_level": 0})
     assert entry["source"]["columns"] == {"file": "file", "label": "label", "attributes": ["place"]}
     source = TypeAdapter(Source).validate_python(entry["source"])
     raw = load_raw(source, tmp_path)
@@ -284,7 +284,7 @@ def test_roles_are_shown_with_what_was_passed_over_and_its_flag(tmp_path):
         "passed over    column 'rare': 67% of its cells are empty; compare one with --attribute-column NAME",
     ):
         assert line in text
-    only = new_dataset_entry("x", root, said={"splits": "none"}, attributes=["weather"])
+    only = new_dataset_entry("x", root, said={"split_level": 0}, attributes=["weather"])
     assert only["source"]["columns"]["attributes"] == ["weather"]
 
 
