@@ -22,6 +22,7 @@ NOT_TRACKED = {
     "pipeline.stages",
     "pipeline.stages.params_file",
     "pipeline.stages.running",
+    "pipeline.stages.sources",
 }
 
 
@@ -74,7 +75,7 @@ def test_stage_lists_no_module_it_does_not_import(stage: str, graph: grimp.Impor
 
 
 def test_every_stage_is_a_command_and_the_other_way_round() -> None:
-    assert set(STAGES) == {*DATASET_STAGES, *METHOD_STAGES, "index"}
+    assert set(STAGES) == {*DATASET_STAGES, *METHOD_STAGES, "guard", "index"}
 
 
 def test_every_settings_section_is_tracked_with_its_defaults() -> None:

@@ -1,4 +1,4 @@
-"""The packed dataset: `images.npy` (+ `masks.npy`), `samples.parquet`, `dataset.json`.
+"""The packed dataset: `images.npy`, `masks.npy` (maybe empty), `samples.parquet`, `dataset.json`.
 
 One file of uint8 pixels instead of tens of thousands of image files keeps DVC fast and lets every
 reader map it into memory. Rows are sorted train, val, test, so a split is one slice.
@@ -16,6 +16,12 @@ from pipeline.core.errors import ArtifactError
 from pipeline.core.results import AttributeInfo, DatasetInfo
 from pipeline.core.types import SPLIT_NAMES, Int64Array, Split, SplitName, UInt8Array
 
+PACKED_FILES = (
+    "images.npy",
+    "masks.npy",
+    "samples.parquet",
+    "dataset.json",
+)  # the last vouches for the others
 SAMPLE_COLUMNS = ("id", "file", "label", "attribute", "group", "split")
 
 
@@ -46,6 +52,8 @@ def load_split(folder: Path, name: SplitName) -> Split:
     images = map_array(folder / "images.npy")
     masks_path = folder / "masks.npy"
     masks = map_array(masks_path) if masks_path.exists() else None
+    if masks is not None and not len(masks):
+        masks = None  # DVC needs each output, so that one is written even where no image has a mask
     rows = samples.index[samples["split"] == name].to_numpy()
     if len(images) != len(samples) or (masks is not None and len(masks) != len(samples)):
         raise ArtifactError(f"{folder}: {len(samples)} rows but {len(images)} images. Run `dvc repro` again.")

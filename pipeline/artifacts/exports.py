@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from pipeline.artifacts.files import fresh_dir
+from pipeline.artifacts.files import find_foreign, fresh_dir
 from pipeline.core.errors import InputError
 
 MARKER = ".export.json"  # lists the files that an export wrote, so that only these are replaced
@@ -23,9 +24,9 @@ def save_export(folder: Path, tables: Mapping[str, pd.DataFrame], texts: Mapping
         InputError: `folder` holds something that is not an export's; nothing was changed.
     """
     target = folder.resolve()
-    _check_replaceable(folder, target)
+    known = _check_replaceable(folder, target)
     names = [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "parquet")] + list(texts)
-    with fresh_dir(target) as fresh:
+    with fresh_dir(target, foreign=partial(find_foreign, holds=known)) as fresh:
         for name in names:
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
         for name, table in tables.items():
@@ -55,19 +56,20 @@ def _neutral(cell: object) -> object:
     return cell
 
 
-def _check_replaceable(folder: Path, target: Path) -> None:
+def _check_replaceable(folder: Path, target: Path) -> list[str]:
+    """The files that the last export wrote there: they and no others may go."""
     if not target.exists():
-        return
+        return []
     if not target.is_dir():
         raise InputError(f"{folder} is a file. Name a folder that does not exist yet with --to.")
-    found = {str(path.relative_to(target)) for path in target.rglob("*") if not path.is_dir()}
-    if not found and not any(target.iterdir()):
-        return
+    if not any(target.iterdir()):
+        return []
     remedy = "Move it away, or name another folder with --to."
     try:
-        known = {*json.loads((target / MARKER).read_text(encoding="utf-8"))["files"], MARKER}
+        known = [*json.loads((target / MARKER).read_text(encoding="utf-8"))["files"], MARKER]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder} exists and is not an export (it has no {MARKER}). {remedy}") from None
-    others = sorted(found - known)
+    others = find_foreign(target, known)
     if others:
         raise InputError(f"{folder} holds {others[0]}, which no export wrote. {remedy}")
+    return known

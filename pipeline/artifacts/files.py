@@ -10,9 +10,10 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,19 +103,68 @@ def _write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def fresh_dir(path: Path) -> Iterator[Path]:
-    """A temporary folder that replaces `path` when the block ends well, and vanishes otherwise."""
+def fresh_dir(path: Path, *, foreign: Callable[[Path], Sequence[str]] | None = None) -> Iterator[Path]:
+    """A temporary folder that replaces `path` when the block ends well, and vanishes otherwise.
+
+    Args:
+        foreign: lists what in `path` must not go, for example with `find_foreign`; None: nothing may.
+
+    Raises:
+        InputError: `path` is a link or a file, or holds what must not go; it is then as it was before.
+    """
     with friendly_os_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
         try:
             yield temporary
             os.chmod(temporary, 0o755)
-            if path.exists():
-                shutil.rmtree(path)
+            _make_way(path, foreign)
             os.replace(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _make_way(path: Path, foreign: Callable[[Path], Sequence[str]] | None) -> None:
+    if path.is_symlink() or (path.exists() and not path.is_dir()):
+        raise InputError(f"{path} is a link or a file, but a folder is written there. Move it away.")
+    if path.exists():
+        kept = foreign(path) if foreign else [child.name for child in path.iterdir()]
+        if kept:
+            raise InputError(f"{path} holds {kept[0]}, which this pipeline did not write. Move it away.")
+        shutil.rmtree(path)
+
+
+def find_foreign(folder: Path, holds: str | Sequence[str]) -> list[str]:
+    """Files below `folder`, relative to it, that are none of `holds`: names, or a pattern of names."""
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    if isinstance(holds, str):
+        return [name for name in found if not re.fullmatch(holds, name)]
+    return [name for name in found if name not in holds]
+
+
+@contextlib.contextmanager
+def fresh_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A temporary folder whose files `names` are moved into `folder`, in order, when the block ends well.
+
+    What else lies there stays.
+    """
+    with friendly_os_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
+        try:
+            yield temporary
+            folder.mkdir(exist_ok=True)
+            for name in names:
+                os.replace(temporary / name, folder / name)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def sweep_leftovers(path: Path) -> None:
+    """Delete what a killed run left beside `path` under the temporary names of this module, nothing else."""
+    for leftover in path.parent.glob(f".{path.name}.*.part"):
+        if re.fullmatch(r"[a-z0-9_]{8}", leftover.name[len(path.name) + 2 : -len(".part")]):
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def save_artifact(path: Path, artifact: Artifact) -> None:

@@ -6,7 +6,13 @@ from pathlib import Path
 
 
 def dataset_dir(dataset: str) -> Path:
-    return Path("data") / dataset
+    """The packed dataset, in a folder of its own: beside it a user may keep the images it is made of."""
+    return Path("data") / dataset / "packed"
+
+
+def guard_path() -> Path:
+    """Says that no output has a user's files in its way; every dataset's first stage waits for it."""
+    return Path("audit") / "guard.json"
 
 
 def color_dir(dataset: str) -> Path:

@@ -55,7 +55,7 @@ class _Budget:
 
 
 def extract(archive: Path, target_dir: Path) -> Path:
-    """Extract a tar (plain, gz, bz2, xz) or zip archive into `target_dir`, replacing it.
+    """Extract a tar (plain, gz, bz2, xz) or zip archive into `target_dir`, which must hold nothing yet.
 
     The kind is read from the content, not from the name.
 

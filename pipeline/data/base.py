@@ -7,6 +7,7 @@ A loader is a class with one method, `load() -> RawDataset`. `pipeline/data/regi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -48,6 +49,11 @@ class RawDataset:
     expected_group_counts: dict[SplitName, dict[tuple[str, str], int]] | None = None
     fingerprint: str = ""  # of a local folder's listing
     source_name: str = "source"  # what `RawRow.source` is: scene, patient, camera
+
+    def files(self) -> Iterator[Path]:
+        """Images and masks that are files, not arrays."""
+        for row in self.rows:
+            yield from (part for part in (row.image, row.mask) if isinstance(part, Path))
 
 
 class Loader(Protocol):

@@ -1,4 +1,4 @@
-"""Pack a dataset: `images.npy` (+ `masks.npy`), `samples.parquet` and, last, `dataset.json`."""
+"""Pack a dataset: `images.npy`, `masks.npy`, `samples.parquet` and, last, `dataset.json`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.artifacts.datasets import write_samples
-from pipeline.artifacts.files import fresh_dir, require_space, save_artifact
+from pipeline.artifacts.datasets import PACKED_FILES, write_samples
+from pipeline.artifacts.files import fresh_files, require_space, save_artifact
 from pipeline.core.results import DatasetInfo, Provenance, SourceInfo
 from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, Int64Array
@@ -31,7 +31,7 @@ from pipeline.data.splits import TEST, TRAIN, VAL
 def pack_dataset(
     raw: RawDataset, settings: DataSettings, *, name: str, folder: Path, provenance: Provenance
 ) -> DatasetInfo:
-    """Decode, split and group `raw`, and write the packed dataset to `folder`, replacing it.
+    """Decode, split and group `raw`, and write the packed dataset's files to `folder`.
 
     Raises:
         InputError: names, labels, splits, attributes, images or masks that cannot be used, each
@@ -40,7 +40,7 @@ def pack_dataset(
     plan = make_plan(raw, settings)
     ring_name = ring_feature_name(settings, is_annotated=bool(plan.attributes))
     _check_free_space(folder, len(plan.rows), settings.image_size, plan.has_masks)
-    with fresh_dir(folder) as temporary:
+    with fresh_files(folder, PACKED_FILES) as temporary:
         gathered = write_pixels(plan, settings, temporary, ring_name=ring_name)
         check_unreadable(gathered, len(plan.rows), settings)
         plan = plan.take(np.array(gathered.kept, np.int64))

@@ -50,7 +50,7 @@ class Gathered:
 
 
 def write_pixels(plan: Plan, settings: DataSettings, folder: Path, *, ring_name: str | None) -> Gathered:
-    """Write `images.npy` (and `masks.npy`) of the rows that can be read, in the plan's order.
+    """Write `images.npy` and `masks.npy` (maybe empty) of the rows that can be read, in the plan's order.
 
     Where images turn out to have more than 8 bits, and values of another range than was tried, all are
     packed once more with the range that they have.
@@ -74,9 +74,7 @@ def _write_pixels(
     gathered = Gathered(ranges=ranges)
     with contextlib.ExitStack() as stack:
         images = stack.enter_context(NpyAppender(folder / "images.npy", (size, size, 3)))
-        masks = (
-            stack.enter_context(NpyAppender(folder / "masks.npy", (size, size))) if plan.has_masks else None
-        )
+        masks = stack.enter_context(NpyAppender(folder / "masks.npy", (size, size)))
         progress = stack.enter_context(Progress("packing images", total=len(plan.rows), unit="images"))
         for start, block in _decode_blocks(plan.rows, settings, ranges):
             kept = [start + i for i, decoded in enumerate(block) if isinstance(decoded, Decoded)]
@@ -88,7 +86,7 @@ def _write_pixels(
                 images.append(pixels)
                 _gather(gathered, pixels, plan.splits[kept] == TRAIN, ring_feature)
                 gathered.kept += kept
-            if good and masks is not None:
+            if good and plan.has_masks:
                 drawn = np.stack([decoded.mask for decoded in good if decoded.mask is not None])
                 masks.append(drawn)
                 gathered.n_empty_masks += int((~drawn.any(axis=(1, 2))).sum())

@@ -27,7 +27,7 @@ from pipeline.models.hardware import choose_device
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
+from pipeline.stages.running import exclusive, locked
 from pipeline.stages.tables import metrics_json
 from pipeline.stages.trained import Trained, earlier_checkpoints, load_trained
 
@@ -44,7 +44,7 @@ def run(dataset: str, method: MethodName) -> None:
             _attribute(dataset, method)
         return
     out = attribution_dir(dataset, method)
-    with exclusive("attribute", dataset, method, outputs=[out / "attribution.json", out / "metrics.json"]):
+    with exclusive("attribute", dataset, method):
         result = _attribute(dataset, method)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
@@ -61,7 +61,7 @@ def run(dataset: str, method: MethodName) -> None:
 
 def _at_work(dataset: str, method: MethodName, rank: int) -> contextlib.AbstractContextManager[None]:
     """Held while a process reads the shared store; free again also when it dies."""
-    return exclusive("attribute", dataset, method, f"process_{rank}", outputs=[])
+    return locked("attribute", dataset, method, f"process_{rank}")
 
 
 def _attribute(dataset: str, method: MethodName) -> AttributionResult:

@@ -9,12 +9,14 @@ from pipeline.artifacts.paths import dataset_dir
 from pipeline.core.errors import ArtifactError
 from pipeline.core.settings import FolderSource, TableSource
 from pipeline.data.listing import fingerprint_folder
+from pipeline.stages.guard import check_all_outputs
 from pipeline.stages.params_file import read_params
 
 
 def run() -> None:
     params = read_params()
     params.check()
+    check_all_outputs(params)
     print(f"params.yaml is valid: {len(params.datasets)} datasets, active: {', '.join(params.active)}")
     for name in params.active:
         source = params.dataset(name).source

@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("dataset")
         if name in METHOD_STAGES:
             stage.add_argument("method", choices=get_args(MethodName))
+    commands.add_parser("guard", help="stop where a run would delete or overwrite your files")
     commands.add_parser("index", help="render reports/index.html over all reports")
     commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
     ahead = commands.add_parser(
@@ -118,8 +119,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         importlib.import_module(f"pipeline.stages.{command}").run(options.dataset, options.method)
     elif command in DATASET_STAGES:
         importlib.import_module(f"pipeline.stages.{command}").run(options.dataset)
-    elif command == "index":
-        importlib.import_module("pipeline.stages.index").run()
+    elif command in ("guard", "index"):
+        importlib.import_module(f"pipeline.stages.{command}").run()
     elif command == "check":
         importlib.import_module("pipeline.stages.checking").run()
     elif command == "preflight":

@@ -26,7 +26,7 @@ def run(dataset: str) -> None:
     folder = dataset_dir(dataset)
     out = color_dir(dataset)
     table_path = out / "color_predictions.parquet"
-    with exclusive("color", dataset, outputs=[out / "color.json", out / "metrics.json", table_path]):
+    with exclusive("color", dataset):
         test = load_split(folder, "test")
         result, predictions = analyze_color(
             load_split(folder, "train"),

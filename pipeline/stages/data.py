@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.artifacts.files import fresh_dir
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.data.pack import pack_dataset
 from pipeline.data.registry import load_raw
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
+from pipeline.stages.sources import check_files
 
 _log = logging.getLogger(__name__)
 
 
 def run(dataset: str) -> None:
-    settings = read_params().dataset(dataset)
-    target = dataset_dir(dataset)
-    with exclusive("data", dataset, outputs=[target]):
+    params = read_params()
+    settings = params.dataset(dataset)
+    with exclusive("data", dataset):
         raw = load_raw(settings.source, downloads_dir() / dataset)
+        check_files(raw.files(), dataset, params)
         provenance = make_provenance(
             settings_hash(settings.source, settings.data), [settings.data.split_seed]
         )
-        with fresh_dir(target) as folder:
-            info = pack_dataset(raw, settings.data, name=dataset, folder=folder, provenance=provenance)
+        info = pack_dataset(
+            raw, settings.data, name=dataset, folder=dataset_dir(dataset), provenance=provenance
+        )
     counts = ", ".join(f"{n:,} {split}" for split, n in info.n.items())
     _log.info("%s: %s images in %d groups", dataset, counts, len(info.groups))
     for note in info.notes:

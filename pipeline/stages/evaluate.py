@@ -45,7 +45,7 @@ def run(dataset: str, method: MethodName) -> None:
     settings = read_params().dataset(dataset).evaluate
     data, out = dataset_dir(dataset), evaluation_dir(dataset, method)
     info = load_info(data)
-    with exclusive("evaluate", dataset, method, outputs=[out / "evaluation.json"]):
+    with exclusive("evaluate", dataset, method):
         history = load_artifact(model_dir(dataset, method) / "history.json", TrainHistory)
         seeds = [int(seed) for seed in history.selected_epoch]
         models = _load_models(dataset, method, seeds)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 import numpy as np
 from PIL import Image
 
-from pipeline.artifacts.files import fresh_dir, save_artifact, write_text
+from pipeline.artifacts.files import find_foreign, fresh_dir, save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps, save_maps
 from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -25,9 +26,7 @@ _log = logging.getLogger(__name__)
 def run(dataset: str, method: MethodName) -> None:
     settings = read_params().dataset(dataset).gradcam
     out = gradcam_dir(dataset, method)
-    with exclusive(
-        "gradcam", dataset, method, outputs=[out / "overlays", out / "gradcam.json", out / "maps.npz"]
-    ):
+    with exclusive("gradcam", dataset, method):
         trained = load_trained(dataset, method)
         rows = choose_by_group(trained.test.groups, settings.images_per_group, settings.seed)
         result, pictures, maps_SNhw = run_gradcam(
@@ -42,7 +41,7 @@ def run(dataset: str, method: MethodName) -> None:
             settings=settings,
             provenance=make_provenance(settings_hash(settings), trained.seeds),
         )
-        with fresh_dir(out / "overlays") as folder:
+        with fresh_dir(out / "overlays", foreign=partial(find_foreign, holds=r".+\.png")) as folder:
             for name, pixels in pictures.items():
                 Image.fromarray(pixels).save(folder / name)
         faithful = result.faithfulness

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 def run(dataset: str) -> None:
     settings = read_params().dataset(dataset).hygiene
     folder, out = dataset_dir(dataset), color_dir(dataset)
-    with exclusive("hygiene", dataset, outputs=[out / "hygiene.json", out / "hygiene_metrics.json"]):
+    with exclusive("hygiene", dataset):
         result = analyze_hygiene(
             map_array(folder / "images.npy"),
             [load_split(folder, name) for name in SPLIT_NAMES],

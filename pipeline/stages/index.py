@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 def run() -> None:
     page = reports_dir() / "index.html"
-    with exclusive("index", outputs=[page]):
+    with exclusive("index"):
         cards = [load_artifact(path, Card) for path in sorted(card_path("x").parent.glob("[!.]*.json"))]
         write_text(page, render_index(cards))
     _log.info("wrote %s, reports: %d", page, len(cards))

@@ -18,7 +18,9 @@ from pipeline.data.preview import preview
 from pipeline.data.registry import load_raw
 from pipeline.data.roles import describe_roles
 from pipeline.data.split_names import parse_flags
+from pipeline.stages.guard import check_all_outputs
 from pipeline.stages.params_file import PARAMS_PATH, read_params
+from pipeline.stages.sources import check_files, check_path, check_sources
 
 
 def run(options: argparse.Namespace) -> None:
@@ -29,6 +31,7 @@ def run(options: argparse.Namespace) -> None:
             "stage names from it."
         )
     params = read_params()
+    check_path(options.path.expanduser(), str(options.path), options.name, params)
     entry = new_dataset_entry(
         options.name,
         options.path,
@@ -43,8 +46,12 @@ def run(options: argparse.Namespace) -> None:
     if options.skip_unreadable:
         entry["data"]["skip_unreadable"] = True
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}
-    settings = Params.model_validate(changed).dataset(options.name)
+    with_it = Params.model_validate(changed | {"active": [options.name]})
+    check_sources(with_it)
+    check_all_outputs(with_it)
+    settings = with_it.dataset(options.name)
     raw = load_raw(settings.source, downloads_dir() / options.name)
+    check_files(raw.files(), options.name, with_it)
     print(preview(raw))
     flags = ("file", "label", "split", "attribute", "group")
     given = {f"--{flag}-column": getattr(options, f"{flag}_column") for flag in flags}

@@ -10,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.core.errors import InputError
 from pipeline.core.settings import Params, parse
+from pipeline.stages.sources import check_sources
 
 PARAMS_PATH = Path("params.yaml")
 
@@ -20,7 +21,7 @@ def read_params(path: Path = PARAMS_PATH) -> Params:
     ruamel.yaml reads YAML 1.2 as DVC does: PyYAML would take `1e-3` for a string.
 
     Raises:
-        InputError: missing, not YAML, or not valid.
+        InputError: missing, not YAML, not valid, or naming files that a run would delete.
     """
     if not path.exists():
         raise InputError(f"there is no {path} in {Path.cwd()}: run this in the project's root folder.")
@@ -34,4 +35,6 @@ def read_params(path: Path = PARAMS_PATH) -> Params:
         raise InputError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(raw, dict):
         raise InputError(f"{path} must hold keys such as `active:` and `datasets:`.")
-    return parse(Params, raw)
+    params = parse(Params, raw)
+    check_sources(params)
+    return params

@@ -22,14 +22,7 @@ _log = logging.getLogger(__name__)
 def run(dataset: str) -> None:
     params = read_params()
     page, plots = reports_dir() / f"{dataset}.html", plots_dir(dataset)
-    outputs = [
-        page,
-        page.with_suffix(".json"),
-        card_path(dataset),
-        plots / "curves.csv",
-        plots / "groups.csv",
-    ]
-    with exclusive("report", dataset, outputs=outputs):
+    with exclusive("report", dataset):
         inputs, maps = gather(dataset, params)
         summary = build_summary(inputs)
         pictures = build_pictures(summary, picture_source(dataset, maps, summary.settings.thumbnail))

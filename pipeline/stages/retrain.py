@@ -39,8 +39,7 @@ _log = logging.getLogger(__name__)
 
 def run(dataset: str, method: MethodName) -> None:
     out = retrained_dir(dataset, method)
-    outputs = [out / "retrained.json", out / "margins.npz"]
-    with exclusive("retrain", dataset, method, outputs=outputs):
+    with exclusive("retrain", dataset, method):
         settings = read_params().dataset(dataset)
         train, test = (load_split(dataset_dir(dataset), name) for name in ("train", "test"))
         reason = why_not(getattr(settings.methods, method), settings.retrain)

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.artifacts.files import friendly_os_errors
+from pipeline.artifacts.files import friendly_os_errors, sweep_leftovers
+from pipeline.artifacts.outputs import check_outputs, stage_outputs
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def exclusive(stage: str, *names: str, outputs: list[Path]) -> Iterator[None]:
-    """Hold the stage's own lock and sweep what a killed run left beside its outputs.
+def exclusive(stage: str, *names: str) -> Iterator[None]:
+    """Hold the stage's own lock, check that its outputs are its own, and sweep what a killed run left.
 
     Killing `dvc` alone leaves its stage running; without the lock a second `dvc repro` would write
     the same files at the same time.
+
+    Raises:
+        InputError: a user's file, a link or a folder is in an output's way.
     """
+    with locked(stage, *names):
+        check_outputs(stage, *names)
+        for output in stage_outputs(stage, *names):
+            sweep_leftovers(output.path)
+        yield
+
+
+@contextlib.contextmanager
+def locked(stage: str, *names: str) -> Iterator[None]:
+    """Hold the lock of a stage, or of one of its processes; it is free again also when its holder dies."""
     lock_path = Path(".scratch") / "locks" / ("-".join([stage, *names]) + ".lock")
     with friendly_os_errors(lock_path):
         lock_path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,9 +45,6 @@ def exclusive(stage: str, *names: str, outputs: list[Path]) -> Iterator[None]:
             _log.warning("another %s run is still at work (%s); waiting for it", stage, lock_path)
             lock.acquire()
     try:
-        for output in outputs:
-            for leftover in output.parent.glob(f".{output.name}.*"):
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         yield
     finally:
         lock.release()

@@ -32,7 +32,7 @@ from pipeline.core.types import Dynamics
 from pipeline.models.hardware import choose_device
 from pipeline.models.networks import parameter_count
 from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
+from pipeline.stages.running import exclusive, locked
 from pipeline.stages.sweep import training_metrics
 from pipeline.stages.tables import learning_curves, mean_curves, metrics_json
 from pipeline.train.distributed import World, joined_processes
@@ -47,7 +47,7 @@ def run(dataset: str, method: MethodName) -> None:
     with joined_processes() as world:
         if world.is_first:
             # only one process locks and writes; the others meet it in the first training step
-            with exclusive("train", dataset, method, outputs=[model_dir(dataset, method) / "weights"]):
+            with exclusive("train", dataset, method):
                 _run(dataset, method, world)
         else:
             logging.getLogger().setLevel(logging.WARNING)
@@ -208,7 +208,7 @@ def _trained_erm(dataset: str, key: str) -> Callable[[int], Outcome | None]:
     folder = model_dir(dataset, "erm")
 
     def load(seed: int) -> Outcome | None:
-        with exclusive("train", dataset, "erm", outputs=[]):
+        with locked("train", dataset, "erm"):
             try:
                 history = load_artifact(folder / "history.json", TrainHistory)
                 expected = make_provenance(key)

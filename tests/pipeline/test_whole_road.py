@@ -11,8 +11,26 @@ from typing import Any
 
 import pytest
 
+from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, stage_outputs
 from pipeline.stages.cli import main
 from tests.pipeline.demo_fixture import EXPLAINED, METHODS, write_params
+
+
+USERS_FILES = (
+    "data/photo_digits/raw/1.jpg",
+    "data/photo_digits/packed/notes.txt",
+    "data/.photo_digits.backup",
+    "data/my_birds/gull/1.jpg",
+    "audit/photo_digits/notes.md",
+    "models/resnet50.pt",
+    "models/photo_digits/erm/thoughts.md",
+    "evaluation/photo_digits/erm/.evaluation.json.old",
+    "gradcam/photo_digits/erm/best.png",
+    "reports/notes.md",
+    "reports/plots/photo_digits/mine.svg",
+    "downloads/photo_digits/archive.zip",
+    "results.csv",
+)
 
 
 def run_all() -> dict[str, Any]:
@@ -39,6 +57,9 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Any:
         folder = tmp_path_factory.mktemp("planted")
         patch.chdir(folder)
         write_params(folder, strength=0.97)
+        for name in USERS_FILES:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(f"a user's {name}")
         yield run_all()
 
 
@@ -49,6 +70,25 @@ def null(tmp_path_factory: pytest.TempPathFactory) -> Any:
         patch.chdir(folder)
         write_params(folder, strength=0.5)
         yield run_all()
+
+
+@pytest.mark.slow
+def test_no_stage_touches_a_file_that_it_did_not_declare(planted: dict[str, Any]) -> None:
+    folder = planted["folder"]
+    for name in USERS_FILES:
+        assert (folder / name).read_text() == f"a user's {name}"
+    allowed = [
+        *USERS_FILES,
+        "params.yaml",
+        *(str(o.path) for o in (*stage_outputs("guard"), *stage_outputs("index"))),
+    ]
+    for stage in DATASET_STAGES:
+        allowed += [str(output.path) for output in stage_outputs(stage, "photo_digits")]
+    for stage in METHOD_STAGES:
+        allowed += [str(o.path) for m in METHODS for o in stage_outputs(stage, "photo_digits", m)]
+    found = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    others = [str(p) for p in found if not any(p.is_relative_to(a) for a in (*allowed, ".scratch"))]
+    assert not others, "written, but not declared in artifacts/outputs.py and dvc.yaml"
 
 
 def statuses(report: dict[str, Any]) -> dict[str, str]:

@@ -54,10 +54,11 @@ def test_extracts_every_kind_whatever_its_name(tmp_path, mode):
     archive = make_zip(path) if mode == "zip" else make_tar(path, mode)
     target = tmp_path / "out"
     target.mkdir()
-    (target / "old").write_text("replaced")
     extract(archive, target)
     found = {p.relative_to(target).as_posix(): p.read_bytes() for p in target.rglob("*") if p.is_file()}
     assert found == FILES
+    with pytest.raises(InputError, match="out holds set, which this pipeline did not write"):
+        extract(archive, target)
 
 
 def test_link_inside_is_kept(tmp_path):

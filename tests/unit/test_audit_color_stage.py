@@ -28,7 +28,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project folder with params.yaml and one small packed dataset."""
     root = tmp_path_factory.mktemp("project")
     shutil.copy(PARAMS, root / "params.yaml")
-    folder = root / "data" / "photo_digits"
+    folder = root / "data" / "photo_digits" / "packed"
     folder.mkdir(parents=True)
     images, labels, _ = planted(sum(N.values()), 2, 0.9, seed=0)
     splits = np.repeat(list(N), list(N.values()))
@@ -87,7 +87,7 @@ def test_a_second_run_writes_the_same_predictions_and_one_line(
 
 
 def test_predictions_are_read_back_in_the_order_of_the_test_split(project: Path, out: Path) -> None:
-    test = load_split(project / "data" / "photo_digits", "test")
+    test = load_split(project / "data" / "photo_digits" / "packed", "test")
     predictions = load_color_predictions(out / "color_predictions.parquet", test)
     assert len(predictions.predicted) == len(predictions.p_true) == N["test"]
     accuracy = np.mean([(predictions.predicted == test.labels)[test.labels == k].mean() for k in range(2)])

@@ -40,7 +40,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> None:
     ask(demo)
     retrain.run("photo_digits", "erm")
-    result, margins = load_retrained(OUT, load_split(Path("data/photo_digits"), "test").ids)
+    result, margins = load_retrained(OUT, load_split(Path("data/photo_digits/packed"), "test").ids)
     assert not result.asked
     assert "retrain.subsets is 0" in str(result.reason)
     assert result.trainings == []
@@ -65,7 +65,7 @@ def test_kills_and_workers_change_nothing(demo: Path) -> None:
     retrain.run("photo_digits", "erm")
     assert [path.read_bytes() for path in files] == whole
 
-    train, test = (load_split(Path("data/photo_digits"), name) for name in ("train", "test"))
+    train, test = (load_split(Path("data/photo_digits/packed"), name) for name in ("train", "test"))
     result, margins = load_retrained(OUT, test.ids)
     assert result.asked
     assert [t.kind for t in result.trainings] == ["subset"] * 2 + ["thinned"] * 8 + ["all"] * 2

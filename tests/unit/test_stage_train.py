@@ -116,7 +116,7 @@ def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo:
     change(demo, "datasets.photo_digits.train.checkpoints", 1)
     train.run("photo_digits", "erm")
     found = load_dynamics(Path("models/photo_digits/erm/dynamics.parquet"))
-    split = load_split(Path("data/photo_digits"), "train")
+    split = load_split(Path("data/photo_digits/packed"), "train")
     assert list(found) == [0]
     np.testing.assert_array_equal(found[0].ids, split.ids)
     assert (found[0].n_drawn == 3).all()

@@ -1,0 +1,148 @@
+"""What every stage writes, and how it is told from a user's own files.
+
+`dvc.yaml` names the same paths, one by one: DVC removes a stage's outputs before it runs the stage, whoever
+made them, so none of them may be a folder in which a user keeps files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.artifacts.datasets import PACKED_FILES
+from pipeline.artifacts.files import find_foreign
+from pipeline.artifacts.paths import (
+    attribution_dir,
+    card_path,
+    color_dir,
+    dataset_dir,
+    evaluation_dir,
+    gradcam_dir,
+    guard_path,
+    model_dir,
+    plots_dir,
+    reports_dir,
+    retrained_dir,
+)
+from pipeline.core.errors import InputError
+
+DATASET_STAGES = ("data", "color", "hygiene", "report")
+METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
+_RECORD_KEYS = {"schema_version", "provenance"}
+
+
+class Output(NamedTuple):
+    path: Path
+    holds: str | None = None  # a folder: what its files' names match; None: `path` is a file
+
+
+def stage_outputs(stage: str, *names: str) -> list[Output]:
+    """Everything that `stage` writes for `names` (dataset, method), as dvc.yaml lists it."""
+    return [output if isinstance(output, Output) else Output(output) for output in _OUTPUTS[stage](*names)]
+
+
+def _files(folder: Path, *names: str) -> list[Path | Output]:
+    return [folder / name for name in names]
+
+
+_OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
+    "guard": lambda: [guard_path()],
+    "data": lambda d: _files(dataset_dir(d), *PACKED_FILES),
+    "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
+    "hygiene": lambda d: _files(color_dir(d), "hygiene.json", "hygiene_metrics.json"),
+    "train": lambda d, m: [
+        Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
+        *_files(
+            model_dir(d, m),
+            "history.json",
+            "dynamics.parquet",
+            "curves.csv",
+            "mean_curves.csv",
+            "metrics.json",
+        ),
+    ],
+    "evaluate": lambda d, m: _files(
+        evaluation_dir(d, m), "evaluation.json", "predictions.parquet", "metrics.json", "reliance.json"
+    ),
+    "retrain": lambda d, m: _files(retrained_dir(d, m), "retrained.json", "margins.npz"),
+    "attribute": lambda d, m: _files(attribution_dir(d, m), "attribution.json", "metrics.json"),
+    "gradcam": lambda d, m: [
+        Output(gradcam_dir(d, m) / "overlays", holds=r".+\.png"),
+        *_files(gradcam_dir(d, m), "gradcam.json", "maps.npz", "metrics.json"),
+    ],
+    "report": lambda d: [
+        *_files(reports_dir(), f"{d}.html", f"{d}.json"),
+        card_path(d),
+        *_files(plots_dir(d), "curves.csv", "groups.csv"),
+    ],
+    "index": lambda: [reports_dir() / "index.html"],
+}
+# Files with names that a user's could have as well: they are the stage's where this record is one of ours.
+_RECORDS: dict[str, Callable[..., Path]] = {
+    "data": lambda d: dataset_dir(d) / "dataset.json",
+    "report": lambda d: reports_dir() / f"{d}.json",
+}
+
+
+def check_outputs(stage: str, *names: str) -> None:
+    """Refuse to write, and to let DVC remove, what cannot be told to be the stage's own.
+
+    Raises:
+        InputError: an output lies behind a link, a file stands where a folder belongs or the other way
+            round, or a user's file has an output's name.
+    """
+    outputs = stage_outputs(stage, *names)
+    for output in outputs:
+        _check_kind(output)
+        if output.holds is not None:
+            foreign = find_foreign(output.path, output.holds)
+            if foreign:
+                raise InputError(_foreign(output.path / foreign[0], stage, names))
+    if stage in _RECORDS:
+        record = _RECORDS[stage](*names)
+        there = [output.path for output in outputs if output.path.exists()]
+        if there and not _is_record(record):
+            raise InputError(_foreign(there[0], stage, names))
+
+
+def _foreign(path: Path, stage: str, names: Sequence[str]) -> str:
+    other = f", or give the dataset {names[0]!r} another name in params.yaml" if names else ""
+    return (
+        f"{path} was not written by this pipeline, but lies where the stage {stage} writes and DVC deletes. "
+        f"Nothing was touched. Move it away (mv {path} ELSEWHERE){other}."
+    )
+
+
+def _check_kind(output: Output) -> None:
+    for parent in reversed(output.path.parents[:-1]):
+        _check_folder(parent, output.path)
+    if output.holds is not None:
+        _check_folder(output.path, output.path)
+    elif output.path.is_dir():
+        raise InputError(
+            f"{output.path} is a folder, but a file of this name is written. Move it away: "
+            f"mv {output.path} ELSEWHERE"
+        )
+
+
+def _check_folder(folder: Path, output: Path) -> None:
+    """A link to a folder is refused: what is deleted and written through it lies who knows where."""
+    if folder.is_symlink():
+        raise InputError(
+            f"{folder} is a link to {folder.readlink()}, and {output} would be deleted through it. "
+            f"Take the link away (rm {folder}); for room on another disk, put the whole project there."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise InputError(
+            f"{folder} is a file, but {output} needs a folder here. Move it away: mv {folder} ELSEWHERE"
+        )
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and set(found) >= _RECORD_KEYS
