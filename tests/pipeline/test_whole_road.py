@@ -15,7 +15,6 @@ from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, stage_outp
 from pipeline.stages.cli import main
 from tests.pipeline.demo_fixture import EXPLAINED, METHODS, write_params
 
-
 USERS_FILES = (
     "data/photo_digits/raw/1.jpg",
     "data/photo_digits/packed/notes.txt",

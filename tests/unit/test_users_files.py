@@ -269,8 +269,9 @@ def test_dvc_deletes_nothing_of_a_users(
 ) -> None:
     """The real dvc.yaml: refused as written by hand; under another name packed beside a user's files."""
     shutil.copytree(ROOT / "pipeline", project / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".dvcignore"):
-        shutil.copy(ROOT / name, project)
+    shutil.copy(ROOT / ".dvcignore", project)
+    stages = (ROOT / "dvc.yaml").read_text()
+    write_text(project / "dvc.yaml", re.sub(r".*python -m pipeline preflight.*\n", "", stages))  # it takes time
     images = save_classes(project / "data" / "mine")
     for path in ("data/other/raw/1.txt", "data/.packed.backup", "data/other/.packed.old", "reports/notes.md"):
         write_text(project / path, "a user's")
