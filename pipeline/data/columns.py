@@ -97,6 +97,12 @@ def guess_columns(table: pd.DataFrame, root: Path, given: Given) -> Columns:
     label = given.label or _guess_label(table, file=file, like_split=like_split, taken=set(named))
     like_split = [column for column in like_split if column != label]
     split = given.split
+    asked = [c for c in given.attributes or () if c in like_split]
+    if asked and given.has_split and split is None:
+        raise InputError(
+            f"--attribute-column {asked[0]}: the column looks like a split, and groups are not made of what "
+            "was held out. Leave it out, or add --no-split (or --split-column OTHER) if it is no split."
+        )
     if not given.has_split:
         split = None
     elif split is None:
@@ -226,9 +232,16 @@ def _reason(table: pd.DataFrame, column: str, label: str, is_named: bool) -> str
         return f"it has {n:,} values, more than {most}"
     if (share := float((values == "").mean())) > MAX_BLANK:
         return f"{share:.0%} of its cells are empty"
+    if n > 2 and _are_folds(values):
+        return "numbers of equally many images each look like folds"
     is_finer = (labels.groupby(values).nunique() <= 1).all()  # a finer or renamed label
     is_coarser = (values.groupby(labels).nunique() <= 1).all()
     return "label and it decide each other" if not is_named and (is_finer or is_coarser) else ""
+
+
+def _are_folds(values: pd.Series[str]) -> bool:
+    sizes = values.value_counts()
+    return bool(values.str.fullmatch(r"\d+").all()) and int(sizes.max() - sizes.min()) <= 1
 
 
 def _spelled(column: pd.Series[str]) -> pd.Series[str]:

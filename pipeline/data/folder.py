@@ -23,7 +23,16 @@ from pipeline.data.listing import (
 )
 from pipeline.data.naming import list_some, natural_key
 from pipeline.data.spelling import MISSING, join_spellings
-from pipeline.data.split_names import Place, ask, hinted_split, plain_split, read_given, read_plainly
+from pipeline.data.split_names import (
+    Place,
+    are_folds,
+    ask,
+    hinted_split,
+    plain_split,
+    read_given,
+    read_plainly,
+    say,
+)
 
 ATTRIBUTE = "folder"  # what the attribute of `attribute_level` is called
 MAX_CROSSED = 100  # more sub-folders are scenes or people rather than values
@@ -141,8 +150,10 @@ def find_splits(root: Path, folders: Sequence[Folders], source: FolderSource) ->
         places, why = read_plainly(counts, has_numbers=False)
         if why:
             raise ask(what, counts, why, level=level)
-        return Splits(level, places)
+        return Splits(level, places, say("folders", places))
     counts = _names_at(folders, 1)
+    if are_folds(counts):
+        raise ask(str(root), counts, "numbered parts do not say which one is tested on")
     looks = [name for name in counts if hinted_split(name)]
     if not looks:
         return _inner_splits(root, folders)
@@ -165,7 +176,7 @@ def find_splits(root: Path, folders: Sequence[Folders], source: FolderSource) ->
         raise InputError(f"{explain_empty(root)} If {list_some(looks)} are classes: --no-split.")
     if why:
         raise ask(str(root), counts, why, without_classes=flat if len(flat) < len(counts) else [])
-    return Splits(1, places)
+    return Splits(1, places, say("folders", places))
 
 
 def _inner_splits(root: Path, folders: Sequence[Folders]) -> Splits:

@@ -27,7 +27,21 @@ WORDS: dict[str, SplitName] = {
 }
 _NUMBERS: dict[str, Place] = {"0": "train", "1": "val", "2": "test"}  # as in WILDS and CelebA
 COLUMN_WORDS = frozenset(
-    ("split", "splits", "partition", "subset", "fold", "folds", "kfold", "phase", "usage", "set", "traintest")
+    (
+        "split",
+        "splits",
+        "partition",
+        "subset",
+        "fold",
+        "folds",
+        "kfold",
+        "xfold",
+        "cvfold",
+        "phase",
+        "usage",
+        "set",
+        "traintest",
+    )
 )
 _GENERIC = {"set", "sets", "split", "data", "images", "image", "imgs", "folder"}  # "test set" is "test"
 _NO, _YES = {"0", "false", "no", "n"}, {"1", "true", "yes", "y"}
@@ -48,7 +62,7 @@ def clean(name: str) -> str:
 def plain_split(name: str) -> SplitName | None:
     """The split that a name says on its own ("Train ", "test set"), or None."""
     said = [word for word in _words(name) if word not in _GENERIC]
-    return WORDS.get(said[0]) if len(said) == 1 else None
+    return WORDS.get(clean(name)) or (WORDS.get(said[0]) if len(said) == 1 else None)
 
 
 def hinted_split(name: str) -> SplitName | None:
@@ -56,8 +70,16 @@ def hinted_split(name: str) -> SplitName | None:
     return next((WORDS[word] for word in _words(name) if word in WORDS), None)
 
 
+def are_folds(names: Iterable[str]) -> bool:
+    """Whether all names are of numbered parts ("fold1", "split-2")."""
+    words = [_words(name) for name in names]
+    return len(words) > 1 and all(
+        len(each) == 2 and each[0] in COLUMN_WORDS and each[1].isdecimal() for each in words
+    )
+
+
 def _words(name: str) -> list[str]:
-    words = re.findall(r"[^\W\d_]+|\d+", clean(name))
+    words = re.findall(r"[^\W\d_]+|\d+", clean(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
     return [word.removesuffix("set") if word.removesuffix("set") in WORDS else word for word in words]
 
 
@@ -97,7 +119,7 @@ def looks_like_split(column: str, values: Iterable[str]) -> bool:
     said = {plain_split(value) for value in values}
     is_hinted = len(values) > 1 and all(hinted_split(v) or _HINTS.keys() & set(_words(v)) for v in values)
     is_said = "train" in said and (len(said - {None}) > 1 or is_hinted)
-    return is_named or is_flag or is_said
+    return is_named or is_flag or is_said or are_folds(values)
 
 
 def read_column(column: str, counts: Mapping[str, int]) -> tuple[dict[str, Place], str]:
@@ -110,7 +132,7 @@ def say(what: str, places: Mapping[str, Place]) -> list[str]:
     """A note on every name that is not the split's own, and on what is left out."""
     order = sorted(places, key=natural_key)
     read = [f"{_json(name)} -> {places[name]}" for name in order if name != places[name]]
-    return [f"{what} was read as {list_some(read, 12)}"] if read else []
+    return [f"{what} read as splits: {list_some(read, 12)}"] if read else []
 
 
 def read_given(

@@ -27,7 +27,8 @@ def counts(*names: str) -> dict[str, int]:
         ("split", ["train", "val", "test"], "train val test"),
         ("fold", ["Training ", " validation", "TESTING"], "train val test"),
         ("subset", ["train", "dev", "test"], "train val test"),
-        ("phase", ["train set", "test_images"], "train test"),
+        ("phase", ["train set", "test_images", "valSet"], "train test val"),
+        ("phase", ["trainA", "testA"], None),
         ("split", ["train", "eval"], None),  # eval alone may be either
         ("split", ["train", "eval", "test"], "train val test"),
         ("split", ["train", "dev", "eval"], "train val test"),
@@ -69,6 +70,8 @@ def test_numbers_of_equal_parts_are_folds():
         ("train", ["0", "1"], True),
         ("role", ["train", "test", "x"], True),
         ("role", ["train", "holdout"], True),
+        ("part", ["fold1", "fold2"], True),
+        ("xfold", ["0", "1"], True),
         ("dataset", ["coco", "voc"], False),
         ("vehicle", ["car", "train"], False),
         ("place", ["land", "water"], False),
@@ -167,6 +170,16 @@ def test_what_was_read_into_a_split_is_said(tmp_path):
     assert [row.split for row in raw.rows[::20]] == ["train", "val", "test"]
 
 
+def test_a_split_and_numbers_of_equal_parts_are_no_attribute(tmp_path):
+    split = np.where(np.arange(N) % 3, "train", "test")
+    root = make_table(tmp_path / "set", split=split, site5=np.arange(N) % 5)
+    assert "attributes" not in new_dataset_entry("x", root)["source"]["columns"]
+    with pytest.raises(InputError, match="--attribute-column split: the column looks like a split"):
+        new_dataset_entry("x", root, attributes=["split"])
+    entry = new_dataset_entry("x", root, attributes=["split"], said={"split_level": 0})
+    assert entry["source"]["columns"]["attributes"] == ["split"]
+
+
 def test_two_columns_that_disagree_are_asked_about_and_folds_beside_a_split_are_not(tmp_path):
     split = np.where(np.arange(N) < 40, "train", "test")
     root = make_table(tmp_path / "a", split=split, fold=np.arange(N) % 5)
@@ -220,6 +233,7 @@ def make_folder(root: Path, *names: str) -> Path:
         (["train/cat/1.png", "train/dog/1.png", "val/cat/a.png", "valid/cat/a.png"], "cat dog"),
         (["cat/train/1.png", "cat/test/1.png", "dog/train/1.png", "dog/holdout/2.png"], "cat dog"),
         (["train/cat/1.png", "train/dog/1.png", "eval/cat/a.png"], "cat dog"),
+        (["fold1/cat/1.png", "fold1/dog/1.png", "fold2/cat/a.png", "fold2/dog/a.png"], "cat dog"),
     ],
 )
 def test_split_folders_that_are_not_plain_stop_with_a_mapping_that_works(tmp_path, names, labels):
@@ -242,6 +256,14 @@ def test_a_class_called_train_is_a_class_and_said_to_be_one(tmp_path):
     )
     assert raw.classes == ["bus", "car", "train"]
     assert "the folder train is taken for a class like bus, car" in raw.notes[0]
+
+
+def test_flat_split_folders_hold_no_classes(tmp_path):
+    root = make_folder(tmp_path / "set", "trainA/1.png", "trainB/1.png", "testA/1.png", "testB/1.png")
+    with pytest.raises(
+        InputError, match=r"no class folders with images.*trainA, trainB are classes: --no-split"
+    ):
+        load(new_dataset_entry("x", root), tmp_path)
 
 
 def test_splits_inside_of_class_folders(tmp_path):
