@@ -8,6 +8,7 @@ from pipeline.report.wording import (
     DASH,
     SAME_VERDICT,
     STATUS_WORDS,
+    TOO_FEW,
     count,
     method_label,
     p_text,
@@ -53,11 +54,11 @@ def _side(side: SideInfo) -> str:
 
 def _cells(label: str, row: Difference) -> list[str]:
     both = [f"{percent(e.value)} {percent_interval(e)}" for e in (row.first, row.second)]
-    if not row.sufficient:
-        return [label, *both, DASH, "insufficient data", count(row.difference.n), DASH, DASH]
+    if not row.difference.n:
+        return [label, *both, DASH, "no images", "0", DASH, DASH]
     value = points(row.difference.value) + ("" if row.paired else " (unpaired)")
     interval, n = points_interval(row.difference), count(row.difference.n)
-    return [label, *both, value, interval, n, _p(row.p_value), _p(row.p_holm)]
+    return [label, *both, value, interval, n, _p(row.p_value), _p(row.p_holm) if row.sufficient else TOO_FEW]
 
 
 def _p(value: float | None) -> str:

@@ -9,6 +9,7 @@ from pipeline.report.compare import LABELS, Comparison, Difference, MethodPair, 
 from pipeline.report.wording import (
     DASH,
     SAME_VERDICT,
+    TOO_FEW,
     join_names,
     method_label,
     p_text,
@@ -62,8 +63,8 @@ def _side(side: SideInfo) -> str:
 def _cells(label: str, row: Difference) -> tuple[str, ...]:
     first, second = percent(row.first.value), percent(row.second.value)
     n = f"{row.difference.n:,}"
-    if not row.sufficient:
-        return (label, first, second, DASH, "insufficient data", n, DASH, DASH)
+    if not row.difference.n:
+        return (label, first, second, DASH, "no images", n, DASH, DASH)
     return (
         label,
         first,
@@ -72,7 +73,7 @@ def _cells(label: str, row: Difference) -> tuple[str, ...]:
         points_interval(row.difference),
         n,
         _p(row.p_value),
-        _p(row.p_holm),
+        _p(row.p_holm) if row.sufficient else TOO_FEW,
     )
 
 

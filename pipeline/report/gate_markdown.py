@@ -11,7 +11,15 @@ from pipeline.report.gate_text import sum_up, value_text
 from pipeline.report.group_rows import order_groups
 from pipeline.report.markdown import escape, escape_name, write_table
 from pipeline.report.records import ReportSummary
-from pipeline.report.wording import DASH, STATUS_WORDS, count, method_label, percent, percent_interval
+from pipeline.report.wording import (
+    DASH,
+    STATUS_WORDS,
+    TOO_FEW,
+    count,
+    method_label,
+    percent,
+    percent_interval,
+)
 
 _ROWS = 20  # groups shown: a comment on a pull request holds 65,536 characters
 
@@ -86,9 +94,11 @@ def _tabulate_groups(summary: ReportSummary) -> str:
 def _accuracy(estimate: Estimate | None) -> str:
     if estimate is None:
         return DASH
-    if isinstance(estimate, GroupEstimate) and not estimate.sufficient:
-        return f"insufficient data (n = {count(estimate.n)})"
-    return f"{percent(estimate.value)} {percent_interval(estimate)} n = {count(estimate.n)}"
+    if estimate.n == 0:
+        return "no images"
+    thin = isinstance(estimate, GroupEstimate) and not estimate.sufficient
+    note = f", {TOO_FEW}" if thin else ""
+    return f"{percent(estimate.value)} {percent_interval(estimate)} n = {count(estimate.n)}{note}"
 
 
 def _describe_origin(summary: ReportSummary) -> str:

@@ -89,6 +89,7 @@ def _environment() -> Environment:
     environment.filters.update(formats)
     environment.globals.update(
         status_words=wording.STATUS_WORDS,
+        too_few=wording.TOO_FEW,
         method_subtitles=wording.METHOD_SUBTITLES,
         projection_words=wording.PROJECTION_WORDS,
         inference_words=wording.INFERENCE_WORDS,

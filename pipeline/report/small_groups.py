@@ -58,8 +58,8 @@ def uncounted_clause(info: GroupedData, test: SplitMetrics, limits: Thresholds) 
 
 
 def name_groups(groups: Sequence[GroupEstimate]) -> str:
-    """ "“a” (0.0% (0.0 to 15.5, n = 21)) and 2 more"."""
-    named = [f"{quoted(group.name)}, {accuracy_brief(group)}," for group in groups[:NAMED]]
+    """ "“a” with 0.0% (0.0 to 15.5, n = 21), ... and 2 more"."""
+    named = [f"{quoted(group.name)} with {accuracy_brief(group)}" for group in groups[:NAMED]]
     if len(groups) > NAMED:
         named.append(f"{count(len(groups) - NAMED)} more")
-    return join_names(named).rstrip(",")
+    return join_names(named)

@@ -29,6 +29,7 @@ from pipeline.report.pictures import (
 )
 from pipeline.report.provenance import FileHash
 from pipeline.report.records import Curve, ReportSummary
+from pipeline.report.small_groups import name_groups, uncounted_groups
 from pipeline.report.view_attribution import AttributionView, RemovalView
 from pipeline.report.view_images import ImagesView
 
@@ -67,9 +68,16 @@ class View:
         attributes = self.s.dataset.attributes
         return attributes[0].origin if attributes else "none"
 
+    def lower_uncounted(self, method: str) -> str:
+        """Groups with too few images whose accuracy lies below that of the worst one that counts."""
+        test = self.s.methods[method].test
+        thin = uncounted_groups(self.s.dataset, test, self.s.thresholds)
+        lower = [g for g in thin if g.n and g.value < test.worst_group.value]
+        return name_groups(lower) if test.worst_group.sufficient else ""
+
     @property
     def group_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:
-        """Group index and its accuracy per method, the baseline's worst first, too-few-images last."""
+        """Group index and its accuracy per method, in the order of `order_groups`."""
         return order_groups(self.s)
 
     def unexplained(self, explained: Mapping[str, object]) -> str:
@@ -88,7 +96,7 @@ class View:
     def accuracy_scale(self) -> charts.Scale:
         methods = self.s.methods.values()
         return charts.accuracy_scale(
-            [g for m in methods for g in m.test.groups if g.sufficient] + [m.test.average for m in methods]
+            [g for m in methods for g in m.test.groups if g.n] + [m.test.average for m in methods]
         )
 
     @property

@@ -67,6 +67,7 @@ STATUS_WORDS = {
     "no": "No",
     "insufficient": "Insufficient evidence",
 }
+TOO_FEW = "too few to decide"  # beside the accuracy of a group with fewer test images than count
 ESTIMATOR_LABELS = {
     "trak": "TRAK",
     "last_layer": "TRAK on the last layer",

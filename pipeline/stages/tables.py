@@ -81,22 +81,23 @@ def reliance_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
 def group_table(evaluations: Iterable[EvaluationResult]) -> pd.DataFrame:
     """Test accuracy per group and method with its interval: what `dvc plots` draws.
 
-    Groups with too few images have their row, with n and without accuracy.
+    Groups with too few images to count have a note; without images they have n alone.
     """
     return pd.DataFrame(
         [
             {
                 "group": inert(g.name),
                 "method": result.method,
-                "accuracy": round(g.value, 5) if g.sufficient else None,
-                "low": round(g.low, 5) if g.sufficient else None,
-                "high": round(g.high, 5) if g.sufficient else None,
+                "accuracy": round(g.value, 5) if g.n else None,
+                "low": round(g.low, 5) if g.n else None,
+                "high": round(g.high, 5) if g.n else None,
                 "n": g.n,
+                "note": "" if g.sufficient else "too few to decide" if g.n else "no images",
             }
             for result in evaluations
             for g in result.test.groups
         ],
-        columns=["group", "method", "accuracy", "low", "high", "n"],
+        columns=["group", "method", "accuracy", "low", "high", "n", "note"],
     )
 
 

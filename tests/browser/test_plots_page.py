@@ -49,7 +49,7 @@ def test_curves_and_intervals_are_drawn(page: Any, tmp_path: Path) -> None:
 def test_thin_groups_say_so_and_other_plots_are_tables(page: Any, tmp_path: Path) -> None:
     more = [{"a": "1", "b": "<img src=x onerror=alert(1)>", "rev": "workspace"}]
     page.goto(write_page(plain_hundred(), tmp_path, confusion=more).as_uri())
-    assert page.get_by_text("insufficient data").count() > 0
+    assert page.get_by_text("too few to decide").count() > 0
     assert page.get_by_text("draws the project's own plots only").count() == 1
     assert page.get_by_text("<img src=x onerror=alert(1)>").count() == 1
 

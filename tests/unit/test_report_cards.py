@@ -195,7 +195,7 @@ def test_what_was_not_measured_is_said() -> None:
     assert f"{n_thin} of 60 groups" in said
     assert any("too few were tested" in use for use in card.out_of_scope)
     assert "The settings were not recorded." in write_model_card(s, "erm")
-    assert "insufficient data" in write_model_card(s, "erm")
+    assert "too few to decide" in write_model_card(s, "erm")
 
 
 def test_without_a_model_the_data_are_still_described() -> None:

@@ -288,7 +288,9 @@ def test_a_name_cannot_move_the_cursor() -> None:
     assert len(printable("x" * 300)) == 40
 
 
-def test_small_groups_say_insufficient_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_groups_say_that_they_are_too_few_to_decide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "a" / "reports" / "plain_hundred.json"
     save_artifact(path, build_summary(plain_hundred()))
     copy = tmp_path / "b" / "reports" / "plain_hundred.json"
@@ -296,7 +298,7 @@ def test_small_groups_say_insufficient_data(tmp_path: Path, capsys: pytest.Captu
     (pair,) = compare(tmp_path, str(path), str(copy)).pairs
     assert len(pair.groups) == 60
     assert not all(r.sufficient for r in pair.groups)
-    assert "insufficient data" in capsys.readouterr().out
+    assert "too few to decide" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def test_accuracy_comes_with_interval_and_count() -> None:
     assert "84.0% [80.9, 86.6] n = 642" in visible
 
 
-def test_thin_groups_say_so_and_show_no_accuracy() -> None:
+def test_thin_groups_say_so_beside_their_accuracy() -> None:
     summary, html = rendered(plain_hundred)
     thin = [g for g in summary.methods["erm"].test.groups if not g.sufficient]
     assert thin
@@ -175,8 +175,8 @@ def test_thin_groups_say_so_and_show_no_accuracy() -> None:
     )
     for group in thin:
         row = next(r for r in rows if group.name in r)
-        assert "insufficient data" in row
-        assert "%" not in re.sub(r"<svg.*?</svg>", "", row, flags=re.S)
+        assert "too few to decide" in row
+        assert f"{100 * group.value:.1f}%" in re.sub(r"<svg.*?</svg>", "", row, flags=re.S)
 
 
 def test_labels_used_and_derived_attributes_are_said() -> None:

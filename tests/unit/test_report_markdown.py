@@ -160,10 +160,10 @@ def test_many_groups_are_cut_and_counted(tmp_path: Path) -> None:
     assert "40 more groups are in the report." in gated(tmp_path, plain_hundred())
 
 
-def test_small_groups_say_insufficient_data(tmp_path: Path) -> None:
+def test_small_groups_are_counted_in_the_reason(tmp_path: Path) -> None:
     inputs = plain_hundred()
     markdown = gated(tmp_path, inputs)
-    assert "groups have too few images and do not count" in markdown
+    assert "12 of 60 groups have fewer than 100 test images" in markdown
 
 
 def test_hostile_groups_are_text_in_both_summaries(tmp_path: Path) -> None:

@@ -144,18 +144,20 @@ def _evaluation(s: ReportSummary, method: str) -> list[str]:
         "#### Factors",
         bullets(describe_annotations(s)),
         "#### Metrics",
-        "Accuracy with 95% intervals; the worst group's holds for all groups at once. Groups with too few "
-        "images have none.",
+        "Accuracy with 95% intervals; the worst group's holds for all groups at once. Of groups with too few "
+        "images the interval says how little is known.",
         "### Results",
         write_table(["Images", "Accuracy", "95% interval", "n"], ([label, *_cells(e)] for label, e in rows)),
     ]
 
 
 def _cells(e: Estimate) -> Sequence[str]:
-    if isinstance(e, GroupEstimate) and not e.sufficient:
-        return ["insufficient data", "", wording.count(e.n)]
+    if e.n == 0:
+        return ["no images", "", "0"]
     low, high = wording.percent(e.low), wording.percent(e.high)
-    return [wording.percent(e.value), f"{low} to {high}", wording.count(e.n)]
+    thin = isinstance(e, GroupEstimate) and not e.sufficient
+    note = f" ({wording.TOO_FEW})" if thin else ""
+    return [f"{wording.percent(e.value)}{note}", f"{low} to {high}", wording.count(e.n)]
 
 
 def _facts(facts: Iterable[Fact]) -> str:

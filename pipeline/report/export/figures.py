@@ -60,21 +60,22 @@ def _draw_accuracy(s: ReportSummary) -> str:
     groups = _worst_first(s)
     shown = groups[:ROWS_DRAWN]
     n_methods = len(s.methods)
+    thin = {g.name for g in next(iter(s.methods.values())).test.groups if not g.sufficient}
 
     def draw(axes: Axes) -> Sequence[Line2D | Patch]:
         for row, group in enumerate(shown):
             for i, method in enumerate(s.methods.values()):
                 found = next((g for g in method.test.groups if g.name == group), None)
                 y = row + 0.7 * ((i + 0.5) / n_methods - 0.5)
-                if found is not None and found.sufficient:
+                if found is not None and found.n:
                     _draw_interval(axes, y, found, i)
-            if all(not g.sufficient for m in s.methods.values() for g in m.test.groups if g.name == group):
-                axes.text(0.02, row, "insufficient data", color=SOFT, va="center", style="italic")
+            if all(not g.n for m in s.methods.values() for g in m.test.groups if g.name == group):
+                axes.text(0.02, row, "no images", color=SOFT, va="center", style="italic")
         style_axes(axes, "Accuracy on test images, 95% interval", "")
         axes.grid(axis="x", color=LINE, linewidth=0.8)
         axes.set_xlim(0, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        _name_rows(axes, [label(name) for name in shown])
+        _name_rows(axes, [label(name) + (f" ({wording.TOO_FEW})" if name in thin else "") for name in shown])
         return [method_key(i, wording.method_label(m)) for i, m in enumerate(s.methods)]
 
     part = f", the {len(shown)} worst of {len(groups)}" if len(groups) > len(shown) else ""
