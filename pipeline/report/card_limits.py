@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from pipeline.core.results import MethodComparison
 from pipeline.report import wording
+from pipeline.report.askable import never_predicted_text, why_not_asked
+from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.records import MethodSummary, ReportSummary
+from pipeline.report.small_groups import clearly_bad_uncounted, name_groups
 
 MEASURES_NAMED = 3
 MIN_SEEDS = 3  # fewer show no spread
@@ -16,7 +19,14 @@ def list_limits(s: ReportSummary, method: str) -> list[str]:
     """Sentences, the gravest first; never empty."""
     found = s.methods[method]
     judged = _from_the_ladder(s) if method == s.baseline else _beside_the_baseline(s, method)
-    limits = [*judged, *_of_groups(s, found), *_of_data(s, method), *_of_training(found)]
+    unnamed = never_predicted_text(as_evaluation(s, method))
+    limits = [
+        *judged,
+        *filter(None, [unnamed]),
+        *_of_groups(s, found),
+        *_of_data(s, method),
+        *_of_training(found),
+    ]
     return limits or ["The audit found none; what it did not look for may still be there."]
 
 
@@ -29,6 +39,10 @@ def _from_the_ladder(s: ReportSummary) -> Iterator[str]:
 
 def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
     """The ladder does not judge other methods: what was measured against the baseline."""
+    reason = why_not_asked(as_evaluation(s, method), s.thresholds)
+    if reason is not None:
+        yield reason
+        return
     for rung in s.verdict:
         if rung.rung == "available" and rung.status == "yes":
             yield f"{rung.question} {wording.STATUS_WORDS[rung.status]}. {rung.evidence}"
@@ -70,6 +84,9 @@ def _of_groups(s: ReportSummary, found: MethodSummary) -> Iterator[str]:
             f"{wording.count(thin)} of {wording.count(len(found.test.groups))} groups have fewer than "
             f"{wording.count(s.thresholds.min_test)} test images: too few to decide anything about them."
         )
+    bad = clearly_bad_uncounted(found.test, s.thresholds)
+    if bad:
+        yield f"Clearly worse than the average, although too small to count: {name_groups(bad)}."
     origin = s.dataset.attributes[0].origin if s.dataset.attributes else "none"
     if origin == "derived":
         yield "Groups are derived from image colors and only stand in for a real attribute."

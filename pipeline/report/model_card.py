@@ -105,7 +105,10 @@ def _summarize(s: ReportSummary, method: str) -> str:
     text = f"{label} is right on {wording.accuracy_phrase(test.average)} of the test images"
     worst = test.worst_group
     if not worst.sufficient:
-        return f"{text}. No group has enough images to say whom it serves worst."
+        return (
+            f"{text}. Whom it serves worst is open: the groups that may be have too few test images; as far "
+            f"as is known it is {wording.quoted(worst.name)}, {wording.accuracy_phrase(worst)}."
+        )
     return f"{text} and on {wording.accuracy_phrase(worst)} of its worst group, {wording.quoted(worst.name)}."
 
 
@@ -145,7 +148,7 @@ def _out_of_scope(s: ReportSummary, method: str) -> Iterator[str]:
     if thin:
         named = wording.join_names([wording.quoted(name, 40) for name in thin[:3]])
         more = f" and {wording.count(len(thin) - 3)} more groups" if len(thin) > 3 else ""
-        yield f"Images like those of {named}{more}: too few were tested to say anything."
+        yield f"Images like those of {named}{more}: too few were tested to decide."
     yield "Images from other sources, cameras or times, and things that are none of the classes: not tested."
     yield "Use without a person who can correct it: the audit looks for shortcuts, not for every fault."
 

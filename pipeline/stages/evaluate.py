@@ -31,6 +31,7 @@ from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.optimism import ScoredSplit, measure_optimism
 from pipeline.metrics.reliance import color_agreement
 from pipeline.metrics.removal import compare_removal
+from pipeline.metrics.worst_group import is_clearly_below
 from pipeline.models.classifier import Classifier
 from pipeline.models.hardware import choose_device
 from pipeline.stages.params_file import read_params
@@ -92,11 +93,37 @@ def run(dataset: str, method: MethodName) -> None:
         write_text(out / "metrics.json", metrics_json(evaluation_metrics(result)))
         write_text(out / "reliance.json", metrics_json(reliance_metrics(result)))
         save_artifact(out / "evaluation.json", result)
-    worst, average = result.test.worst_group, result.test.average
+    _log_outcome(dataset, result)
+
+
+def _log_outcome(dataset: str, result: EvaluationResult) -> None:
+    """Average and worst group, and what these two would hide."""
+    test, method = result.test, result.method
+    worst, average = test.worst_group, test.average
     _log.info(
         "%s %s: test average %.3f, worst group %.3f [%.3f, %.3f] (%s, n=%d)",
         dataset, method, average.value, worst.value, worst.low, worst.high, worst.name, worst.n,
     )  # fmt: skip
+    thin = [g for g in test.groups if g.n and not g.sufficient]
+    for group in thin:
+        if is_clearly_below(group, average.value, sum(g.n > 0 for g in test.groups)):
+            _log.warning(
+                "%s %s: %s is clearly worse, %.3f [%.3f, %.3f], n=%d, although too small to count",
+                dataset, method, group.name, group.value, group.low, group.high, group.n,
+            )  # fmt: skip
+    if thin:
+        _log.warning(
+            "%s %s: %d of %d groups have too few test images to count",
+            dataset, method, len(thin), len(test.groups),
+        )  # fmt: skip
+    skill = result.class_skill
+    if skill is not None and skill.balanced_accuracy.low <= skill.chance:
+        _log.warning(
+            "%s %s: balanced accuracy %.3f [%.3f, %.3f], not clearly above a constant's %.3f: the audit's "
+            "questions cannot be asked of it",
+            dataset, method, skill.balanced_accuracy.value, skill.balanced_accuracy.low,
+            skill.balanced_accuracy.high, skill.chance,
+        )  # fmt: skip
 
 
 def _load_models(dataset: str, method: str, seeds: list[int], control: str = "") -> list[Classifier]:
