@@ -53,11 +53,17 @@ def build_table(report: dict[str, Any]) -> str:
 
 
 def _gain(comparison: dict[str, Any] | None) -> str:
-    """A paired gain with its interval, and its p-value corrected for the number of methods."""
+    """A paired gain with its interval and p-value, both corrected for the number of methods."""
     if comparison is None:
         return ""
     value, low, high = (100 * comparison["gain"][key] for key in ("value", "low", "high"))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], p = {comparison['p_holm']:.3f}"
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], {_p(comparison['p_value'])}"
+
+
+def _p(p_value: float | None) -> str:
+    if p_value is None:
+        return "no p below three seeds"
+    return "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
 def replace_table(readme: str, table: str) -> str:

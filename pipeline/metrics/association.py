@@ -6,6 +6,7 @@ Shape legend: N images, F features, K classes, B permutations.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -107,6 +108,20 @@ def balanced_accuracy_estimate(
         high=value + float(np.linalg.norm(above)) / len(bands),
         n=int(np.sum(counts_K)),
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected so that all tests together are wrong with the stated probability at most.
+
+    The smallest is multiplied by M, the next by M - 1 and so on; none falls below the one before.
+
+    Source: Holm 1979 (holds for tests that depend on each other in any way).
+    """
+    p_M = np.asarray(p_values, np.float64)
+    order = np.argsort(p_M, kind="stable")
+    corrected_M = np.empty(len(p_M))
+    corrected_M[order] = np.minimum(1, np.maximum.accumulate(p_M[order] * np.arange(len(p_M), 0, -1)))
+    return [float(p) for p in corrected_M]
 
 
 def benjamini_hochberg(p_values: npt.NDArray[Any]) -> Float64Array:

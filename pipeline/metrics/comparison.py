@@ -5,19 +5,25 @@ Shape legend: S seeds, N images, G groups, B bootstrap draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate, GroupComparison, MethodComparison
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.metrics.intervals import clip_difference, widen
+from pipeline.metrics.association import holm
 from pipeline.metrics.paired import bootstrap_groups, check_pair, group_means, percentiles
-from pipeline.metrics.seed_shifts import SeedShifts
-from pipeline.metrics.sign_flips import holm, sign_flip_p
+from pipeline.metrics.seed_shifts import Change, SeedShifts
 
-_CONFIDENCE = 0.95
+
+class Target(NamedTuple):
+    """The group that a comparison is about."""
+
+    group: int
+    n_picked: int = 1  # groups that it was picked from, for its height
+    n_tests: int = 1  # methods that are compared with the baseline
 
 
 def compare_all(
@@ -28,17 +34,18 @@ def compare_all(
     *,
     baseline_name: str,
     worst_group_index: int,
+    n_picked: int,
     seed: int,
     sufficient: Sequence[bool] | None = None,
 ) -> list[MethodComparison]:
-    """`compare_methods` for each method, `p_holm` corrected over the methods (Holm).
+    """`compare_methods` for each method, `gain` and its p-value corrected for how many methods were tried.
 
     Whoever tries five methods and reports the best has tested five times.
 
     Raises:
         InputError: as `compare_methods`.
     """
-    found = [
+    return [
         compare_methods(
             baseline_SN,
             method_SN,
@@ -46,14 +53,12 @@ def compare_all(
             group_names,
             baseline_name=baseline_name,
             method_name=name,
-            worst_group_index=worst_group_index,
+            target=Target(worst_group_index, n_picked, len(methods)),
             seed=seed,
             sufficient=sufficient,
         )
         for name, method_SN in methods.items()
     ]
-    corrected = holm([comparison.p_value for comparison in found])
-    return [c.model_copy(update={"p_holm": p}) for c, p in zip(found, corrected, strict=True)]
 
 
 def compare_methods(
@@ -64,7 +69,7 @@ def compare_methods(
     *,
     baseline_name: str,
     method_name: str,
-    worst_group_index: int,
+    target: Target,
     seed: int,
     sufficient: Sequence[bool] | None = None,
 ) -> MethodComparison:
@@ -72,83 +77,73 @@ def compare_methods(
 
     `gain` compares both methods in one group. That group was picked on these very images for being
     the baseline's worst, so part of its gain is regression to the mean: with 60 equal groups, a
-    method that changes nothing seems to gain. Its interval and p-value are therefore simultaneous
-    (Bonferroni) over the groups with images. `worst_group_gain` compares each method's own worst
+    method that changes nothing seems to gain. Its interval and p-value allow for that, and for the number
+    of methods (`target`). `worst_group_gain` compares each method's own worst
     group, which is picked in the same way on both sides. Intervals are percentiles of a bootstrap
     over images (within groups), shifted so that its mean is the observed value, since a minimum of
     redrawn groups is lower than the minimum it was drawn from, and widened for new seeds by Student's
-    t (`SeedShifts`). The p-value flips the signs of
-    per-image differences, which for one seed is McNemar's exact test; it asks about these trained
-    models, while the interval also covers new seeds. Seeds are paired in order; with unequal counts
+    t (`SeedShifts`). The p-value is that interval's: it asks about images and trainings, and is None below
+    three seeds, which say nothing about training. Seeds are paired in order; with unequal counts
     the surplus is left out.
 
-    `groups` has every group with its pointwise interval, its p-value and, corrected over the groups
-    that are `sufficient`, Holm's. A group without images has gain 0 in -1..1 and p = 1.
+    `groups` has every group with its pointwise interval and p-value and, corrected over the groups
+    that are `sufficient`, Holm's. A group without images has gain 0 in -1..1; groups that are not
+    sufficient have no p-value.
 
     Args:
         baseline_SN, method_SN: whether seed s is right on image n.
+        target: the baseline's worst group.
         sufficient: per group, whether it has enough images; None = those that have any.
 
     Raises:
         InputError: shapes that do not agree, or no image of the worst group.
-    Source: McNemar 1947; Holm 1979; Efron and Tibshirani 1993.
+    Source: Holm 1979; Efron and Tibshirani 1993; Graybill and Wang 1980.
     """
     n_seeds = min(len(baseline_SN), len(method_SN))
     before_SN, after_SN = baseline_SN[:n_seeds], method_SN[:n_seeds]
     check_pair(before_SN, after_SN, groups_N)
     present, counts_G = np.unique(groups_N, return_counts=True)
-    if worst_group_index not in present:
-        raise InputError(f"worst_group_index = {worst_group_index}: no image of that group to compare on.")
+    if target.group not in present:
+        raise InputError(f"worst group {target.group}: no image of that group to compare on.")
     rng = np.random.default_rng(seed)
     before_SG, after_SG = (group_means(side, groups_N, present) for side in (before_SN, after_SN))
     before_BG, after_BG = bootstrap_groups(before_SN, after_SN, groups_N, present, rng)
     shifts = SeedShifts(before_SN, after_SN, groups_N)
     gain_G, draws_BG = (after_SG - before_SG).mean(axis=0), after_BG - before_BG
-    gains = {
-        int(g): shifts.widen_group(
-            percentiles(float(gain_G[i]), draws_BG[:, i], int(counts_G[i])), i, _CONFIDENCE
-        )
-        for i, g in enumerate(present)
-    }
-    difference_N = after_SN.mean(axis=0) - before_SN.mean(axis=0)
-    p_values = {g: sign_flip_p(difference_N[groups_N == g], rng) for g in _first(worst_group_index, gains)}
-    gain = widen(gains[worst_group_index], n_comparisons=len(present), alpha=1 - _CONFIDENCE)
+    images = [percentiles(float(gain_G[i]), draws_BG[:, i], int(n)) for i, n in enumerate(counts_G)]
+    worst = int(np.flatnonzero(present == target.group)[0])
+    gain = shifts.of_group(images[worst], worst, n_picked=target.n_picked, n_tests=target.n_tests)
     first, second = (int(side.mean(axis=0).argmin()) for side in (before_SG, after_SG))
     worst_gain = float(after_SG[:, second].mean() - before_SG[:, first].mean())
-    images = percentiles(worst_gain, after_BG.min(axis=1) - before_BG.min(axis=1), len(groups_N))
+    worst_images = percentiles(worst_gain, after_BG.min(axis=1) - before_BG.min(axis=1), len(groups_N))
     return MethodComparison(
         baseline=baseline_name,
         method=method_name,
-        group=group_names[worst_group_index],
-        gain=clip_difference(gain),
-        worst_group_gain=shifts.widen_between(images, first, second, _CONFIDENCE),
-        p_value=min(1.0, len(present) * p_values[worst_group_index]),
+        group=group_names[target.group],
+        gain=gain.estimate,
+        worst_group_gain=shifts.of_two(worst_images, first, second).estimate,
+        p_value=gain.p_value,
         per_seed_gain=[float(v) for v in after_SG.min(axis=1) - before_SG.min(axis=1)],
-        groups=_group_comparisons(gains, p_values, group_names, sufficient),
+        groups=_group_comparisons(
+            {int(g): shifts.of_group(images[i], i) for i, g in enumerate(present)}, group_names, sufficient
+        ),
     )
 
 
-def _first(chosen: int, groups: Iterable[int]) -> list[int]:
-    """The chosen group's random flips must not depend on how many groups come before it."""
-    return [chosen, *(g for g in groups if g != chosen)]
-
-
 def _group_comparisons(
-    gains: Mapping[int, Estimate],
-    p_values: Mapping[int, float],
-    names: Sequence[str],
-    sufficient: Sequence[bool] | None,
+    changes: Mapping[int, Change], names: Sequence[str], sufficient: Sequence[bool] | None
 ) -> list[GroupComparison]:
-    tested = [g for g in range(len(names)) if g in gains and (sufficient is None or sufficient[g])]
-    corrected = dict(zip(tested, holm([p_values[g] for g in tested]), strict=True))
+    enough = [g for g in range(len(names)) if g in changes and (sufficient is None or sufficient[g])]
+    p_values = {g: p for g in enough if (p := changes[g].p_value) is not None}
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     nothing = Estimate(value=0.0, low=-1.0, high=1.0, n=0)
     return [
         GroupComparison(
             name=name,
-            gain=gains.get(g, nothing),
-            p_value=p_values.get(g, 1.0),
+            gain=changes[g].estimate if g in changes else nothing,
+            p_value=p_values.get(g),
             p_holm=corrected.get(g),
-            sufficient=g in corrected,
+            sufficient=g in enough,
         )
         for g, name in enumerate(names)
     ]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate
 from pipeline.core.types import Float64Array, Int64Array
-from pipeline.metrics.seed_shifts import SeedShifts
+from pipeline.metrics.seed_shifts import Change, SeedShifts
 
 N_BOOTSTRAP = 2000
 _CONFIDENCE = 0.95
@@ -33,9 +33,15 @@ def paired_change(
     groups_N: Int64Array | None = None,
     *,
     seed: int = 0,
-    confidence: float = _CONFIDENCE,
 ) -> Estimate:
-    """Mean change `after - before` on the same images, with an interval for new images and seeds.
+    """Mean change `after - before` on the same images, with a 95 % interval for new images and seeds."""
+    return measure_change(before_SN, after_SN, groups_N, seed=seed).estimate
+
+
+def measure_change(
+    before_SN: ValueArray, after_SN: ValueArray, groups_N: Int64Array | None = None, *, seed: int = 0
+) -> Change:
+    """`paired_change` with its p-value.
 
     Images are redrawn within groups where `groups_N` is given, so that the mix of groups stays.
 
@@ -48,9 +54,9 @@ def paired_change(
     before_B, after_B = redraw_means(before_SN, after_SN, groups_N, seed=seed, redraw_seeds=False)
     change = float(after_SN.mean() - before_SN.mean())
     n = before_SN.shape[1]
-    images = percentiles(change, after_B - before_B, n, confidence)
+    images = percentiles(change, after_B - before_B, n)
     strata_N = np.zeros(n, np.int64) if groups_N is None else groups_N
-    return SeedShifts(before_SN, after_SN, strata_N).widen_average(images, confidence)
+    return SeedShifts(before_SN, after_SN, strata_N).of_average(images)
 
 
 def redraw_means(
@@ -132,9 +138,9 @@ def _seed_weights(n_seeds: int, rng: np.random.Generator) -> Float64Array:
     return widened
 
 
-def percentiles(value: float, draws_B: Float64Array, n: int, confidence: float = _CONFIDENCE) -> Estimate:
-    """`value` with the draws' percentiles, shifted so that their mean is `value`, within [-1, 1]."""
-    tail = (1 - confidence) / 2
+def percentiles(value: float, draws_B: Float64Array, n: int) -> Estimate:
+    """`value` with the draws' central 95 %, shifted so that their mean is `value`, within [-1, 1]."""
+    tail = (1 - _CONFIDENCE) / 2
     low, high = np.quantile(draws_B, [tail, 1 - tail]) - (draws_B.mean() - value)
     low, high = max(float(low), -1.0), min(float(high), 1.0)
     return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)

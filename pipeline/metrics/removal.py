@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipeline.core.results import RemovalComparison, SplitMetrics
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.metrics.comparison import compare_methods
+from pipeline.metrics.comparison import Target, compare_methods
 
 
 def compare_removal(
@@ -39,7 +39,10 @@ def compare_removal(
         names,
         baseline_name=control,
         method_name="repair",
-        worst_group_index=names.index(control_metrics.worst_group.name),
+        target=Target(
+            names.index(control_metrics.worst_group.name),
+            n_picked=sum(group.n > 0 for group in control_metrics.groups),
+        ),
         seed=seed,
     )
     return RemovalComparison(

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pipeline.core.results import MethodComparison
 from pipeline.report import wording
 from pipeline.report.askable import never_predicted_text, why_not_asked
+from pipeline.report.evidence import MIN_SEEDS
 from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.records import MethodSummary, ReportSummary
 from pipeline.report.small_groups import clearly_bad_uncounted, name_groups
 
 MEASURES_NAMED = 3
-MIN_SEEDS = 3  # fewer show no spread
 
 
 def list_limits(s: ReportSummary, method: str) -> list[str]:
@@ -68,12 +68,12 @@ def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
 
 
 def _gain_sentence(compared: MethodComparison) -> str:
-    p = wording.p_text(compared.p_value if compared.p_holm is None else compared.p_holm)
-    corrected = "" if compared.p_holm is None else ", corrected for the number of methods tried"
+    p = wording.p_text(compared.p_value)
     baseline = wording.method_label(compared.baseline)
     return (
         f"In {wording.quoted(compared.group)} its accuracy differs from {baseline}'s by "
-        f"{wording.points_phrase(compared.gain)}, on the same test images ({p}{corrected})."
+        f"{wording.points_phrase(compared.gain)}, on the same test images ({p}, "
+        "corrected for the number of methods tried)."
     )
 
 

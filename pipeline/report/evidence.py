@@ -21,12 +21,14 @@ from pipeline.core.results import (
     SplitMetrics,
 )
 from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
+from pipeline.metrics import picked
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import widen
 
 Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
 RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
 
+MIN_SEEDS = picked.MIN_SEEDS  # trainings that rungs about training need
 MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
 MISLED_RATIO = 0.8  # of the training images that independence would give: a group with more is not misled
 MISLED_RESIDUAL = -2.0  # adjusted residual: a shortage smaller than this could be chance
@@ -132,21 +134,6 @@ def misled_groups(info: GroupedData) -> list[GroupInfo]:
         for group, expected, residual in zip(info.groups, expected_G, residual_G, strict=True)
         if group.n_train <= MISLED_RATIO * expected and residual <= MISLED_RESIDUAL
     ]
-
-
-def worst_misled_group(
-    info: GroupedData, test: SplitMetrics, limits: Thresholds
-) -> tuple[GroupEstimate | None, int]:
-    """The lowest accuracy among misled groups with enough images, and how many it was chosen from.
-
-    Its interval is simultaneous over those it was chosen from.
-    """
-    names = {group.name for group in misled_groups(info)}
-    candidates = [g for g in test.groups if g.name in names and has_enough(g, limits)]
-    if not candidates:
-        return None, 0
-    worst = min(candidates, key=lambda group: group.value)
-    return simultaneous(worst, len(candidates), test, limits), len(candidates)
 
 
 def most_affected(issue: ImageIssue) -> GroupEstimate | None:

@@ -11,9 +11,8 @@ import numpy as np
 
 from pipeline.core.results import Estimate, GroupComparison
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.metrics.comparison import compare_methods
-from pipeline.metrics.paired import paired_change
-from pipeline.metrics.sign_flips import sign_flip_p
+from pipeline.metrics.comparison import Target, compare_methods
+from pipeline.metrics.paired import measure_change
 from pipeline.report.records import MethodSummary, ReportSummary
 
 SAME = 1e-6  # accuracies closer than this are the same number
@@ -131,18 +130,15 @@ def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) 
             names,
             baseline_name=first.method,
             method_name=second.method,
-            worst_group_index=names.index(first.metrics.test.worst_group.name),
+            target=Target(names.index(first.metrics.test.worst_group.name)),
             seed=0,
             sufficient=enough_G.tolist(),
         )
         for rows in (np.ones(len(kept_N), bool), kept_N)
     )
-    difference_N = after.correct_SN.mean(axis=0) - before.correct_SN.mean(axis=0)
+    average = measure_change(before.correct_SN, after.correct_SN, before.groups_N)
     return _group_rows(everywhere.groups) | {
-        "average": PairedGain(
-            paired_change(before.correct_SN, after.correct_SN, before.groups_N),
-            sign_flip_p(difference_N, np.random.default_rng(0)),
-        ),
+        "average": PairedGain(average.estimate, average.p_value),
         "worst_group": PairedGain(counted.worst_group_gain),
     }
 

@@ -131,7 +131,7 @@ ENTRIES: dict[str, Entry] = {
     "errors": Entry(_inferred("errors"), ("liu",)),
     "clusters": Entry(_inferred("clusters"), ("sohoni",)),
     "paired": Entry(_compared, ("efron",)),
-    "sign_flips": Entry(_compared, ("mcnemar", "fisher")),
+    "gain_p": Entry(_compared, ("graybill", "stoline")),
     "multiplicity": Entry(_compared, ("holm",)),
     # what the model uses
     "interventions": Entry(_any_method(lambda method: bool(method.interventions)), ("efron",)),

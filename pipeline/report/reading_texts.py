@@ -150,18 +150,20 @@ TEXTS: dict[str, Text] = {
     "paired": Text(
         "Gains",
         "Two methods are compared on the same test images. Intervals come from redrawing the images within "
-        "groups (bootstrap), and are widened by Student's t for new seeds; for the group that was picked "
-        "as the baseline's worst they hold for all groups at once (Bonferroni).",
+        "groups (bootstrap), and are widened by Student's t for new seeds; in the group that was picked for "
+        "paying most they allow for that choice (studentized maximum) and for the number of methods tried "
+        "(Bonferroni).",
     ),
-    "sign_flips": Text(
+    "gain_p": Text(
         "p-values of gains",
-        "How often a gain this large would come up if each image's difference were as likely to be in "
-        "favor of either method: McNemar's exact test for one seed, random sign flips for several.",
+        "How often a gain this large would come up, with new images and new trainings, between methods that "
+        "do not differ: the level at which the interval beside it reaches zero. Fewer than three seeds say "
+        "nothing about new trainings and have no p-value.",
     ),
     "multiplicity": Text(
         "Corrected for the number tried",
-        "Where several methods or groups are tested, p-values are corrected by Holm's procedure, so that "
-        "the chance of even one false claim stays below the stated level.",
+        "Where several methods or groups are tested, p-values are corrected (groups by Holm's procedure, "
+        "methods by Bonferroni's), so that the chance of even one false claim stays below the stated level.",
     ),
     "interventions": Text(
         "Changed images",

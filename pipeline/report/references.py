@@ -168,13 +168,13 @@ REFERENCES: dict[str, Reference] = {
         "Scandinavian Journal of Statistics 6:65",
         "A simple sequentially rejective multiple test procedure",
     ),
-    "mcnemar": _doi(
-        "McNemar",
-        1947,
-        "10.1007/BF02295996",
-        "Note on the sampling error of the difference between correlated proportions or percentages",
+    "stoline": _doi(
+        "Stoline and Ury",
+        1979,
+        "10.1080/00401706.1979.10489724",
+        "Tables of the studentized maximum modulus distribution and an application to multiple comparisons "
+        "among means",
     ),
-    "fisher": _printed("Fisher", 1935, "Oliver and Boyd", "The design of experiments"),
     "fisher_z": _printed(
         "Fisher",
         1921,

@@ -6,21 +6,18 @@ import math
 from typing import Literal
 
 from pipeline.core.results import Estimate, EvaluationResult, GroupEstimate
-from pipeline.metrics.independence import compare_with_independence
-from pipeline.metrics.intervals import independent_difference
 from pipeline.report.evidence import (
+    MIN_SEEDS,
     MISLED_RATIO,
     GroupedData,
     Rung,
     Status,
     Thresholds,
-    has_enough,
-    judge_effect,
     misled_groups,
-    weakest,
+    simultaneous,
     worst_enough_group,
-    worst_misled_group,
 )
+from pipeline.report.harm import Harm, find_harm, hard_class, hard_values, n_unanswered
 from pipeline.report.wording import (
     accuracy_phrase,
     count,
@@ -39,11 +36,12 @@ def judge_harmful(
     worst: GroupEstimate | None,
     limits: Thresholds,
 ) -> Rung:
-    """Do groups in which the cue points the wrong way have lower accuracy than the average.
+    """Do groups in which the cue points the wrong way lose more than their class and their value explain.
 
     A group can be worst for reasons that have nothing to do with the cue, so only misled groups
-    (`misled_groups`) can show harm. `worst` is the worst group of all with enough images; None where
-    fewer than two have enough.
+    (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
+    same attribute value costs other classes (`harm.Harm`). `worst` is the worst group of all with enough
+    images; None where fewer than two have enough.
     """
     question = "Does a group pay for it?"
 
@@ -64,76 +62,106 @@ def judge_harmful(
         text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
     misled = misled_groups(info)
+    if len(baseline.seeds) < MIN_SEEDS:
+        text = f"{_one_training(len(baseline.seeds))} {_worst_text(baseline, worst)}"
+        return answer("insufficient", text, worst)
     if not misled:
         text = (
             f"In no group does {quoted(info.attributes[0].name)} point the wrong way: each has at least "
             f"{percent(MISLED_RATIO, 0)} of the training images that label and attribute being independent "
-            f"would give. {_worst_text(baseline, worst)}"
+            f"would give. {_worst_text(baseline, worst)}{_hardness_text(info, baseline, worst, limits)}"
         )
         return answer("no", text, worst)
-    harmed, n_candidates = worst_misled_group(info, baseline.test, limits)
-    if harmed is None:
-        text = f"None of the {count(len(misled))} groups that the cue misleads has {needed}."
-        return answer("insufficient", text)
-    same = guided_group(info, baseline, harmed, limits)
-    text = _harm_text(info, baseline, harmed, n_candidates) + _same_label_text(same, harmed)
-    return answer(_judge_gap(baseline, harmed, same, limits), text, harmed)
+    return answer(*_weigh_harm(info, baseline, len(misled), limits))
+
+
+def _weigh_harm(
+    info: GroupedData, baseline: EvaluationResult, n_misled: int, limits: Thresholds
+) -> tuple[Status, str, GroupEstimate | None]:
+    """The answer where the cue misleads groups: no only if each of them could be judged."""
+    harm, harmed = find_harm(info, baseline, limits), harmed_group(info, baseline, limits)
+    if harm is None or harmed is None:
+        needed = f"{count(limits.min_test)} test images"
+        return (
+            "insufficient",
+            f"None of the {count(n_misled)} groups that the cue misleads has {needed}.",
+            None,
+        )
+    status, unanswered = harm.judge(limits), n_unanswered(info, baseline, limits)
+    text = _harm_text(info, baseline, harmed, harm.n_candidates) + _interaction_text(harm)
+    if status == "no" and unanswered:
+        status = "insufficient"
+        text += f" Of {count(unanswered)} of the {count(n_misled)} groups it misleads nothing can be said."
+    if status != "yes":
+        text += _hardness_text(info, baseline, harmed, limits)
+    return status, text, harmed
 
 
 def harmed_group(
     info: GroupedData, baseline: EvaluationResult | None, limits: Thresholds
 ) -> GroupEstimate | None:
-    """The group that the ladder speaks of: the worst misled one, or the worst where none is misled."""
+    """The group that the ladder speaks of: the misled one that pays most, else the worst."""
     if baseline is None:
         return None
-    harmed, _ = worst_misled_group(info, baseline.test, limits)
-    worst = harmed or worst_enough_group(baseline.test, limits)
-    is_best_of_the_rest = worst is not None and not harmed and worst.value > baseline.test.average.value
+    harm = find_harm(info, baseline, limits)
+    if harm is not None:
+        return simultaneous(harm.group, harm.n_candidates, baseline.test, limits)
+    worst = worst_enough_group(baseline.test, limits)
+    is_best_of_the_rest = worst is not None and worst.value > baseline.test.average.value
     return None if is_best_of_the_rest else worst
-
-
-def _judge_gap(
-    baseline: EvaluationResult, harmed: GroupEstimate, same: GroupEstimate | None, limits: Thresholds
-) -> Status:
-    """Harm is accuracy below the average, below luck, and below the same label's where the cue is right.
-
-    The last one keeps a class that is hard everywhere from being called a victim of the cue; without a
-    group to compare with, nothing better than "insufficient" can be said.
-    """
-    average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
-    status = judge_effect(average.value - harmed.value, average.value - harmed.high, limits.min_effect)
-    by_label: Status = "insufficient"
-    if same is not None:
-        gap = independent_difference(same, harmed)
-        by_label = judge_effect(gap.value, gap.low, limits.min_effect)
-    status = weakest(status, by_label)
-    is_luck = expected is not None and math.isfinite(expected) and harmed.value >= expected
-    return "no" if status == "yes" and is_luck else status
 
 
 def guided_group(
     info: GroupedData, baseline: EvaluationResult, harmed: GroupEstimate, limits: Thresholds
 ) -> GroupEstimate | None:
-    """The same label where the cue is right: of its groups that are more frequent than independence
-    would make them, the one with the most training images; None if that has too few test images.
-    """
-    label = next(group.label for group in info.groups if group.name == harmed.name)
-    residual_G = compare_with_independence(info.groups).residual_G
-    guided = [g for g, r in zip(info.groups, residual_G, strict=True) if g.label == label and r > 0]
-    if not guided:
-        return None
-    name = max(guided, key=lambda group: group.n_train).name
-    found = next((g for g in baseline.test.groups if g.name == name), None)
-    return found if found and found.name != harmed.name and has_enough(found, limits) else None
+    """The same label where the cue is right, None where `harmed` is not the misled group that pays most."""
+    harm = find_harm(info, baseline, limits)
+    return harm.same if harm and harm.group.name == harmed.name else None
 
 
-def _same_label_text(same: GroupEstimate | None, harmed: GroupEstimate) -> str:
-    if same is None:
-        return " No group of the same label where the cue is right has enough images to compare with."
+def _one_training(n_seeds: int) -> str:
+    seeds = "one seed" if n_seeds == 1 else f"{n_seeds} seeds"
     return (
-        f" The same label where the cue is right, {quoted(same.name)}: {accuracy_phrase(same)}, "
-        f"{points_phrase(independent_difference(same, harmed))} away."
+        f"Trained with {seeds}: one training says nothing about training, so whether a group pays is not "
+        f"known (train.seeds: at least {MIN_SEEDS})."
     )
+
+
+def _interaction_text(harm: Harm) -> str:
+    if harm.same is None or harm.gap is None:
+        return " No group of the same label where the cue is right has enough images to compare with."
+    text = (
+        f" The same label where the cue is right, {quoted(harm.same.name)}: {accuracy_phrase(harm.same)}, "
+        f"{points_phrase(harm.gap.points)} away."
+    )
+    if harm.interaction is None:
+        return (
+            f"{text} No other class has both attribute values on enough test images, so whether the value "
+            "is merely harder cannot be told."
+        )
+    return (
+        f"{text} Beyond what the same change of attribute costs the other classes that is "
+        f"{points_phrase(harm.interaction.points)}."
+    )
+
+
+def _hardness_text(
+    info: GroupedData, baseline: EvaluationResult, group: GroupEstimate, limits: Thresholds
+) -> str:
+    """Why a group may be low without paying for the cue."""
+    sentences = [
+        f" Images with {quoted(hard.name)} are harder in every class: by {points_phrase(hard.cost.points)} "
+        f"on average over {count(hard.n_strata)} classes. That is no shortcut."
+        for hard in hard_values(info, baseline, limits)
+    ]
+    label = next(found.label for found in info.groups if found.name == group.name)
+    hard = hard_class(info, baseline, label, limits)
+    if hard is not None:
+        sentences.append(
+            f" {quoted(label)} is harder with every value of {quoted(info.attributes[0].name)}: by "
+            f"{points_phrase(hard.cost.points)} on average. That is no shortcut."
+        )
+    return "".join(sentences)
 
 
 def _harm_text(
@@ -142,7 +170,7 @@ def _harm_text(
     average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
     n_train = next(group.n_train for group in info.groups if group.name == harmed.name)
     gap = points(average.value - harmed.value).lstrip("+")
-    which = f"the worst of {count(n_candidates)} groups" if n_candidates > 1 else "the one group"
+    which = f"the one that pays most of {count(n_candidates)} groups" if n_candidates > 1 else "the one group"
     text = (
         f"{method_label(baseline.method)} is right on {accuracy_phrase(harmed)} of {quoted(harmed.name)}, "
         f"{which} that the cue misleads ({count(n_train)} training images), against "

@@ -12,8 +12,9 @@ from pipeline.core.results import (
     GroupInfo,
     MethodComparison,
 )
-from pipeline.metrics.intervals import clip_difference, widen
+from pipeline.metrics.intervals import widen
 from pipeline.report.evidence import (
+    MIN_SEEDS,
     Rung,
     Status,
     Thresholds,
@@ -134,7 +135,7 @@ def judge_fixed_by(
     harmful: Status,
     limits: Thresholds,
 ) -> Rung:
-    """Does another method raise the baseline's worst group, paired over test images."""
+    """Does another method raise the baseline's worst group, paired over test images and seeds."""
     best = best_comparison(comparisons, baseline, limits)
     name = method_label(best.method) if best else "another method"
     question = f"Does {name} fix it?"
@@ -144,12 +145,17 @@ def judge_fixed_by(
     status = judge_effect(best.gain.value, best.gain.low, limits.min_effect)
     verb = "raises" if best.gain.value > 0 else "does not raise"
     clear = clear_gains(comparisons, baseline, limits)
-    p_value = best.p_value if best.p_holm is None else best.p_holm
     text = (
         f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
-        f"{p_text(p_value)}, same test images{_among(len(_against(baseline, comparisons, limits)), clear)}"
+        f"{p_text(best.p_value)}, same test images{_among(len(_against(baseline, comparisons)), clear)}"
     )
-    if best.gain.n < limits.min_test:
+    if len(best.per_seed_gain) < MIN_SEEDS:
+        status = "insufficient"
+        text += (
+            f" Trained with {count(len(best.per_seed_gain))} of the {MIN_SEEDS} seeds that this takes: one "
+            "training says nothing about training."
+        )
+    elif best.gain.n < limits.min_test:
         status = "insufficient"
         text += f" The group needs {count(limits.min_test)} test images."
     elif is_favoured(info, best.group):
@@ -174,11 +180,10 @@ def best_comparison(
 ) -> MethodComparison | None:
     """The comparison against the baseline with the best answer to "is it fixed", then the largest gain.
 
-    It is picked for its gain, so its interval is made simultaneous over the methods it was picked from.
-    That interval allows for the choice of the group already: both together are on the safe side.
+    It is picked for its gain: intervals of gains allow for that (`compare_all`).
     """
     return min(
-        _against(baseline, comparisons, limits),
+        _against(baseline, comparisons),
         key=lambda c: (
             _ORDER.index(judge_effect(c.gain.value, c.gain.low, limits.min_effect)),
             -c.gain.value,
@@ -190,17 +195,8 @@ def best_comparison(
 _ORDER: tuple[Status, ...] = ("yes", "partly", "insufficient", "no")
 
 
-def _against(
-    baseline: str | None, comparisons: Sequence[MethodComparison], limits: Thresholds
-) -> list[MethodComparison]:
-    """The comparisons with the baseline, each gain's interval simultaneous over them."""
-    own = [c for c in comparisons if c.baseline == baseline]
-    return [
-        c.model_copy(
-            update={"gain": clip_difference(widen(c.gain, n_comparisons=len(own), alpha=limits.alpha))}
-        )
-        for c in own
-    ]
+def _against(baseline: str | None, comparisons: Sequence[MethodComparison]) -> list[MethodComparison]:
+    return [c for c in comparisons if c.baseline == baseline]
 
 
 def clear_gains(
@@ -209,8 +205,9 @@ def clear_gains(
     """Methods that clearly raise the baseline's worst group, corrected for how many were tried."""
     return [
         c.method
-        for c in _against(baseline, comparisons, limits)
-        if judge_effect(c.gain.value, c.gain.low, limits.min_effect) == "yes"
+        for c in _against(baseline, comparisons)
+        if len(c.per_seed_gain) >= MIN_SEEDS
+        and judge_effect(c.gain.value, c.gain.low, limits.min_effect) == "yes"
     ]
 
 

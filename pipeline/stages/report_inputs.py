@@ -42,8 +42,8 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.metrics.comparison import compare_all
 from pipeline.metrics.maps import compare_maps
 from pipeline.report.evidence import Thresholds
+from pipeline.report.harm import find_harm
 from pipeline.report.records import MethodSettings, MissingPart
-from pipeline.report.rung_harmful import harmed_group
 from pipeline.report.summary import ReportInputs
 from pipeline.report.test_images import MethodOutcomes
 from pipeline.stages.origins import trace_report
@@ -170,7 +170,9 @@ def _compare(
     baseline, *others = evaluations
     names = [g.name for g in info.groups]
     limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
-    group = harmed_group(info, evaluations[baseline], limits) or evaluations[baseline].test.worst_group
+    test_metrics = evaluations[baseline].test
+    harm = find_harm(info, evaluations[baseline], limits)
+    group = harm.group if harm else test_metrics.worst_group
     return compare_all(
         correct[baseline],
         {method: correct[method] for method in others},
@@ -178,8 +180,9 @@ def _compare(
         names,
         baseline_name=baseline,
         worst_group_index=names.index(group.name),
+        n_picked=harm.n_candidates if harm else sum(g.n > 0 for g in test_metrics.groups),
         seed=0,
-        sufficient=[g.sufficient for g in evaluations[baseline].test.groups],
+        sufficient=[g.sufficient for g in test_metrics.groups],
     )
 
 

@@ -94,63 +94,77 @@ def test_validation_images_say_nothing_about_test_accuracy() -> None:
     assert statuses(with_groups(photo_birds(), 2, n_val=0)) == statuses(photo_birds())
 
 
-def test_wide_gap_that_could_be_chance_is_insufficient() -> None:
-    inputs = photo_birds()
+def with_seed_shifts(inputs: ReportInputs, index: int, shifts: list[float]) -> ReportInputs:
+    """The baseline's seeds differ by these in one group."""
     test = inputs.evaluations["erm"].test
-    worst = test.worst_group.model_copy(update={"low": 0.3, "high": 0.9})
-    inputs = with_baseline(inputs, test=test.model_copy(update={"worst_group": worst}))
-    assert statuses(inputs)["harmful"] == "insufficient"
+    seeds = [
+        seed.model_copy(update={"groups": [a + shift * (g == index) for g, a in enumerate(seed.groups)]})
+        for seed, shift in zip(test.per_seed, shifts, strict=True)
+    ]
+    return with_baseline(inputs, test=test.model_copy(update={"per_seed": seeds}))
 
 
-def test_worst_group_no_lower_than_luck_is_not_harm() -> None:
+def test_wide_gap_that_could_be_the_luck_of_training_is_insufficient() -> None:
+    assert statuses(with_seed_shifts(photo_birds(), 2, [0.02, 0.0, -0.02]))["harmful"] == "yes"
+    assert statuses(with_seed_shifts(photo_birds(), 2, [0.3, 0.0, -0.3]))["harmful"] == "insufficient"
+
+
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_fewer_than_three_trainings_say_nothing_about_training(n_seeds: int) -> None:
     inputs = photo_birds()
-    test = inputs.evaluations["erm"].test.model_copy(update={"expected_worst_if_equal": 0.6})
-    assert statuses(with_baseline(inputs, test=test))["harmful"] == "no"
+    test = metrics([0.985, 0.78, 0.62, 0.95], inputs.info.groups, seeds=n_seeds)
+    inputs = with_baseline(inputs, test=test, seeds=list(range(n_seeds)))
+    first = inputs.comparisons[0]
+    few = first.model_copy(update={"per_seed_gain": first.per_seed_gain[:n_seeds], "p_value": None})
+    inputs = replace(inputs, comparisons=[few])
+    found = statuses(inputs)
+    assert (found["harmful"], found["fixed_by"]) == ("insufficient", "insufficient")
+    assert "one training says nothing about training" in rung(inputs, "harmful").evidence
+    assert "one training says nothing about training" in rung(inputs, "fixed_by").evidence
+    steps = build_summary(inputs).next_steps
+    assert not any(step.action.startswith("Use the") for step in steps)
 
 
-def test_control_is_subtracted_from_flips() -> None:
-    inputs = photo_birds()
-    swap = (
-        inputs.evaluations["erm"]
-        .interventions[1]
-        .model_copy(
-            update={
-                "flip_rate": around(0.28, 0.01, 5000),
-                "flip_rate_control": around(0.27, 0.01, 5000),
-                "accuracy_change": around(0.0, 0.01, 5000),
-            }
-        )
-    )
-    found = rung(with_baseline(inputs, interventions=[swap]), "used")
-    assert found.status == "no"
-    assert found.estimate is not None
-    assert found.estimate.value == pytest.approx(0.01)
+@pytest.mark.parametrize(
+    ("accuracies", "status", "words"),
+    [
+        # the value costs both classes the same: nobody pays for the cue
+        ([0.92, 0.82, 0.92, 0.82], "no", "Images with “water” are harder in every class"),
+        ([0.82, 0.92, 0.82, 0.92], "no", "Images with “land” are harder in every class"),
+        # in points 15 more than the other class, in odds no more: 98 to 95 % is as much as 82 to 64 %
+        ([0.82, 0.64, 0.98, 0.95], "no", "“landbird” is harder with every value"),
+        # a class that is hard with every value
+        ([0.97, 0.96, 0.55, 0.56], "no", "“waterbird” is harder with every value of “place”"),
+        # only one class pays, and above the average of all
+        ([0.985, 0.86, 0.80, 0.80], "yes", "Beyond what the same change"),
+        ([0.985, 0.78, 0.62, 0.95], "yes", "Beyond what the same change"),
+    ],
+)
+def test_harm_is_what_neither_the_class_nor_the_value_explains(
+    accuracies: list[float], status: str, words: str
+) -> None:
+    found = rung(with_accuracies(photo_birds(), accuracies), "harmful")
+    assert found.status == status
+    assert words in found.evidence
+    assert ("That is no shortcut" in found.evidence) == ("harder" in words)
 
 
-def test_without_masks_removing_color_decides() -> None:
-    inputs = photo_birds()
-    grey = inputs.evaluations["erm"].interventions[0]
-    assert statuses(with_baseline(inputs, interventions=[grey]))["used"] == "no"
-    drop = grey.model_copy(update={"accuracy_change": around(-0.12, 0.03, 5000)})
-    assert statuses(with_baseline(inputs, interventions=[drop]))["used"] == "yes"
-    few = grey.model_copy(update={"accuracy_change": around(-0.12, 0.03, 40)})
-    assert statuses(with_baseline(inputs, interventions=[few]))["used"] == "insufficient"
-    assert statuses(with_baseline(inputs, interventions=[]))["used"] == "insufficient"
-    summary = build_summary(with_baseline(inputs, interventions=[drop]))
-    assert "relies on color" in summary.headline  # removing color says nothing about the place
-
-
-def test_suspects_are_the_aligned_groups_of_other_classes() -> None:
-    info = photo_birds().info
-    suspects = aligned_opponents(info, "waterbird / land")
-    assert [group.name for group in suspects] == ["landbird / land"]
-    assert aligned_opponents(info, "no such group") == []
+def test_without_another_class_to_compare_with_harm_cannot_be_told_from_a_harder_value() -> None:
+    inputs = with_groups(photo_birds(), 0, n_test=40)
+    inputs = with_accuracies(inputs, [0.985, 0.78, 0.62, 0.95])
+    found = rung(inputs, "harmful")
+    assert found.status == "insufficient"
+    assert "whether the value is merely harder cannot be told" in found.evidence
 
 
 def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     inputs = plain_hundred()
+    misled = {group.name for group in misled_groups(inputs.info)}
+    hurt = [0.4 if group.name in misled else 0.9 for group in inputs.info.groups]
+    inputs = with_baseline(inputs, test=metrics(hurt, inputs.info.groups), seeds=[0, 1, 2])
     worst = build_summary(inputs).harmed_group
     assert worst is not None
+    assert statuses(inputs)["harmful"] == "yes"
     suspects = {g.name for g in aligned_opponents(inputs.info, worst.name)}
     assert len(suspects) > 2
 
@@ -184,23 +198,17 @@ def test_fix_is_no_when_the_gain_is_small_and_insufficient_when_it_is_noisy() ->
     assert status(around(0.08, 0.02, 42)) == "insufficient"
 
 
-def test_the_best_of_several_methods_is_corrected_for_having_been_picked() -> None:
+def test_the_best_of_several_methods_is_named() -> None:
     inputs = closed_gap()
 
     def judged(gains: dict[str, Estimate]) -> Rung:
         first = inputs.comparisons[0]
-        tried = [first.model_copy(update={"method": m, "gain": g, "p_holm": 0.03}) for m, g in gains.items()]
-        return next(
-            r for r in build_summary(replace(inputs, comparisons=tried)).verdict if r.rung == "fixed_by"
-        )
+        tried = [first.model_copy(update={"method": m, "gain": g}) for m, g in gains.items()]
+        return rung(replace(inputs, comparisons=tried), "fixed_by")
 
-    barely = around(0.08, 0.075, 642)
-    assert judged({"group_dro": barely}).status == "yes"
-    several = judged(dict.fromkeys(("group_dro", "subg", "dfr", "jtt"), barely))
+    several = judged(dict.fromkeys(("group_dro", "subg", "dfr", "jtt"), around(0.08, 0.1, 642)))
     assert several.status == "insufficient"
     assert "corrected for 4 methods. Clearly raised by: none." in several.evidence
-    assert several.estimate is not None
-    assert several.estimate.high - several.estimate.low > 0.15
 
     both = {"group_dro": around(0.10, 0.02, 642), "dfr": around(0.12, 0.02, 642)}
     first = inputs.comparisons[0]
@@ -286,13 +294,6 @@ def test_a_shortage_that_could_be_chance_misleads_nobody() -> None:
         g.model_copy(update={"n_train": n}) for g, n in zip(info.groups, (7, 5, 5, 7), strict=True)
     ]  # 5 where 6 are expected
     assert misled_groups(info.model_copy(update={"groups": groups})) == []
-
-
-def test_a_class_that_is_hard_everywhere_is_not_a_victim_of_the_cue() -> None:
-    inputs = with_accuracies(photo_birds(), [0.97, 0.96, 0.55, 0.56])
-    found = rung(inputs, "harmful")
-    assert found.status == "no"
-    assert "same label where the cue is right, “waterbird / water”" in found.evidence
 
 
 def test_a_worst_group_that_the_cue_does_not_mislead_is_not_harm() -> None:

@@ -78,7 +78,7 @@ class RemovalComparison(Record):
     control_worst: GroupEstimate  # the control's worst test group
     gain: Estimate  # accuracy in the control's worst group: repair minus control, paired over images
     worst_group_gain: Estimate  # worst group of repair minus worst group of the control
-    p_value: float  # of `gain`
+    p_value: float | None  # of `gain`, over images and seeds; None below three seeds
 
 
 class ClassSkill(Record):
@@ -120,8 +120,8 @@ class GroupComparison(Record):
 
     name: str
     gain: Estimate  # accuracy of method minus baseline, paired; pointwise interval
-    p_value: float  # two-sided: McNemar's exact test for one seed, sign flips for several
-    p_holm: float | None  # corrected over the groups with enough images; None for the others
+    p_value: float | None  # of `gain`, over images and seeds; None below three seeds or with too few images
+    p_holm: float | None  # corrected over the groups with enough images
     sufficient: bool
 
 
@@ -131,9 +131,11 @@ class MethodComparison(Record):
     baseline: str
     method: str
     group: str  # the baseline's worst group
-    gain: Estimate  # accuracy of method minus baseline in that group, paired over images
+    gain: Estimate  # accuracy of method minus baseline there, paired; allows for groups and methods tried
     worst_group_gain: Estimate  # worst group of method minus worst group of baseline
-    p_value: float  # of `gain`, two-sided
+    p_value: float | None  # of `gain`, two-sided, over images and seeds; None below three seeds
     per_seed_gain: list[float]  # worst-group gain seed by seed
-    p_holm: float | None = None  # `p_value` corrected over all methods that were compared
+    p_holm: float | None = (
+        None  # of older reports, whose `p_value` was not corrected for the number of methods
+    )
     groups: list[GroupComparison] = Field(default_factory=list)

@@ -24,8 +24,8 @@ def method_tables(s: ReportSummary) -> list[Table]:
         Table(
             "averages",
             "One number a method: averages, worst group (named in group), gap, optimism, foreground "
-            "sensitivity, agreement with color.",
-            _by_method(s, _average_rows),
+            "sensitivity, agreement with color; harmed_group is the one that the verdict speaks of.",
+            [*_by_method(s, _average_rows), *_harmed_row(s)],
             NO_MODEL,
         ),
         Table("seeds", "Accuracies of every seed.", _by_method(s, _seed_rows), NO_MODEL),
@@ -95,6 +95,14 @@ def _average_rows(method: MethodSummary) -> list[Row]:
     return rows
 
 
+def _harmed_row(s: ReportSummary) -> list[Row]:
+    group = s.harmed_group
+    if group is None:
+        return []
+    who = {"method": s.baseline, "split": "test", "group": group.name, "sufficient": group.sufficient}
+    return [{**who, **row} for row in measured({"harmed_group": group})]
+
+
 def _split_rows(metrics: SplitMetrics) -> list[Row]:
     worst = metrics.worst_group
     rows = measured(
@@ -147,7 +155,7 @@ def _comparison_rows(s: ReportSummary) -> Iterator[Row]:
             **spread(c.gain),
             "sufficient": True,
             "p_value": c.p_value,
-            "p_holm": c.p_holm,
+            "p_holm": None,
         }
         yield {
             **who,

@@ -1,0 +1,184 @@
+"""How often the verdict says yes where nothing is there, and where something is: simulated trainings.
+
+No network is trained. Tables of right and wrong are drawn for seeds and images of every group (images
+differ in difficulty, seeds scatter by group), and go through the functions that the report uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from unittest import mock
+
+import numpy as np
+from scipy import stats
+
+from pipeline.core.results import AttributeInfo, EvaluationResult, GroupInfo, Provenance, SplitMetrics
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
+from pipeline.metrics import groups as group_metrics
+from pipeline.report.evidence import Status, Thresholds, worst_enough_group
+from pipeline.report.rung_harmful import judge_harmful
+
+LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
+SHARED = 0.5  # of the variance of being right on an image, what all seeds share
+N_TEST = 300  # of a group
+REPEATS = 200
+
+
+@dataclass(frozen=True)
+class Groups:
+    """What the rungs read of a dataset."""
+
+    attributes: list[AttributeInfo]
+    groups: list[GroupInfo]
+
+
+def draw_correct(
+    accuracy_G: Float64Array, n_G: Int64Array, n_seeds: int, scatter: float, rng: np.random.Generator
+) -> BoolArray:
+    """S x N, right or wrong; each seed and group has an accuracy of its own around `accuracy_G`."""
+    shifted_SG = accuracy_G + scatter * rng.normal(size=(n_seeds, len(accuracy_G)))
+    cut_SN = np.repeat(stats.norm.ppf(np.clip(shifted_SG, 0.002, 0.998)), n_G, axis=1)
+    easy_N, luck_SN = rng.normal(size=n_G.sum()), rng.normal(size=cut_SN.shape)
+    return np.sqrt(SHARED) * easy_N + np.sqrt(1 - SHARED) * luck_SN < cut_SN
+
+
+def make_groups(train_KA: Int64Array, n_test: int = N_TEST) -> Groups:
+    """Classes x attribute values with these training images."""
+    k, a = train_KA.shape
+    groups = [
+        GroupInfo(
+            name=f"{c}/{v}",
+            label=str(c),
+            attribute=str(v),
+            n_train=int(train_KA[c, v]),
+            n_val=100,
+            n_test=n_test,
+        )
+        for c in range(k)
+        for v in range(a)
+    ]
+    values = [str(v) for v in range(a)]
+    return Groups([AttributeInfo(name="cue", values=values, origin="annotated", description="")], groups)
+
+
+def evaluation(info: Groups, correct_SN: BoolArray, groups_N: Int64Array) -> EvaluationResult:
+    seeds = list(range(len(correct_SN)))
+    test: SplitMetrics = group_metrics.split_metrics(
+        correct_SN,
+        groups_N,
+        group_names=[g.name for g in info.groups],
+        n_train=[g.n_train for g in info.groups],
+        n_val=[g.n_val for g in info.groups],
+        seeds=seeds,
+        min_test=LIMITS.min_test,
+        min_val=LIMITS.min_val,
+    )
+    return EvaluationResult(
+        provenance=Provenance(),
+        method="erm",
+        labels_used=[],
+        seeds=seeds,
+        selection="last",
+        val=test,
+        test=test,
+        interventions=[],
+        foreground_sensitivity=None,
+        color_agreement=None,
+    )
+
+
+# --- harmful -----------------------------------------------------------------------------------
+
+
+def biased_table(n_classes: int, n_values: int, share: float) -> Int64Array:
+    """Training images: class c has `share` of its 1,000 at the value c modulo the number of values."""
+    table = np.full((n_classes, n_values), 1000 * (1 - share) / (n_values - 1))
+    table[np.arange(n_classes), np.arange(n_classes) % n_values] = 1000 * share
+    return np.rint(table).astype(np.int64)
+
+
+def harder_value(shape: tuple[int, int], base: Sequence[float], cost: float, scale: str) -> Float64Array:
+    """Accuracies K x A where the last value costs every class the same, in points or in log odds."""
+    high_K = np.resize(base, shape[0])
+    accuracy_KA = np.repeat(high_K[:, None], shape[1], axis=1)
+    if scale == "points":
+        accuracy_KA[:, -1] -= cost
+        return accuracy_KA
+    typical = float(np.mean(base))
+    odds = np.log(typical / (1 - typical)) - np.log((typical - cost) / (1 - typical + cost))
+    accuracy_KA[:, -1] = 1 / (1 + (1 / high_K - 1) * np.exp(odds))
+    return accuracy_KA
+
+
+def harmful_rate(
+    train_KA: Int64Array, accuracy_KA: Float64Array, n_seeds: int, scatter: float, repeats: int = REPEATS
+) -> dict[Status, float]:
+    """Shares of the answers of rung *harmful*."""
+    rng = np.random.default_rng(0)
+    info = make_groups(train_KA)
+    n_G = np.full(len(info.groups), N_TEST)
+    groups_N = np.repeat(np.arange(len(n_G)), n_G)
+    answers: list[Status] = []
+    for _ in range(repeats):
+        found = evaluation(info, draw_correct(accuracy_KA.ravel(), n_G, n_seeds, scatter, rng), groups_N)
+        worst = worst_enough_group(found.test, LIMITS)
+        answers.append(judge_harmful(info, found, worst=worst, limits=LIMITS).status)
+    return {status: answers.count(status) / repeats for status in ("yes", "insufficient", "no")}
+
+
+def pays(
+    accuracy_KA: Float64Array, train_KA: Int64Array, loss: float, classes: Sequence[int]
+) -> Float64Array:
+    """The same accuracies where the rarest values of these classes lose `loss`."""
+    hurt = accuracy_KA.copy()
+    for c in classes:
+        hurt[c, train_KA[c] == train_KA[c].min()] -= loss
+    return hurt
+
+
+def study_harmful() -> None:
+    two, twenty = biased_table(2, 2, 0.95), biased_table(20, 3, 0.7)
+    weak = biased_table(2, 2, 0.7)
+    nulls = {
+        "2x2, .92/.82": (two, harder_value((2, 2), [0.92], 0.10, "points")),
+        "2x2, .92/.77": (two, harder_value((2, 2), [0.92], 0.15, "points")),
+        "2x2, .92/.82, 70 % aligned": (weak, harder_value((2, 2), [0.92], 0.10, "points")),
+        "2x2, odds, classes .85 and .97": (two, harder_value((2, 2), [0.85, 0.97], 0.15, "odds")),
+        "2x2, a hard class": (two, harder_value((2, 2), [0.95, 0.75], 0.0, "points")),
+        "20x3, .80/.70": (twenty, harder_value((20, 3), [0.8], 0.10, "points")),
+        "20x3, classes .6 to .9": (
+            twenty,
+            harder_value((20, 3), np.linspace(0.6, 0.9, 20).tolist(), 0.10, "points"),
+        ),
+    }
+    twins = {
+        "2x2, both lose 15": (two, pays(np.full((2, 2), 0.92), two, 0.15, [0, 1])),
+        "2x2, one loses 15": (two, pays(np.full((2, 2), 0.92), two, 0.15, [1])),
+        "2x2, .92/.82 and both lose 15": (two, pays(nulls["2x2, .92/.82"][1], two, 0.15, [0, 1])),
+        "20x3, all lose 15": (twenty, pays(np.full((20, 3), 0.8), twenty, 0.15, range(20))),
+        "20x3, one loses 30": (twenty, pays(np.full((20, 3), 0.8), twenty, 0.30, [3])),
+    }
+    for title, cases in (("nulls", nulls), ("twins", twins)):
+        print(f"\nharmful, {title}: yes in % (insufficient)")
+        for name, (train_KA, accuracy_KA) in cases.items():
+            cells = []
+            for n_seeds in (1, 3, 5):
+                for scatter in (0.0, 0.03, 0.05):
+                    repeats = REPEATS if len(train_KA) == 2 else REPEATS // 4
+                    rates = harmful_rate(train_KA, accuracy_KA, n_seeds, scatter, repeats)
+                    cells.append(f"{100 * rates['yes']:3.0f} ({100 * rates['insufficient']:.0f})")
+            print(f"{name:34s} " + "  ".join(cells), flush=True)
+
+
+def main() -> None:
+    # two fits that no rung reads take most of the time
+    with (
+        mock.patch.object(group_metrics, "shrink_groups", lambda groups, _: list(groups)),
+        mock.patch.object(group_metrics, "correct_minimum", lambda accuracy_G, _: float(accuracy_G.min())),
+    ):
+        study_harmful()
+
+
+if __name__ == "__main__":
+    main()
