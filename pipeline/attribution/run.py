@@ -37,7 +37,12 @@ from pipeline.core.results import (
     TargetAttribution,
 )
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
-from pipeline.metrics.label_errors import attribution_suspicion, aum_suspicion, find_label_errors
+from pipeline.metrics.label_errors import (
+    attribution_suspicion,
+    aum_suspicion,
+    combined_suspicion,
+    find_label_errors,
+)
 from pipeline.models.networks import Classifier
 
 __all__ = ["choose_targets", "run_attribution"]
@@ -243,11 +248,12 @@ def _label_errors(
     by_margins = find(suspicion, reason=evidence.no_aum_reason)
     if by_margins.ranking != "aum" or not by_margins.unlearned_groups or "attribution" not in suspicion:
         return by_margins
-    # margins of images that were never learned are low whatever their labels: they would fill the list
+    # margins of images that were never learned are low whatever their labels, and harm is low where wrong
+    # labels make up much of their group: either list alone fails on one of the two
     return find(
-        {"attribution": suspicion["attribution"], **suspicion},
+        {"combined": combined_suspicion(suspicion["aum"], suspicion["attribution"]), **suspicion},
         reason=f"Margins would name more than half of {' and '.join(by_margins.unlearned_groups)}, which the "
-        "model has not learned.",
+        "model has not learned; attribution misses wrong labels that fill a small group. Both are combined.",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import GroupSuspects, LabelErrors, LabelRanking, Suspect
@@ -35,7 +36,8 @@ def find_label_errors(
     """What the rankings say about a training split.
 
     The first ranking that ranks any image chooses the suspects, see `suspects`: it must be one whose sign
-    has a meaning, `aum_suspicion` or, where a run has no margins, `attribution_suspicion`.
+    has a meaning, `aum_suspicion` or, where a run has no margins, `attribution_suspicion`; or one that is
+    above 0 for all, `combined_suspicion`, whose suspects are then a tenth of the images.
 
     Suspects are crossed with the groups, because images of a minority look like wrong labels to a model
     that relies on a shortcut, and those with wrong labels on the shortcut's side do not. So margins of a
@@ -105,6 +107,23 @@ def attribution_suspicion(scores_NG: Float64Array, p_label_N: Float64Array) -> F
     """
     suspicion_N: Float64Array = -np.nanmean(scores_NG, axis=1) * (1.0 - p_label_N)
     return suspicion_N
+
+
+def combined_suspicion(first_N: Float64Array, second_N: Float64Array) -> Float64Array:
+    """How far up an image stands in two rankings together: minus the logarithms of both tail shares.
+
+    High where one ranking has it near its top and the other not near its end. So it holds where either of
+    the two fails, whichever that is. It is above 0 for all: it orders, and its sign says nothing.
+
+    Returns:
+        N; NaN for images that either does not rank.
+    Source: Fisher 1932 (combination of tail probabilities).
+    """
+    is_known_N = ~(np.isnan(first_N) | np.isnan(second_N))
+    combined_N = np.full(len(first_N), np.nan)
+    shares = [stats.rankdata(-values_N[is_known_N]) / is_known_N.sum() for values_N in (first_N, second_N)]
+    combined_N[is_known_N] = -np.log(shares).sum(axis=0)
+    return combined_N
 
 
 def suspects(suspicion_N: Float64Array) -> Int64Array:

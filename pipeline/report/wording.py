@@ -84,6 +84,7 @@ RANKING_LABELS = {
     "aum": "Area under the margin (AUM)",
     "self_influence": "Self-influence",
     "attribution": "Attribution",
+    "combined": "Margins and attribution combined",
 }
 REMOVAL_LABELS = {
     "repair": "most harmful by attribution",

@@ -208,12 +208,12 @@ def test_groups_among_the_extremes_and_suspicious_labels(problem, result: Attrib
 def test_margins_of_a_group_that_was_not_learned_do_not_name_suspects(problem, tmp_path: Path) -> None:
     train = problem[0]
     learned_N = np.where(train.groups == 2, -1.0, 1.0)[None, :]
-    for aum_SN, ranking in ((learned_N, "attribution"), (np.abs(learned_N), "aum")):
+    for aum_SN, ranking in ((learned_N, "combined"), (np.abs(learned_N), "aum")):
         evidence = LabelEvidence(aum_SN, None, 1 - train.labels)
         found = _run(*problem, tmp_path / ranking, label_evidence=evidence).label_errors
         assert found is not None
         assert found.ranking == ranking
-        assert (GROUPS[2] in str(found.reason)) == (ranking == "attribution")
+        assert (GROUPS[2] in str(found.reason)) == (ranking == "combined")
 
 
 def test_without_margins_a_ranking_with_a_sign_names_the_suspects(problem, tmp_path: Path) -> None:

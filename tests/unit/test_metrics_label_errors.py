@@ -14,6 +14,7 @@ from pipeline.metrics.label_errors import (
     attribution_suspicion,
     aum_suspicion,
     average_precision,
+    combined_suspicion,
     find_label_errors,
     rate_ranking,
     suggest_classes,
@@ -161,3 +162,34 @@ def test_rankings_of_other_images_are_refused() -> None:
         find(split, {"aum": suspicion[1:]})
     with pytest.raises(InputError, match="got none"):
         find(split, {})
+
+
+# Mean and spread of (minus the margin, harm in thousandths) as benchmarks/label_errors.py found them on ERM:
+# right labels of large and small groups, wrong ones of large and small groups; then how many of each.
+RIGHT = [(-3.9, 1.0, 0.002, 0.017), (1.1, 1.3, -0.36, 0.22)]
+WRONG = [(-1.35, 1.1, 0.43, 0.33), (2.6, 0.6, 0.08, 0.27)]
+AS_IN_BENCHMARK = {
+    "uniform": (RIGHT, WRONG, (2676, 144, 84, 6)),
+    "class": (RIGHT, WRONG, (2674, 146, 88, 2)),
+    "filling": ([(-2.6, 0.7, 0.004, 0.045), (1.1, 1.0, -0.44, 0.3)], WRONG, (2590, 140, 4, 86)),
+    "within": (RIGHT, [(-2.15, 1.55, 0.33, 0.4), WRONG[1]], (2676, 101, 43, 0)),
+}
+
+
+@pytest.mark.parametrize("pattern", AS_IN_BENCHMARK)
+def test_the_combined_list_holds_whichever_way_labels_are_wrong(pattern: str) -> None:
+    """Each list alone fails on one: margins where labels follow the shortcut, harm where they fill one."""
+    rng = np.random.default_rng(0)
+    right, wrong, n = AS_IN_BENCHMARK[pattern]
+    drawn = [rng.normal((m, h), (s, t), (k, 2)) for (m, s, h, t), k in zip([*right, *wrong], n, strict=True)]
+    margins, harm = np.concatenate(drawn).T
+    known = np.arange(sum(n)) >= n[0] + n[1]
+    alone = [average_precision(values, known) for values in (margins, harm)]
+    assert min(alone) < 0.5
+    assert average_precision(combined_suspicion(margins, harm), known) >= 0.8 * max(alone)
+
+
+def test_combined_suspicion_by_hand() -> None:
+    found = combined_suspicion(np.array([3.0, 2.0, 1.0, np.nan]), np.array([1.0, 5.0, 5.0, 9.0]))
+    np.testing.assert_allclose(found[:3], -np.log([1 / 3, 2 / 3 / 2, 1 / 2]))
+    assert np.isnan(found[3])

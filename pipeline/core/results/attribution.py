@@ -113,7 +113,7 @@ class GroupCheck(Record):
 class LabelRanking(Record):
     """A ranking of training images by how likely their label is wrong, against known wrong labels."""
 
-    name: str  # "aum" | "self_influence" | "attribution"
+    name: str  # "aum" | "self_influence" | "attribution" | "combined"
     average_precision: float | None  # None where no wrong label is known
     low: float | None
     high: float | None
