@@ -101,11 +101,11 @@ def find_candidates(descriptors: Descriptors) -> Iterator[Candidates]:
     One block of rows at a time: neither the N x N matrix nor all candidates are ever held.
     """
     n = len(descriptors.vectors_ND)
-    with Progress("near duplicates", total=2 * n, unit="images") as progress:
+    with Progress("near duplicates", total=n, unit="images") as progress:
         for i in range(0, n, _BLOCK):
             for is_mirrored in (False, True):
                 yield _block_candidates(descriptors, i, is_mirrored)
-            progress.update(2 * min(_BLOCK, n - i))
+            progress.update(min(_BLOCK, n - i))
 
 
 def describe(thumbnails_nSS3: UInt8Array) -> Descriptors:

@@ -218,6 +218,8 @@ def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
     differs = issue.q_value is not None and issue.q_value < case.limits.alpha
     if worst is None or not differs or worst.low - issue.share.value < case.limits.min_effect:
         return []
+    if _is_the_attribute(case, issue, worst):
+        return []
     what = issue.name.replace("_", "-")
     return [
         NextStep(
@@ -227,6 +229,30 @@ def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
             section="hygiene",
         )
     ]
+
+
+_FROM_PIXELS = ("dark", "bright", "grey")  # what attributes derived from colors are made of
+
+
+def _is_the_attribute(case: Case, issue: ImageIssue, worst: GroupEstimate) -> bool:
+    """Whether a property is what the attribute says, so that it explains nothing that the groups do not.
+
+    So it is by construction where the attribute was derived from colors, and where the group's images
+    have it hardly more often than those of other classes with the same attribute value.
+    """
+    attribute = case.info.attributes[0] if case.info.attributes else None
+    if attribute is None or attribute.origin == "none":
+        return False
+    if attribute.origin == "derived" and issue.name in _FROM_PIXELS:
+        return True
+    own = next((group for group in case.info.groups if group.name == worst.name), None)
+    if own is None:
+        return False
+    alike = {g.name for g in case.info.groups if g.attribute == own.attribute and g.label != own.label}
+    others = [group for group in issue.groups if group.name in alike and group.n]
+    n_others = sum(group.n for group in others)
+    share = sum(group.value * group.n for group in others) / max(n_others, 1)
+    return n_others > 0 and worst.low - share < case.limits.min_effect
 
 
 def _steps_for_thin_evidence(case: Case) -> list[NextStep]:

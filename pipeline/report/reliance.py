@@ -16,7 +16,7 @@ from pipeline.core.results import (
     Record,
 )
 from pipeline.metrics.intervals import clip_difference, independent_difference, widen
-from pipeline.report.evidence import Status, Thresholds, judge_effect, negate
+from pipeline.report.evidence import GroupedData, Status, Thresholds, judge_effect, negate
 from pipeline.report.wording import intervention_label
 
 MIN_ACCURACY = 0.01  # before a change; below it there is nothing to lose
@@ -43,7 +43,9 @@ class LabelReliance(Record):
     """One class (or superclass): does color set it apart, and does the model lose it without color."""
 
     color: LabelColor
-    change: GroupEstimate | None  # of accuracy when color is removed; simultaneous over the labels
+    # Of accuracy when color is removed, in the group of the label that loses most, which it names: over
+    # images in which a cue fits and images in which it misleads, loss and gain would cancel out.
+    change: GroupEstimate | None  # simultaneous over the groups
     relies: Status  # yes: it loses at least the size that matters
 
 
@@ -55,14 +57,18 @@ class ColorReliance(Record):
 
 
 def color_reliance(
-    color: ColorResult, baseline: EvaluationResult | None, limits: Thresholds
+    color: ColorResult, info: GroupedData, baseline: EvaluationResult | None, limits: Thresholds
 ) -> ColorReliance | None:
-    """Separability of every label beside the baseline's loss of accuracy on greyscale images."""
+    """Separability of every label beside the baseline's loss of accuracy on greyscale images.
+
+    The loss is that of the label's group which loses most. Where a model is all color, removing it costs
+    what agrees with the cue and helps what conflicts with it, and a label's mean shows neither.
+    """
     grey = next((i for i in baseline.interventions if i.name == "greyscale"), None) if baseline else None
     if baseline is None or grey is None or not color.labels:
         return None
-    changes = {change.name: change for change in grey.label_changes}
-    rows = [_label_row(found, changes.get(found.label), len(color.labels), limits) for found in color.labels]
+    changes, n_looked_at = _largest_losses(grey, info)
+    rows = [_label_row(found, changes.get(found.label), n_looked_at, limits) for found in color.labels]
     rows.sort(key=lambda row: (not row.color.separable, row.change.value if row.change else 0.0))
     return ColorReliance(
         method=baseline.method,
@@ -72,12 +78,22 @@ def color_reliance(
     )
 
 
+def _largest_losses(grey: Intervention, info: GroupedData) -> tuple[dict[str, GroupEstimate], int]:
+    """Per label the group with enough images that loses most, and from how many cells they were picked."""
+    labels = {group.name: group.label for group in info.groups}
+    cells = [(labels[g.name], g) for g in grey.group_changes if g.sufficient and g.name in labels]
+    with_groups = {label for label, _ in cells}
+    cells += [(g.name, g) for g in grey.label_changes if g.name not in with_groups]
+    cells.sort(key=lambda cell: -cell[1].value)
+    return dict(cells), len(cells)  # of a label's cells the last one stays, which loses most
+
+
 def _label_row(
-    found: LabelColor, change: GroupEstimate | None, n_labels: int, limits: Thresholds
+    found: LabelColor, change: GroupEstimate | None, n_looked_at: int, limits: Thresholds
 ) -> LabelReliance:
     if change is None or not change.sufficient:
         return LabelReliance(color=found, change=change, relies="insufficient")
-    wide = clip_difference(widen(change, n_comparisons=n_labels, alpha=limits.alpha))
+    wide = clip_difference(widen(change, n_comparisons=n_looked_at, alpha=limits.alpha))
     return LabelReliance(
         color=found,
         change=change.model_copy(update={"low": wide.low, "high": wide.high}),

@@ -120,7 +120,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         gradcam={name: _summarize_gradcam(result) for name, result in _in_order(inputs.gradcams, ordered)},
         images=describe_images(chosen, {m: inputs.outcomes[m] for m in ordered if m in inputs.outcomes}),
         cam_agreement=list(inputs.cam_agreement),
-        color_reliance=color_reliance(inputs.color, case.baseline, case.limits),
+        color_reliance=color_reliance(inputs.color, inputs.info, case.baseline, case.limits),
         reliance=compare_reliance(inputs.evaluations, inputs.gradcams, baseline=baseline, limits=case.limits),
         hygiene=HygieneSummary(**shared_fields(inputs.hygiene, HygieneSummary)) if inputs.hygiene else None,
         comparisons=list(inputs.comparisons),

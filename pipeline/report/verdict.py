@@ -177,7 +177,9 @@ def _harm_headline(case: Case, names: tuple[str, str], gap: str, ladder: Ladder)
 def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str:
     model, cue = names
     is_worse = case.baseline is not None and clearly_worse(case.baseline.test, case.limits)
-    others = "a group is clearly worse for another reason" if is_worse else "no group is clearly worse"
+    others = (
+        "a group is clearly worse, not shown to be because of it" if is_worse else "no group is clearly worse"
+    )
     if ladder["used"] == "yes":
         if ladder["harmful"] == "no":
             return f"{model} relies on {cue}, but no group clearly pays for it"

@@ -182,8 +182,23 @@ def p_text(p: float | None) -> str:
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
+SAYS_NOTHING = 0.95  # of all that is possible: an interval of this width rules nothing out
+DISAGREE = "seeds disagree, so that the interval rules nothing out"
+
+
+def rules_nothing_out(estimate: Estimate, *, is_difference: bool) -> bool:
+    """Whether the interval of a share, or of a difference of two, spans nearly all that is possible.
+
+    Images alone do that only where there are none: the interval of a single one is shorter.
+    """
+    possible = 2.0 if is_difference else 1.0
+    return estimate.n > 0 and estimate.high - estimate.low >= SAYS_NOTHING * possible
+
+
 def percent_interval(estimate: Estimate) -> str:
     """ "[55.1, 69.0]", in percent."""
+    if rules_nothing_out(estimate, is_difference=False):
+        return "[seeds disagree]"
     return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
 
 
@@ -199,11 +214,15 @@ def number_interval(estimate: Estimate) -> str:
 
 def points_interval(estimate: Estimate) -> str:
     """ "[−12.3, −8.1]", in points."""
+    if rules_nothing_out(estimate, is_difference=True):
+        return "[seeds disagree]"
     return f"[{points(estimate.low)}, {points(estimate.high)}]"
 
 
 def accuracy_phrase(estimate: Estimate) -> str:
     """ "62.3% (95% interval 55.1 to 69.0%, n = 642)"."""
+    if rules_nothing_out(estimate, is_difference=False):
+        return f"{percent(estimate.value)} ({DISAGREE}, n = {count(estimate.n)})"
     low, high = percent(estimate.low), percent(estimate.high)
     low = low.removesuffix("%")
     return f"{percent(estimate.value)} (95% interval {low} to {high}, n = {count(estimate.n)})"
@@ -211,12 +230,16 @@ def accuracy_phrase(estimate: Estimate) -> str:
 
 def accuracy_brief(estimate: Estimate) -> str:
     """ "62.3% (55.1 to 69.0, n = 642)"."""
+    if rules_nothing_out(estimate, is_difference=False):
+        return f"{percent(estimate.value)} (seeds disagree, n = {count(estimate.n)})"
     low, high = (percent(bound).removesuffix("%") for bound in (estimate.low, estimate.high))
     return f"{percent(estimate.value)} ({low} to {high}, n = {count(estimate.n)})"
 
 
 def points_phrase(estimate: Estimate) -> str:
     """ "+4.1 points (95% interval +1.0 to +7.2, n = 642)"."""
+    if rules_nothing_out(estimate, is_difference=True):
+        return f"{points(estimate.value)} points ({DISAGREE}, n = {count(estimate.n)})"
     low, high = points(estimate.low), points(estimate.high)
     return f"{points(estimate.value)} points (95% interval {low} to {high}, n = {count(estimate.n)})"
 

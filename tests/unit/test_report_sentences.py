@@ -1,0 +1,113 @@
+"""Sentences that were wrong for a kind of data, each with the data that made it so."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.core import progress
+from pipeline.core.results import Estimate, GroupEstimate
+from pipeline.metrics.near_duplicates import describe, find_candidates
+from pipeline.report import wording
+from pipeline.report.reliance import color_reliance
+from pipeline.report.summary import build_summary
+from tests.report_fixtures import photo_birds
+from tests.skill_fixtures import skill
+
+
+@pytest.mark.parametrize(
+    ("write", "low", "high", "disagree"),
+    [
+        (wording.points_interval, -1.0, 1.0, True),
+        (wording.points_phrase, -0.98, 0.97, True),
+        (wording.points_phrase, 0.03, 0.99, False),  # wide, and above zero
+        (wording.points_interval, -0.9, 0.9, False),
+        (wording.accuracy_phrase, 0.01, 0.99, True),
+        (wording.accuracy_brief, 0.0, 1.0, True),
+        (wording.percent_interval, 0.21, 1.0, False),  # one image
+    ],
+)
+def test_an_interval_of_all_that_is_possible_says_that_seeds_disagree(
+    write: Any, low: float, high: float, disagree: bool
+) -> None:
+    text = write(Estimate(value=(low + high) / 2, low=low, high=high, n=200))
+    assert ("seeds disagree" in text) is disagree
+    assert ("100.0" in text) is (not disagree and high == 1.0)
+
+
+def test_a_model_that_is_all_color_is_not_said_to_lose_nowhere() -> None:
+    """Without color it gets wrong what agreed with the cue and right what conflicted: the mean is 0."""
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"]
+    grey = erm.interventions[0]
+
+    def change(name: str, value: float, n: int = 2000) -> GroupEstimate:
+        return GroupEstimate(name=name, value=value, low=value - 0.02, high=value + 0.02, n=n)
+
+    def n_relied(values: list[float]) -> int:
+        names = [group.name for group in inputs.info.groups]
+        cells = [change(name, value) for name, value in zip(names, values, strict=True)]
+        labels = [change("landbird", 0.0), change("waterbird", 0.0)]
+        changed = grey.model_copy(update={"group_changes": cells, "label_changes": labels})
+        evaluation = erm.model_copy(update={"interventions": [changed]})
+        found = color_reliance(inputs.color, inputs.info, evaluation, build_summary(inputs).thresholds)
+        assert found is not None
+        return sum(row.relies == "yes" for row in found.labels)
+
+    assert n_relied([-0.45, 0.45, 0.45, -0.45]) == 2
+    assert n_relied([-0.45, 0.45, 0.0, 0.0]) == 1
+    assert n_relied([0.0, 0.0, 0.0, 0.0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("shares", "origin", "hinted"),
+    [
+        ([0.0, 0.0, 0.3, 0.0], "annotated", True),  # the group alone
+        ([0.3, 0.0, 0.3, 0.0], "annotated", False),  # as all images on land: the attribute itself
+        ([0.95, 0.0, 1.0, 0.0], "annotated", False),
+        ([0.0, 0.0, 0.3, 0.0], "derived", False),  # lightness levels are dark by construction
+    ],
+)
+def test_a_property_that_is_the_attribute_explains_no_group(
+    shares: list[float], origin: str, hinted: bool
+) -> None:
+    inputs = photo_birds()
+    assert inputs.hygiene is not None
+    dark = inputs.hygiene.issues[0]
+    groups = [
+        g.model_copy(update={"value": share, "low": share - 0.02, "high": share + 0.02})
+        for g, share in zip(dark.groups, shares, strict=True)
+    ]
+    attribute = inputs.info.attributes[0].model_copy(update={"origin": origin})
+    issues = [dark.model_copy(update={"groups": groups})]
+    changed = replace(
+        inputs,
+        info=inputs.info.model_copy(update={"attributes": [attribute]}),
+        hygiene=inputs.hygiene.model_copy(update={"issues": issues}),
+    )
+    actions = [step.action for step in build_summary(changed).next_steps]
+    assert any(action.startswith("Check whether dark images") for action in actions) is hinted
+
+
+def test_progress_counts_every_image_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    with caplog.at_level(logging.INFO):
+        list(find_candidates(describe(images)))
+    assert "near duplicates: 12 of 12 images" in caplog.text
+
+
+def test_a_class_that_is_never_predicted_is_named() -> None:
+    inputs = photo_birds(planted=False)
+    blind = inputs.evaluations["erm"].model_copy(
+        update={"class_skill": skill(0.8, n_classes=10, never=["fox"])}
+    )
+    summary = build_summary(replace(inputs, evaluations={"erm": blind}))
+    assert "ERM never predicts “fox” (1 of 10 classes)" in summary.headline
