@@ -190,6 +190,8 @@ def load_artifact(path: Path, kind: type[A]) -> A:
         raise ArtifactError(
             f"{path} has schema version {version!r}, this code reads {SCHEMA_VERSION}. {remedy}"
         )
+    if "not_trained" in raw and "not_trained" not in kind.model_fields:
+        raise ArtifactError(f"{path}: {raw.get('method')} was not trained: {raw['not_trained']}")
     try:
         return kind.model_validate(raw)
     except ValidationError as error:

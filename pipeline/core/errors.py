@@ -11,6 +11,10 @@ class InputError(PipelineError, ValueError):
     """The user's data, parameters or files are not usable as they are."""
 
 
+class CannotTrainError(InputError):
+    """One method cannot be trained on these data; others may be, so the pipeline goes on without it."""
+
+
 class DownloadError(PipelineError, OSError):
     """A file could not be obtained, or is not the file it should be."""
 

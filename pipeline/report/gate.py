@@ -14,7 +14,7 @@ from pipeline.core.gate_settings import GateSettings
 from pipeline.core.settings import did_you_mean
 from pipeline.report.gate_checks import OF_METHODS, Asked, check_leaking, check_uncounted
 from pipeline.report.gate_limits import Check, find_limit, unmeasured
-from pipeline.report.gate_rungs import check_rung
+from pipeline.report.gate_rungs import check_rung, unanswered_rung
 from pipeline.report.pairing import Side
 from pipeline.report.records import ReportSummary
 
@@ -34,6 +34,8 @@ class Judged:
 def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
     """Methods that must pass: the baseline, every one for "all", or the one named.
 
+    What could not be trained is among them where it is asked for, and fails with the reason.
+
     There is no "any": the best of several, picked on the test images that it is then judged on, looks
     better than it is.
 
@@ -48,8 +50,8 @@ def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
     if wanted is None:
         return [summary.baseline] if summary.baseline else []
     if wanted == "all":
-        return list(summary.methods)
-    if wanted not in summary.methods:
+        return [*summary.methods, *summary.not_trained]
+    if wanted not in [*summary.methods, *summary.not_trained]:
         hint = did_you_mean(wanted, summary.methods) or "."
         raise InputError(
             f"the report of {summary.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
@@ -78,6 +80,8 @@ def judge_report(
 def _check_method(
     summary: ReportSummary, settings: GateSettings, method: str, earlier: Mapping[str, tuple[Side, Side]]
 ) -> list[Check]:
+    if method in summary.not_trained:
+        return _without_training(summary, settings, method)
     numbers = [
         check(Asked(summary, method, limit, earlier.get(method)))
         for key, (_, check) in OF_METHODS.items()
@@ -87,6 +91,18 @@ def _check_method(
     if settings.asks_about_groups and not settings.allow_uncounted:
         counted = check_uncounted(summary, method)
     return [*numbers, *_check_rungs(summary, settings, method), *counted]
+
+
+def _without_training(summary: ReportSummary, settings: GateSettings, method: str) -> list[Check]:
+    """Nothing can be said of a method that these data do not allow to train."""
+    why = f"it was not trained: {summary.not_trained[method]}"
+    numbers = [
+        unmeasured(what, limit, why, method=method)
+        for key, (what, _) in OF_METHODS.items()
+        if (limit := find_limit(settings, key)) is not None
+    ]
+    rungs = [name for name in dict.fromkeys(settings.forbid) if name != "available"]
+    return [*numbers, *(unanswered_rung(name, method, why) for name in rungs)]
 
 
 def _check_rungs(summary: ReportSummary, settings: GateSettings, method: str | None) -> list[Check]:

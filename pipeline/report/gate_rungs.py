@@ -43,6 +43,18 @@ def check_rung(summary: ReportSummary, name: Forbidden, method: str | None, use:
     )
 
 
+def unanswered_rung(name: Forbidden, method: str, why: str) -> Check:
+    """The failed check of a rung that cannot be asked about."""
+    return Check(
+        method=method,
+        what=f"forbidden: {_WORDS[name]}",
+        passed=False,
+        unit="answer",
+        answer="insufficient",
+        reason=f"{_ANSWERS['insufficient']}: {why}",
+    )
+
+
 def find_rung(summary: ReportSummary, name: Forbidden, method: str | None) -> Rung:
     """The report's own answer about the data and the baseline; the same question asked of another method."""
     if name == "available" or method in (None, summary.baseline):

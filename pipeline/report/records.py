@@ -297,6 +297,7 @@ class ReportSummary(Artifact):
     verdict: list[Rung]
     next_steps: list[NextStep]
     missing: list[MissingPart] = Field(default_factory=list)
+    not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it
     thresholds: Thresholds
     settings: ReportSettings
     reading: list[Explained] = Field(default_factory=list)  # the methods and statistics used, in words

@@ -67,6 +67,7 @@ class ReportInputs:
     gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
     cam_agreement: Sequence[MapAgreement] = ()
     missing: Sequence[MissingPart] = ()
+    not_trained: Mapping[str, str] = field(default_factory=dict)
     outcomes: Mapping[str, MethodOutcomes] = field(default_factory=dict)
     hygiene: HygieneResult | None = None
     comparisons: Sequence[MethodComparison] = ()
@@ -127,6 +128,7 @@ def build_summary(inputs: ReportInputs) -> ReportSummary:
         verdict=rungs,
         next_steps=list_next_steps(case, rungs),
         missing=list(inputs.missing),
+        not_trained=dict(inputs.not_trained),
         thresholds=case.limits,
         settings=inputs.settings,
         provenance=ReportProvenance(**made),

@@ -14,7 +14,14 @@ from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import load_artifact, save_artifact, write_text
 from pipeline.artifacts.margins import load_retrained
-from pipeline.artifacts.paths import attribution_dir, dataset_dir, model_dir, retrained_dir, scratch_dir
+from pipeline.artifacts.not_trained import pass_on, why_not_trained
+from pipeline.artifacts.paths import (
+    attribution_dir,
+    dataset_dir,
+    model_dir,
+    retrained_dir,
+    scratch_dir,
+)
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.attribution.proof import Retrained
 from pipeline.attribution.run import LabelEvidence, choose_targets, run_attribution
@@ -38,6 +45,8 @@ def run(dataset: str, method: MethodName) -> None:
     place = current_place()
     if place.size > 1 and choose_device().type == "cuda":
         torch.cuda.set_device(place.rank % torch.cuda.device_count())
+    if not place.is_first and why_not_trained("evaluate", dataset, method):
+        return
     if not place.is_first:  # one of several that torchrun started: it shares the work, the first one saves
         logging.getLogger().setLevel(logging.WARNING)
         with _at_work(dataset, method, place.rank):
@@ -45,6 +54,8 @@ def run(dataset: str, method: MethodName) -> None:
         return
     out = attribution_dir(dataset, method)
     with exclusive("attribute", dataset, method):
+        if pass_on("evaluate", "attribute", dataset, method):
+            return
         result = _attribute(dataset, method)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))

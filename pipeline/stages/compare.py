@@ -76,8 +76,10 @@ def choose_methods(
     pair = (wanted or other or "", other or wanted or "")
     for report, method in zip((first, second), pair, strict=True):
         if method not in report.methods:
+            why = report.not_trained.get(method)
             raise InputError(
                 f"the report of {report.dataset.name} has no method {method!r}, only {_listed(report)}."
+                + (f" It was not trained: {why}" if why else "")
             )
     return [pair]
 

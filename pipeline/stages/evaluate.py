@@ -11,6 +11,7 @@ import pandas as pd
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
+from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_color_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -47,6 +48,8 @@ def run(dataset: str, method: MethodName) -> None:
     data, out = dataset_dir(dataset), evaluation_dir(dataset, method)
     info = load_info(data)
     with exclusive("evaluate", dataset, method):
+        if pass_on("train", "evaluate", dataset, method):
+            return
         history = load_artifact(model_dir(dataset, method) / "history.json", TrainHistory)
         seeds = [int(seed) for seed in history.selected_epoch]
         models = _load_models(dataset, method, seeds)

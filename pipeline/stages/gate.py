@@ -61,6 +61,8 @@ def _judge(path: Path, report: ReportSummary, earlier: Reports, options: argpars
     pairs = {}
     if found is not None:
         for method in methods:
+            if method in report.not_trained or method in found[1].not_trained:
+                continue
             choose_gated(found[1], method)
             pairs[method] = (make_side(*found, method), make_side(path, report, method))
     return judge_report(report, settings, methods, pairs)

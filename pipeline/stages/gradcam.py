@@ -10,6 +10,7 @@ from PIL import Image
 
 from pipeline.artifacts.files import find_foreign, fresh_dir, save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps, save_maps
+from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.core.method_settings import MethodName
@@ -27,6 +28,8 @@ def run(dataset: str, method: MethodName) -> None:
     settings = read_params().dataset(dataset).gradcam
     out = gradcam_dir(dataset, method)
     with exclusive("gradcam", dataset, method):
+        if pass_on("evaluate", "gradcam", dataset, method):
+            return
         trained = load_trained(dataset, method)
         rows = choose_by_group(trained.test.groups, settings.images_per_group, settings.seed)
         result, pictures, maps_SNhw = run_gradcam(

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.maps import SavedMaps, load_maps
+from pipeline.artifacts.not_trained import why_not_trained
 from pipeline.artifacts.paths import (
     attribution_dir,
     color_dir,
@@ -24,6 +25,7 @@ from pipeline.artifacts.paths import (
 )
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.errors import InputError
 from pipeline.core.method_settings import MethodName
 from pipeline.core.results import (
     Artifact,
@@ -81,9 +83,11 @@ def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedM
     settings, parts = params.dataset(dataset), Parts(dataset)
     data, baseline = dataset_dir(dataset), params.active_methods[0]
     info, test = load_info(data), load_split(data, "test")
+    not_trained = _not_trained(dataset, params)
     methods: list[MethodName] = [
         m
         for m in params.active_methods
+        if m not in not_trained
         if m == baseline or parts.has(evaluation_dir(dataset, m) / "evaluation.json", "evaluate", m)
     ]
     explained = [m for m in methods if m in params.explained_methods]
@@ -108,6 +112,7 @@ def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedM
         hygiene=parts.load(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
         comparisons=_compare(test, predicted, info, evaluations, settings),
         missing=parts.missing,
+        not_trained=not_trained,
         settings=settings.report,
         color_settings=settings.color,
         evaluate_settings=settings.evaluate,
@@ -122,6 +127,23 @@ def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedM
         ),
     )
     return inputs, maps
+
+
+def _not_trained(dataset: str, params: Params) -> dict[str, str]:
+    """Active methods that these data do not allow to train, with the reasons.
+
+    Raises:
+        InputError: the baseline is one of them.
+    """
+    found = {m: why_not_trained("train", dataset, m) for m in params.active_methods}
+    reasons: dict[str, str] = {m: reason for m, reason in found.items() if reason is not None}
+    baseline = params.active_methods[0]
+    if baseline in reasons:
+        raise InputError(
+            f"{baseline}, the first of active_methods and so the baseline, was not trained: "
+            f"{reasons[baseline]} Or put another method first."
+        )
+    return reasons
 
 
 def _load_attributions(parts: Parts, methods: list[MethodName]) -> dict[str, AttributionResult]:

@@ -22,7 +22,7 @@ from pipeline.artifacts.provenance import file_digest, make_provenance, settings
 from pipeline.core.attribution_settings import RetrainSettings
 from pipeline.core.memory import available_cores
 from pipeline.core.method_settings import AnyMethodSettings, MethodName
-from pipeline.core.results import RetrainResult, Training
+from pipeline.core.results import DatasetInfo, RetrainResult, Training
 from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split
@@ -32,7 +32,8 @@ from pipeline.models.hardware import choose_device
 from pipeline.models.predict import predict_logits
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
-from pipeline.train.retraining import plan_trainings, retrain, why_not
+from pipeline.train.feasibility import reason_against
+from pipeline.train.retraining import plan_trainings, retrain, why_not, why_too_small
 
 _log = logging.getLogger(__name__)
 
@@ -42,12 +43,11 @@ def run(dataset: str, method: MethodName) -> None:
     with exclusive("retrain", dataset, method):
         settings = read_params().dataset(dataset)
         train, test = (load_split(dataset_dir(dataset), name) for name in ("train", "test"))
-        reason = why_not(getattr(settings.methods, method), settings.retrain)
         key = _key(settings, method, dataset)
         scratch = scratch_dir("retrain", dataset, method)
-        trainings, margins_MN = [], np.zeros((0, len(test)), np.float32)
+        trainings, reason = _plan(settings, method, train, load_info(dataset_dir(dataset)))
+        margins_MN = np.zeros((0, len(test)), np.float32)
         if reason is None:
-            trainings = plan_trainings(settings.retrain, train)
             results = _train_all(trainings, settings, method, dataset, scratch / key)
             if results:
                 margins_MN = np.stack([result["margins"] for result in results])
@@ -72,6 +72,25 @@ def run(dataset: str, method: MethodName) -> None:
     _log.info(
         "%s %s: %s", dataset, method, reason or f"trained {len(trainings)} times on parts of the images"
     )
+
+
+def _plan(
+    settings: DatasetSettings, method: MethodName, train: Split, info: DatasetInfo
+) -> tuple[list[Training], str | None]:
+    """The trainings; none, and the reason, where the method is not to be or cannot be retrained."""
+    chosen, batch_size = getattr(settings.methods, method), settings.train_for(method).batch_size
+    reason = why_not(chosen, settings.retrain)
+    if reason is None:
+        against = reason_against(chosen, info.groups, batch_size=batch_size)
+        reason = None if against is None else str(against)
+    if reason is not None:
+        return [], reason
+    trainings = plan_trainings(settings.retrain, train)
+    names = [group.name for group in info.groups]
+    reason = why_too_small(
+        trainings, chosen, settings.retrain, groups_N=train.groups, names=names, batch_size=batch_size
+    )
+    return ([], reason) if reason is not None else (trainings, None)
 
 
 def _train_all(

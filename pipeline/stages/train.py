@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,13 @@ from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.fan_out import fan_out
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
+from pipeline.artifacts.not_trained import write_not_trained
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.attribution.effects import Attributor
-from pipeline.core.errors import ArtifactError
+from pipeline.core.errors import ArtifactError, CannotTrainError
 from pipeline.core.method_settings import MethodName, needs_erm
-from pipeline.core.results import DatasetInfo, TrainHistory
+from pipeline.core.results import DatasetInfo, NotTrained, TrainHistory
 from pipeline.core.settings import DatasetSettings
 from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Dynamics
@@ -42,6 +43,8 @@ from pipeline.train.plans import selects_by_given_groups
 from pipeline.train.run import Recipe, train_method, train_part
 from pipeline.train.side_by_side import Work, n_workers, one_thread, work_name
 
+_log = logging.getLogger(__name__)
+
 
 def run(dataset: str, method: MethodName) -> None:
     with joined_processes() as world:
@@ -55,7 +58,8 @@ def run(dataset: str, method: MethodName) -> None:
 
 
 def _run(dataset: str, method: MethodName, world: World) -> None:
-    settings = read_params().dataset(dataset)
+    params = read_params()
+    settings, is_baseline = params.dataset(dataset), method == params.active_methods[0]
     data, out = dataset_dir(dataset), model_dir(dataset, method)
     digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
     key = _key(settings, method, digests)
@@ -87,16 +91,27 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     if workers > 1 and method != "dfr":  # which has ERM's networks
         ahead = partial(_train_ahead, dataset, method, settings, digests, scratch / key, workers)
         recipe = replace(recipe, ahead=ahead)
-    with one_thread() if workers > 1 else nullcontext():
-        history = train_method(
-            recipe,
-            train=load_split(data, "train"),
-            val=load_split(data, "val"),
-            info=info,
-            store=CheckpointStore(scratch / key),
-            save_seed=save,
-            provenance=make_provenance(key, settings.train_for(method).seeds),
-        )
+    provenance = make_provenance(key, settings.train_for(method).seeds)
+    try:
+        with one_thread() if workers > 1 else nullcontext():
+            history = train_method(
+                recipe,
+                train=load_split(data, "train"),
+                val=load_split(data, "val"),
+                info=info,
+                store=CheckpointStore(scratch / key),
+                save_seed=save,
+                provenance=provenance,
+            )
+    except CannotTrainError as error:
+        if is_baseline:  # there is nothing to report without it
+            raise
+        if world.is_first:
+            _log.warning("%s is not trained, and the report goes on without it: %s", method, error)
+            found = NotTrained(provenance=provenance, method=method, not_trained=str(error))
+            write_not_trained(found, "train", dataset, method)
+            shutil.rmtree(scratch, ignore_errors=True)
+        return
     if world.is_first:
         save_dynamics(out / "dynamics.parquet", dynamics)
         _write(out, history, info, settings)
@@ -134,14 +149,15 @@ def _train_part(
     """What one of these processes does; its result is the checkpoint."""
     logging.getLogger().setLevel(logging.WARNING)  # the waiting process tells how far all are
     data = dataset_dir(dataset)
-    train_part(
-        _recipe(settings, method, _erm_base(settings, dataset, digests)),
-        work,
-        train=load_split(data, "train"),
-        val=load_split(data, "val"),
-        info=load_info(data),
-        store=CheckpointStore(checkpoints),
-    )
+    with suppress(CannotTrainError):  # the waiting process finds it again, and says it
+        train_part(
+            _recipe(settings, method, _erm_base(settings, dataset, digests)),
+            work,
+            train=load_split(data, "train"),
+            val=load_split(data, "val"),
+            info=load_info(data),
+            store=CheckpointStore(checkpoints),
+        )
     return {"is_done": np.array(True)}
 
 

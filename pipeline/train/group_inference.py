@@ -20,7 +20,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotTrainError
 from pipeline.core.method_settings import GroupSettings
 from pipeline.core.results import GroupInference
 from pipeline.core.types import BoolArray, Float32Array, Int64Array
@@ -41,7 +41,7 @@ def infer_groups(run: SeedRun, method: GroupSettings) -> tuple[Groups, GroupInfe
     """Groups of both splits from the ERM model of this seed, and how well they match the dataset's.
 
     Raises:
-        InputError: `inference: errors`, and the model makes no mistakes on the training images.
+        CannotTrainError: `inference: errors`, and the model makes no mistakes on the training images.
     """
     if method.inference == "errors" and method.inference_epochs is not None:
         base = run.fit_short_erm(method.inference_epochs)
@@ -60,7 +60,7 @@ def infer_groups(run: SeedRun, method: GroupSettings) -> tuple[Groups, GroupInfe
         return groups, score_groups(groups, run, base, kind="clusters")
     groups = current_world().share(error_groups(model, run))
     if not is_error(groups.train_N).any():
-        raise InputError(
+        raise CannotTrainError(
             f"ERM makes no mistakes on the {len(run.train)} training images (seed {run.seed}), so its errors "
             f"form no groups. Set methods.{method.key}.inference_epochs to a lower number, such as 2, or "
             f"methods.{method.key}.inference: clusters."

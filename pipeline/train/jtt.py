@@ -11,7 +11,7 @@ import logging
 
 import numpy as np
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotTrainError
 from pipeline.core.method_settings import JttSettings
 from pipeline.core.results import GroupInference
 from pipeline.core.train_settings import TrainSettings
@@ -38,7 +38,7 @@ def train_twice(run: SeedRun, method: JttSettings, first: TrainSettings) -> tupl
         the second model, and how well "class x error" matches the dataset's groups.
 
     Raises:
-        InputError: the first model makes no mistakes, or selection lacks validation images in a group.
+        CannotTrainError: the first model makes no mistakes, or selection lacks validation images in a group.
     """
     check_groups(method, run.groups)
     everything = np.arange(len(run.train), dtype=np.int64)
@@ -47,7 +47,7 @@ def train_twice(run: SeedRun, method: JttSettings, first: TrainSettings) -> tupl
     groups = current_world().share(error_groups(run.network(first, outcome.weights), run))
     wrong_N = is_error(groups.train_N)
     if not wrong_N.any():
-        raise InputError(
+        raise CannotTrainError(
             f"the first model of JTT makes no mistakes on the {len(run.train)} training images after "
             f"{first.epochs} epochs (seed {run.seed}), so there is nothing to repeat. Stop it earlier or "
             "hold it back: lower methods.jtt.identification_epochs, or raise weight_decay in "

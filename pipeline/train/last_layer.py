@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotTrainError
 from pipeline.core.method_settings import DfrSettings
 from pipeline.core.results import LastLayer
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
@@ -63,7 +63,7 @@ def retrain_head(
         train: needed for `fit_on: train` only.
 
     Raises:
-        InputError: a group with too few images, or a class that no balanced subset holds.
+        CannotTrainError: a group with too few images, or a class that no balanced subset holds.
     """
     source = val if settings.fit_on == "val" else train
     assert source is not None, "fit_on: train needs embeddings of the training split"
@@ -102,7 +102,7 @@ def average_head(
     A class averages over the fits whose subset holds it.
 
     Raises:
-        InputError: no subset holds some class.
+        CannotTrainError: no subset holds some class.
     """
     heads = [
         fit_head(
@@ -117,7 +117,7 @@ def average_head(
     bias_FK = np.stack([head.bias_K for head in heads])
     absent = np.flatnonzero(np.isnan(bias_FK).all(0))
     if len(absent):
-        raise InputError(
+        raise CannotTrainError(
             f"DFR: no balanced subset holds class {absent[0]}; its smallest group is too small. Merge groups "
             "(data.group_by or data.levels) or raise data.val_fraction."
         )
@@ -131,10 +131,10 @@ def fit_head(features: Features, strength: float, penalty: str, n_classes: int) 
     scikit-learn's decision function.
 
     Raises:
-        InputError: fewer than two classes.
+        CannotTrainError: fewer than two classes.
     """
     if len(np.unique(features.labels_N)) < 2:
-        raise InputError(
+        raise CannotTrainError(
             "DFR needs images of at least 2 classes in the split its last layer is trained on; there are "
             f"{len(np.unique(features.labels_N))}. Change methods.dfr.fit_on, or the split."
         )
@@ -173,7 +173,7 @@ def check_enough_images(
     Groups without images in both splits do not count.
 
     Raises:
-        InputError: names the smallest group.
+        CannotTrainError: names the smallest group.
     """
     n_fit_G = n_val_G if settings.fit_on == "val" else n_train_G
     present = [g for g in range(len(names)) if n_train_G[g] or n_val_G[g]]
@@ -183,14 +183,14 @@ def check_enough_images(
         "or lower methods.dfr.min_images."
     )
     if n_fit_G[fewest] < settings.min_images:
-        raise InputError(
+        raise CannotTrainError(
             f"DFR fits on as many images of every group as the smallest one has: {names[fewest]} has "
             f"{n_fit_G[fewest]} in {settings.fit_on}, fewer than methods.dfr.min_images "
             f"({settings.min_images}). {remedy}"
         )
     unjudged = [names[g] for g in present if not n_val_G[g]]
     if unjudged:
-        raise InputError(
+        raise CannotTrainError(
             f"DFR chooses its strength by the worst group of the validation images; there are none in: "
             f"{', '.join(unjudged)}. {remedy}"
         )

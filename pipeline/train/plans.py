@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotTrainError
 from pipeline.core.method_settings import (
     AnyMethodSettings,
     DfrSettings,
@@ -88,7 +88,7 @@ def make_plan(method: NetworkSettings, train: Split, groups: Groups, *, batch_si
     """The plan of a method that trains the whole network at once: erm, group_dro, rwg, subg or rwy.
 
     Raises:
-        InputError: a group without training images, one that selection needs without validation
+        CannotTrainError: a group without training images, one that selection needs without validation
             images, or a SUBG subset smaller than a batch.
     """
     check_groups(method, groups)
@@ -144,7 +144,7 @@ def check_groups(method: NetworkSettings, groups: Groups) -> None:
     """Refuse groups without the images that a method needs.
 
     Raises:
-        InputError: no training images in a group, where the method trains with groups; no validation
+        CannotTrainError: no training images in a group, where the method trains with groups; no validation
             images in a group that has training images, where selection is by groups.
     """
     if isinstance(method, GroupSettings) and (method.allow_empty_groups or method.groups == "inferred"):
@@ -154,14 +154,14 @@ def check_groups(method: NetworkSettings, groups: Groups) -> None:
     merge = "merge groups (data.group_by or data.levels)"
     leave_out = f"set methods.{method.key}.allow_empty_groups: true to leave these groups out"
     if isinstance(method, GroupSettings) and (n_train_G == 0).any():
-        raise InputError(
+        raise CannotTrainError(
             f"{method.key} needs training images in every group; there are none in: "
             f"{_names(n_train_G == 0, groups)}. Collect some, {merge}, or {leave_out} of training."
         )
     unseen_G = (n_train_G > 0) & (n_val_G == 0)
     if reads_groups(method.selection) and unseen_G.any():
         other = f"{leave_out} of selection" if isinstance(method, GroupSettings) else "select by average"
-        raise InputError(
+        raise CannotTrainError(
             f"methods.{method.key}.selection: {method.selection} needs validation images in every group; "
             f"there are none in: "
             f"{_names(unseen_G, groups)}. Raise data.val_fraction, {merge}, or {other}."
@@ -172,13 +172,13 @@ def check_repair(groups: Groups) -> None:
     """Refuse groups whose accuracy cannot be known.
 
     Raises:
-        InputError: no validation images in a group that has training images.
+        CannotTrainError: no validation images in a group that has training images.
     """
     unseen_G = (np.array(groups.n_train()) > 0) & (
         np.bincount(groups.val_V, minlength=len(groups.names)) == 0
     )
     if unseen_G.any():
-        raise InputError(
+        raise CannotTrainError(
             "methods.repair.groups: given needs validation images in every group, to find the worst one; "
             f"there are none in: {_names(unseen_G, groups)}. Raise data.val_fraction, merge groups "
             "(data.group_by or data.levels), or set methods.repair.groups: inferred."

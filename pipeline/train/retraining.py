@@ -6,10 +6,12 @@ Shape legend: N training images.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
 from pipeline.core.attribution_settings import RetrainSettings
+from pipeline.core.errors import CannotTrainError
 from pipeline.core.method_settings import (
     AnyMethodSettings,
     DfrSettings,
@@ -17,15 +19,17 @@ from pipeline.core.method_settings import (
     JttSettings,
     NetworkSettings,
     RepairSettings,
+    SubgSettings,
 )
 from pipeline.core.results import DatasetInfo, Training
 from pipeline.core.train_settings import TrainSettings
-from pipeline.core.types import Split
+from pipeline.core.types import Int64Array, Split
 from pipeline.metrics.subsets import training_rows
 from pipeline.models.networks import Classifier
 from pipeline.train.fitting import network_of
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import Groups, make_plan
+from pipeline.train.subsets import subset_size
 
 _log = logging.getLogger(__name__)
 _SUBSET, _THIN = 0, 1  # separate random streams of training seeds
@@ -41,6 +45,27 @@ def why_not(method: AnyMethodSettings, settings: RetrainSettings) -> str | None:
         return f"{method.key} starts from an ERM model, and only methods of one training are retrained"
     if isinstance(method, GroupSettings) and method.groups == "inferred":
         return f"methods.{method.key}.groups is inferred: its groups come from an ERM model of all images"
+    return None
+
+
+def why_too_small(
+    trainings: Sequence[Training],
+    method: AnyMethodSettings,
+    settings: RetrainSettings,
+    *,
+    groups_N: Int64Array,
+    names: Sequence[str],
+    batch_size: int,
+) -> str | None:
+    """Why one of the planned parts is too small for the method; None where all can be trained."""
+    if not isinstance(method, SubgSettings):
+        return None  # the others leave groups without images out
+    try:
+        for training in trainings:
+            rows = training_rows(training, groups_N, share=settings.share, seed=settings.seed)
+            subset_size(groups_N[rows], names, batch_size)
+    except CannotTrainError as error:
+        return f"on a part of the images ({training.name}), {error}"
     return None
 
 
@@ -99,7 +124,7 @@ def retrain(
     Nothing is selected or stopped on validation images, and groups without images are left out.
 
     Raises:
-        InputError: not enough images of a group for the method.
+        CannotTrainError: not enough images of a group for the method.
         TrainingError: the loss is not finite.
     """
     assert isinstance(method, NetworkSettings), "`why_not` names the methods that are not retrained"

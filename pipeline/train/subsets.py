@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import Int64Array
 from pipeline.train.batches import shuffled_order
 
@@ -50,13 +50,13 @@ def subset_size(groups_N: Int64Array, group_names: Sequence[str], batch_size: in
     """Images in SUBG's subset.
 
     Raises:
-        InputError: fewer than one batch of them.
+        CannotTrainError: fewer than one batch of them.
     """
     present, counts = np.unique(groups_N, return_counts=True)
     size = int(counts.min() * len(present)) if len(counts) else 0
     if size < batch_size:
         smallest = group_names[present[counts.argmin()]] if len(counts) else "none"
-        raise InputError(
+        raise CannotTrainError(
             f"SUBG's subset has {size} images ({int(counts.min(initial=size))} of each group; the smallest "
             f"is {smallest}), less than one batch (train.batch_size: {batch_size}). Use rwg, which keeps all "
             "images, merge groups (data.group_by or data.levels), collect more images of this group, or "

@@ -6,10 +6,12 @@ The stages run in-process, one after the other, as dvc.yaml orders them.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, stage_outputs
 from pipeline.stages.cli import main
@@ -211,3 +213,40 @@ def test_a_report_is_made_of_what_is_there(planted: dict[str, Any], monkeypatch:
     assert f"dvc repro gradcam@photo_digits-{EXPLAINED[1]}" in Path("reports/photo_digits.html").read_text()
     assert set(report["methods"]) == set(METHODS[:-1])
     assert planted["missing"] == []
+
+
+@pytest.mark.slow
+def test_a_method_that_cannot_be_trained_stops_no_other(
+    planted: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(planted["folder"], folder)
+    monkeypatch.chdir(folder)
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load(Path("params.yaml").read_text())
+    params["active_methods"], params["explained_methods"] = ["erm", "dfr", "subg"], ["erm", "subg"]
+    params["datasets"]["photo_digits"]["methods"]["subg"] = {"train": {"batch_size": 100_000}}
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
+        assert main([stage, "photo_digits", "subg"]) == 0
+    assert main(["report", "photo_digits"]) == 0
+    report = json.loads(Path("reports/photo_digits.json").read_text())
+    assert list(report["methods"]) == ["erm", "dfr"]
+    assert report["not_trained"]["subg"].startswith("SUBG's subset has ")
+    assert report["missing"] == []
+    assert "SUBG was not trained: <bdi" in Path("reports/photo_digits.html").read_text()
+    gate = ["gate", "reports/photo_digits.json", "--min-average", "0.01", "--use", "estimate"]
+    assert main(gate) == 0
+    capsys.readouterr()
+    assert main([*gate, "--method", "subg"]) == 1
+    assert "it was not trained: SUBG's subset has " in capsys.readouterr().out
+    params["active_methods"] = ["subg", "erm"]
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params | {"explained_methods": ["subg"]}, file)
+    assert main(["report", "photo_digits"]) == 1
+    assert main(["train", "photo_digits", "subg"]) == 1
+    assert "the baseline, was not trained: SUBG's subset" in capsys.readouterr().err

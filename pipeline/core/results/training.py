@@ -9,6 +9,13 @@ from pydantic import Field
 from pipeline.core.results.base import Artifact, Record
 
 
+class NotTrained(Artifact):
+    """In the place of every result of a method that these data do not allow to train."""
+
+    method: str
+    not_trained: str  # the reason, with the remedy
+
+
 class EpochRecord(Record):
     seed: int
     epoch: int
