@@ -5,7 +5,6 @@ A guess is only made where the files leave little doubt; otherwise the message l
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -142,7 +141,7 @@ def _table_source(path: Path, given: Given) -> tuple[dict[str, Any], list[Path]]
         source["images"] = found.images
     index = FileIndex(root / found.images)
     files = [file for name in table[found.file] for file in index.find(name)[:1]]
-    masks = _guess_masks(root, [os.path.relpath(file, index.base) for file in files])
+    masks = _guess_masks(root, [index.name_of(file) for file in files])
     if masks:
         source["masks"] = masks
     return source, files[:: max(1, len(files) // N_TRIED)]

@@ -43,6 +43,7 @@ COLUMN_WORDS = frozenset(
         "traintest",
     )
 )
+MAX_VALUES = 100  # more are no splits, unless the column is named like one
 _GENERIC = {"set", "sets", "split", "data", "images", "image", "imgs", "folder"}  # "test set" is "test"
 _NO, _YES = {"0", "false", "no", "n"}, {"1", "true", "yes", "y"}
 _EVAL = {"eval", "evaluation"}  # val beside a test split, test beside a val split
@@ -116,6 +117,8 @@ def looks_like_split(column: str, values: Iterable[str]) -> bool:
     values = list(values)
     is_named = words[-1] in COLUMN_WORDS or (words[0] == "is" and hinted_split(column) is not None)
     is_flag = plain_split(column) is not None and len(values) == 2
+    if len(values) > MAX_VALUES:
+        return is_named
     said = {plain_split(value) for value in values}
     is_hinted = len(values) > 1 and all(hinted_split(v) or _HINTS.keys() & set(_words(v)) for v in values)
     is_said = "train" in said and (len(said - {None}) > 1 or is_hinted)

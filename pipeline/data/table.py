@@ -38,11 +38,10 @@ class TableLoader:
         self._check_columns(table)
         columns = source.columns
         base = root / source.images
+        index = FileIndex(base)
         places = self._splits(table, notes)
         is_kept = [place != "leave_out" for place in places]
-        unused = [
-            FileIndex(base).path(name) for name in table.loc[[not kept for kept in is_kept], columns.file]
-        ]
+        unused = [index.path(name) for name in table.loc[[not kept for kept in is_kept], columns.file]]
         table = table[is_kept]
         images, more = find_listed(
             base,
@@ -52,7 +51,7 @@ class TableLoader:
             key="source.images",
         )
         notes += more
-        files = [_name(image, base) for image in images]
+        files = [index.name_of(image) for image in images]
         labels, classes = self._values(table, columns.label, source.label_names, "label_names", notes)
         attributes, values = self._attributes(table, notes)
         masks = self._masks(root, table, files, notes)
@@ -84,7 +83,7 @@ class TableLoader:
         ]
         return note_left_out(
             Path(os.path.normpath(root / self.source.images)),
-            [Path(os.path.normpath(file)) for file in (*images, *every_mask)],
+            [*images, *(Path(os.path.normpath(mask)) for mask in every_mask)],
             why=f"are not listed in {self.source.table}",
             remedy="add a row for each",
         )
@@ -178,12 +177,6 @@ class TableLoader:
             notes += more
             return masks
         return match_masks(base, files)
-
-
-def _name(image: Path, base: Path) -> str:
-    """The image's name for people: below `base` where it is, with forward slashes."""
-    base = Path(os.path.normpath(base))
-    return (image.relative_to(base) if image.is_relative_to(base) else image).as_posix()
 
 
 def _sources(table: pd.DataFrame, column: str | None) -> list[str | None]:

@@ -19,12 +19,13 @@ class FileIndex:
 
     def __init__(self, base: Path) -> None:
         self.base = base
+        self._prefix = os.path.normpath(base)
 
     def find(self, name: str) -> list[Path]:
         """The file of that name, else those that may be meant (none, one, or several)."""
-        written = self.path(name)
-        if written.is_file():
-            return [written]
+        written = self.written(name)
+        if os.path.isfile(written):
+            return [Path(written)]
         plain = _plain(name)
         by_name, by_stem = self._listed
         if os.path.splitext(plain)[1] in IMAGE_SUFFIXES:
@@ -33,15 +34,23 @@ class FileIndex:
 
     def path(self, name: str) -> Path:
         """Where a file of that name lies, there or not; "./a" is "a"."""
-        return Path(os.path.normpath(self.base / name.replace("\\", "/")))
+        return Path(self.written(name))
+
+    def name_of(self, file: Path) -> str:
+        """What a file is called for people: its path below the folder where it is there."""
+        return str(file).removeprefix(self._prefix + os.sep).replace(os.sep, "/")
+
+    def written(self, name: str) -> str:
+        """`path` as text, which is faster for many."""
+        return os.path.normpath(os.path.join(self._prefix, name.replace("\\", "/")))
 
     @cached_property
     def _listed(self) -> tuple[dict[str, list[Path]], dict[str, list[Path]]]:
         by_name: dict[str, list[Path]] = defaultdict(list)
         by_stem: dict[str, list[Path]] = defaultdict(list)
-        base = Path(os.path.normpath(self.base))
+        base = Path(self._prefix)
         for path in find_images(base) if base.is_dir() else []:
-            plain = _plain(path.relative_to(base).as_posix())
+            plain = _plain(self.name_of(path))
             by_name[plain].append(path)
             by_stem[os.path.splitext(plain)[0]].append(path)
         return by_name, by_stem
@@ -83,7 +92,7 @@ def find_listed(
             f"may be {list_some(several)}. Write the names with their ending, as the files have them."
         )
     files = [each[0] for each in found]
-    others = [i for i, name in enumerate(names) if files[i] != index.path(name)]
+    others = [i for i, file in enumerate(files) if str(file) != index.written(names[i])]
     if not others:
         return files, []
     shown = [f"{names[i]!r} -> {os.path.relpath(files[i], base)}" for i in others]
