@@ -55,12 +55,13 @@ def analyze_color(
     _check_classes(train, info)
     n_classes = len(info.classes)
     train_view, test_view, names = view_colors(train, test, settings.seed)
-    data, test_data = Data(train_view.inputs_ND, train.labels), Data(test_view.inputs_ND, test.labels)
+    data = Data(train_view.inputs_ND, train.labels, train.sources)
+    test_data = Data(test_view.inputs_ND, test.labels, test.sources)
     label_fit = cross_fit(data, n_classes, settings)
     on_test, test_reading = fitted_on_train(data, test_data, LABEL, n_classes, settings)
     trees = boosted(
-        Data(train_view.plain_ND, train.labels),
-        Data(test_view.plain_ND, test.labels),
+        Data(train_view.plain_ND, train.labels, train.sources),
+        Data(test_view.plain_ND, test.labels, test.sources),
         LABEL,
         n_classes,
         settings,
@@ -72,27 +73,31 @@ def analyze_color(
         n_permutations=settings.permutations,
         regions=list(dict.fromkeys(name.region for name in names)),
         findings=find_color_differences(
-            Features(train_view.features_NF, train.labels),
-            Features(test_view.features_NF, test.labels),
+            Features(train_view.features_NF, train.labels, train.sources),
+            Features(test_view.features_NF, test.labels, test.sources),
             names,
             Target(LABEL, info.classes),
             settings,
         ),
         labels=label_colors(
-            Features(train_view.features_NF, np.array(info.class_to_group_label)[train.labels])
-            if len(info.group_labels) > 1
-            else Features(train_view.features_NF, train.labels),
+            Features(
+                train_view.features_NF,
+                np.array(info.class_to_group_label)[train.labels]
+                if len(info.group_labels) > 1
+                else train.labels,
+                train.sources,
+            ),
             names,
             info.group_labels if len(info.group_labels) > 1 else info.classes,
             settings,
         ),
-        color_only=describe_cross_fit(label_fit, train.labels, LABEL, settings),
+        color_only=describe_cross_fit(label_fit, data, LABEL, settings),
         color_only_test=on_test,
         color_only_boosted=None if trees is None else trees.test,
         color_only_boosted_train=None if trees is None else trees.train,
         background_only=None
         if background_ND is None
-        else cross_fitted(Data(background_ND, train.labels), LABEL, n_classes, settings),
+        else cross_fitted(Data(background_ND, train.labels, train.sources), LABEL, n_classes, settings),
         attributes=attribute_colors((train, train_view), (test, test_view), names, info, settings),
         associations=associations(train, test, info, settings),
         palettes=class_palettes(train, info.classes, settings.seed),

@@ -12,7 +12,7 @@ from pipeline.audit.color_wording import LABEL, Target
 from pipeline.core.results import Association, AttributeColor, AttributeInfo, DatasetInfo
 from pipeline.core.settings import ColorSettings
 from pipeline.core.types import Int64Array, Split
-from pipeline.metrics.association import cramers_v
+from pipeline.metrics.association import cramers_v, cramers_v_by_source
 from pipeline.metrics.color_features import FeatureName
 
 
@@ -86,10 +86,10 @@ def _attribute_color(
             label_given_attribute_test=None,
             findings=[],
         )
-    to_attribute = Data(train_view.inputs_ND, train_codes_N)
-    to_attribute_test = Data(test_view.inputs_ND, test_codes_N)
-    to_label = Data(train_view.inputs_ND, train_split.labels)
-    to_label_test = Data(test_view.inputs_ND, test_split.labels)
+    to_attribute = Data(train_view.inputs_ND, train_codes_N, train_split.sources)
+    to_attribute_test = Data(test_view.inputs_ND, test_codes_N, test_split.sources)
+    to_label = Data(train_view.inputs_ND, train_split.labels, train_split.sources)
+    to_label_test = Data(test_view.inputs_ND, test_split.labels, test_split.sources)
     return AttributeColor(
         attribute=name,
         to_attribute=cross_fitted(to_attribute, name, n_values, settings),
@@ -99,8 +99,8 @@ def _attribute_color(
             (to_label, train_codes_N), (to_label_test, test_codes_N), name, n_classes, settings
         ),
         findings=find_color_differences(
-            Features(train_view.features_NF, train_codes_N),
-            Features(test_view.features_NF, test_codes_N),
+            Features(train_view.features_NF, train_codes_N, train_split.sources),
+            Features(test_view.features_NF, test_codes_N, test_split.sources),
             names,
             Target(name, attribute.values),
             settings,
@@ -114,7 +114,11 @@ def _association(
     (other, row_codes_N), (attribute, column_codes_N) = rows, columns
     table = np.zeros((len(other.values), len(attribute.values)), np.int64)
     np.add.at(table, (row_codes_N, column_codes_N), 1)
-    v, p_value = cramers_v(table, n_permutations=settings.permutations, seed=settings.seed)
+    n_draws = {"n_permutations": settings.permutations, "seed": settings.seed}
+    if split.sources is None:
+        v, p_value = cramers_v(table, **n_draws)
+    else:
+        v, p_value = cramers_v_by_source(row_codes_N, column_codes_N, split.sources, **n_draws)
     return Association(
         attribute=attribute.name,
         other=other.name,

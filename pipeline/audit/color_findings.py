@@ -22,7 +22,7 @@ from pipeline.audit.color_wording import WORDINGS, Direction, Evidence, Target, 
 from pipeline.audit.folds import stratified_folds
 from pipeline.core.results import ColorFinding, Estimate
 from pipeline.core.settings import ColorSettings
-from pipeline.core.types import Float32Array, Int64Array
+from pipeline.core.types import BoolArray, Float32Array, Int64Array
 from pipeline.metrics.association import (
     EffectSizes,
     RankSeparation,
@@ -32,6 +32,7 @@ from pipeline.metrics.association import (
     one_vs_rest_auroc,
 )
 from pipeline.metrics.color_features import MASK_REGIONS, FeatureName
+from pipeline.metrics.sources import source_means
 
 MAX_FINDINGS = 8
 MIN_CLASS_IMAGES = 5  # in the discovery half, for a class to be found on its own
@@ -43,6 +44,17 @@ class Features:
 
     values: Float32Array  # N x F
     labels: Int64Array  # N
+    sources: Int64Array | None = None  # N, scene, patient or video; None: each image by itself
+
+    def take(self, rows: BoolArray) -> Features:
+        sources = None if self.sources is None else self.sources[rows]
+        return Features(self.values[rows], self.labels[rows], sources)
+
+    def independent(self) -> Features:
+        """What significance is judged on: where images share sources, their means."""
+        if self.sources is None:
+            return self
+        return Features(*source_means(self.values, self.labels, self.sources))
 
 
 @dataclass(frozen=True)
@@ -66,21 +78,16 @@ def find_color_differences(
     that this means between two equal classes) and significant (q < alpha) on the discovery half, and
     confirmed: on the other half the same class differs in the same direction and the AUROC's interval
     excludes 0.5. Its AUROC is that of the other half, its omega squared that of the discovery half.
-    The false discovery rate is controlled per target.
+    The false discovery rate is controlled per target. Where images share a scene, effects are those of
+    images, but significance that of the scenes' means, and intervals are for new scenes.
     """
     n_classes = len(target.values)
     discovery, held_out = split_halves(train, settings.seed)
     n_present = len(np.unique(discovery.labels))
-    if n_present < 2 or len(discovery.labels) <= n_present:
+    if n_present < 2 or len(discovery.independent().labels) <= n_present:
         return []  # one image per class cannot show what is typical of the class
-    effects = omega_squared(
-        discovery.values,
-        discovery.labels,
-        n_classes,
-        n_permutations=settings.permutations,
-        seed=settings.seed,
-    )
-    separation = one_vs_rest_auroc(discovery.values, discovery.labels, n_classes)
+    effects = _effects(discovery, n_classes, settings)
+    separation = separations(discovery, n_classes)
     counts_K = np.bincount(discovery.labels, minlength=n_classes)
     candidates = _candidates(effects, separation, counts_K, settings)
     findings: list[ColorFinding] = []
@@ -101,9 +108,33 @@ def find_color_differences(
 
 def split_halves(train: Features, seed: int) -> tuple[Features, Features]:
     """A half to find differences on and one to confirm them on, with the same mix of classes."""
-    halves_N = stratified_folds(train.labels, 2, seed)
-    first, second = (Features(train.values[halves_N == h], train.labels[halves_N == h]) for h in (0, 1))
-    return first, second
+    halves_N = stratified_folds(train.labels, 2, seed, train.sources)
+    return train.take(halves_N == 0), train.take(halves_N == 1)
+
+
+def _effects(features: Features, n_classes: int, settings: ColorSettings) -> EffectSizes:
+    """Effect sizes of images; p-values of what is independent."""
+    apart = features.independent()
+    tested = omega_squared(
+        apart.values,
+        apart.labels,
+        n_classes,
+        n_permutations=settings.permutations,
+        seed=settings.seed,
+    )
+    if apart is features:
+        return tested
+    shown = omega_squared(features.values, features.labels, n_classes, n_permutations=0, seed=settings.seed)
+    return EffectSizes(shown.omega_squared, tested.p_values)
+
+
+def separations(features: Features, n_classes: int) -> RankSeparation:
+    """AUROC of images for every class and feature; p-values of what is independent."""
+    shown = one_vs_rest_auroc(features.values, features.labels, n_classes)
+    if features.sources is None:
+        return shown
+    apart = features.independent()
+    return RankSeparation(shown.auroc, one_vs_rest_auroc(apart.values, apart.labels, n_classes).p_values)
 
 
 def _what_it_says(candidate: Candidate, name: FeatureName) -> set[tuple[str | int, ...]]:
@@ -167,7 +198,7 @@ def _auroc(split: Features, candidate: Candidate) -> Estimate | None:
     if not positive_N.any() or positive_N.all():
         return None
     values_N = split.values[:, candidate.feature]
-    return auroc_estimate(values_N if candidate.is_high else -values_N, positive_N)
+    return auroc_estimate(values_N if candidate.is_high else -values_N, positive_N, sources_N=split.sources)
 
 
 def _finding(

@@ -50,6 +50,7 @@ def label_given_cross_fitted(
         settings,
         folds_N=folds_N,
         strata_N=strata_N,
+        sources_N=data.sources_N,
     )
 
 
@@ -68,7 +69,7 @@ def label_given_on_test(
     (train_data, train_codes_N), (test_data, test_codes_N) = train, test
     fit_N = _usable(train_data.targets_N, train_codes_N)
     readings: list[Reading] = []
-    targets: list[Int64Array] = []
+    reads: list[Data] = []
     strata: list[Int64Array] = []
     n_fitted = 0
     for value in np.unique(train_codes_N[fit_N]):
@@ -77,14 +78,14 @@ def label_given_on_test(
         if len(np.unique(read.targets_N)) < 2:
             continue
         readings.append(fit_and_read(linear_model, fit, read, n_classes))
-        targets.append(read.targets_N)
+        reads.append(read)
         strata.append(np.full(len(read.targets_N), value))
         n_fitted += len(fit.targets_N)
     if not readings:
         return None
     return predictability(
         Reading(*(np.concatenate(column) for column in zip(*readings, strict=True))),
-        np.concatenate(targets),
+        np.concatenate([read.targets_N for read in reads]),
         Setup(
             target=LABEL,
             given=attribute,
@@ -94,6 +95,9 @@ def label_given_on_test(
         ),
         settings,
         strata_N=np.concatenate(strata),
+        sources_N=None
+        if test_data.sources_N is None
+        else np.concatenate([read.sources_N for read in reads if read.sources_N is not None]),
     )
 
 

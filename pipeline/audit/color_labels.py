@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.audit.color_findings import Features, auroc_of_omega_squared, split_halves
+from pipeline.audit.color_findings import Features, auroc_of_omega_squared, separations, split_halves
 from pipeline.audit.color_wording import WORDINGS
 from pipeline.core.results import LabelColor
 from pipeline.core.settings import ColorSettings
-from pipeline.metrics.association import auroc_estimate, benjamini_hochberg, one_vs_rest_auroc
+from pipeline.metrics.association import auroc_estimate, benjamini_hochberg
 from pipeline.metrics.color_features import FeatureName
 
 
@@ -26,7 +26,7 @@ def label_colors(
     alpha over all labels and features, and an interval on the held-out half that excludes 0.5.
     """
     discovery, held_out = split_halves(train, settings.seed)
-    separation = one_vs_rest_auroc(discovery.values, discovery.labels, len(labels))
+    separation = separations(discovery, len(labels))
     auroc_LF = np.nan_to_num(separation.auroc, nan=0.5)
     q_LF = benjamini_hochberg(separation.p_values)
     least = auroc_of_omega_squared(settings.min_omega_squared)
@@ -40,7 +40,9 @@ def label_colors(
         confirmed = None
         if positive_N.any() and not positive_N.all():
             values_N = held_out.values[:, best]
-            confirmed = auroc_estimate(values_N if is_high else -values_N, positive_N)
+            confirmed = auroc_estimate(
+                values_N if is_high else -values_N, positive_N, sources_N=held_out.sources
+            )
         strength = max(auroc_LF[index, best], 1 - auroc_LF[index, best])
         words = WORDINGS[names[best].feature]
         rows.append(

@@ -37,9 +37,11 @@ class Data(NamedTuple):
 
     inputs_ND: Float32Array
     targets_N: Int64Array
+    sources_N: Int64Array | None = None  # scene, patient or video of each; None: each image by itself
 
     def take(self, rows: Any) -> Data:
-        return Data(self.inputs_ND[rows], self.targets_N[rows])
+        sources_N = None if self.sources_N is None else self.sources_N[rows]
+        return Data(self.inputs_ND[rows], self.targets_N[rows], sources_N)
 
 
 class CrossFit(NamedTuple):
@@ -93,13 +95,16 @@ def fit_and_read(make_model: MakeModel, fit: Data, read: Data, n_classes: int) -
 
 
 def cross_fit(data: Data, n_classes: int, settings: ColorSettings) -> CrossFit:
-    """Read every image by a linear classifier fitted on the other folds."""
+    """Read every image by a linear classifier fitted on the other folds, which share no source with it."""
     n = len(data.targets_N)
-    n_folds = min(settings.folds, n)
-    folds_N = stratified_folds(data.targets_N, n_folds, settings.seed)
+    n_folds = min(settings.folds, n if data.sources_N is None else len(np.unique(data.sources_N)))
+    folds_N = stratified_folds(data.targets_N, n_folds, settings.seed, data.sources_N)
     predicted_N, p_true_N = np.empty(n, np.int64), np.empty(n)
     for fold in range(n_folds):
         held_out = folds_N == fold
+        if n_folds == 1:  # one source: nothing was fitted on other images
+            predicted_N[:], p_true_N[:] = data.targets_N[0], 1 / max(n_classes, 1)
+            break
         predicted_N[held_out], p_true_N[held_out] = fit_and_read(
             linear_model, data.take(~held_out), data.take(held_out), n_classes
         )
@@ -108,19 +113,18 @@ def cross_fit(data: Data, n_classes: int, settings: ColorSettings) -> CrossFit:
 
 def cross_fitted(data: Data, target: str, n_classes: int, settings: ColorSettings) -> Predictability:
     """How well color tells a target's values within the split, every image read out of fold."""
-    return describe_cross_fit(cross_fit(data, n_classes, settings), data.targets_N, target, settings)
+    return describe_cross_fit(cross_fit(data, n_classes, settings), data, target, settings)
 
 
-def describe_cross_fit(
-    fitted: CrossFit, targets_N: Int64Array, target: str, settings: ColorSettings
-) -> Predictability:
+def describe_cross_fit(fitted: CrossFit, data: Data, target: str, settings: ColorSettings) -> Predictability:
     """The record of a cross-fit; targets are permuted within folds."""
     return predictability(
         fitted.reading,
-        targets_N,
+        data.targets_N,
         Setup(target, f"train, {fitted.n_folds} folds", fitted.n_fitted, "train, held-out folds"),
         settings,
         folds_N=fitted.folds_N,
+        sources_N=data.sources_N,
     )
 
 
@@ -130,7 +134,7 @@ def fitted_on_train(
     """Fit a linear classifier on train and read test: the record, and what it says about each image."""
     reading = fit_and_read(linear_model, train, test, n_classes)
     setup = Setup(target, "train", len(train.targets_N), "test")
-    return predictability(reading, test.targets_N, setup, settings), reading
+    return predictability(reading, test.targets_N, setup, settings, sources_N=test.sources_N), reading
 
 
 class Boosted(NamedTuple):
@@ -151,20 +155,21 @@ def boosted(train: Data, test: Data, target: str, n_classes: int, settings: Colo
     size = min(settings.boosted_max_train, n - math.ceil(n / settings.folds))
     if size < 1:
         return None
-    chosen_N = stratified_subset(train.targets_N, size, settings.seed)
+    chosen_N = stratified_subset(train.targets_N, size, settings.seed, train.sources_N)
     rest = train.take(~chosen_N)
     n_rest = len(rest.targets_N)
     both = Data(
         np.concatenate([rest.inputs_ND, test.inputs_ND]), np.concatenate([rest.targets_N, test.targets_N])
     )
+    size = int(chosen_N.sum())  # whole sources are about as many images as asked for
     reading = fit_and_read(boosted_model, train.take(chosen_N), both, n_classes)
 
-    def describe(rows: slice, read_on: str) -> Predictability:
+    def describe(rows: slice, read_on: str, sources_N: Int64Array | None) -> Predictability:
         fitted_on = f"train, {size:,} of {n:,} images"
         setup = Setup(target, fitted_on, size, read_on, classifier="boosted")
-        return predictability(reading.take(rows), both.targets_N[rows], setup, settings)
+        return predictability(reading.take(rows), both.targets_N[rows], setup, settings, sources_N=sources_N)
 
     return Boosted(
-        train=describe(slice(None, n_rest), f"train, the other {n_rest:,} images"),
-        test=describe(slice(n_rest, None), "test"),
+        train=describe(slice(None, n_rest), f"train, the other {n_rest:,} images", rest.sources_N),
+        test=describe(slice(n_rest, None), "test", test.sources_N),
     )

@@ -19,6 +19,7 @@ from pipeline.core.results import Predictability
 from pipeline.core.settings import ColorSettings
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.metrics.association import balanced_accuracy_estimate, kappa_from_balanced, permutation_p
+from pipeline.metrics.sources import SourcePermutations, design_effect
 
 CROSS_FIT_STRETCH = math.sqrt(2)  # of deviations: see `predictability`
 _LEAST_PROBABILITY = 1e-6  # of a class that the fitted images did not contain
@@ -65,6 +66,7 @@ def predictability(
     *,
     folds_N: Int64Array | None = None,
     strata_N: Int64Array | None = None,
+    sources_N: Int64Array | None = None,
 ) -> Predictability:
     """Balanced accuracy, kappa with interval and permutation p, and V-information.
 
@@ -86,6 +88,8 @@ def predictability(
     Args:
         folds_N: fold of each image where predictions are cross-fitted.
         strata_N: images of a stratum were fitted, and are scored and permuted, among themselves.
+        sources_N: scene, patient or video of each image: whole sources are permuted, and intervals are
+            for new sources. None: each image by itself.
     """
     stretch = 1.0 if folds_N is None else CROSS_FIT_STRETCH
     strata_N = np.zeros(len(targets_N), np.int64) if strata_N is None else strata_N
@@ -98,12 +102,25 @@ def predictability(
     if usable:
         reading, targets_N = reading.take(kept_N), targets_N[kept_N]
         strata_N, folds_N = strata_N[kept_N], folds_N[kept_N]
+        sources_N = None if sources_N is None else sources_N[kept_N]
         score = _combine(
-            [_score(reading.take(strata_N == s), targets_N[strata_N == s], stretch) for s in usable],
+            [
+                _score(
+                    reading.take(strata_N == s),
+                    targets_N[strata_N == s],
+                    stretch,
+                    None if sources_N is None else sources_N[strata_N == s],
+                )
+                for s in usable
+            ],
             n_classes=len(np.unique(targets_N)),
         )
-        tables = _confusion_tables(reading.predicted, targets_N, strata_N, folds_N)
-        p_value = _permutation_p(tables, stretch, settings)
+        if sources_N is None:
+            tables = _confusion_tables(reading.predicted, targets_N, strata_N, folds_N)
+            p_value = _permutation_p(tables, stretch, settings)
+        else:
+            blocks = (sources_N, strata_N, folds_N)
+            p_value = _source_permutation_p(reading.predicted, targets_N, blocks, stretch, settings)
     return Predictability(
         target=setup.target,
         given=setup.given,
@@ -122,13 +139,19 @@ def predictability(
     )
 
 
-def _score(reading: Reading, targets_N: Int64Array, stretch: float) -> _Stratum:
+def _score(reading: Reading, targets_N: Int64Array, stretch: float, sources_N: Int64Array | None) -> _Stratum:
     """One stratum's numbers; its targets have at least two classes."""
     _, codes_N, counts_K = np.unique(targets_N, return_inverse=True, return_counts=True)
     n_classes = len(counts_K)
     least = kappa_from_balanced(0, n_classes)
     hits_K = np.bincount(codes_N, weights=reading.predicted == targets_N)
     band = balanced_accuracy_estimate(hits_K, counts_K)
+    if sources_N is not None:
+        hit_N, recall_K = reading.predicted == targets_N, hits_K / counts_K
+        deviations_N = (hit_N - recall_K[codes_N]) / counts_K[codes_N]
+        variance = float((recall_K * (1 - recall_K) / counts_K).sum())
+        effective_K = np.maximum(counts_K / design_effect(deviations_N, sources_N, variance), 1.0)
+        band = balanced_accuracy_estimate(recall_K * effective_K, effective_K)
     log2_p_N = np.log2(np.maximum(reading.p_true, _LEAST_PROBABILITY))
     log2_p_K = np.bincount(codes_N, weights=log2_p_N) / counts_K
     kappa = kappa_from_balanced(band.value, n_classes)
@@ -199,6 +222,35 @@ def _permutation_p(tables: list[_Table], stretch: float, settings: ColorSettings
         expected += float(true_K * predicted_K / counts_KK.sum() @ weight_K)
         draws_B += _shuffled_hits(counts_KK, settings.permutations, rng) @ weight_K
     reached_B = expected + stretch * (draws_B - expected) >= observed - 1e-9 * max(1.0, abs(observed))
+    return permutation_p(int(reached_B.sum()), settings.permutations)
+
+
+def _source_permutation_p(
+    predicted_N: Int64Array,
+    targets_N: Int64Array,
+    blocks: tuple[Int64Array, Int64Array, Int64Array],
+    stretch: float,
+    settings: ColorSettings,
+) -> float:
+    """P-value of kappa where whole sources' targets are shuffled within strata and folds."""
+    sources_N, strata_N, folds_N = blocks
+    rng = np.random.default_rng(settings.seed)
+    shuffle = SourcePermutations(targets_N, sources_N, strata_N * (int(folds_N.max()) + 1) + folds_N)
+    strata = [strata_N == stratum for stratum in np.unique(strata_N)]
+
+    def kappa(labels_N: Int64Array) -> float:
+        parts = []
+        for rows in strata:
+            counts_K = np.bincount(labels_N[rows])
+            hits_K = np.bincount(labels_N[rows], weights=predicted_N[rows] == labels_N[rows])
+            n_classes = int((counts_K > 0).sum())
+            balanced = float((hits_K[counts_K > 0] / counts_K[counts_K > 0]).mean())
+            parts.append(rows.sum() * (kappa_from_balanced(balanced, n_classes) if n_classes > 1 else 0.0))
+        return float(sum(parts)) / len(labels_N)
+
+    observed = kappa(targets_N)
+    draws_B = np.array([kappa(shuffle.draw(rng)) for _ in range(settings.permutations)])
+    reached_B = draws_B.mean() + stretch * (draws_B - draws_B.mean()) >= observed - 1e-9
     return permutation_p(int(reached_B.sum()), settings.permutations)
 
 

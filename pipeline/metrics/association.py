@@ -17,6 +17,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.metrics.intervals import score_interval, wilson
+from pipeline.metrics.sources import SourcePermutations, design_effect
 
 _CHI2_MIN_EXPECTED = 5  # below it the chi-squared distribution is a poor approximation
 _PERMUTATION_BLOCK = 2_000_000  # non-zeros of one sparse product
@@ -50,22 +51,57 @@ def cramers_v(table: npt.NDArray[Any], *, n_permutations: int = 1000, seed: int 
 
     Source: Bergsma 2013 (A bias-correction for Cramer's V and Tschuprow's T).
     """
-    counts = np.asarray(table, np.int64)
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    counts = _without_empty(table)
     if min(counts.shape) < 2:
         return TableAssociation(0.0, 1.0)
-    n = int(counts.sum())
     rows, columns = counts.shape
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
     chi2 = float(((counts - expected) ** 2 / expected).sum())
-    phi2 = max(0.0, chi2 / n - (rows - 1) * (columns - 1) / (n - 1))
-    smaller = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
-    v = min(1.0, math.sqrt(phi2 / smaller)) if smaller > 0 else 0.0
+    v = _corrected_v(counts, chi2)
     if expected.min() >= _CHI2_MIN_EXPECTED:
         return TableAssociation(v, float(stats.chi2.sf(chi2, (rows - 1) * (columns - 1))))
     random = stats.random_table(counts.sum(axis=1), counts.sum(axis=0), seed=seed).rvs(n_permutations)
     chi2_B = ((random - expected) ** 2 / expected).sum(axis=(1, 2))
     return TableAssociation(v, permutation_p(int((chi2_B >= chi2 - 1e-9).sum()), n_permutations))
+
+
+def cramers_v_by_source(
+    rows_N: Int64Array,
+    columns_N: Int64Array,
+    sources_N: Int64Array,
+    *,
+    n_permutations: int = 1000,
+    seed: int = 0,
+) -> TableAssociation:
+    """`cramers_v` of two labels per image; its p-value shuffles the rows' labels of whole sources."""
+    shuffle, rng = SourcePermutations(rows_N, sources_N), np.random.default_rng(seed)
+    n_columns = int(columns_N.max(initial=0)) + 1
+    size = (int(rows_N.max(initial=0)) + 1) * n_columns
+
+    def table(labels_N: Int64Array) -> Int64Array:
+        return np.bincount(labels_N * n_columns + columns_N, minlength=size).reshape(-1, n_columns)
+
+    def phi2(labels_N: Int64Array) -> float:
+        counts = _without_empty(table(labels_N))
+        expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+        return float(((counts - expected) ** 2 / expected).sum()) / counts.sum()
+
+    observed = phi2(rows_N)
+    reached = sum(phi2(shuffle.draw(rng)) >= observed - 1e-12 for _ in range(n_permutations))
+    v = cramers_v(table(rows_N)).cramers_v
+    return TableAssociation(v, permutation_p(reached, n_permutations))
+
+
+def _without_empty(table: npt.NDArray[Any]) -> Int64Array:
+    counts = np.asarray(table, np.int64)
+    return counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+
+
+def _corrected_v(counts: Int64Array, chi2: float) -> float:
+    n, (rows, columns) = int(counts.sum()), counts.shape
+    phi2 = max(0.0, chi2 / n - (rows - 1) * (columns - 1) / (n - 1))
+    smaller = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
+    return min(1.0, math.sqrt(phi2 / smaller)) if smaller > 0 else 0.0
 
 
 def permutation_p(n_as_extreme: int, n_permutations: int) -> float:
@@ -221,15 +257,23 @@ def one_vs_rest_auroc(features_NF: npt.NDArray[Any], labels_N: Int64Array, n_cla
     return RankSeparation(auroc_KF, np.where(np.isnan(p_KF), 1.0, p_KF))
 
 
-def auroc_estimate(scores_N: npt.NDArray[Any], positive_N: BoolArray, confidence: float = 0.95) -> Estimate:
+def auroc_estimate(
+    scores_N: npt.NDArray[Any],
+    positive_N: BoolArray,
+    confidence: float = 0.95,
+    *,
+    sources_N: Int64Array | None = None,
+) -> Estimate:
     """AUROC of a score for one class, with an interval that stays inside [0, 1].
 
     DeLong's variance turned into an effective sample size for Wilson's formula, so that perfect
-    separation of few images is not reported as certain.
+    separation of few images is not reported as certain. With `sources_N` (scene, patient of each image)
+    the interval is for new sources: the variance is that of sums over sources.
 
     Raises:
         InputError: one of the two sides has no images.
-    Source: DeLong, DeLong and Clarke-Pearson 1988, by ranks as in Sun and Xu 2014.
+    Source: DeLong, DeLong and Clarke-Pearson 1988, by ranks as in Sun and Xu 2014;
+        Obuchowski 1997 (Nonparametric analysis of clustered ROC curve data).
     """
     n_pos, n_neg = int(positive_N.sum()), int((~positive_N).sum())
     if min(n_pos, n_neg) == 0:
@@ -242,6 +286,11 @@ def auroc_estimate(scores_N: npt.NDArray[Any], positive_N: BoolArray, confidence
     # Without separation the variance is (n+1)/(12 n1 n0), the most an AUROC of these sizes can tell.
     most = 3 * n_pos * n_neg / (n_pos + n_neg + 1)
     n_effective = min(most, auroc * (1 - auroc) / variance) if variance > 0 else float(min(n_pos, n_neg))
+    if sources_N is not None:
+        deviations_N = np.empty(len(scores_N))
+        deviations_N[positive_N] = (wins_pos - auroc) / n_pos
+        deviations_N[~positive_N] = (wins_neg - auroc) / n_neg
+        n_effective = max(1.0, n_effective / design_effect(deviations_N, sources_N, variance))
     low, high = score_interval(auroc, n_effective, float(stats.norm.isf((1 - confidence) / 2)))
     return Estimate(value=auroc, low=low, high=high, n=len(scores_N))
 
