@@ -28,9 +28,9 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.artifacts.files import require_space
-from pipeline.audit.color_inputs import HistogramComponents
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, UInt8Array
-from pipeline.metrics.color_features import color_features, lab_histogram, ring_mask
+from pipeline.metrics.color_features import color_features, ring_mask
+from pipeline.metrics.detail_features import detail_features
 from pipeline.metrics.pixel_maps import EDGE_THRESHOLD
 
 N_CENTERS = 5
@@ -38,8 +38,8 @@ STOP = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 100, 0.1)
 BASE_IMAGES = 12_500  # made once; the large file repeats them, shifted
 
 
-def loop_features(images: UInt8Array) -> Float64Array:
-    """Whole, ring and center features, one image and one region at a time."""
+def loop_details(images: UInt8Array) -> Float64Array:
+    """Details of whole, ring and center, one image and one region at a time."""
     ring = ring_mask(*images.shape[1:3])
     regions = (np.ones_like(ring), ring, ~ring)
     return np.array([np.concatenate([one_region(image, region) for region in regions]) for image in images])
@@ -47,10 +47,6 @@ def loop_features(images: UInt8Array) -> Float64Array:
 
 def one_region(image: UInt8Array, region: BoolArray) -> list[float]:
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2Lab)[region].astype(float)
-    lightness, a, b = lab[:, 0] * 100 / 255, lab[:, 1] - 128, lab[:, 2] - 128
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)[region].astype(float)
-    hue, saturation = hsv[:, 0] * 2 * np.pi / 256, hsv[:, 1] / 255
-    weight = saturation.sum() or 1.0
     red, green, blue = image[region].astype(float).T
     red_green, yellow_blue = red - green, (red + green) / 2 - blue
     colorfulness = np.hypot(red_green.std(), yellow_blue.std())
@@ -59,19 +55,8 @@ def one_region(image: UInt8Array, region: BoolArray) -> list[float]:
     dx = cv2.Sobel(gray, cv2.CV_32F, 1, 0, borderType=cv2.BORDER_REPLICATE)
     dy = cv2.Sobel(gray, cv2.CV_32F, 0, 1, borderType=cv2.BORDER_REPLICATE)
     edges = (np.abs(dx) + np.abs(dy) >= EDGE_THRESHOLD)[region]
-    return [
-        lightness.mean(),
-        lightness.std(),
-        a.mean(),
-        a.std(),
-        b.mean(),
-        b.std(),
-        (np.cos(hue) * saturation).sum() / weight,
-        (np.sin(hue) * saturation).sum() / weight,
-        saturation.mean(),
-        float(colorfulness),
-        edges.mean(),
-    ]
+    spread = lab.std(axis=0) * (100 / 255, 1, 1)
+    return [*spread.tolist(), float(colorfulness), edges.mean()]
 
 
 def opencv_kmeans(pixels_P3: Float32Array, starts: int) -> None:
@@ -150,11 +135,11 @@ def compare(options: argparse.Namespace) -> None:
     n = options.images
     images = random_images(n, options.side)
     features = seconds_of(lambda: color_features(images))
-    histogram = seconds_of(lambda: lab_histogram(images))
+    details = seconds_of(lambda: detail_features(images))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sample = images[: options.loop_images]
     slow: dict[str, tuple[float, int]] = {}
-    slow["features, plain loop"] = seconds_of(lambda: loop_features(sample)), len(sample)
+    slow["details, plain loop"] = seconds_of(lambda: loop_details(sample)), len(sample)
     for name, cluster, count in (
         ("k-means, scikit-learn, ten starts", scikit_learn_kmeans, options.kmeans_images // 10),
         ("k-means, OpenCV, ten starts", partial(opencv_kmeans, starts=10), options.kmeans_images),
@@ -162,16 +147,16 @@ def compare(options: argparse.Namespace) -> None:
     ):
         slow[name] = seconds_of(partial(kmeans_colors, images[:count], cluster)), count
     print(f"{n:,} images of {options.side} x {options.side} pixels")
-    print(f"  {'features':36} {features:9.2f} s")
-    print(f"  {'histogram':36} {histogram:9.2f} s")
+    print(f"  {'colors':36} {features:9.2f} s")
+    print(f"  {'details':36} {details:9.2f} s")
     for name, (seconds, count) in slow.items():
         per_image = seconds / count
         print(
-            f"  {name:36} {per_image * n:9.2f} s (from {count:,} images): {per_image * n / features:,.0f} x "
-            f"the features, {per_image * n / (features + histogram):,.0f} x features and histogram"
+            f"  {name:36} {per_image * n:9.2f} s (from {count:,} images): {per_image * n / details:,.0f} x "
+            f"the details, {per_image * n / (features + details):,.0f} x colors and details"
         )
-    difference = np.abs(loop_features(sample) - color_features(sample)[0]).max()
-    print(f"  largest difference between loop and features {difference:.4f}")
+    difference = np.abs(loop_details(sample) - detail_features(sample)[0]).max()
+    print(f"  largest difference between loop and details {difference:.4f}")
     print(f"  peak memory {peak:,.0f} MB, of which images {images.nbytes / 2**20:,.0f} MB")
 
 
@@ -190,23 +175,22 @@ def stored_images(n: int, side: int, folder: Path | None) -> Iterator[UInt8Array
 
 def scale(options: argparse.Namespace) -> None:
     """Time and memory for growing numbers of images; the results have to be held, the rest not."""
-    print("growing data, read from a memory-mapped file (features and histogram components)")
+    print("growing data, read from a memory-mapped file (colors and details)")
     print("       images   seconds   images/s   peak MB   results MB   working MB")
     with stored_images(max(options.sizes), options.side, options.folder) as images:
-        components = HistogramComponents.fit(images[:BASE_IMAGES], seed=0)
         for n in options.sizes:
             started = time.perf_counter()
             with PeakMemory() as memory:
                 features, _ = color_features(images[:n])
-                histogram = components.transform(images[:n])
+                details, _ = detail_features(images[:n])
             seconds = time.perf_counter() - started
-            results = (features.nbytes + histogram.nbytes) / 2**20
+            results = (features.nbytes + details.nbytes) / 2**20
             print(
                 f"  {n:11,} {seconds:9.2f} {n / seconds:10,.0f} {memory.added:9.0f} {results:12.0f}"
                 f" {max(0.0, memory.added - results):12.0f}",
                 flush=True,
             )
-            del features, histogram
+            del features, details
 
 
 def main() -> None:

@@ -62,12 +62,12 @@ def measure(folder: Path | None) -> Measured:
     else:
         train, test = load_split(folder, "train"), load_split(folder, "test")
         classes = load_info(folder).classes
-    train_view, test_view, names = view_colors(train, test, seed=0)
+    train_view, test_view, names = view_colors(train, test)
     return Measured(
         train_view.features_NF,
         test_view.features_NF,
         train_view.inputs_ND,
-        names,
+        names.colors,
         classes,
         train.labels,
         test.labels,

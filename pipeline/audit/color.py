@@ -54,7 +54,7 @@ def analyze_color(
     started = time.perf_counter()
     _check_classes(train, info)
     n_classes = len(info.classes)
-    train_view, test_view, names = view_colors(train, test, settings.seed)
+    train_view, test_view, names = view_colors(train, test)
     data = Data(train_view.inputs_ND, train.labels, train.sources)
     test_data = Data(test_view.inputs_ND, test.labels, test.sources)
     label_fit = cross_fit(data, n_classes, settings)
@@ -66,16 +66,17 @@ def analyze_color(
         n_classes,
         settings,
     )
-    background_ND = region_inputs(train_view.features_NF, names, "background")
+    background_ND = region_inputs(train_view.features_NF, names.colors, "background")
+    details = Data(train_view.detail_inputs_ND, train.labels, train.sources)
     result = ColorResult(
         provenance=provenance,
-        n_features=len(names),
+        n_features=len(names.colors),
         n_permutations=settings.permutations,
-        regions=list(dict.fromkeys(name.region for name in names)),
+        regions=list(dict.fromkeys(name.region for name in names.colors)),
         findings=find_color_differences(
             Features(train_view.features_NF, train.labels, train.sources),
             Features(test_view.features_NF, test.labels, test.sources),
-            names,
+            names.colors,
             Target(LABEL, info.classes),
             settings,
         ),
@@ -87,7 +88,7 @@ def analyze_color(
                 else train.labels,
                 train.sources,
             ),
-            names,
+            names.colors,
             info.group_labels if len(info.group_labels) > 1 else info.classes,
             settings,
         ),
@@ -98,7 +99,15 @@ def analyze_color(
         background_only=None
         if background_ND is None
         else cross_fitted(Data(background_ND, train.labels, train.sources), LABEL, n_classes, settings),
-        attributes=attribute_colors((train, train_view), (test, test_view), names, info, settings),
+        detail_only=cross_fitted(details, LABEL, n_classes, settings),
+        detail_findings=find_color_differences(
+            Features(train_view.details_NF, train.labels, train.sources),
+            Features(test_view.details_NF, test.labels, test.sources),
+            names.details,
+            Target(LABEL, info.classes),
+            settings,
+        ),
+        attributes=attribute_colors((train, train_view), (test, test_view), names.colors, info, settings),
         associations=associations(train, test, info, settings),
         palettes=class_palettes(train, info.classes, settings.seed),
         examples=class_examples(train, label_fit.reading.p_true, info.classes, settings.examples_per_class),

@@ -21,7 +21,7 @@ from pipeline.core.results import Predictability
 from pipeline.core.settings import ColorSettings
 from pipeline.core.types import Float32Array, Int64Array
 
-REGULARIZATION = 0.03  # scikit-learn's C; small, so that weak cues are not drowned in fitted noise
+REGULARIZATION = 0.1  # scikit-learn's C; small, so that weak cues are not drowned in fitted noise
 MAX_ITERATIONS = 100
 MAX_TREES = 2000  # of the boosted classifier; each iteration grows one tree per class
 BOOSTING_ITERATIONS = (10, 100)  # least and most

@@ -31,15 +31,18 @@ class Wording:
 
 WORDINGS = {
     "lightness_mean": Wording("lightness", "lightness", "lighter", "darker"),
-    "lightness_sd": Wording("contrast", "contrast", "richer in contrast", "poorer in contrast"),
     "a_mean": Wording("hue", "green-red balance", "redder", "greener"),
     "b_mean": Wording("hue", "blue-yellow balance", "yellower", "bluer"),
-    "a_sd": Wording("color", "green-red mix", "more mixed in green-red", "less mixed in green-red"),
-    "b_sd": Wording("color", "blue-yellow mix", "more mixed in blue-yellow", "less mixed in blue-yellow"),
-    "hue_cos": Wording("hue", "hue", "nearer to red in hue", "nearer to cyan in hue"),
-    "hue_sin": Wording("hue", "hue", "nearer to yellow-green in hue", "nearer to violet in hue"),
-    "saturation": Wording("color", "saturation", "more saturated", "less saturated"),
-    "colorfulness": Wording("color", "colorfulness", "more colorful", "less colorful"),
+    "hue_cos": Wording("hue", "hue", "nearer to red in hue", "nearer to green in hue"),
+    "hue_sin": Wording("hue", "hue", "nearer to yellow in hue", "nearer to blue in hue"),
+    "chroma": Wording("color", "color strength", "stronger in color", "nearer to gray"),
+    "dominant_cos": Wording("hue", "most colorful parts", "redder there", "greener there"),
+    "dominant_sin": Wording("hue", "most colorful parts", "yellower there", "bluer there"),
+    # detail, not color
+    "lightness_sd": Wording("contrast", "contrast", "richer in contrast", "poorer in contrast"),
+    "a_sd": Wording("mix", "green-red mix", "more mixed in green-red", "less mixed in green-red"),
+    "b_sd": Wording("mix", "blue-yellow mix", "more mixed in blue-yellow", "less mixed in blue-yellow"),
+    "colorfulness": Wording("mix", "colorfulness of pixels", "more colorful", "less colorful"),
     "edge_density": Wording("edges", "edge density", "richer in edges", "poorer in edges"),
 }  # fmt: skip
 

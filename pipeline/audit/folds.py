@@ -33,9 +33,10 @@ def stratified_subset(
     With sources, True for whole sources, of about `size` images.
     """
     n = len(labels_N)
-    if sources_N is not None and n:
-        return _source_folds(labels_N, sources_N, n_folds=n, seed=seed, share=size / n) == 0
     chosen_N = np.zeros(n, bool)
+    if sources_N is not None and n:
+        chosen_N[:] = _source_folds(labels_N, sources_N, n_folds=2, seed=seed, share=size / n) == 0
+        return chosen_N
     if n:
         steps = np.arange(n + 1) * min(size, n) // n
         chosen_N[_shuffled_by_class(labels_N, seed)] = np.diff(steps) > 0

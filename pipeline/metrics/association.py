@@ -79,12 +79,13 @@ def cramers_v_by_source(
     size = (int(rows_N.max(initial=0)) + 1) * n_columns
 
     def table(labels_N: Int64Array) -> Int64Array:
-        return np.bincount(labels_N * n_columns + columns_N, minlength=size).reshape(-1, n_columns)
+        counts: Int64Array = np.bincount(labels_N * n_columns + columns_N, minlength=size)
+        return counts.reshape(-1, n_columns)
 
     def phi2(labels_N: Int64Array) -> float:
         counts = _without_empty(table(labels_N))
         expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-        return float(((counts - expected) ** 2 / expected).sum()) / counts.sum()
+        return float(((counts - expected) ** 2 / expected).sum() / counts.sum())
 
     observed = phi2(rows_N)
     reached = sum(phi2(shuffle.draw(rng)) >= observed - 1e-12 for _ in range(n_permutations))
@@ -94,7 +95,8 @@ def cramers_v_by_source(
 
 def _without_empty(table: npt.NDArray[Any]) -> Int64Array:
     counts = np.asarray(table, np.int64)
-    return counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    kept: Int64Array = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
+    return kept
 
 
 def _corrected_v(counts: Int64Array, chi2: float) -> float:

@@ -1,10 +1,10 @@
-"""Color of many small images at once: Lab moments, hue, saturation, colorfulness, edges, histogram.
+"""Color of many small images at once, blind to sharpness, noise and compression.
 
-Every per-region average of a chunk is one matrix product of the pixel maps with the regions' pixel
-weights; regions that masks draw have weights of their own per image.
+Every feature is a function of average colors: of a region, or of the cells of a coarse grid. Blurring,
+sharpening, resampling, noise and JPEG move pixels around their average and leave it where it is. What
+they do change (spreads, edges, how colorful single pixels are) is in `detail_features`.
 
-Shape legend: N images, n images of a chunk, H height, W width, P = H*W pixels, Q pixel maps,
-R regions that are summed, F features, B bins.
+Shape legend: N images, n images of a chunk, H height, W width, C grid cells, F features.
 """
 
 from __future__ import annotations
@@ -15,38 +15,26 @@ import cv2
 import numpy as np
 
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, UInt8Array
-from pipeline.metrics.pixel_maps import (
-    MAP,
-    N_MAPS,
-    check_images,
-    check_masks,
-    convert,
-    for_each_chunk,
-    mask_regions,
-    pixel_maps,
-)
+from pipeline.metrics.pixel_maps import check_images, check_masks, for_each_chunk, mask_regions
 
 REGIONS = ("whole", "ring", "center")
 MASK_REGIONS = ("background", "foreground")  # where masks are known
-FEATURES = (
-    "lightness_mean",  # CIELAB L*, 0..100
-    "lightness_sd",
-    "a_mean",  # CIELAB a*: green (-) to red (+)
-    "a_sd",
-    "b_mean",  # CIELAB b*: blue (-) to yellow (+)
-    "b_sd",
-    "hue_cos",  # HSV hue weighted by saturation: +1 all red, -1 all cyan
-    "hue_sin",  # +1 all yellow-green (90 degrees), -1 all violet (270 degrees)
-    "saturation",  # HSV, 0..1
-    "colorfulness",
-    "edge_density",  # share of pixels on an edge, 0..1
+COLOR_FEATURES = (
+    "lightness_mean",  # CIELAB L* of the region's average color, 0..100
+    "a_mean",  # its a*: green (-) to red (+)
+    "b_mean",  # its b*: blue (-) to yellow (+)
+    "hue_cos",  # cosine of its hue, less where it is nearly gray: +1 red, -1 green
+    "hue_sin",  # +1 yellow, -1 blue
+    "chroma",  # its distance from gray, 0..about 130
+    "dominant_cos",  # as hue_cos, of the most colorful cells
+    "dominant_sin",
 )
-HISTOGRAM_SHAPE = (4, 8, 8)  # bins of L*, a*, b*
+GRID = 8  # cells on a side; the outermost ones are the ring
 GRAY_CHROMA = 0.5  # CIELAB units; below it a hue is rounding noise
+SOFT_CHROMA = 5.0  # CIELAB units: at this chroma a hue counts half
+_DOMINANCE = 4  # power of a cell's chroma that weighs its hue
 LEAST_SHARE = 0.01  # of the image's pixels; smaller regions of a mask are not measured
-DECIMALS = 4  # ranks must not be decided by float32 rounding noise
-# a*, b* of photographs sit near 0: bins of 12 units from -48 to 48, open at both ends.
-_CHROMA_BIN = np.clip((np.arange(256) - 128 + 48) // 12, 0, 7)
+DECIMALS = 3  # ranks must not be decided by float32 rounding noise
 
 
 class FeatureName(NamedTuple):
@@ -92,11 +80,13 @@ def ring_hue(images_NHW3: UInt8Array) -> Float64Array:
 def color_features(
     images_NHW3: UInt8Array, masks_NHW: UInt8Array | None = None, *, chunk: int | None = None
 ) -> tuple[Float32Array, list[FeatureName]]:
-    """The features of `FEATURES` for the whole image, its border ring and its center.
+    """The features of `COLOR_FEATURES` for the whole image, its border ring and its center.
 
-    With masks also for background and foreground. The background starts a rim away from the
-    foreground (see `mask_regions`). An image whose mask leaves a region less than 1 % of its pixels
-    has the whole image's values there: it then neither adds to that region's evidence nor is lost.
+    The ring is the outermost cells of an 8 x 8 grid, the center the innermost 4 x 4: a cell lies between
+    them, so that blurring does not carry color from one to the other. With masks also for background
+    and foreground. The background starts a rim away from the foreground (see `mask_regions`). An image
+    whose mask leaves a region less than 1 % of its pixels has the whole image's values there: it then
+    neither adds to that region's evidence nor is lost.
 
     Args:
         images_NHW3: uint8 RGB, may be a memory map; it is read chunk by chunk.
@@ -108,58 +98,25 @@ def color_features(
 
     Raises:
         InputError: not uint8 RGB images of at least 3 x 3 pixels, or masks of another shape.
-    Source: colorfulness by Hasler and Suesstrunk 2003 (Measuring colourfulness in natural images).
     """
     check_images(images_NHW3)
     if masks_NHW is not None:
         check_masks(masks_NHW, images_NHW3)
-    height, width = images_NHW3.shape[1:3]
     regions = REGIONS if masks_NHW is None else REGIONS + MASK_REGIONS
-    names = [FeatureName(region, feature) for region in regions for feature in FEATURES]
+    names = [FeatureName(region, feature) for region in regions for feature in COLOR_FEATURES]
     features_NF = np.zeros((len(images_NHW3), len(names)), np.float32)
-    ring_P = ring_mask(height, width).ravel()
-    weights_PR = np.stack([ring_P / ring_P.sum(), ~ring_P / (~ring_P).sum()], axis=1).astype(np.float32)
-    ring_share = float(ring_P.mean())
+    weights_RC = _region_weights()
 
     def fill(rows: slice) -> None:
-        maps_QnP = pixel_maps(images_NHW3[rows])
-        means_QnR = (maps_QnP.reshape(-1, height * width) @ weights_PR).reshape(N_MAPS, -1, 2)
-        ring_Qn, center_Qn = means_QnR[..., 0].astype(np.float64), means_QnR[..., 1].astype(np.float64)
-        whole_Qn = ring_share * ring_Qn + (1 - ring_share) * center_Qn
-        parts = [_region_features(means_Qn) for means_Qn in (whole_Qn, ring_Qn, center_Qn)]
+        images = np.asarray(images_NHW3[rows]).astype(np.float32) * np.float32(1 / 255)
+        cells_nC3 = _cell_means(images)
+        parts = [_region_colors(cells_nC3, np.broadcast_to(w, cells_nC3.shape[:2])) for w in weights_RC]
         if masks_NHW is not None:
-            parts += _mask_region_features(maps_QnP, masks_NHW[rows], parts[0])
+            parts += _mask_region_colors(images, masks_NHW[rows], parts[0])
         features_NF[rows] = np.round(np.concatenate(parts, axis=1), DECIMALS)
 
     for_each_chunk(fill, images_NHW3, chunk)
     return features_NF, names
-
-
-def lab_histogram(images_NHW3: UInt8Array, *, chunk: int | None = None) -> Float32Array:
-    """Square roots of each image's 4 x 8 x 8 CIELAB histogram shares, N x 256.
-
-    The square root turns Euclidean distance into the Hellinger distance, which is fair to rare colors.
-
-    Raises:
-        InputError: not uint8 RGB images of at least 3 x 3 pixels.
-    """
-    check_images(images_NHW3)
-    n_bins = int(np.prod(HISTOGRAM_SHAPE))
-    n_pixels = images_NHW3.shape[1] * images_NHW3.shape[2]
-    histogram_NB = np.zeros((len(images_NHW3), n_bins), np.float32)
-
-    def fill(rows: slice) -> None:
-        images = images_NHW3[rows]
-        lab_nP3 = convert(images, cv2.COLOR_RGB2Lab).reshape(len(images), n_pixels, 3)
-        index_nP = (lab_nP3[..., 0] >> 6).astype(np.int64) * 64
-        index_nP += _CHROMA_BIN[lab_nP3[..., 1]] * 8
-        index_nP += _CHROMA_BIN[lab_nP3[..., 2]]
-        index_nP += np.arange(len(images))[:, None] * n_bins
-        counts = np.bincount(index_nP.ravel(), minlength=len(images) * n_bins)
-        histogram_NB[rows] = np.sqrt(counts.reshape(-1, n_bins) / n_pixels)
-
-    for_each_chunk(fill, images_NHW3, chunk)
-    return histogram_NB
 
 
 def _ring_lab_means(images_NHW3: UInt8Array) -> Float64Array:
@@ -176,43 +133,68 @@ def _ring_lab_means(images_NHW3: UInt8Array) -> Float64Array:
     return means_N3
 
 
-def _mask_region_features(
-    maps_QnP: Float32Array, masks_nHW: UInt8Array, whole_nF: Float64Array
-) -> list[Float64Array]:
-    """n x len(FEATURES) of background and foreground; the whole image's values where one is too small."""
-    n, n_pixels = len(masks_nHW), maps_QnP.shape[2]
-    weights_nRP = np.stack([region.reshape(n, -1) for region in mask_regions(masks_nHW)], axis=1)
-    counts_nR = weights_nRP.sum(axis=2)
-    sums_nQR = maps_QnP.transpose(1, 0, 2) @ weights_nRP.astype(np.float32).transpose(0, 2, 1)
-    means_nQR = sums_nQR.astype(np.float64) / np.maximum(counts_nR, 1)[:, None, :]
-    is_large_nR = counts_nR >= LEAST_SHARE * n_pixels
-    return [
-        np.where(is_large_nR[:, [r]], _region_features(means_nQR[..., r].T), whole_nF)
-        for r in range(len(MASK_REGIONS))
-    ]
+def _region_weights() -> Float32Array:
+    """1 for the cells of whole, ring and center, 3 x C."""
+    weights_RGG = np.zeros((3, GRID, GRID), np.float32)
+    weights_RGG[:2] = 1
+    weights_RGG[1, 1:-1, 1:-1] = 0
+    weights_RGG[2, 2:-2, 2:-2] = 1
+    return weights_RGG.reshape(3, -1)
 
 
-def _region_features(means_Qn: Float64Array) -> Float64Array:
-    """n x len(FEATURES) from one region's mean of every pixel map."""
-    mean_squares = means_Qn[MAP.squares : MAP.saturation]
-    variance = mean_squares - means_Qn[: MAP.squares] ** 2
-    # What cancellation leaves of a constant region is noise that could still separate two classes.
-    sd = np.sqrt(np.where(variance > 1e-6 * mean_squares, variance, 0))
-    saturation = means_Qn[MAP.saturation]
-    weight = np.where(saturation > 0, saturation, 1)  # gray: no hue, cos = sin = 0
-    opponent_mean = np.hypot(means_Qn[MAP.red_green], means_Qn[MAP.yellow_blue])
-    opponent_sd = np.hypot(sd[MAP.red_green], sd[MAP.yellow_blue])
-    columns = (
-        means_Qn[MAP.lightness] + 50,
-        sd[MAP.lightness],
-        means_Qn[MAP.a],
-        sd[MAP.a],
-        means_Qn[MAP.b],
-        sd[MAP.b],
-        means_Qn[MAP.hue_cos] / weight,
-        means_Qn[MAP.hue_sin] / weight,
-        saturation,
-        opponent_sd + 0.3 * opponent_mean,
-        means_Qn[MAP.edge],
+def _cell_means(values_nHWX: Float32Array) -> Float32Array:
+    """Average of each cell of the grid, n x C x X; images are stacked into one tall strip."""
+    n, height, width, channels = values_nHWX.shape
+    if min(height, width) < GRID:  # averaging needs at least a pixel a cell
+        return _cell_means(values_nHWX.repeat(GRID, 1).repeat(GRID, 2))
+    strip = np.ascontiguousarray(values_nHWX).reshape(n * height, width, channels)
+    if n == 0:
+        return np.zeros((0, GRID * GRID, channels), np.float32)
+    means = cv2.resize(strip, (GRID, n * GRID), interpolation=cv2.INTER_AREA)
+    return np.asarray(means, np.float32).reshape(n, GRID * GRID, channels)
+
+
+def _region_colors(cells_nC3: Float32Array, weights_nC: Float32Array) -> Float64Array:
+    """n x len(COLOR_FEATURES) of regions that consist of cells with these weights."""
+    shares_nC = weights_nC / np.maximum(weights_nC.sum(axis=1, keepdims=True), 1e-9)
+    mean_n3 = _lab((shares_nC[..., None] * cells_nC3).sum(axis=1))
+    lab_nC3 = _lab(cells_nC3)
+    chroma_nC = np.hypot(lab_nC3[..., 1], lab_nC3[..., 2])
+    # a tiny share of every cell, so that gray images divide by something
+    colorful_nC = shares_nC * (chroma_nC**_DOMINANCE + 1e-6)
+    total_n1 = np.maximum(colorful_nC.sum(axis=1, keepdims=True), 1e-12)
+    dominant_n3 = (colorful_nC[..., None] * lab_nC3).sum(axis=1) / total_n1
+    return np.column_stack(
+        [mean_n3, _soft_hue(mean_n3), np.hypot(mean_n3[:, 1], mean_n3[:, 2]), _soft_hue(dominant_n3)]
     )
-    return np.stack(columns, axis=1)
+
+
+def _lab(rgb: Float32Array) -> Float64Array:
+    """CIELAB of RGB in 0..1, last axis; what is gray up to rounding is gray."""
+    row = np.ascontiguousarray(rgb, np.float32).reshape(1, -1, 3)
+    lab: Float64Array = np.zeros(rgb.shape, np.float64)
+    if row.size:
+        lab[:] = cv2.cvtColor(row, cv2.COLOR_RGB2Lab).reshape(rgb.shape)
+    lab[np.hypot(lab[..., 1], lab[..., 2]) < GRAY_CHROMA, 1:] = 0.0
+    return lab
+
+
+def _soft_hue(lab_n3: Float64Array) -> Float64Array:
+    """Cosine and sine of the hue times C / (C + `SOFT_CHROMA`), n x 2: nearly gray colors have little hue."""
+    chroma_n = np.hypot(lab_n3[:, 1], lab_n3[:, 2])
+    return lab_n3[:, 1:] / (chroma_n + SOFT_CHROMA)[:, None]
+
+
+def _mask_region_colors(
+    images_nHW3: Float32Array, masks_nHW: UInt8Array, whole_nF: Float64Array
+) -> list[Float64Array]:
+    """n x len(COLOR_FEATURES) of background and foreground; the whole image's where one is too small."""
+    found = []
+    for region_nHW in mask_regions(masks_nHW):
+        inside_nHW1 = region_nHW[..., None].astype(np.float32)
+        sums_nC4 = _cell_means(np.concatenate([images_nHW3 * inside_nHW1, inside_nHW1], axis=3))
+        weights_nC = sums_nC4[..., 3]
+        colors_nC3 = np.asarray(sums_nC4[..., :3] / np.maximum(weights_nC, 1e-6)[..., None], np.float32)
+        is_large_n = region_nHW.mean(axis=(1, 2)) >= LEAST_SHARE
+        found.append(np.where(is_large_n[:, None], _region_colors(colors_nC3, weights_nC), whole_nF))
+    return found

@@ -1,4 +1,4 @@
-"""Per-pixel color quantities of many small images at once, and the chunks they are made in.
+"""Per-pixel quantities of many small images at once, and the chunks they are made in.
 
 Images are stacked into tall strips so that one OpenCV call converts thousands of them.
 
@@ -33,17 +33,11 @@ class Maps(NamedTuple):
     red_green: int = 3
     yellow_blue: int = 4
     squares: int = 5
-    saturation: int = 10
-    hue_cos: int = 11
-    hue_sin: int = 12
-    edge: int = 13
+    edge: int = 10
 
 
 MAP = Maps()
-N_MAPS = 14
-_HUE_ANGLE = np.arange(256) * (2 * np.pi / 256)  # HSV_FULL spreads the circle over 256 codes
-_COS = np.cos(_HUE_ANGLE).astype(np.float32)
-_SIN = np.sin(_HUE_ANGLE).astype(np.float32)
+N_MAPS = 11
 
 
 def pixel_maps(images_nHW3: UInt8Array) -> Float32Array:
@@ -51,7 +45,6 @@ def pixel_maps(images_nHW3: UInt8Array) -> Float32Array:
     n, height, width = images_nHW3.shape[:3]
     maps_QnP: Float32Array = np.empty((N_MAPS, n, height * width), np.float32)
     lab = convert(images_nHW3, cv2.COLOR_RGB2Lab).reshape(n, -1, 3)
-    hsv = convert(images_nHW3, cv2.COLOR_RGB2HSV_FULL).reshape(n, -1, 3)
     rgb = np.asarray(images_nHW3).reshape(n, -1, 3)
     # Centered at mid-gray: squares of smaller numbers lose less to float32 rounding.
     np.multiply(lab[..., 0], np.float32(100 / 255), out=maps_QnP[MAP.lightness])
@@ -63,10 +56,7 @@ def pixel_maps(images_nHW3: UInt8Array) -> Float32Array:
     np.add(red, green, out=maps_QnP[MAP.yellow_blue])
     maps_QnP[MAP.yellow_blue] *= 0.5
     maps_QnP[MAP.yellow_blue] -= blue
-    np.square(maps_QnP[: MAP.squares], out=maps_QnP[MAP.squares : MAP.saturation])
-    np.multiply(hsv[..., 1], np.float32(1 / 255), out=maps_QnP[MAP.saturation])
-    np.multiply(_COS[hsv[..., 0]], maps_QnP[MAP.saturation], out=maps_QnP[MAP.hue_cos])
-    np.multiply(_SIN[hsv[..., 0]], maps_QnP[MAP.saturation], out=maps_QnP[MAP.hue_sin])
+    np.square(maps_QnP[: MAP.squares], out=maps_QnP[MAP.squares : MAP.edge])
     maps_QnP[MAP.edge] = _edges(images_nHW3).reshape(n, -1)
     return maps_QnP
 

@@ -43,7 +43,8 @@ TEXTS: dict[str, Text] = {
     ),
     "color_only": Text(
         "Color-only classifier, kappa",
-        "A class-balanced logistic regression sees nothing but color features. Kappa is its balanced "
+        "A class-balanced logistic regression sees nothing but average colors, of regions and of cells of a "
+        "coarse grid, which neither sharpness nor noise nor compression moves. Kappa is its balanced "
         "accuracy with guessing taken out: 0 is chance, 1 is perfect. Training images are read by fits on "
         "the other folds; as folds are not independent, interval and permutation p-value are widened.",
     ),

@@ -87,6 +87,9 @@ class ColorSummary(Record):
     color_only_boosted_train: Predictability | None
     color_only_boosted: Predictability | None
     background_only: Predictability | None  # label from the background's color; null without masks
+    # label from sharpness, noise, compression, contrast and ink; shown beside color, never called color
+    detail_only: Predictability | None = None
+    detail_findings: list[ColorFinding] = Field(default_factory=list)
     attributes: list[AttributeColor]
     associations: list[Association]
     palettes: list[Palette]

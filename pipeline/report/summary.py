@@ -168,6 +168,7 @@ def _questions(color: ColorResult) -> list[tuple[str, Predictability]]:
         ("color, boosted trees", color.color_only_boosted_train),
         ("color, boosted trees", color.color_only_boosted),
         ("the background's color, linear", color.background_only),
+        ("detail, not color: sharpness, noise, contrast, ink", color.detail_only),
     ]
     for audited in color.attributes:
         asked += [

@@ -53,7 +53,7 @@ def test_p_values_are_uniform_without_a_cue() -> None:
             make_split("train", images[:100], labels[:100]),
             make_split("test", images[100:], labels[100:]),
         )
-        train_view, test_view, _ = view_colors(train, test, seed)
+        train_view, test_view, _ = view_colors(train, test)
         chosen = settings(seed, permutations=99, folds=2)
         fit, read = Data(train_view.inputs_ND, train.labels), Data(test_view.inputs_ND, test.labels)
         cross.append(cross_fitted(fit, "label", 3, chosen).p_value)
@@ -113,7 +113,6 @@ def test_red_against_blue_is_found_and_perfect() -> None:
     assert found[0].omega_squared == pytest.approx(1, abs=1e-3)
     hue = next(f for f in found if f.feature == "a_mean")
     assert "class 'class 1' is greener than 'class 0'" in hue.sentence
-    assert not any(f.feature.endswith("_sd") or f.feature == "edge_density" for f in found)
     result = color_only(images, labels, 2)
     assert result.kappa == 1
     assert 0.9 < result.low < 1  # 200 images do not prove perfection
@@ -128,7 +127,7 @@ def test_a_cue_that_is_balanced_away_on_test_is_confirmed_inside_train() -> None
     assert all("It does not hold on the test split" in f.sentence for f in found)
     assert all(f.holds_on_test is False for f in found)
     train_view, test_view, _ = view_colors(
-        make_split("train", images, labels), make_split("test", test_images, test_labels), seed=0
+        make_split("train", images, labels), make_split("test", test_images, test_labels)
     )
     read, _ = fitted_on_train(
         Data(train_view.inputs_ND, labels), Data(test_view.inputs_ND, test_labels), "label", 2, settings()

@@ -27,7 +27,8 @@ from pipeline.audit.palettes import class_palettes
 from pipeline.core.errors import InputError
 from pipeline.core.results import AttributeInfo, ColorResult, Estimate, Provenance
 from pipeline.core.types import Int64Array, UInt8Array
-from pipeline.metrics.color_features import FEATURES, MASK_REGIONS, REGIONS, FeatureName
+from pipeline.metrics.color_features import COLOR_FEATURES, MASK_REGIONS, REGIONS, FeatureName
+from pipeline.metrics.detail_features import DETAIL_FEATURES
 from tests.audit_fixtures import make_info, make_split, noisy, planted, settings, wheel
 
 LIGHTNESS = [FeatureName("whole", "lightness_mean")]
@@ -49,7 +50,7 @@ def tinted_by_attribute(
 @pytest.fixture(scope="module")
 def result() -> ColorResult:
     train = make_split("train", *tinted_by_attribute(400, 0.9, seed=0))
-    test = make_split("test", *tinted_by_attribute(300, 0.5, seed=1))
+    test = make_split("test", *tinted_by_attribute(300, 0.5, seed=2))
     return analyze_color(train, test, make_info(2, places("annotated")), settings(), Provenance()).result
 
 
@@ -237,7 +238,7 @@ def test_palettes_show_the_planted_colors() -> None:
 
 
 def test_every_feature_and_region_has_words() -> None:
-    assert set(WORDINGS) == set(FEATURES)
+    assert set(WORDINGS) == {*COLOR_FEATURES, *DETAIL_FEATURES}
     assert set(REGION_WORDS) == {*REGIONS, *MASK_REGIONS}
 
 

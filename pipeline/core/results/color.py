@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from pipeline.core.results.base import Artifact, Estimate, Record
 
 
@@ -108,6 +110,10 @@ class ColorResult(Artifact):
     # the same fit, read on the train images it did not see
     color_only_boosted_train: Predictability | None = None
     background_only: Predictability | None  # label from the background region alone, cross-fitted on train
+    # label from spreads, edges and colorfulness of pixels (sharpness, noise, compression, contrast, ink):
+    # linear, cross-fitted on train; shown beside color, and never called color
+    detail_only: Predictability | None = None
+    detail_findings: list[ColorFinding] = Field(default_factory=list)
     attributes: list[AttributeColor]  # one per annotated attribute
     associations: list[Association]
     palettes: list[Palette]
