@@ -49,6 +49,9 @@ def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -
     if by_label == "yes":
         shown = next(a for a, status in zip(associations, judged, strict=True) if status == "yes")
         text = f"{_association_text(shown)}; {text}"
+    elif by_color == "yes" and associations:
+        names = " or ".join(quoted(a.attribute) for a in associations)
+        text += f". The yes is about color: it is not said of {names}"
     return Rung(
         rung="available",
         question="Is there a shortcut in the training data?",
@@ -66,12 +69,18 @@ def _color_text(color: ColorResult, limits: Thresholds) -> str:
         f"{number(only.low)} to {number(only.high)}, n = {count(only.n)}, {p_text(only.p_value)}; "
         f"0 is chance, 1 is perfect, {number(limits.min_kappa)} is the least that counts)"
     )
-    if background is None:
-        return text
-    return (
-        f"{text}, the background's color with {number(background.kappa)} ({number(background.low)} to "
-        f"{number(background.high)})"
-    )
+    if background is not None:
+        text += (
+            f", the background's color with {number(background.kappa)} ({number(background.low)} to "
+            f"{number(background.high)})"
+        )
+    detail = color.detail_only
+    if detail is not None and detail.low > max(only.kappa, limits.min_kappa):
+        text += (
+            f". Detail, which is not color (sharpness, noise, compression, contrast, ink), says more: kappa "
+            f"{number(detail.kappa)} ({number(detail.low)} to {number(detail.high)}); it is not judged here"
+        )
+    return text
 
 
 def train_associations(info: DatasetInfo, color: ColorResult) -> list[Association]:
