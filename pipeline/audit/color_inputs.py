@@ -1,9 +1,9 @@
 """What color-only classifiers see of each split; made without labels.
 
-The inputs are the colors of the regions that every dataset has: all of the whole image's, and the
-average colors of ring and center. Regions of a mask stay out: with them the numbers of datasets with
-and without masks could not be compared, and which images lack a mask could give the label away. The
-detail of pixels (spreads, edges) is an input of its own kind, which is never called color.
+The inputs are the colors of the whole image and the border ring's tint. Regions of a mask stay out:
+with them the numbers of datasets with and without masks could not be compared, and which images lack a
+mask could give the label away. The detail of pixels (spreads, edges) is an input of its own kind, which
+is never called color.
 
 Shape legend: N images, F features, D inputs.
 """
@@ -17,14 +17,12 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.types import Float32Array, Split
-from pipeline.metrics.color_features import COLOR_FEATURES, FeatureName, color_features
+from pipeline.metrics.color_features import COLOR_FEATURES, REGIONS, FeatureName, color_features
 from pipeline.metrics.detail_features import detail_features
 
 VARIANCE_FLOOR = 0.1  # of a rotated direction; a standardized feature has variance 1
-_AVERAGE = ("lightness_mean", "a_mean", "b_mean")
-SEEN = [("whole", feature) for feature in COLOR_FEATURES] + [
-    (region, feature) for region in ("ring", "center") for feature in _AVERAGE
-]
+# Where it is light or dark inside an image is shape: the ring and the center would tell digits apart.
+SEEN = [*(("whole", feature) for feature in COLOR_FEATURES), ("ring", "a_mean"), ("ring", "b_mean")]
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class ColorView:
     """One split as the color audit sees it."""
 
     features_NF: Float32Array  # every region's color features
-    plain_ND: Float32Array  # those of `SEEN` and what they say when bent: inputs of trees
-    inputs_ND: Float32Array  # the same rotated and scaled: inputs of a logistic regression
+    plain_ND: Float32Array  # those of `REGIONS`: inputs of trees, which also see where a color is
+    inputs_ND: Float32Array  # `SEEN`, also bent, rotated and scaled: inputs of a logistic regression
     details_NF: Float32Array  # every region's detail features
     detail_inputs_ND: Float32Array  # the same rotated and scaled
 
@@ -84,10 +82,17 @@ def view_colors(train: Split, test: Split) -> tuple[ColorView, ColorView, Names]
     test_NF, _ = color_features(test.images, test.masks if has_masks else None)
     train_details_NF, detail_names = detail_features(train.images)
     test_details_NF, _ = detail_features(test.images)
+    everywhere = columns_of(names, *REGIONS)
     plain, test_plain = _seen(train_NF, names), _seen(test_NF, names)
     linear, linear_details = LinearInputs.fit(plain), LinearInputs.fit(train_details_NF)
     train_view, test_view = (
-        ColorView(values, seen, linear.transform(seen), details, linear_details.transform(details))
+        ColorView(
+            values,
+            values[:, everywhere],
+            linear.transform(seen),
+            details,
+            linear_details.transform(details),
+        )
         for values, seen, details in (
             (train_NF, plain, train_details_NF),
             (test_NF, test_plain, test_details_NF),
