@@ -20,10 +20,14 @@ from pipeline.core.results import (
     Balance,
     CamGroup,
     CamOverlay,
+    Carried,
     ColorAgreement,
     ColorExamples,
     ColorFinding,
     ColorResult,
+    CueAssociation,
+    CueExchange,
+    CueUse,
     DatasetInfo,
     DuplicateSet,
     DuplicateSummary,
@@ -471,6 +475,42 @@ def interventions(groups: list[GroupInfo], *, masks: bool, excess: float) -> lis
     return found
 
 
+def cue_use(
+    shift: float,
+    *,
+    cue: str = "place",
+    values: tuple[str, ...] = ("land", "water"),
+    cramers_v: float | None = 0.87,
+    natural: float | None = None,
+    n: int = 5794,
+) -> CueUse:
+    """Exchanges that shift predictions by `shift` in both directions; color's where there is no V."""
+    is_attribute = cramers_v is not None
+    name = "background_swap" if is_attribute else "color_exchange"
+    return CueUse(
+        cue=cue,
+        is_attribute=is_attribute,
+        values=list(values),
+        association=None
+        if cramers_v is None
+        else CueAssociation(cramers_v=cramers_v, p_value=1e-9 if cramers_v > 0.1 else 0.9, n=4795),
+        natural=around(shift if natural is None else natural, 0.02, n),
+        carried=[Carried(name=name, share=around(0.97, 0.02, 400))],
+        exchanges=[
+            CueExchange(
+                name=name,
+                n_images=n,
+                flip_rate=around(0.06 + abs(shift), 0.01, n),
+                flip_rate_control=around(0.06, 0.006, n),
+                up=around(shift, 0.015, n),
+                down=around(shift, 0.015, n),
+                size=around(shift, 0.01, n),
+                is_balanced=True,
+            )
+        ],
+    )
+
+
 def color_agreement(excess: float) -> ColorAgreement:
     return ColorAgreement(
         n_errors=600,
@@ -623,6 +663,10 @@ def photo_birds(
             ),
             foreground_sensitivity=around(-0.4 if method == "erm" and planted else 0.3, 0.1, 2897),
             color_agreement=color_agreement(0.2 if method == "erm" and planted else 0.01),
+            cue_use=cue_use(
+                (0.22 if method == "erm" else 0.08) if planted else 0.004,
+                cramers_v=0.87 if planted else 0.0,
+            ),
         )
         for method, values in accuracies.items()
     }
@@ -783,6 +827,7 @@ def plain_hundred() -> ReportInputs:
                 interventions=interventions(groups, masks=False, excess=0),
                 foreground_sensitivity=None,
                 color_agreement=color_agreement(0.02),
+                cue_use=cue_use(0.004, cue="color", values=tuple(classes), cramers_v=None),
             )
         },
         attributions={"erm": attribution_result("erm", groups, matrix, worst=0)},

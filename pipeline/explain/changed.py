@@ -29,6 +29,7 @@ class Changed:
     rows: Int64Array  # n, positions in the test split
     predicted_Sn: Int64Array
     control_Sn: Int64Array | None = None  # the same change with the same value of the cue
+    donors: Donors | None = None  # whose background each image got, as positions in the test split
     share_grey: float = 0.0  # of the unchanged images that are nearly grey
 
 
@@ -79,7 +80,8 @@ class Editor:
                 out_Sn[:, places] = self._predict_composites(rows[donors.rows[places]], *backgrounds)
         found = {name: Changed(rows, predicted_Sn) for name, predicted_Sn in predicted.items()}
         if len(donors.rows):
-            found[SWAP] = Changed(rows[donors.rows], other_Sn, same_Sn)
+            in_test = Donors(*(rows[column] for column in donors))
+            found[SWAP] = Changed(in_test.rows, other_Sn, same_Sn, in_test)
         return found
 
     def _draw_donors(self, rows: Int64Array) -> Donors:

@@ -36,7 +36,7 @@ def to_grey(images_NHW3: UInt8Array) -> UInt8Array:
 def halve_saturation(images_NHW3: UInt8Array) -> UInt8Array:
     """Half way to grey at the same luma: torchvision's `adjust_saturation` with 0.5."""
     luma_NHW1 = _luma(images_NHW3)
-    return _to_uint8(luma_NHW1 + (images_NHW3 - luma_NHW1) * np.float32(0.5))
+    return to_uint8(luma_NHW1 + (images_NHW3 - luma_NHW1) * np.float32(0.5))
 
 
 def rotate_hue(images_NHW3: UInt8Array) -> UInt8Array:
@@ -54,7 +54,7 @@ def rotate_hue(images_NHW3: UInt8Array) -> UInt8Array:
     # The largest channel falls by `above` and must stay >= 0, the least one rises and must stay <= 255.
     tiny = np.float32(1e-6)
     room = np.minimum(luma_NHW1 / np.maximum(above, tiny), (255 - luma_NHW1) / np.maximum(below, tiny))
-    return _to_uint8(luma_NHW1 - np.minimum(room, 1) * chroma_NHW3)
+    return to_uint8(luma_NHW1 - np.minimum(room, 1) * chroma_NHW3)
 
 
 def is_nearly_grey(images_NHW3: UInt8Array, spread: float) -> BoolArray:
@@ -122,7 +122,7 @@ def blur_background(images_NHW3: UInt8Array, masks_NHW: UInt8Array) -> UInt8Arra
         sigma = BLUR_SHARE * mask_HW.shape[0]
         sums_HW4 = cv2.GaussianBlur(weighted_HW4, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
         mean_HW3 = sums_HW4[..., :3] / np.maximum(sums_HW4[..., 3:], np.float32(1e-30))
-        blurred[i] = np.where(is_foreground[..., None], image_HW3, _to_uint8(mean_HW3))
+        blurred[i] = np.where(is_foreground[..., None], image_HW3, to_uint8(mean_HW3))
     return blurred
 
 
@@ -164,6 +164,6 @@ def _luma(images_NHW3: UInt8Array) -> Float32Array:
     return luma
 
 
-def _to_uint8(values: npt.NDArray[np.floating[Any]]) -> UInt8Array:
+def to_uint8(values: npt.NDArray[np.floating[Any]]) -> UInt8Array:
     rounded: UInt8Array = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return rounded

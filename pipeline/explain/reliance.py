@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.core.errors import InputError
-from pipeline.core.results import DatasetInfo, Estimate, GroupEstimate, GroupInfo, Intervention
+from pipeline.core.results import CueUse, DatasetInfo, Estimate, GroupEstimate, GroupInfo, Intervention
 from pipeline.core.settings import EvaluateSettings
 from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.explain.changed import Changed, Editor, choose_rows
-from pipeline.explain.interventions import FILL, INTERVENTIONS, REMOVAL, has_annotated_cue
+from pipeline.explain.cue_use import Cue, measure_cue_use
+from pipeline.explain.interventions import FILL, INTERVENTIONS, REMOVAL, SWAP, has_annotated_cue
 from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import accuracy_over_seeds, clip_difference, widen
@@ -30,6 +31,7 @@ GREY_SHARE = 0.9  # of images; above it taking color away cannot show anything
 class Reliance(NamedTuple):
     interventions: list[Intervention]
     foreground_sensitivity: Estimate | None
+    cue_use: CueUse
 
 
 def measure_reliance(
@@ -38,10 +40,11 @@ def measure_reliance(
     test: Split,
     info: DatasetInfo,
     predicted_SN: Int64Array,
+    cue: Cue,
     settings: EvaluateSettings,
     batch_size: int = 256,
 ) -> Reliance:
-    """Every one of `INTERVENTIONS` that masks and attribute allow, and the foreground sensitivity.
+    """What changes and exchanges of the cue do, as far as masks and attribute allow.
 
     Args:
         models: one per seed.
@@ -69,6 +72,16 @@ def measure_reliance(
     return Reliance(
         [measure.intervention(name, changed[name]) for name in INTERVENTIONS if name in changed],
         measure.foreground_sensitivity(changed),
+        measure_cue_use(
+            cue,
+            models=models,
+            test=test,
+            rows=rows,
+            predicted_SN=predicted_SN,
+            swap=changed.get(SWAP),
+            seed=settings.seed,
+            batch_size=batch_size,
+        ),
     )
 
 

@@ -33,17 +33,24 @@ def paired_change(
     groups_N: Int64Array | None = None,
     *,
     seed: int = 0,
+    equal_groups: bool = False,
 ) -> Estimate:
     """Mean change `after - before` on the same images, with a 95 % interval for new images and seeds."""
-    return measure_change(before_SN, after_SN, groups_N, seed=seed).estimate
+    return measure_change(before_SN, after_SN, groups_N, seed=seed, equal_groups=equal_groups).estimate
 
 
 def measure_change(
-    before_SN: ValueArray, after_SN: ValueArray, groups_N: Int64Array | None = None, *, seed: int = 0
+    before_SN: ValueArray,
+    after_SN: ValueArray,
+    groups_N: Int64Array | None = None,
+    *,
+    seed: int = 0,
+    equal_groups: bool = False,
 ) -> Change:
     """`paired_change` with its p-value.
 
     Images are redrawn within groups where `groups_N` is given, so that the mix of groups stays.
+    `equal_groups` gives every group the same weight, else every image.
 
     Args:
         before_SN, after_SN: right or wrong, or values in [0, 1].
@@ -51,12 +58,17 @@ def measure_change(
     Raises:
         InputError: shapes that do not agree, or no images.
     """
-    before_B, after_B = redraw_means(before_SN, after_SN, groups_N, seed=seed, redraw_seeds=False)
-    change = float(after_SN.mean() - before_SN.mean())
+    before_B, after_B = redraw_means(
+        before_SN, after_SN, groups_N, seed=seed, equal_groups=equal_groups, redraw_seeds=False
+    )
     n = before_SN.shape[1]
-    images = percentiles(change, after_B - before_B, n)
     strata_N = np.zeros(n, np.int64) if groups_N is None else groups_N
-    return SeedShifts(before_SN, after_SN, strata_N).of_average(images)
+    change_N = after_SN.mean(axis=0) - before_SN.mean(axis=0)
+    change = float(after_SN.mean() - before_SN.mean())
+    if equal_groups:
+        change = float(np.mean([change_N[strata_N == group].mean() for group in np.unique(strata_N)]))
+    images = percentiles(change, after_B - before_B, n)
+    return SeedShifts(before_SN, after_SN, strata_N, equal_groups=equal_groups).of_average(images)
 
 
 def redraw_means(

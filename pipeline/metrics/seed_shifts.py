@@ -47,7 +47,14 @@ class SeedShifts:
     Source: as `intervals.estimate_from_variance`; `picked.picked_quantile`; Bonferroni over tests.
     """
 
-    def __init__(self, before_SN: CorrectArray, after_SN: CorrectArray, groups_N: Int64Array) -> None:
+    def __init__(
+        self,
+        before_SN: CorrectArray,
+        after_SN: CorrectArray,
+        groups_N: Int64Array,
+        *,
+        equal_groups: bool = False,
+    ) -> None:
         present, counts_G = np.unique(groups_N, return_counts=True)
         self._n_seeds = len(before_SN)
         self._before = [before_SN[:, groups_N == group].astype(np.float64) for group in present]
@@ -56,7 +63,9 @@ class SeedShifts:
         self._parts = [mean_variance(change) for change in changes]
         self._rooms = [self._room(g, g) for g in range(len(present))]
         self._per_seed_SG: Float64Array = np.stack([change.mean(axis=1) for change in changes], axis=1)
-        self._shares_G = counts_G / counts_G.sum()
+        self._shares_G = (
+            np.full(len(present), 1 / len(present)) if equal_groups else counts_G / counts_G.sum()
+        )
         self._pool = pool_seeds(changes, self._rooms)
 
     def of_group(self, images: Estimate, group: int, *, n_picked: int = 1, n_tests: int = 1) -> Change:

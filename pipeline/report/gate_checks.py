@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline.core.results import DuplicateSummary, GroupEstimate, SplitMetrics
-from pipeline.metrics.intervals import clip_difference, independent_difference
 from pipeline.metrics.worst_group import is_clearly_below
 from pipeline.report.askable import why_not_asked
 from pipeline.report.compare import compare_sides
@@ -15,7 +14,7 @@ from pipeline.report.gate_limits import Check, Key, Limit, measured, unmeasured
 from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.pairing import Side
 from pipeline.report.records import ReportSummary
-from pipeline.report.rungs_cue import deciding_intervention
+from pipeline.report.rung_used import deciding_exchange, uncarried_text
 from pipeline.report.small_groups import clearly_bad_uncounted, name_groups, uncounted_groups
 from pipeline.report.wording import count, intervention_label, join_names, quoted
 
@@ -88,25 +87,23 @@ def check_gap(asked: Asked) -> Check:
 
 
 def check_flips(asked: Asked) -> Check:
-    """What rung 2 reads: a swap's flips beyond those of one that keeps the cue, else a change of color's."""
+    """What rung 2 reads: how far an exchange of the cue shifts predictions, beyond its control."""
     summary, method, limit, _ = asked
-    found = deciding_intervention(as_evaluation(summary, method))
+    found = summary.methods[method].cue_use
+    exchange = deciding_exchange(found)
     reason = why_not_asked(as_evaluation(summary, method), summary.thresholds)
     if reason is not None:
         return unmeasured(FLIPS, limit, reason[0].lower() + reason[1:].rstrip("."), method=method)
-    if found is None:
-        return unmeasured(FLIPS, limit, "no intervention on the images was run", method=method)
-    flips, control = found.flip_rate, found.flip_rate_control
-    if min(flips.n, found.accuracy_change.n) < summary.thresholds.min_test:
-        return unmeasured(FLIPS, limit, f"{count(flips.n)} images were changed", method=method)
-    change = intervention_label(found.name)
-    change = change[0].lower() + change[1:]
-    if control is None:
-        detail = f"; flipped by {change}, without a control that keeps the cue"
-        return measured(FLIPS, limit, flips, method=method, detail=detail)
-    excess = clip_difference(independent_difference(flips, control))
-    detail = f"; flipped by {change}, beyond those that the same change flips where it keeps the cue"
-    return measured(FLIPS, limit, excess, method=method, unit="difference", detail=detail)
+    if found is None or exchange is None:
+        why = uncarried_text(found) if found else "no exchange of the cue was made"
+        return unmeasured(FLIPS, limit, why.rstrip("."), method=method, unit="difference")
+    if exchange.n_images < summary.thresholds.min_test:
+        why = f"{count(exchange.n_images)} images were changed"
+        return unmeasured(FLIPS, limit, why, method=method, unit="difference")
+    change = intervention_label(exchange.name)
+    what = f"{change[0].lower()}{change[1:]}"
+    detail = f"; shifted towards the donor's class by {what}, beyond the same that keeps the cue"
+    return measured(FLIPS, limit, exchange.size, method=method, unit="difference", detail=detail)
 
 
 def check_drop(asked: Asked) -> Check:

@@ -9,7 +9,7 @@ from pipeline.report.evidence import Rung, worst_enough_group
 from pipeline.report.gate_limits import Check
 from pipeline.report.records import ReportSummary
 from pipeline.report.rung_harmful import judge_harmful
-from pipeline.report.rungs_cue import judge_used
+from pipeline.report.rung_used import judge_used
 
 _WORDS = {
     "available": "a shortcut in the training data",
@@ -61,7 +61,9 @@ def find_rung(summary: ReportSummary, name: Forbidden, method: str | None) -> Ru
         return next(rung for rung in summary.verdict if rung.rung == name)
     evaluation, limits = as_evaluation(summary, method or ""), summary.thresholds
     if name == "used":
-        rung = judge_used(evaluation, limits)
+        guesses = [guess.found for guess in summary.color.guesses]
+        color_only = guesses[0] if guesses and guesses[0].target == "label" else None
+        rung = judge_used(evaluation, color_only, limits)
     else:
         worst = worst_enough_group(evaluation.test, limits)
         rung = judge_harmful(summary.dataset, evaluation, worst=worst, limits=limits)
@@ -81,6 +83,7 @@ def as_evaluation(summary: ReportSummary, method: str) -> EvaluationResult:
         test=found.test,
         interventions=found.interventions,
         foreground_sensitivity=found.foreground_sensitivity,
+        cue_use=found.cue_use,
         color_agreement=found.color_agreement,
         trained_on_val=found.trained_on_val,
         removal_controls=found.removal_controls,

@@ -136,6 +136,7 @@ ENTRIES: dict[str, Entry] = {
     # what the model uses
     "interventions": Entry(_any_method(lambda method: bool(method.interventions)), ("efron",)),
     "background_swap": Entry(_changed("background_swap"), ("xiao",)),
+    "cue_exchange": Entry(_any_method(lambda method: method.cue_use is not None), ("xiao",)),
     "foreground_sensitivity": Entry(
         _any_method(lambda method: method.foreground_sensitivity is not None), ("moayeri",)
     ),

@@ -21,8 +21,7 @@ TEXTS: dict[str, Text] = {
         "A rung says yes when the effect is at least the size that matters ({effect} for accuracy and "
         "predictions, kappa {kappa} or Cramér's V {cramers_v} for data) and its 95% interval excludes zero; "
         "insufficient evidence when it is that large but could be chance, when there are too few images, or "
-        "when a part was not run; no otherwise. The last rung says partly when the gain is clear and a clear "
-        "gap is left. Nothing is asked of a model that is no better than one answer for all images.",
+        "when a part was not run; no otherwise.",
     ),
     "intervals": Text(
         "Intervals and n",
@@ -176,6 +175,13 @@ TEXTS: dict[str, Text] = {
         "Swapping the background",
         "The object is kept and pasted on another image's background. The control uses a background with "
         "the same cue, so that only the cue makes the difference, not the pasting.",
+    ),
+    "cue_exchange": Text(
+        "Exchanging the cue",
+        "Each image gets the cue of an image with another value, and for control that of one with the same. "
+        "Counted is the shift towards the class that goes with the donor's value; it must show in both "
+        "directions, and between images as they are. Which exchange carries the cue is judged by a simple "
+        "classifier that sees neither classes nor predictions.",
     ),
     "foreground_sensitivity": Text(
         "Foreground sensitivity",

@@ -19,6 +19,7 @@ from pipeline.core.results import (
     ColorAgreement,
     ColorExamples,
     ColorFinding,
+    CueUse,
     DuplicateSummary,
     Estimate,
     Faithfulness,
@@ -184,6 +185,7 @@ class MethodSummary(Record):
     interventions: list[Intervention]
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None
+    cue_use: CueUse | None = None
     trained_on_val: bool = False
     class_skill: ClassSkill | None = None  # whether it is better than a constant
     optimism: Optimism | None = None  # validation minus test

@@ -1,4 +1,4 @@
-"""Rungs 1 and 2: is a cue in the training data, and does the model use it."""
+"""Rung 1: is a cue in the training data."""
 
 from __future__ import annotations
 
@@ -7,30 +7,21 @@ from pipeline.core.results import (
     ColorResult,
     DatasetInfo,
     Estimate,
-    EvaluationResult,
-    Intervention,
 )
-from pipeline.metrics.intervals import independent_difference, widen
 from pipeline.report.evidence import (
     Rung,
     Status,
     Thresholds,
     judge_effect,
-    negate,
     strongest,
 )
 from pipeline.report.wording import (
     count,
-    intervention_label,
-    method_label,
     number,
     p_text,
     percent,
-    points_phrase,
     quoted,
 )
-
-# --- rung 1 ----------------------------------------------------------------------------------
 
 
 def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -> Rung:
@@ -109,72 +100,3 @@ def _association_text(association: Association) -> str:
         f"{quoted(association.attribute)} that is most common for their class (Cramér's V = "
         f"{number(association.cramers_v)}, {p_text(association.p_value)})"
     )
-
-
-# --- rung 2 ----------------------------------------------------------------------------------
-
-
-def judge_used(baseline: EvaluationResult | None, limits: Thresholds) -> Rung:
-    """Do the baseline's predictions change when the cue is changed and nothing else.
-
-    Several numbers are looked at (flips and accuracy of the swap, or every change of color), so each
-    interval is widened to hold for all of them at once.
-    """
-    question = "Does the model use it?"
-    intervention = deciding_intervention(baseline)
-    if baseline is None or intervention is None:
-        text = "No intervention on the images was run, so reliance on the cue is not known."
-        return Rung(rung="used", question=question, status="insufficient", evidence=text)
-    is_swap = intervention.flip_rate_control is not None
-    judge = _judge_swap if is_swap else _judge_color_change
-    status, estimate, text = judge(baseline, intervention, limits)
-    if min(intervention.accuracy_change.n, intervention.flip_rate.n) < limits.min_test:
-        text += f" At least {count(limits.min_test)} images are needed."
-        status = "insufficient"
-    return Rung(
-        rung="used", question=question, status=status, evidence=text, estimate=estimate, unit="difference"
-    )
-
-
-def deciding_intervention(evaluation: EvaluationResult | None) -> Intervention | None:
-    """The background swap where masks allow one; otherwise the change of color that costs most."""
-    found = evaluation.interventions if evaluation else []
-    swap = next((i for i in found if i.name == "background_swap"), None)
-    return swap or min(_color_changes(evaluation), key=lambda i: i.accuracy_change.value, default=None)
-
-
-def _color_changes(evaluation: EvaluationResult | None) -> list[Intervention]:
-    return [i for i in evaluation.interventions if i.family == "color"] if evaluation else []
-
-
-def _judge_swap(
-    baseline: EvaluationResult, swap: Intervention, limits: Thresholds
-) -> tuple[Status, Estimate, str]:
-    """Pasting alone flips some predictions, so only the excess over the same-cue control counts."""
-    flips, control = swap.flip_rate, swap.flip_rate_control or swap.flip_rate
-    excess = widen(independent_difference(flips, control), n_comparisons=2, alpha=limits.alpha)
-    drop = widen(negate(swap.accuracy_change), n_comparisons=2, alpha=limits.alpha)
-    by_flips = judge_effect(excess.value, excess.low, limits.min_effect)
-    by_drop = judge_effect(drop.value, drop.low, limits.min_effect)
-    text = (
-        f"{intervention_label(swap.name)} flips {percent(flips.value)} of {method_label(baseline.method)}'s "
-        f"predictions, against {percent(control.value)} when the replacement shows the same cue: "
-        f"{points_phrase(excess)}. Where the cue goes with the class, accuracy changes by "
-        f"{points_phrase(negate(drop))}. "
-    )
-    drop_decides = by_drop == "yes" != by_flips
-    text += f"The change of {'accuracy' if drop_decides else 'predictions'} decides."
-    return strongest(by_flips, by_drop), drop if drop_decides else excess, text
-
-
-def _judge_color_change(
-    baseline: EvaluationResult, change: Intervention, limits: Thresholds
-) -> tuple[Status, Estimate, str]:
-    n_tried = len(_color_changes(baseline))
-    drop = widen(negate(change.accuracy_change), n_comparisons=n_tried, alpha=limits.alpha)
-    most = f" Of {count(n_tried)} changes of color it costs most." if n_tried > 1 else ""
-    text = (
-        f"{intervention_label(change.name)} changes {method_label(baseline.method)}'s accuracy by "
-        f"{points_phrase(negate(drop))} and flips {percent(change.flip_rate.value)} of its predictions.{most}"
-    )
-    return judge_effect(drop.value, drop.low, limits.min_effect), drop, text

@@ -18,8 +18,9 @@ from pipeline.report.askable import never_predicted_text, why_not_asked, withhol
 from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
 from pipeline.report.remaining import Remaining, is_open, largest_gap, measure_remaining, remaining_text
 from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
+from pipeline.report.rung_used import cue_words, judge_used
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
-from pipeline.report.rungs_cue import deciding_intervention, judge_available, judge_used
+from pipeline.report.rungs_cue import judge_available
 from pipeline.report.small_groups import bad_clause, clearly_worse, uncounted_clause
 from pipeline.report.wording import (
     accuracy_brief,
@@ -79,7 +80,7 @@ def climb_ladder(case: Case) -> list[Rung]:
     harmful = judge_harmful(case.info, baseline, worst=case.worst, limits=case.limits)
     rungs = [
         judge_available(case.info, case.color, case.limits),
-        judge_used(baseline, case.limits),
+        judge_used(baseline, case.color.color_only, case.limits),
         harmful,
         judge_caused_by(
             case.info,
@@ -192,17 +193,13 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
 
 
 def name_cue(case: Case) -> str:
-    """What was changed to test reliance: the attribute where it was swapped, else color.
-
-    Removing color says nothing about an attribute such as the place a picture was taken.
-    """
-    intervention = deciding_intervention(case.baseline)
+    """What was exchanged to test reliance: the attribute, what of it an exchange carries, or color."""
+    if case.baseline is not None and case.baseline.cue_use is not None:
+        return cue_words(case.baseline.cue_use)
     attribute = case.info.attributes[0] if case.info.attributes else None
-    was_swapped = intervention is not None and intervention.flip_rate_control is not None
-    if attribute is None or attribute.origin == "none" or (intervention and not was_swapped):
+    if attribute is None or attribute.origin != "annotated":
         return "color"
-    kind = "derived attribute" if attribute.origin == "derived" else "attribute"
-    return f"the {kind} {quoted(attribute.name.replace('_', ' '))}"
+    return f"the attribute {quoted(attribute.name.replace('_', ' '))}"
 
 
 def _fix_clause(case: Case, ladder: Ladder) -> str:

@@ -136,6 +136,10 @@ class View:
         return change, flips
 
     @property
+    def any_exchange(self) -> bool:
+        return any(m.cue_use and m.cue_use.exchanges for m in self.s.methods.values())
+
+    @property
     def any_sensitivity(self) -> bool:
         return any(m.foreground_sensitivity for m in self.s.methods.values())
 

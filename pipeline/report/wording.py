@@ -54,6 +54,11 @@ INTERVENTION_LABELS = {
     "background_blur": "Blurring the background",
     "background_swap": "Swapping the background",
     "foreground_removal": "Removing the object",
+    "color_exchange": "Exchanging the color",
+    "frame_exchange": "Exchanging the border's color",
+    "rim_exchange": "Exchanging the object's rim",
+    "texture_exchange": "Exchanging the texture",
+    "look_exchange": "Exchanging color and texture",
 }
 FAMILY_LABELS = {
     "color": "Color",

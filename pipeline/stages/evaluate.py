@@ -26,6 +26,7 @@ from pipeline.core.results import (
 from pipeline.core.settings import EvaluateSettings
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.changed import predict_classes
+from pipeline.explain.cue_use import choose_cue
 from pipeline.explain.reliance import measure_reliance
 from pipeline.metrics.class_skill import measure_class_skill
 from pipeline.metrics.groups import split_metrics
@@ -57,7 +58,12 @@ def run(dataset: str, method: MethodName) -> None:
         val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
         reliance = measure_reliance(
-            models=models, test=test, info=info, predicted_SN=test_SN, settings=settings
+            models=models,
+            test=test,
+            info=info,
+            predicted_SN=test_SN,
+            cue=choose_cue(load_split(data, "train"), test, info, color.predicted),
+            settings=settings,
         )
         val_metrics = _measure(val_SN, val, info, seeds, settings)
         test_metrics = _measure(test_SN, test, info, seeds, settings)
@@ -71,6 +77,7 @@ def run(dataset: str, method: MethodName) -> None:
             test=test_metrics,
             interventions=reliance.interventions,
             foreground_sensitivity=reliance.foreground_sensitivity,
+            cue_use=reliance.cue_use,
             color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
             trained_on_val=history.trained_on_val,
             removal_controls=[

@@ -70,6 +70,8 @@ def reliance_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
         reliance[f"{change.name}_accuracy_change"] = change.accuracy_change.value
         if change.flip_rate_control is not None:
             reliance[f"{change.name}_flip_excess"] = change.flip_rate.value - change.flip_rate_control.value
+    for exchange in result.cue_use.exchanges if result.cue_use else []:
+        reliance[f"{exchange.name}_shift"] = exchange.size.value
     sensitivity, agreement = result.foreground_sensitivity, result.color_agreement
     return {
         **reliance,

@@ -12,6 +12,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.results import DatasetInfo, GroupInfo, Intervention
 from pipeline.core.types import Split
 from pipeline.explain.changed import Changed, choose_rows, predict_classes
+from pipeline.explain.cue_use import choose_cue
 from pipeline.explain.edits import to_grey
 from pipeline.explain.interventions import INTERVENTIONS
 from pipeline.explain.reliance import Measure, aligned_groups, measure_reliance
@@ -27,6 +28,7 @@ from tests.explain_fixtures import (
     make_info,
     make_settings,
     make_split,
+    make_train,
     run_reliance,
 )
 
@@ -306,6 +308,7 @@ def test_nothing_to_test_is_an_error() -> None:
             models=[WALL_READER],
             test=make_split(4),
             info=make_info(),
+            cue=choose_cue(make_train(), make_split(4), make_info(), np.zeros(4, np.int64)),
             predicted_SN=np.zeros((1, 3), np.int64),
             settings=make_settings(),
         )

@@ -259,7 +259,7 @@ def test_a_constant_passes_nothing_that_asks_about_a_cue() -> None:
 
 def test_a_part_that_was_not_run_fails_its_check(birds: str) -> None:
     summary = build_summary(photo_birds())
-    erm = summary.methods["erm"].model_copy(update={"interventions": []})
+    erm = summary.methods["erm"].model_copy(update={"cue_use": None})
     summary = summary.model_copy(update={"methods": {"erm": erm}, "hygiene": None})
     settings = GateSettings(max_flip_rate=1, max_leaking=1, max_gap=1)
     checks = judge_report(summary, settings, ["erm"], {}).checks
@@ -267,13 +267,13 @@ def test_a_part_that_was_not_run_fails_its_check(birds: str) -> None:
     assert all(check.reason.startswith("insufficient data: ") for check in checks)
 
 
-def test_without_masks_a_change_of_color_counts_and_says_so() -> None:
+def test_without_an_attribute_the_exchange_of_color_counts_and_says_so() -> None:
     summary = build_summary(plain_hundred())
     (check,) = judge_report(summary, GateSettings(max_flip_rate=0.1), ["erm"], {}).checks
     assert check.passed
     assert check.estimate is not None
-    assert check.estimate.value == pytest.approx(0.05)  # of greyscale
-    assert "removing color, without a control" in check.reason
+    assert check.estimate.value == pytest.approx(0.004)  # greyscale's 5 % of flips are fragility
+    assert "exchanging the color, beyond the same that keeps the cue" in check.reason
 
 
 # --- an earlier report -----------------------------------------------------------------------

@@ -320,17 +320,6 @@ def test_without_an_attribute_harm_by_a_cue_cannot_be_shown() -> None:
     assert statuses(inputs)["harmful"] == "insufficient"
 
 
-def test_trying_several_changes_of_color_widens_the_interval() -> None:
-    inputs = photo_birds()
-    grey = inputs.evaluations["erm"].interventions[0]
-    drop = grey.model_copy(update={"accuracy_change": around(-0.06, 0.055, 5000)})
-    small = [grey.model_copy(update={"name": name}) for name in ("hue_rotation", "saturation")]
-    assert statuses(with_baseline(inputs, interventions=[drop]))["used"] == "yes"
-    found = rung(with_baseline(inputs, interventions=[drop, *small]), "used")
-    assert found.status == "insufficient"
-    assert "Of 3 changes of color it costs most" in found.evidence
-
-
 def test_one_of_two_attributes_is_enough_for_a_shortcut() -> None:
     inputs = photo_birds(planted=False)
     light = inputs.info.attributes[0].model_copy(update={"name": "light"})
@@ -382,17 +371,3 @@ def test_without_a_guided_group_to_compare_with_harm_is_not_established() -> Non
     found = rung(with_baseline(inputs, test=metrics([0.985, 0.78, 0.05, 0.05], groups)), "harmful")
     assert found.status == "insufficient"
     assert "No group of the same label where the cue is right has enough images" in found.evidence
-
-
-def test_the_interval_that_decides_is_the_one_that_is_printed() -> None:
-    found = rung(photo_birds(), "used")
-    assert found.estimate is not None
-    assert "The change of predictions decides." in found.evidence
-    inputs = photo_birds()
-    swap = inputs.evaluations["erm"].interventions[1]
-    swap = swap.model_copy(update={"flip_rate": around(0.07, 0.01, 5794)})
-    found = rung(with_baseline(inputs, interventions=[swap]), "used")
-    assert found.estimate is not None
-    assert found.status == "yes"
-    assert "The change of accuracy decides." in found.evidence
-    assert f"{-100 * found.estimate.low:.1f}".replace("-", "−") in found.evidence

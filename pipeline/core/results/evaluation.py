@@ -52,6 +52,49 @@ class Intervention(Record):
     label_changes: list[GroupEstimate]  # accuracy change per class, or superclass where groups use these
 
 
+class Carried(Record):
+    """One exchange that was considered, and whether it carries the cue, judged without any prediction."""
+
+    name: str  # background_swap, or one of explain.exchanges.EXCHANGES
+    share: Estimate | None  # of the way from own to donor's value; None: simple statistics see no difference
+
+
+class CueExchange(Record):
+    """Predictions after an exchange of a cue between images, beyond an exchange that keeps its value.
+
+    Shifts are towards the classes that go with the donor's value in training.
+    """
+
+    name: str
+    n_images: int
+    flip_rate: Estimate
+    flip_rate_control: Estimate
+    up: Estimate  # shift, from `first_value` to `last_value`, or from earlier to later values
+    down: Estimate
+    size: Estimate  # of both directions
+    is_balanced: bool  # classes of either kind count alike, so that lost accuracy cancels out
+
+
+class CueAssociation(Record):
+    """Label x attribute on train."""
+
+    cramers_v: float
+    p_value: float
+    n: int
+
+
+class CueUse(Record):
+    """Everything that says whether one cue is used."""
+
+    cue: str  # an annotated attribute, or "color"
+    is_attribute: bool
+    values: list[str]
+    association: CueAssociation | None  # None of color: the color audit knows
+    natural: Estimate | None  # the same shift between images as they are; None: too few of a class
+    carried: list[Carried]
+    exchanges: list[CueExchange]  # the ones that were predicted; the first decides
+
+
 class ColorAgreement(Record):
     """Whether a model's mistakes are those that color alone would make."""
 
@@ -109,6 +152,7 @@ class EvaluationResult(Artifact):
     # alone; +1 uses the object only, -1 the background only. None without masks.
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None  # None where no mistakes were made
+    cue_use: CueUse | None = None  # None: one value, too few images, or an older report
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured

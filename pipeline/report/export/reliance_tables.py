@@ -22,6 +22,14 @@ def reliance_tables(s: ReportSummary) -> list[Table]:
             "No second method was measured beside the baseline.",
         ),
         Table(
+            "exchanges",
+            "What exchanging the cue between images does: shifts of predictions towards the class that goes "
+            "with the donor's value, beyond an exchange that keeps the value; how much of the cue each "
+            "exchange carries; and the same shift between images as they are.",
+            list(_exchange_rows(s)),
+            "No exchange of a cue was made.",
+        ),
+        Table(
             "color_reliance",
             "Does color set a class apart (auroc), and does the baseline lose it without color "
             "(accuracy_change)?",
@@ -60,6 +68,23 @@ def _reliance_rows(s: ReportSummary) -> Iterator[Row]:
                 **row,
                 "relies": verdict,
             }
+
+
+def _exchange_rows(s: ReportSummary) -> Iterator[Row]:
+    for method, summary in s.methods.items():
+        found = summary.cue_use
+        if found is None:
+            continue
+        first = {"method": method, "cue": found.cue}
+        if found.natural is not None:
+            yield {**first, "exchange": None, "measure": "natural", **spread(found.natural)}
+        for carried in found.carried:
+            if carried.share is not None:
+                yield {**first, "exchange": carried.name, "measure": "carried", **spread(carried.share)}
+        for exchange in found.exchanges:
+            names = ("up", "down", "size", "flip_rate", "flip_rate_control")
+            for row in measured({name: getattr(exchange, name) for name in names}):
+                yield {**first, "exchange": exchange.name, **row}
 
 
 def _color_rows(s: ReportSummary) -> Iterator[Row]:
