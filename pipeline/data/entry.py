@@ -59,7 +59,7 @@ def new_dataset_entry(
     has_split = said.get("split_level") != 0
     if not path.exists():
         raise InputError(f"{path} does not exist.")
-    path = _within(path)
+    outer, path = path, _within(path)
     wants_folders = any(said.get(key) for key in FOLDER_KEYS)
     table = path if path.is_file() else None if wants_folders else _find_table(path)
     if wants_folders and path.is_file():
@@ -72,7 +72,7 @@ def new_dataset_entry(
         given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
         source, sample = _table_source(table, given)
     else:
-        source, sample = _folder_source(path)
+        source, sample = _folder_source(outer)  # which the loader unwraps, and says so
     source |= said
     entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
     side = image_size or _image_size(sample)

@@ -263,7 +263,7 @@ def _left_out(
     return notes + note_left_out(
         root,
         [*unused, *(row.image for row in rows if isinstance(row.image, Path))],
-        why="lie beside the class folders",
+        why="beside the class folders",
         remedy="move them into the folder of their class",
     )
 

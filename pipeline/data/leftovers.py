@@ -23,7 +23,7 @@ def note_left_out(root: Path, used: Iterable[Path], *, why: str, remedy: str) ->
 
     Args:
         used: images, and what is left out on purpose, such as masks.
-        why, remedy: of images that could be read, as in "lie beside the class folders".
+        why, remedy: of images that could be read, as in "beside the class folders".
     """
     known = set(used)
     rest = [file for file in find_files(root) if file not in known]
@@ -35,8 +35,8 @@ def note_left_out(root: Path, used: Iterable[Path], *, why: str, remedy: str) ->
         f"{len(files):,} {reason} ({list_some([file.relative_to(root).as_posix() for file in files], 3)})"
         for files, reason in (
             (plain, why),
-            (unread, f"cannot be read: {_endings(unread)}"),
-            (misnamed, f"have the ending {_endings(misnamed)} though they are images"),
+            (unread, f"unreadable: {_endings(unread)}"),
+            (misnamed, f"of the ending {_endings(misnamed)}, though images"),
         )
         if files
     ]

@@ -84,7 +84,7 @@ class TableLoader:
         return note_left_out(
             Path(os.path.normpath(root / self.source.images)),
             [*images, *(Path(os.path.normpath(mask)) for mask in every_mask)],
-            why=f"are not listed in {self.source.table}",
+            why=f"not listed in {self.source.table}",
             remedy="add a row for each",
         )
 

@@ -116,6 +116,17 @@ def test_what_cannot_be_guessed_is_explained(tmp_path):
         new_dataset_entry("x", tmp_path)
 
 
+def test_a_wrapped_table_and_wrapped_class_folders_are_found(tmp_path):
+    make_table(tmp_path / "a/zip/set", label=TURNS % 2)
+    assert new_dataset_entry("x", tmp_path / "a")["source"]["path"] == str(tmp_path / "a/zip/set")
+    for name in ("cat/1.png", "dog/1.png"):
+        save_image(tmp_path / "b/zip/set" / name)
+    entry = new_dataset_entry("x", tmp_path / "b")
+    raw = load(entry, tmp_path)
+    assert (raw.title, raw.classes) == ("b", ["cat", "dog"])
+    assert raw.notes == ["the folder holds one folder only, so classes were read from zip/set/"]
+
+
 # --- params.yaml ----------------------------------------------------------------------------
 
 PARAMS = """\

@@ -101,8 +101,8 @@ def test_one_note_says_which_images_are_left_out(tmp_path):
     for name in ("cat/boxes.txt", "cat/._a.png", "dog/.DS_Store", "dog/Thumbs.db", "README"):
         (tmp_path / name).write_text("no image")
     assert load(tmp_path, kind="folder", path=str(tmp_path)).notes == [
-        "3 images left out: 1 lie beside the class folders (1.png); 1 cannot be read: .heic (dog/c.HEIC); "
-        "1 have the ending (none) though they are images (dog/b). To have them read, move them into the "
+        "3 images left out: 1 beside the class folders (1.png); 1 unreadable: .heic (dog/c.HEIC); "
+        "1 of the ending (none), though images (dog/b). To have them read, move them into the "
         "folder of their class and save the others as .png or .jpg."
     ]
 
@@ -112,7 +112,7 @@ def test_images_that_a_table_does_not_list_are_noted(tmp_path):
     save_image(root / "birds/extra.jpg")
     raw = load(tmp_path, kind="table", path=str(root), columns=COLUMNS, masks="segmentations")
     assert [note for note in raw.notes if "left out" in note] == raw.notes[-1:]
-    assert raw.notes[-1].startswith("1 images left out: 1 are not listed in metadata.csv (birds/extra.jpg).")
+    assert raw.notes[-1].startswith("1 images left out: 1 not listed in metadata.csv (birds/extra.jpg).")
 
 
 def test_links_to_folders_are_followed_and_loops_are_not(tmp_path):
