@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -16,8 +17,12 @@ from scipy import stats
 from pipeline.core.results import AttributeInfo, EvaluationResult, GroupInfo, Provenance, SplitMetrics
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.metrics import groups as group_metrics
+from pipeline.metrics import paired
+from pipeline.metrics.comparison import compare_all
 from pipeline.report.evidence import Status, Thresholds, worst_enough_group
 from pipeline.report.rung_harmful import judge_harmful
+from pipeline.report.rungs_cause import judge_fixed_by
+from pipeline.train.removal import choose_size, confirm_gain
 
 LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
 SHARED = 0.5  # of the variance of being right on an image, what all seeds share
@@ -171,12 +176,123 @@ def study_harmful() -> None:
             print(f"{name:34s} " + "  ".join(cells), flush=True)
 
 
+# --- fixed by ----------------------------------------------------------------------------------
+
+
+class GainRates(NamedTuple):
+    """Of the repeats, in which share ..."""
+
+    fixed: float  # the rung says yes or partly
+    some_p: float  # some method has p < .05
+    consistent: float  # in all comparisons p < .05 where the interval excludes 0, and nowhere else
+
+
+def gain_rates(
+    n_groups: int, n_seeds: int, scatter: float, gain: float = 0.0, n_methods: int = 5, repeats: int = 100
+) -> GainRates:
+    """Methods that are the baseline trained again, the first of them with `gain` in every other group.
+
+    The group that is judged is the baseline's lowest of every other group: those that the cue misleads.
+    """
+    rng = np.random.default_rng(0)
+    info = make_groups(np.tile([[50, 950], [950, 50]], (n_groups // 4, 1)))
+    n_G = np.full(n_groups, N_TEST)
+    misled_G = np.array([group.n_train < 100 for group in info.groups])
+    groups_N = np.repeat(np.arange(n_groups), n_G)
+    base_G = np.where(misled_G, 0.7, 0.9)
+    fixed, some_p, consistent = 0, 0, 0
+    for _ in range(repeats):
+        baseline = draw_correct(base_G, n_G, n_seeds, scatter, rng)
+        lifted_G = base_G + gain * misled_G
+        methods = {
+            name: draw_correct(lifted_G if i == 0 else base_G, n_G, n_seeds, scatter, rng)
+            for i, name in enumerate(["group_dro", "subg", "dfr", "jtt", "repair"][:n_methods])
+        }
+        means_G = baseline.reshape(n_seeds, n_groups, N_TEST).mean(axis=(0, 2))
+        found = compare_all(
+            baseline,
+            methods,
+            groups_N,
+            [group.name for group in info.groups],
+            baseline_name="erm",
+            worst_group_index=int(np.where(misled_G, means_G, 1.0).argmin()),
+            n_picked=int(misled_G.sum()),
+            seed=0,
+        )
+        rung = judge_fixed_by(info, found, baseline="erm", harmful="yes", limits=LIMITS)
+        fixed += rung.status in ("yes", "partly")
+        some_p += any(c.p_value is not None and c.p_value < LIMITS.alpha for c in found)
+        consistent += all(
+            c.p_value is None or (c.p_value < LIMITS.alpha) == (c.gain.low > 0 or c.gain.high < 0)
+            for c in found
+        )
+    return GainRates(fixed / repeats, some_p / repeats, consistent / repeats)
+
+
+def study_gains() -> None:
+    for title, gain in (("null", 0.0), ("one method gains 15 points", 0.15), ("one gains 25", 0.25)):
+        print(f"\ngains, {title}: fixed by, some p < .05 (p agrees with its interval), in %")
+        for n_groups in (4, 20):
+            for n_seeds in (1, 3, 5):
+                cells = []
+                for scatter in (0.0, 0.03, 0.05):
+                    rates = gain_rates(n_groups, n_seeds, scatter, gain, repeats=100 if n_groups == 4 else 50)
+                    shares = [f"{100 * rate:3.0f}" for rate in rates]
+                    cells.append(f"{shares[0]} {shares[1]} ({shares[2]})")
+                print(f"{n_groups} groups, {n_seeds} seeds: " + "  ".join(cells), flush=True)
+
+
+# --- repair ------------------------------------------------------------------------------------
+
+
+def repair_rate(
+    n_seeds: int, scatter: float, gains: Sequence[float], n_val: int = 100, repeats: int = REPEATS
+) -> float:
+    """How often repair leaves images out: a candidate of two seeds, confirmed by all."""
+    rng = np.random.default_rng(0)
+    n_G = np.array([400, n_val, n_val, 400])
+    groups_N = np.repeat(np.arange(4), n_G)
+    erm_G, sizes = np.array([0.95, 0.7, 0.7, 0.95]), list(range(len(gains) + 1))
+    left_out = 0
+    for _ in range(repeats):
+        tables = [
+            draw_correct(erm_G + gain * np.array([0, 1, 1, 0]), n_G, n_seeds, scatter, rng)
+            for gain in (0.0, *gains)
+        ]
+        worst_R = [
+            float(np.mean([[row[groups_N == g].mean() for g in range(4)] for row in table[:2]], axis=0).min())
+            for table in tables
+        ]
+        candidate = choose_size(sizes, worst_R, n_val)
+        if candidate:
+            found = confirm_gain(tables[0], tables[candidate], groups_N, n_tried=len(gains))
+            left_out += found.low > 0
+    return left_out / repeats
+
+
+def study_repair() -> None:
+    cases = {
+        "null, 3 sizes": [0.0] * 3,
+        "null, 5 sizes": [0.0] * 5,
+        "gains 5, 10, 15": [0.05, 0.1, 0.15],
+        "gains 10, 20, 25": [0.1, 0.2, 0.25],
+    }
+    print("\nrepair leaves images out, in %, seeds differ by 0, 3, 5 points")
+    for name, gains in cases.items():
+        for n_seeds in (2, 3, 5):
+            rates = [100 * repair_rate(n_seeds, scatter, gains) for scatter in (0.0, 0.03, 0.05)]
+            print(f"{name}, {n_seeds} seeds: " + "  ".join(f"{rate:3.0f}" for rate in rates), flush=True)
+
+
 def main() -> None:
-    # two fits that no rung reads take most of the time
+    # two fits that no rung reads, and most of the bootstrap, would take most of the time
     with (
+        mock.patch.object(paired, "N_BOOTSTRAP", 400),
         mock.patch.object(group_metrics, "shrink_groups", lambda groups, _: list(groups)),
         mock.patch.object(group_metrics, "correct_minimum", lambda accuracy_G, _: float(accuracy_G.min())),
     ):
+        study_repair()
+        study_gains()
         study_harmful()
 
 

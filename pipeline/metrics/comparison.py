@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate, GroupComparison, MethodComparison
-from pipeline.core.types import BoolArray, Int64Array
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.metrics.association import holm
 from pipeline.metrics.paired import bootstrap_groups, check_pair, group_means, percentiles
 from pipeline.metrics.seed_shifts import Change, SeedShifts
@@ -113,21 +113,53 @@ def compare_methods(
     images = [percentiles(float(gain_G[i]), draws_BG[:, i], int(n)) for i, n in enumerate(counts_G)]
     worst = int(np.flatnonzero(present == target.group)[0])
     gain = shifts.of_group(images[worst], worst, n_picked=target.n_picked, n_tests=target.n_tests)
-    first, second = (int(side.mean(axis=0).argmin()) for side in (before_SG, after_SG))
-    worst_gain = float(after_SG[:, second].mean() - before_SG[:, first].mean())
-    worst_images = percentiles(worst_gain, after_BG.min(axis=1) - before_BG.min(axis=1), len(groups_N))
+    worst_gain = _between_worst(shifts, (before_SG, after_SG), (before_BG, after_BG), n=len(groups_N))
     return MethodComparison(
         baseline=baseline_name,
         method=method_name,
         group=group_names[target.group],
         gain=gain.estimate,
-        worst_group_gain=shifts.of_two(worst_images, first, second).estimate,
+        worst_group_gain=worst_gain.estimate,
         p_value=gain.p_value,
         per_seed_gain=[float(v) for v in after_SG.min(axis=1) - before_SG.min(axis=1)],
         groups=_group_comparisons(
             {int(g): shifts.of_group(images[i], i) for i, g in enumerate(present)}, group_names, sufficient
         ),
     )
+
+
+def worst_group_change(
+    before_SN: BoolArray, after_SN: BoolArray, groups_N: Int64Array, *, n_picked: int = 1, seed: int = 0
+) -> Change:
+    """The worst group after minus the worst group before, as `worst_group_gain` of `compare_methods`.
+
+    Args:
+        n_picked: changes that this one was picked from for its height.
+
+    Raises:
+        InputError: shapes that do not agree.
+    """
+    check_pair(before_SN, after_SN, groups_N)
+    present = np.unique(groups_N)
+    means = [group_means(side, groups_N, present) for side in (before_SN, after_SN)]
+    drawn = bootstrap_groups(before_SN, after_SN, groups_N, present, np.random.default_rng(seed))
+    shifts = SeedShifts(before_SN, after_SN, groups_N)
+    return _between_worst(shifts, (means[0], means[1]), drawn, n=len(groups_N), n_picked=n_picked)
+
+
+def _between_worst(
+    shifts: SeedShifts,
+    means: tuple[Float64Array, Float64Array],
+    drawn: tuple[Float64Array, Float64Array],
+    *,
+    n: int,
+    n_picked: int = 1,
+) -> Change:
+    (before_SG, after_SG), (before_BG, after_BG) = means, drawn
+    first, second = (int(side.mean(axis=0).argmin()) for side in means)
+    value = float(after_SG[:, second].mean() - before_SG[:, first].mean())
+    images = percentiles(value, after_BG.min(axis=1) - before_BG.min(axis=1), n)
+    return shifts.of_two(images, first, second, n_picked=n_picked)
 
 
 def _group_comparisons(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import Artifact, Estimate, GroupEstimate, Provenance, Record
 from pipeline.metrics.intervals import independent_difference
+from pipeline.report.askable import why_not_asked
 from pipeline.report.evidence import RungName, Status
+from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.html import load_template
 from pipeline.report.markdown import plain
 from pipeline.report.pairing import SAME, PairedGain, Side, find_pairing, group_key
@@ -122,7 +124,7 @@ def compare_sides(first: Side, second: Side) -> MethodPair:
         first=_describe(first),
         second=_describe(second),
         paired=bool(found.rows),
-        pairing=found.words,
+        pairing=" ".join([found.words, *_unaskable(first, second)]),
         overall=[
             _row(name, (a, b), found.rows.get(name))
             for name in AVERAGES
@@ -149,6 +151,14 @@ def _row(name: str, both: tuple[Estimate, Estimate], paired: PairedGain | None) 
         p_holm=found.p_holm if found else None,
         sufficient=all(e.sufficient for e in both if isinstance(e, GroupEstimate)),
     )
+
+
+def _unaskable(*sides: Side) -> Iterator[str]:
+    """What is said of a side whose model is no better than a constant."""
+    for which, side in zip(("first", "second"), sides, strict=True):
+        reason = why_not_asked(as_evaluation(side.report, side.method), side.report.thresholds)
+        if reason is not None:
+            yield f"Of the {which}: {reason[0].lower()}{reason[1:]}"
 
 
 def _describe(side: Side) -> SideInfo:

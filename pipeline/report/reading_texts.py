@@ -21,7 +21,8 @@ TEXTS: dict[str, Text] = {
         "A rung says yes when the effect is at least the size that matters ({effect} for accuracy and "
         "predictions, kappa {kappa} or Cramér's V {cramers_v} for data) and its 95% interval excludes zero; "
         "insufficient evidence when it is that large but could be chance, when there are too few images, or "
-        "when a part was not run; no otherwise.",
+        "when a part was not run; no otherwise. The last rung says partly when the gain is clear and a clear "
+        "gap is left. Nothing is asked of a model that is no better than one answer for all images.",
     ),
     "intervals": Text(
         "Intervals and n",

@@ -16,6 +16,7 @@ from pipeline.core.results import (
     Record,
 )
 from pipeline.metrics.intervals import clip_difference, independent_difference, widen
+from pipeline.report.askable import why_not_asked
 from pipeline.report.evidence import GroupedData, Status, Thresholds, judge_effect, negate
 from pipeline.report.wording import intervention_label
 
@@ -118,13 +119,13 @@ def compare_reliance(
     those of two independent measurements (Newcombe), which is conservative because both methods see
     the same images.
     """
-    if baseline is None:
+    if baseline is None or why_not_asked(evaluations[baseline], limits):
         return []
     before = {(kind, what): value for kind, what, value, _ in _measures(evaluations, gradcams, baseline)}
     found = []
     for method in evaluations:
-        if method == baseline:
-            continue
+        if method == baseline or why_not_asked(evaluations[method], limits):
+            continue  # a constant relies on nothing, and that is no merit
         measures = [m for m in _measures(evaluations, gradcams, method) if (m[0], m[1]) in before]
         found += [
             _compare(measure, before[measure[0], measure[1]], (baseline, method), len(measures), limits)

@@ -11,7 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.core.types import Float64Array, Int64Array
+from pipeline.core.results import Estimate
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
+from pipeline.metrics.comparison import worst_group_change
+from pipeline.metrics.picked import MIN_SEEDS
 
 _RANDOM, _BALANCED = 31, 32  # random streams of their own
 Kind = Literal["repair", "random", "balanced"]
@@ -80,7 +83,8 @@ def choose_size(sizes: Sequence[int], worst_R: Sequence[float], n_val: int) -> i
     """The smallest size whose worst-group accuracy lies within one standard error of the best.
 
     The best of several noisy sizes owes part of its lead to noise: where leaving images out brings
-    nothing, that is size 0. The standard error is taken at (hits + 2)/(n + 4), as for epochs.
+    nothing, that is often size 0. The standard error is taken at (hits + 2)/(n + 4), as for epochs. It
+    knows nothing of seeds, so what it names is a candidate only: `confirm_gain` decides.
 
     Args:
         worst_R: validation accuracy of the worst group for each of `sizes`, which rise.
@@ -92,3 +96,19 @@ def choose_size(sizes: Sequence[int], worst_R: Sequence[float], n_val: int) -> i
     center = (best * n_val + 2) / (n_val + 4)
     tolerated = best - float(np.sqrt(center * (1 - center) / (n_val + 4)))
     return next(size for size, worst in zip(sizes, worst_R, strict=True) if worst >= tolerated)
+
+
+def confirm_gain(
+    erm_SV: BoolArray, left_out_SV: BoolArray, groups_V: Int64Array, *, n_tried: int
+) -> Estimate:
+    """What leaving images out brings the worst group on validation, over seeds and images.
+
+    Paired by seed, and its interval allows for having been picked from `n_tried` sizes. The few seeds of
+    the curve cannot show how far trainings scatter, so it is measured with all seeds; below three it is
+    -1 to 1: nothing is known.
+
+    Args:
+        groups_V: of the validation images that count.
+    """
+    found = worst_group_change(erm_SV, left_out_SV, groups_V, n_picked=n_tried).estimate
+    return found if len(erm_SV) >= MIN_SEEDS else found.model_copy(update={"low": -1.0, "high": 1.0})

@@ -1,7 +1,8 @@
 """Repair: ERM again, without the training images that attribution finds most harmful.
 
-How many to leave out is chosen on validation. Beside each size stand two controls: as many images left
-out at random, and as many from the largest groups until groups are as equal as can be.
+How many to leave out is chosen on validation: a few seeds name a candidate, which all seeds must confirm.
+Beside each size stand two controls: as many images left out at random, and as many from the largest groups
+until groups are as equal as can be.
 
 Source: data debiasing with datamodels (D3M), Jain et al. 2024 (arXiv:2406.16846).
 
@@ -18,8 +19,9 @@ import numpy as np
 import torch
 
 from pipeline.core.method_settings import RepairSettings
-from pipeline.core.results import Removal, RemovalPoint
+from pipeline.core.results import Estimate, Removal, RemovalPoint
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
+from pipeline.metrics.picked import MIN_SEEDS
 from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.train.distributed import current_world
@@ -31,6 +33,7 @@ from pipeline.train.removal import (
     Task,
     balancing_rows,
     choose_size,
+    confirm_gain,
     harmful_rows,
     random_rows,
     rows_without,
@@ -91,21 +94,24 @@ def repair(
         check_repair(run.groups)
     case = _diagnose(run, method, attribution)
     sizes = sizes_to_try(method.fractions, case.effects_N)
-    curve = case.tasks(sizes, run.settings.seeds[: method.curve_seeds])
+    curve = case.tasks(sizes, run.settings.seeds[: method.curve_seeds], case.kinds)
     searched = [(task, fitted.correct_V, _seconds(fitted)) for task, fitted in fit_all(run, curve, ahead)]
     points = case.reference() + [case.point(task, correct_V) for task, correct_V, _ in searched]
-    chosen = case.choose([0, *sizes], points)
-    final = case.tasks([chosen] if chosen else [], run.settings.seeds)
-    trained = list(fit_all(run, final, ahead))
+    candidate = case.choose([0, *sizes], points)
+    trained = case.train_again(candidate, ["repair"], ahead)
+    gain = case.gain_of(trained, len(sizes))
+    chosen = candidate if gain is not None and gain.low > 0 else 0
+    trained += case.train_again(chosen, [kind for kind in case.kinds if kind != "repair"], ahead)
     by_kind: dict[Kind, dict[int, Outcome]] = {kind: {} for kind in case.kinds if chosen}
     for task, fitted in trained:
-        by_kind[task.kind][task.seed] = fitted.outcome
+        if chosen:
+            by_kind[task.kind][task.seed] = fitted.outcome
     seconds = {task.name: spent for task, _, spent in searched}
     seconds |= {task.name: _seconds(fitted) for task, fitted in trained}
     outcomes = by_kind.pop("repair", case.erm)
     kept = sum(seconds.get(task_name("repair", chosen, seed), 0.0) for seed in outcomes)
-    removal = case.record(sizes, points, chosen)
-    _log_choice(run, removal)
+    removal = case.record(sizes, points, chosen, gain)
+    _log_choice(run, removal, candidate)
     return Repaired(outcomes, by_kind, removal, sum(seconds.values()) - kept)
 
 
@@ -146,15 +152,35 @@ class _Case:
     def kinds(self) -> tuple[Kind, ...]:
         return ("repair", *CONTROLS) if self.method.controls else ("repair",)
 
-    def tasks(self, sizes: Sequence[int], seeds: Sequence[int]) -> list[Task]:
+    def tasks(self, sizes: Sequence[int], seeds: Sequence[int], kinds: Sequence[Kind]) -> list[Task]:
         """Every size and kind with every seed."""
         n = len(self.run.train)
         return [
             Task(kind, size, seed, rows_without(n, self._left_out(kind, size, seed)))
             for size in sizes
-            for kind in self.kinds
+            for kind in kinds
             for seed in seeds
         ]
+
+    def train_again(
+        self, size: int, kinds: Sequence[Kind], ahead: TrainAhead | None
+    ) -> list[tuple[Task, Fitted]]:
+        """Every seed at one size; nothing where it is 0, which is ERM."""
+        tasks = self.tasks([size] if size else [], self.run.settings.seeds, kinds)
+        return list(fit_all(self.run, tasks, ahead))
+
+    def gain_of(self, trained: Sequence[tuple[Task, Fitted]], n_tried: int) -> Estimate | None:
+        """`confirm_gain` of the candidate; None where that is ERM itself."""
+        if not trained:
+            return None
+        counts_V = np.isin(self.targets.groups_V, self.targets.counted_G)
+        repaired_SV = np.stack([fitted.correct_V for _, fitted in trained])
+        return confirm_gain(
+            self.correct_SV[:, counts_V],
+            repaired_SV[:, counts_V],
+            self.targets.groups_V[counts_V],
+            n_tried=n_tried,
+        )
 
     def _left_out(self, kind: Kind, size: int, seed: int) -> Int64Array:
         if kind == "repair":
@@ -192,7 +218,9 @@ class _Case:
         n_val = int((self.targets.groups_V == self.targets.worst(self.correct_SV)).sum())
         return choose_size(sizes, worst_R, n_val)
 
-    def record(self, sizes: Sequence[int], points: list[RemovalPoint], chosen: int) -> Removal:
+    def record(
+        self, sizes: Sequence[int], points: list[RemovalPoint], chosen: int, gain: Estimate | None
+    ) -> Removal:
         run, targets = self.run, self.targets
         left_out_G = np.bincount(
             run.train.groups[harmful_rows(self.effects_N, chosen)], minlength=len(run.info.groups)
@@ -205,6 +233,7 @@ class _Case:
             n_harmful=int((self.effects_N < 0).sum()),
             tried=[0, *sizes],
             chosen=chosen,
+            gain=gain,
             points=points,
             removed_by_group=dict(zip(run.groups.names, left_out_G.tolist(), strict=True)),
             clusters=match_clusters(targets, run, self.correct_SV) if is_inferred else None,
@@ -250,7 +279,7 @@ def _seconds(fitted: Fitted) -> float:
     return sum(record.seconds for record in fitted.outcome.history)
 
 
-def _log_choice(run: SeedRun, removal: Removal) -> None:
+def _log_choice(run: SeedRun, removal: Removal, candidate: int) -> None:
     means = {
         size: np.mean([p.val_worst for p in removal.points if p.kind == "repair" and p.n_removed == size])
         for size in removal.tried
@@ -260,5 +289,12 @@ def _log_choice(run: SeedRun, removal: Removal) -> None:
         run.name, removal.chosen, removal.n_train, removal.n_harmful, removal.worst_group,
         means[removal.chosen], means[0],
     )  # fmt: skip
-    if removal.chosen == 0:
+    if removal.chosen == 0 and candidate == 0:
         _log.warning("%s: no size beats ERM on validation by more than a standard error: it is ERM", run.name)
+    elif removal.chosen == 0 and removal.gain is not None:
+        _log.warning(
+            "%s: with %d seeds leaving out %d images is not shown to help (worst group on validation %+.1f "
+            "points [%+.1f, %+.1f]): it is ERM; train.seeds: at least %d can show more",
+            run.name, len(run.settings.seeds), candidate, 100 * removal.gain.value, 100 * removal.gain.low,
+            100 * removal.gain.high, max(MIN_SEEDS, len(run.settings.seeds) + 1),
+        )  # fmt: skip

@@ -13,6 +13,9 @@ from pipeline.core import progress
 from pipeline.core.results import Estimate, GroupEstimate
 from pipeline.metrics.near_duplicates import describe, find_candidates
 from pipeline.report import wording
+from pipeline.report.card_limits import list_limits
+from pipeline.report.compare import compare_sides
+from pipeline.report.pairing import Side
 from pipeline.report.reliance import color_reliance
 from pipeline.report.summary import build_summary
 from tests.report_fixtures import photo_birds
@@ -111,3 +114,16 @@ def test_a_class_that_is_never_predicted_is_named() -> None:
     )
     summary = build_summary(replace(inputs, evaluations={"erm": blind}))
     assert "ERM never predicts “fox” (1 of 10 classes)" in summary.headline
+
+
+def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
+    """It follows no cue and flips no prediction: "relies less" would praise it."""
+    inputs = photo_birds()
+    dro = inputs.evaluations["group_dro"].model_copy(update={"class_skill": skill(0.5)})
+    summary = build_summary(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
+    assert summary.reliance == []
+    sides = [Side("a.json", summary, method, None) for method in ("erm", "group_dro")]
+    said = compare_sides(*sides).pairing
+    assert "Of the second: the questions cannot be asked yet: Group DRO is no better than a constant" in said
+    card = " ".join(list_limits(summary, "group_dro"))
+    assert "Group DRO is no better than a constant" in card

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.core.results.base import Artifact, Record
+from pipeline.core.results.base import Artifact, Estimate, Record
 
 
 class NotTrained(Artifact):
@@ -91,7 +91,9 @@ class Removal(Record):
     n_train: int
     n_harmful: int  # training images with a negative effect; no others are left out
     tried: list[int]  # sizes, 0 first: ERM
-    chosen: int  # the least within a standard error of the best worst group on validation; 0: it is ERM
+    # least size within a standard error of the best worst group on validation, if all seeds confirm it
+    chosen: int  # 0: it is ERM
+    gain: Estimate | None = None  # of the candidate's worst group on validation over ERM's, paired by seed
     points: list[RemovalPoint]
     removed_by_group: dict[str, int]  # training group -> images left out
     clusters: ClusterMatch | None = None  # where groups are inferred
