@@ -48,7 +48,7 @@ def load_samples(folder: Path) -> pd.DataFrame:
 
 def load_split(folder: Path, name: SplitName) -> Split:
     """One split, its pixels memory-mapped and not read yet."""
-    samples = load_samples(folder)
+    samples, info = load_samples(folder), load_info(folder)
     images = map_array(folder / "images.npy")
     masks_path = folder / "masks.npy"
     masks = map_array(masks_path) if masks_path.exists() else None
@@ -70,7 +70,8 @@ def load_split(folder: Path, name: SplitName) -> Split:
         files=part["file"].to_numpy(str),
         masks=None if masks is None else masks[start:stop],
         label_flipped=flipped,
-        annotated=_annotated_codes(part, load_info(folder).attributes),
+        annotated=_annotated_codes(part, info.attributes),
+        packing=info.digest,
         sources=source_codes(samples)[start:stop] if "source" in samples else None,
     )
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.artifacts.arrays import REMEDY, load_record, save_record
-from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.packing import load_current
 from pipeline.core.errors import ArtifactError
 from pipeline.core.results import RetrainResult
-from pipeline.core.types import Float32Array, Int64Array
+from pipeline.core.types import Float32Array, Int64Array, Split
 
 
 class SavedMargins(NamedTuple):
@@ -27,17 +27,17 @@ def save_margins(path: Path, margins: SavedMargins) -> None:
     save_record(path, {"ids": margins.ids_N, "margins": margins.margins_MN})
 
 
-def load_retrained(folder: Path, test_ids_N: Int64Array) -> tuple[RetrainResult, SavedMargins]:
-    """The retrained models' record and margins, in the order of the test images `test_ids_N`.
+def load_retrained(folder: Path, test: Split) -> tuple[RetrainResult, SavedMargins]:
+    """The retrained models' record and margins, in the order of the test split's images.
 
     Raises:
         ArtifactError: missing, damaged, or made from other data.
     """
-    result = load_artifact(folder / "retrained.json", RetrainResult)
+    result = load_current(folder / "retrained.json", RetrainResult, test.packing)
     path = folder / "margins.npz"
     ids_N, margins_MN = load_record(path, ("ids", "margins"))
     if margins_MN.shape != (len(result.trainings), len(ids_N)):
         raise ArtifactError(f"{path} does not belong to the retrained.json beside it. {REMEDY}")
-    if not np.array_equal(ids_N, test_ids_N):
-        raise ArtifactError(f"{path} was made from other data than is packed now. {REMEDY}")
+    if not np.array_equal(ids_N, test.ids):
+        raise ArtifactError(f"{path} has margins of other test images than are packed now. {REMEDY}")
     return result, SavedMargins(ids_N, margins_MN)

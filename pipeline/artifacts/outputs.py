@@ -79,11 +79,29 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     ],
     "index": lambda: [reports_dir() / "index.html"],
 }
+_MAKERS = {
+    "models": "train",
+    "evaluation": "evaluate",
+    "retrained": "retrain",
+    "attribution": "attribute",
+    "gradcam": "gradcam",
+}
 # Files with names that a user's could have as well: they are the stage's where this record is one of ours.
 _RECORDS: dict[str, Callable[..., Path]] = {
     "data": lambda d: dataset_dir(d) / "dataset.json",
     "report": lambda d: reports_dir() / f"{d}.json",
 }
+
+
+def remake_command(path: Path) -> str:
+    """The command that makes the output `path` again, as it is typed."""
+    for top, stage in _MAKERS.items():
+        if len(path.parents) > 2 and path.parents[2].name == top:
+            return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
+    if len(path.parents) > 1 and path.parents[1].name == "audit":
+        stage = "hygiene" if path.name.startswith("hygiene") else "color"
+        return f"dvc repro {stage}@{path.parents[0].name}"
+    return "dvc repro"
 
 
 def check_outputs(stage: str, *names: str) -> None:

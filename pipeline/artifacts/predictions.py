@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.artifacts.files import write_atomic
+from pipeline.artifacts.packing import PACKING, check_packing
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Float64Array, Int64Array, Split
 
+_AGAIN = "Run `dvc repro` to make it again."
 _COLUMNS = ("id", "label", "group", "predicted")
 
 
@@ -33,6 +36,12 @@ class ScoredPredictions(NamedTuple):
     labels: Int64Array
     groups: Int64Array
     predicted_SN: Int64Array
+
+
+def save_table(path: Path, table: pd.DataFrame, packing: str) -> None:
+    """Write a table of predictions, with the digest of the data that they are about."""
+    table.attrs[PACKING] = packing  # kept in the file's own notes
+    write_atomic(path, lambda temporary: table.to_parquet(temporary, index=False))
 
 
 def load_scored(path: Path, split_name: str) -> ScoredPredictions | None:
@@ -75,8 +84,9 @@ def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
     table = pd.read_parquet(path, filters=[("split", "==", split.name)])
     seeds = [int(seed) for seed in table["seed"].unique()]
     rows = [table[table["seed"] == seed] for seed in seeds]
+    check_packing(path, table.attrs.get(PACKING, ""), split.packing)
     if any(not np.array_equal(part["id"].to_numpy(), split.ids) for part in rows):
-        raise ArtifactError(f"{path} was made from other data than is packed now. Run `dvc repro` again.")
+        raise ArtifactError(f"{path} has predictions for other images than {split.name}'s. {_AGAIN}")
     return seeds, np.stack([part["predicted"].to_numpy(np.int64) for part in rows])
 
 
@@ -91,6 +101,7 @@ def load_color_predictions(path: Path, split: Split) -> ColorPredictions:
     if not path.exists():
         raise ArtifactError(f"{path} does not exist. Run `dvc repro` to make it again.")
     table = pd.read_parquet(path)
+    check_packing(path, table.attrs.get(PACKING, ""), split.packing)
     if not np.array_equal(table["id"].to_numpy(), split.ids):
-        raise ArtifactError(f"{path} was made from other data than is packed now. Run `dvc repro` again.")
+        raise ArtifactError(f"{path} has predictions for other images than {split.name}'s. {_AGAIN}")
     return ColorPredictions(table["predicted"].to_numpy(np.int64), table["p_true"].to_numpy(np.float64))

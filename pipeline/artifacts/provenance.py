@@ -26,8 +26,10 @@ def settings_hash(*settings: BaseModel | str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def make_provenance(params_hash: str, seeds: Sequence[int] = (), *, dated: bool = False) -> Provenance:
-    """Settings hash, seeds and library versions.
+def make_provenance(
+    params_hash: str, seeds: Sequence[int] = (), *, data: str = "", dated: bool = False
+) -> Provenance:
+    """Settings hash, seeds, the digest of the packed `data`, and library versions.
 
     Only reports are dated: a date inside an intermediate artifact would make every rerun look like a
     change to DVC and start everything downstream again.
@@ -39,7 +41,7 @@ def make_provenance(params_hash: str, seeds: Sequence[int] = (), *, dated: bool 
         except importlib.metadata.PackageNotFoundError:
             continue
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds") if dated else ""
-    return Provenance(params_hash=params_hash, versions=versions, seeds=list(seeds), created=now)
+    return Provenance(params_hash=params_hash, versions=versions, seeds=list(seeds), created=now, data=data)
 
 
 def file_digest(path: Path) -> str:

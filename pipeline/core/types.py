@@ -44,6 +44,7 @@ class Split:
     annotated: Mapping[str, Int64Array] = field(default_factory=dict)
     # N, equal for images of one scene, patient or video, whatever their split; None: each by itself
     sources: Int64Array | None = None
+    packing: str = ""  # digest of the packed data that it is a part of
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,6 +63,7 @@ class Split:
             label_flipped=None if self.label_flipped is None else self.label_flipped[rows],
             annotated={name: values[rows] for name, values in self.annotated.items()},
             sources=None if self.sources is None else self.sources[rows],
+            packing=self.packing,
         )
 
 

@@ -47,7 +47,8 @@ class RawDataset:
     notes: list[str] = field(default_factory=list)
     knows_label_flips: bool = False
     expected_group_counts: dict[SplitName, dict[tuple[str, str], int]] | None = None
-    fingerprint: str = ""  # of a local folder's listing
+    fingerprint: str = ""  # of the listing of an official dataset's folder
+    decided_by: list[Path] | None = None  # of a user's own files: tables beside the images; None: not his own
     source_name: str = "source"  # what `RawRow.source` is: scene, patient, camera
 
     def files(self) -> Iterator[Path]:

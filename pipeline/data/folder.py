@@ -15,7 +15,6 @@ from pipeline.data.listing import (
     IMAGE_SUFFIXES,
     find_files,
     find_images,
-    fingerprint_folder,
     images_within,
     is_image,
     subfolders,
@@ -96,7 +95,7 @@ class FolderLoader:
                 *_empty_folders(inner, folders),
                 *_left_out(root, images, folders, splits, rows),
             ],
-            fingerprint=fingerprint_folder(root),
+            decided_by=[],
         )
 
     def _rows(

@@ -9,10 +9,12 @@ import pandas as pd
 
 from pipeline.artifacts.datasets import PACKED_FILES, write_samples
 from pipeline.artifacts.files import fresh_files, require_space, save_artifact
+from pipeline.artifacts.packing import digest_packing
 from pipeline.core.results import DatasetInfo, Provenance, SourceInfo
 from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, Int64Array
 from pipeline.data.base import RawDataset
+from pipeline.data.fingerprint import fingerprint_files
 from pipeline.data.groups import (
     Attribute,
     Groups,
@@ -78,11 +80,12 @@ def pack_dataset(
             notes=notes,
             channel_mean=mean,
             channel_std=std,
-            source_fingerprint=raw.fingerprint,
+            source_fingerprint=raw.fingerprint if raw.decided_by is None else fingerprint_files(raw),
             source_info=SourceInfo(
                 source=raw.source, licence=raw.licence, citation=raw.citation, checksums=raw.checksums
             ),
         )
+        info = info.model_copy(update={"digest": digest_packing(temporary, info)})
         save_artifact(temporary / "dataset.json", info)
     return info
 

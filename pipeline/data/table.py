@@ -14,7 +14,7 @@ from pipeline.core.settings import TableSource, did_you_mean
 from pipeline.data.base import RawDataset, RawRow
 from pipeline.data.checksums import md5_of
 from pipeline.data.leftovers import note_left_out
-from pipeline.data.listing import find_files, fingerprint_folder
+from pipeline.data.listing import find_files
 from pipeline.data.naming import list_some, natural_key
 from pipeline.data.read_table import read_table
 from pipeline.data.spelling import MISSING, find_spelling, join_spellings
@@ -72,7 +72,7 @@ class TableLoader:
             attribute_values=values,
             checksums={source.table: f"md5:{md5_of(table_path)}"},
             notes=[*notes, *self._left_out(root, [*images, *unused], masks)],
-            fingerprint=fingerprint_folder(root),
+            decided_by=[table_path],
             source_name=columns.group_column or "source",
         )
 

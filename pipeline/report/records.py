@@ -250,6 +250,7 @@ class MissingPart(Record):
     stage: Literal["evaluate", "attribute", "gradcam", "hygiene"]
     method: str | None
     remedy: str  # the command that makes it
+    is_stale: bool = False  # there is one, made from other data than the report's
 
 
 class HygieneSummary(Record):

@@ -12,9 +12,10 @@ from scipy.special import softmax
 
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.dynamics import load_dynamics
-from pipeline.artifacts.files import load_artifact, save_artifact, write_text
+from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.margins import load_retrained
 from pipeline.artifacts.not_trained import pass_on, why_not_trained
+from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import (
     attribution_dir,
     dataset_dir,
@@ -95,19 +96,19 @@ def _attribute(dataset: str, method: MethodName) -> AttributionResult:
         retrained=_retrained(dataset, method, trained.test, rows, train),
         label_evidence=_label_evidence(dataset, method, trained, train),
         work_dir=scratch_dir("attribute", dataset, method),
-        provenance=make_provenance(settings_hash(settings), trained.seeds),
+        provenance=make_provenance(settings_hash(settings), trained.seeds, data=trained.info.digest),
         device=choose_device().type,
     )
 
 
 def _retrained(dataset: str, method: MethodName, test: Split, rows: Int64Array, train: Split) -> Retrained:
-    record, margins = load_retrained(retrained_dir(dataset, method), test.ids)
+    record, margins = load_retrained(retrained_dir(dataset, method), test)
     return Retrained(record, margins.margins_MN[:, rows], train.labels, train.groups)
 
 
 def _label_evidence(dataset: str, method: MethodName, trained: Trained, train: Split) -> LabelEvidence:
     folder = model_dir(dataset, method)
-    reason = load_artifact(folder / "history.json", TrainHistory).no_aum_reason
+    reason = load_current(folder / "history.json", TrainHistory, train.packing).no_aum_reason
     found = load_dynamics(folder / "dynamics.parquet")
     aum_SN = np.stack([dynamics.aum for dynamics in found.values()]) if found else None
     probabilities_SNC = np.stack([_probabilities(model, train) for model in trained.models])

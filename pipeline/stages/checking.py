@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline.artifacts.datasets import load_info
-from pipeline.artifacts.paths import dataset_dir
-from pipeline.core.errors import ArtifactError
+from pipeline.artifacts.paths import dataset_dir, downloads_dir
+from pipeline.artifacts.source_stamps import is_stamped, save_stamp
+from pipeline.core.errors import ArtifactError, InputError
 from pipeline.core.settings import FolderSource, TableSource
-from pipeline.data.listing import fingerprint_folder
+from pipeline.data.fingerprint import fingerprint_files, stamp_files
+from pipeline.data.registry import load_raw
 from pipeline.stages.guard import check_all_outputs
 from pipeline.stages.params_file import read_params
 
@@ -21,14 +21,23 @@ def run() -> None:
     for name in params.active:
         source = params.dataset(name).source
         if isinstance(source, FolderSource | TableSource):
-            print(f"{name}: {_compare(name, Path(source.path))}")
+            print(f"{name}: {_compare(name, source)}")
 
 
-def _compare(name: str, path: Path) -> str:
+def _compare(name: str, source: FolderSource | TableSource) -> str:
+    """Untouched files are not read again; those that were, wholly: an edit may keep a file's size."""
     try:
         packed = load_info(dataset_dir(name)).source_fingerprint
     except ArtifactError:
         return "not packed yet"
-    if packed == fingerprint_folder(path):
-        return "its files are as they were packed"
-    return f"files below {path} changed since they were packed: raise datasets.{name}.source.version by one"
+    again = f"raise datasets.{name}.source.version by one, then dvc repro"
+    try:
+        raw = load_raw(source, downloads_dir() / name)
+        stamp = stamp_files(raw)
+        if not is_stamped(name, stamp=stamp, fingerprint=packed):
+            if packed != fingerprint_files(raw):
+                return f"files below {source.path} changed since they were packed: {again}"
+            save_stamp(name, stamp=stamp, fingerprint=packed)
+    except (InputError, OSError) as error:
+        return f"files below {source.path} changed since they were packed ({error}). Mend them, or {again}"
+    return "its files are as they were packed"

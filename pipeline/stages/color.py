@@ -7,9 +7,9 @@ import logging
 import pandas as pd
 
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import save_artifact, write_atomic, write_text
+from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.paths import color_dir, dataset_dir
-from pipeline.artifacts.predictions import ColorPredictions
+from pipeline.artifacts.predictions import ColorPredictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.audit.color import analyze_color
 from pipeline.core.results import ColorResult, Predictability
@@ -27,16 +27,16 @@ def run(dataset: str) -> None:
     out = color_dir(dataset)
     table_path = out / "color_predictions.parquet"
     with exclusive("color", dataset):
-        test = load_split(folder, "test")
+        info, test = load_info(folder), load_split(folder, "test")
         result, predictions = analyze_color(
             load_split(folder, "train"),
             test,
-            load_info(folder),
+            info,
             settings,
-            make_provenance(settings_hash(settings), [settings.seed]),
+            make_provenance(settings_hash(settings), [settings.seed], data=info.digest),
         )
         table = _table(test, predictions)
-        write_atomic(table_path, lambda path: table.to_parquet(path, index=False))
+        save_table(table_path, table, info.digest)
         write_text(out / "metrics.json", metrics_json(_metrics(result)))
         save_artifact(out / "color.json", result)
     _log.info(

@@ -6,6 +6,8 @@ import logging
 
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.source_stamps import save_stamp
+from pipeline.data.fingerprint import stamp_files
 from pipeline.data.pack import pack_dataset
 from pipeline.data.registry import load_raw
 from pipeline.stages.params_file import read_params
@@ -21,12 +23,15 @@ def run(dataset: str) -> None:
     with exclusive("data", dataset):
         raw = load_raw(settings.source, downloads_dir() / dataset)
         check_files(raw.files(), dataset, params)
+        stamp = None if raw.decided_by is None else stamp_files(raw)  # before they are read: edits show
         provenance = make_provenance(
             settings_hash(settings.source, settings.data), [settings.data.split_seed]
         )
         info = pack_dataset(
             raw, settings.data, name=dataset, folder=dataset_dir(dataset), provenance=provenance
         )
+        if stamp is not None:
+            save_stamp(dataset, stamp=stamp, fingerprint=info.source_fingerprint)
     counts = ", ".join(f"{n:,} {split}" for split, n in info.n.items())
     _log.info("%s: %s images in %d groups", dataset, counts, len(info.groups))
     for note in info.notes:

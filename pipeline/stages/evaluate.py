@@ -10,10 +10,11 @@ import pandas as pd
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
+from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
+from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
-from pipeline.artifacts.predictions import load_color_predictions
+from pipeline.artifacts.predictions import load_color_predictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.core.method_settings import MethodName
 from pipeline.core.results import (
@@ -51,7 +52,7 @@ def run(dataset: str, method: MethodName) -> None:
     with exclusive("evaluate", dataset, method):
         if pass_on("train", "evaluate", dataset, method):
             return
-        history = load_artifact(model_dir(dataset, method) / "history.json", TrainHistory)
+        history = load_current(model_dir(dataset, method) / "history.json", TrainHistory, info.digest)
         seeds = [int(seed) for seed in history.selected_epoch]
         models = _load_models(dataset, method, seeds)
         val, test = load_split(data, "val"), load_split(data, "test")
@@ -68,7 +69,9 @@ def run(dataset: str, method: MethodName) -> None:
         val_metrics = _measure(val_SN, val, info, seeds, settings)
         test_metrics = _measure(test_SN, test, info, seeds, settings)
         result = EvaluationResult(
-            provenance=make_provenance(settings_hash(settings, history.provenance.params_hash), seeds),
+            provenance=make_provenance(
+                settings_hash(settings, history.provenance.params_hash), seeds, data=info.digest
+            ),
             method=method,
             labels_used=history.labels_used,
             seeds=seeds,
@@ -99,7 +102,7 @@ def run(dataset: str, method: MethodName) -> None:
             for predicted_N, seed in zip(predicted_SN, seeds, strict=True)
         ]
         predictions = pd.concat(frames, ignore_index=True)
-        write_atomic(out / "predictions.parquet", lambda path: predictions.to_parquet(path, index=False))
+        save_table(out / "predictions.parquet", predictions, info.digest)
         write_text(out / "metrics.json", metrics_json(evaluation_metrics(result)))
         write_text(out / "reliance.json", metrics_json(reliance_metrics(result)))
         save_artifact(out / "evaluation.json", result)

@@ -42,7 +42,7 @@ def run(dataset: str, method: MethodName) -> None:
             best_group=trained.best_group,
             info=trained.info,
             settings=settings,
-            provenance=make_provenance(settings_hash(settings), trained.seeds),
+            provenance=make_provenance(settings_hash(settings), trained.seeds, data=trained.info.digest),
         )
         with fresh_dir(out / "overlays", foreign=partial(find_foreign, holds=r".+\.png")) as folder:
             for name, pixels in pictures.items():

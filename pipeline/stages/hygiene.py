@@ -22,12 +22,13 @@ def run(dataset: str) -> None:
     settings = read_params().dataset(dataset).hygiene
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("hygiene", dataset):
+        info = load_info(folder)
         result = analyze_hygiene(
             map_array(folder / "images.npy"),
             [load_split(folder, name) for name in SPLIT_NAMES],
-            load_info(folder),
+            info,
             settings,
-            make_provenance(settings_hash(settings), [settings.seed]),
+            make_provenance(settings_hash(settings), [settings.seed], data=info.digest),
         )
         save_artifact(out / "hygiene.json", result)
         write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result)))

@@ -6,15 +6,15 @@ Under `dvc repro` nothing is missing: the report waits for all. By hand it is al
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.maps import SavedMaps, load_maps
 from pipeline.artifacts.not_trained import why_not_trained
+from pipeline.artifacts.packing import StaleError, load_current
 from pipeline.artifacts.paths import (
     attribution_dir,
     color_dir,
@@ -59,54 +59,66 @@ class Parts:
     """Reads what is there and notes what is not."""
 
     dataset: str
+    packing: str  # digest of the data that are packed now
     missing: list[MissingPart] = field(default_factory=list)
 
-    def has(self, path: Path, stage: str, method: str | None = None) -> bool:
-        if path.exists():
-            return True
-        target = f"{stage}@{self.dataset}" + (f"-{method}" if method else "")
-        self.missing.append(MissingPart(stage=stage, method=method, remedy=f"dvc repro {target}"))
-        _log.warning("%s does not exist: the report goes without it. To add it: dvc repro %s", path, target)
-        return False
-
     def load(self, path: Path, kind: type[A], stage: str, method: str | None = None) -> A | None:
-        """The record, or None where there is none; a damaged one is an error."""
-        return load_artifact(path, kind) if self.has(path, stage, method) else None
+        """The record; None where there is none or one of other data. A damaged one is an error."""
+        reason, is_stale = "does not exist", path.exists()
+        if is_stale:
+            try:
+                return load_current(path, kind, self.packing)
+            except StaleError:
+                reason = "was made from other data than are packed now"
+        target = f"{stage}@{self.dataset}" + (f"-{method}" if method else "")
+        self.missing.append(
+            MissingPart(stage=stage, method=method, remedy=f"dvc repro {target}", is_stale=is_stale)
+        )
+        _log.warning("%s %s: the report goes without it. To add it: dvc repro %s", path, reason, target)
+        return None
+
+    def load_all(self, paths: Mapping[str, Path], kind: type[A], stage: str) -> dict[str, A]:
+        """By method, without those that are not there."""
+        found = {method: self.load(path, kind, stage, method) for method, path in paths.items()}
+        return {method: record for method, record in found.items() if record is not None}
 
 
 def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedMaps]]:
     """Everything the report says, and the GradCAM maps that its pictures show.
 
     Raises:
-        ArtifactError: data, colors or the baseline's evaluation are missing, or any file is damaged.
+        ArtifactError: data, colors or the baseline's evaluation are missing or of other data, a method's
+            training is of other data, or any file is damaged.
     """
-    settings, parts = params.dataset(dataset), Parts(dataset)
-    data, baseline = dataset_dir(dataset), params.active_methods[0]
+    data, settings = dataset_dir(dataset), params.dataset(dataset)
     info, test = load_info(data), load_split(data, "test")
-    not_trained = _not_trained(dataset, params)
-    methods: list[MethodName] = [
-        m
-        for m in params.active_methods
-        if m not in not_trained
-        if m == baseline or parts.has(evaluation_dir(dataset, m) / "evaluation.json", "evaluate", m)
-    ]
+    parts, not_trained = Parts(dataset, info.digest), _not_trained(dataset, params)
+    evaluations = _load_evaluations(parts, [m for m in params.active_methods if m not in not_trained])
+    methods: list[MethodName] = [m for m in params.active_methods if m in evaluations]
     explained = [m for m in methods if m in params.explained_methods]
-    evaluations: dict[str, EvaluationResult] = {
-        m: load_artifact(evaluation_dir(dataset, m) / "evaluation.json", EvaluationResult) for m in methods
-    }
     predicted: dict[str, Int64Array] = {
         m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", test)[1] for m in methods
     }
-    maps = _load_maps(parts, explained)
+    gradcams = parts.load_all(
+        {m: gradcam_dir(dataset, m) / "gradcam.json" for m in explained}, GradcamResult, "gradcam"
+    )
+    maps = _load_maps(dataset, list(gradcams))
     params_hash = settings_hash(settings, *methods, "explained", *explained)
     seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
     inputs = ReportInputs(
         info=info,
-        color=load_artifact(color_dir(dataset) / "color.json", ColorResult),
-        histories={m: load_artifact(model_dir(dataset, m) / "history.json", TrainHistory) for m in methods},
+        color=load_current(color_dir(dataset) / "color.json", ColorResult, info.digest),
+        histories={
+            m: load_current(model_dir(dataset, m) / "history.json", TrainHistory, info.digest)
+            for m in methods
+        },
         evaluations=evaluations,
-        attributions=_load_attributions(parts, explained),
-        gradcams={m: load_artifact(gradcam_dir(dataset, m) / "gradcam.json", GradcamResult) for m in maps},
+        attributions=parts.load_all(
+            {m: attribution_dir(dataset, m) / "attribution.json" for m in explained},
+            AttributionResult,
+            "attribute",
+        ),
+        gradcams=gradcams,
         cam_agreement=_compare_cams(maps),
         outcomes=_outcomes(test, predicted, maps),
         hygiene=parts.load(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
@@ -120,7 +132,7 @@ def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedM
         params_hash=params_hash,
         command=f"dvc repro report@{dataset}",
         provenance=trace_report(
-            make_provenance(params_hash, seeds, dated=True),
+            make_provenance(params_hash, seeds, data=info.digest, dated=True),
             dataset=dataset,
             methods=list(methods),
             params=_used_params(settings, methods, explained),
@@ -146,23 +158,22 @@ def _not_trained(dataset: str, params: Params) -> dict[str, str]:
     return reasons
 
 
-def _load_attributions(parts: Parts, methods: list[MethodName]) -> dict[str, AttributionResult]:
-    found = {
-        m: parts.load(
-            attribution_dir(parts.dataset, m) / "attribution.json", AttributionResult, "attribute", m
-        )
-        for m in methods
+def _load_evaluations(parts: Parts, methods: Sequence[MethodName]) -> dict[str, EvaluationResult]:
+    """Of the first method, without which there is no report, and of those of the others that are there."""
+    paths: dict[str, Path] = {m: evaluation_dir(parts.dataset, m) / "evaluation.json" for m in methods}
+    baseline = methods[0]
+    first: dict[str, EvaluationResult] = {
+        baseline: load_current(paths.pop(baseline), EvaluationResult, parts.packing)
     }
-    return {m: result for m, result in found.items() if result is not None}
+    return first | parts.load_all(paths, EvaluationResult, "evaluate")
 
 
-def _load_maps(parts: Parts, methods: list[MethodName]) -> dict[str, SavedMaps]:
+def _load_maps(dataset: str, methods: Sequence[str]) -> dict[str, SavedMaps]:
     """Every explained method's GradCAM maps, of the same test images."""
     maps: dict[str, SavedMaps] = {}
     for method in methods:
-        folder = gradcam_dir(parts.dataset, method)
-        if parts.has(folder / "gradcam.json", "gradcam", method):
-            maps[method] = load_maps(folder / "maps.npz", like=next(iter(maps.values()), None))
+        path = gradcam_dir(dataset, method) / "maps.npz"
+        maps[method] = load_maps(path, like=next(iter(maps.values()), None))
     return maps
 
 

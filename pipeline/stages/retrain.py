@@ -58,7 +58,7 @@ def run(dataset: str, method: MethodName) -> None:
             ]
         save_margins(out / "margins.npz", SavedMargins(test.ids, margins_MN))
         result = RetrainResult(
-            provenance=make_provenance(key, sorted({training.seed for training in trainings})),
+            provenance=make_provenance(key, sorted({t.seed for t in trainings}), data=test.packing),
             method=method,
             asked=reason is None,
             reason=reason,

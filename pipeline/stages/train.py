@@ -91,7 +91,7 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
     if workers > 1 and method != "dfr":  # which has ERM's networks
         ahead = partial(_train_ahead, dataset, method, settings, digests, scratch / key, workers)
         recipe = replace(recipe, ahead=ahead)
-    provenance = make_provenance(key, settings.train_for(method).seeds)
+    provenance = make_provenance(key, settings.train_for(method).seeds, data=info.digest)
     try:
         with one_thread() if workers > 1 else nullcontext():
             history = train_method(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.core.results import DatasetInfo, EvaluationResult, TrainHistory
@@ -40,23 +40,26 @@ class Trained:
 
 def load_trained(dataset: str, method: str) -> Trained:
     data = dataset_dir(dataset)
-    test = load_split(data, "test")
+    info, test = load_info(data), load_split(data, "test")
     seeds, predicted_SN = load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)
     weights = model_dir(dataset, method) / "weights"
     return Trained(
-        info=load_info(data),
+        info=info,
         test=test,
         seeds=seeds,
         models=[load_weights(weights_path(weights, seed)).to(choose_device()) for seed in seeds],
         predicted_SN=predicted_SN,
-        evaluation=load_artifact(evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult),
+        evaluation=load_current(
+            evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult, info.digest
+        ),
     )
 
 
 def earlier_checkpoints(dataset: str, method: str, seeds: Sequence[int]) -> dict[int, list[Classifier]]:
     """For each seed the networks of `train.checkpoints`, which its run left beside the selected one."""
     folder = model_dir(dataset, method)
-    kept = load_artifact(folder / "history.json", TrainHistory).checkpoints
+    packing = load_info(dataset_dir(dataset)).digest
+    kept = load_current(folder / "history.json", TrainHistory, packing).checkpoints
     return {
         seed: [
             load_weights(weights_path(folder / "weights", seed, epoch=epoch)).to(choose_device())

@@ -188,6 +188,76 @@ def test_plots_hold_every_method(planted: dict[str, Any]) -> None:
     assert curves == set(METHODS) - {"dfr"}, "its epochs are those of erm"
 
 
+RECORDS = (
+    "audit/photo_digits/color.json",
+    "audit/photo_digits/hygiene.json",
+    *(f"models/photo_digits/{m}/history.json" for m in METHODS),
+    *(f"evaluation/photo_digits/{m}/evaluation.json" for m in METHODS),
+    *(f"{top}/photo_digits/{m}/{name}.json" for m in EXPLAINED for top, name in
+      (("retrained", "retrained"), ("attribution", "attribution"), ("gradcam", "gradcam"))),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_results_of_another_packing_are_refused_with_what_makes_them(
+    planted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(planted["folder"])
+    packed = Path("data/photo_digits/packed/dataset.json")
+    digest = json.loads(packed.read_text())["digest"]
+    assert len(digest) == 12
+    for name in RECORDS:
+        assert json.loads(Path(name).read_text())["provenance"]["data"] == digest, name
+    assert planted["provenance"]["data"] == digest
+    whole = packed.read_text()
+    packed.write_text(whole.replace(digest, "0" * 12))
+    try:
+        for command, remedy in (
+            ("evaluate photo_digits erm", "dvc repro train@photo_digits-erm"),
+            ("attribute photo_digits erm", "dvc repro evaluate@photo_digits-erm"),
+            ("gradcam photo_digits erm", "dvc repro evaluate@photo_digits-erm"),
+            ("report photo_digits", "dvc repro evaluate@photo_digits-erm"),
+        ):
+            assert main(command.split()) == 1
+            assert f"other data than are packed now (digest {digest}, now {'0' * 12})" in (
+                error := capsys.readouterr().err
+            )
+            assert remedy in error
+    finally:
+        packed.write_text(whole)
+
+
+@pytest.mark.slow
+def test_a_report_names_parts_of_another_packing(
+    planted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(planted["folder"])
+    stale = [
+        Path(f"attribution/photo_digits/{EXPLAINED[0]}/attribution.json"),
+        Path("audit/photo_digits/hygiene.json"),
+        Path(f"evaluation/photo_digits/{METHODS[-1]}/evaluation.json"),
+    ]
+    before = {path: path.read_text() for path in stale}
+    digest = planted["provenance"]["data"]
+    for path, text in before.items():
+        path.write_text(text.replace(digest, "0" * 12))
+    try:
+        assert main(["report", "photo_digits"]) == 0
+    finally:
+        for path, text in before.items():
+            path.write_text(text)
+    report = json.loads(Path("reports/photo_digits.json").read_text())
+    assert {(part["stage"], part["is_stale"]) for part in report["missing"]} == {
+        ("attribute", True),
+        ("hygiene", True),
+        ("evaluate", True),
+    }
+    assert METHODS[-1] not in report["methods"]
+    assert EXPLAINED[0] not in report["attribution"]
+    page = Path("reports/photo_digits.html").read_text()
+    assert page.count("what is there was made from others") == 3
+
+
 @pytest.mark.slow
 def test_a_report_is_made_of_what_is_there(planted: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """As after a stage that failed: the page says what is missing, and how to add it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +99,9 @@ def test_predictions_are_read_back_in_the_order_of_the_test_split(project: Path,
 def test_predictions_of_other_data_and_missing_ones_are_refused(out: Path) -> None:
     images, labels, _ = planted(N["test"], 2, 0.5, seed=0)
     other = make_split("test", images, labels)
-    with pytest.raises(ArtifactError, match="other data"):
+    with pytest.raises(ArtifactError, match="other images"):
         load_color_predictions(out / "color_predictions.parquet", other)
+    with pytest.raises(ArtifactError, match=r"other data.*: dvc repro color@photo_digits"):
+        load_color_predictions(out / "color_predictions.parquet", replace(other, packing="other"))
     with pytest.raises(ArtifactError, match="does not exist"):
         load_color_predictions(out / "nothing.parquet", other)

@@ -1,5 +1,6 @@
 """The packed dataset: exact pixels, counts and statistics; derived groups; every refusal and its remedy."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,20 @@ def test_pixels_labels_and_groups_arrive_where_their_ids_say(tmp_path, monkeypat
     assert not samples["label_flipped"].any()
     assert load_info(tmp_path / "packed") == info
     assert [group.name for group in info.groups] == ["a / x", "a / y", "b / x", "b / y"]
+
+
+def test_the_digest_says_whether_results_are_of_the_same_data(tmp_path):
+    rows = noise_rows(60)
+    same = pack(tmp_path / "a", rows).digest
+    assert pack(tmp_path / "b", rows, title="Other words", source="elsewhere").digest == same
+    relabelled = [replace(rows[0], label="b"), *rows[1:]]
+    repainted = [replace(rows[0], image=noise(99)), *rows[1:]]
+    masked = [replace(row, mask=np.zeros((8, 8), np.uint8)) for row in rows]
+    settings = [data_settings(split_seed=1), data_settings(image_size=9), data_settings(group_by="all")]
+    others = [pack(tmp_path / "c", other).digest for other in (relabelled, repainted, masked)]
+    others.append(pack(tmp_path / "c", rows, classes=["b", "a"]).digest)
+    others += [pack(tmp_path / "c", rows, settings=changed).digest for changed in settings]
+    assert len({same, *others}) == 8
 
 
 def test_channel_statistics_are_those_of_the_training_pixels(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> None:
     ask(demo)
     retrain.run("photo_digits", "erm")
-    result, margins = load_retrained(OUT, load_split(Path("data/photo_digits/packed"), "test").ids)
+    result, margins = load_retrained(OUT, load_split(Path("data/photo_digits/packed"), "test"))
     assert not result.asked
     assert "retrain.subsets is 0" in str(result.reason)
     assert result.trainings == []
@@ -66,7 +67,7 @@ def test_kills_and_workers_change_nothing(demo: Path) -> None:
     assert [path.read_bytes() for path in files] == whole
 
     train, test = (load_split(Path("data/photo_digits/packed"), name) for name in ("train", "test"))
-    result, margins = load_retrained(OUT, test.ids)
+    result, margins = load_retrained(OUT, test)
     assert result.asked
     assert [t.kind for t in result.trainings] == ["subset"] * 2 + ["thinned"] * 8 + ["all"] * 2
     assert margins.margins_MN.shape == (12, 60)
@@ -75,8 +76,10 @@ def test_kills_and_workers_change_nothing(demo: Path) -> None:
         rows = training_rows(training, train.groups, share=result.share, seed=result.seed)
         assert training.n_images == len(rows)
         assert training.accuracy is not None
-    with pytest.raises(ArtifactError, match="other data"):
-        load_retrained(OUT, test.ids[::-1])
+    with pytest.raises(ArtifactError, match="other test images"):
+        load_retrained(OUT, replace(test, ids=test.ids[::-1]))
+    with pytest.raises(ArtifactError, match=r"other data.*: dvc repro retrain@photo_digits-erm"):
+        load_retrained(OUT, replace(test, packing="other"))
     (OUT / "margins.npz").write_bytes(b"half")
     with pytest.raises(ArtifactError, match="cannot be read"):
-        load_retrained(OUT, test.ids)
+        load_retrained(OUT, test)

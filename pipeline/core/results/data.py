@@ -62,5 +62,6 @@ class DatasetInfo(Artifact):
     notes: list[str] = Field(default_factory=list)  # said in the report
     channel_mean: list[float]  # of train pixels in [0, 1]
     channel_std: list[float]
-    source_fingerprint: str = ""  # of a local source folder's listing; "" where not applicable
+    source_fingerprint: str = ""  # of a local source's files; "" where not applicable
+    digest: str = ""  # of the packed files and what their numbers mean: results carry it
     source_info: SourceInfo
