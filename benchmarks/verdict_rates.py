@@ -74,10 +74,8 @@ def evaluation(info: Groups, correct_SN: BoolArray, groups_N: Int64Array) -> Eva
         groups_N,
         group_names=[g.name for g in info.groups],
         n_train=[g.n_train for g in info.groups],
-        n_val=[g.n_val for g in info.groups],
         seeds=seeds,
-        min_test=LIMITS.min_test,
-        min_val=LIMITS.min_val,
+        min_images=LIMITS.min_test,
     )
     return EvaluationResult(
         provenance=Provenance(),

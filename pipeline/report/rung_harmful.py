@@ -139,9 +139,10 @@ def _interaction_text(harm: Harm) -> str:
             f"{text} No other class has both attribute values on enough test images, so whether the value "
             "is merely harder cannot be told."
         )
+    cost = harm.gap.points.value - harm.interaction.points.value
     return (
-        f"{text} Beyond what the same change of attribute costs the other classes that is "
-        f"{points_phrase(harm.interaction.points)}."
+        f"{text} The same change of attribute costs the other classes {points(cost)} points; the difference, "
+        f"which neither class nor attribute explains: {points_phrase(harm.interaction.points)}."
     )
 
 
