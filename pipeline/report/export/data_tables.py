@@ -94,7 +94,8 @@ def data_tables(s: ReportSummary) -> list[Table]:
 
 
 def _all_findings(s: ReportSummary) -> list[ColorFinding]:
-    return [*s.color.findings, *(found for a in s.color.attributes for found in a.findings)]
+    of_attributes = (found for audited in s.color.attributes for found in audited.findings)
+    return [*s.color.findings, *s.color.detail_findings, *of_attributes]
 
 
 def _finding_rows(found: ColorFinding) -> list[Row]:
