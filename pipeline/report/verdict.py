@@ -125,7 +125,12 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
         return "No model was evaluated, so this report describes the data only."
     reason = why_not_asked(baseline, case.limits)
     if reason is not None:
-        return reason
+        least = (
+            f" It is right on {accuracy_brief(case.worst)} of {quoted(case.worst.name)}."
+            if case.worst
+            else ""
+        )
+        return reason + least
     model = method_label(baseline.method)
     ladder = statuses(rungs)
     if worst is None:

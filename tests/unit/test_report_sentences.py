@@ -13,6 +13,7 @@ from pipeline.core import progress
 from pipeline.core.results import Estimate, GroupEstimate
 from pipeline.metrics.near_duplicates import describe, find_candidates
 from pipeline.report import wording
+from pipeline.report.askable import why_not_asked
 from pipeline.report.card_limits import list_limits
 from pipeline.report.compare import compare_sides
 from pipeline.report.pairing import Side
@@ -122,8 +123,40 @@ def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
     dro = inputs.evaluations["group_dro"].model_copy(update={"class_skill": skill(0.5)})
     summary = build_summary(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
     assert summary.reliance == []
+    erm = inputs.evaluations["erm"].model_copy(update={"class_skill": skill(0.5)})
+    constant = build_summary(replace(inputs, evaluations={"erm": erm}))
+    assert "cannot be asked yet: ERM is no better than a constant" in constant.headline
+    assert "It is right on 62.0%" in constant.headline
+    assert [r.status for r in constant.verdict] == ["yes", *["insufficient"] * 4]
     sides = [Side("a.json", summary, method, None) for method in ("erm", "group_dro")]
     said = compare_sides(*sides).pairing
     assert "Of the second: the questions cannot be asked yet: Group DRO is no better than a constant" in said
     card = " ".join(list_limits(summary, "group_dro"))
     assert "Group DRO is no better than a constant" in card
+
+
+@pytest.mark.parametrize(
+    ("per_seed", "half", "n_classes", "asked"),
+    [
+        ((0.5, 0.5, 0.5), 0.02, 2, False),
+        ((0.51, 0.51, 0.51), 0.005, 2, False),  # clearly above chance, by less than counts
+        ((0.6, 0.6, 0.6), 0.02, 2, True),
+        ((0.6, 0.6, 0.6), 0.2, 2, True),  # each seed is clear, whatever their joint interval
+        ((0.8, 0.95), 0.9, 2, True),  # two seeds: the joint interval spans all that is possible
+        ((0.5, 0.9, 0.9), 0.3, 2, False),  # one collapsed seed shrinks every effect
+        ((0.1, 0.1, 0.1), 0.01, 10, False),
+        ((0.10, 0.10, 0.10), 0.005, 100, True),  # ten times chance
+    ],
+)
+def test_whom_the_questions_can_be_asked_of(
+    per_seed: tuple[float, ...], half: float, n_classes: int, asked: bool
+) -> None:
+    inputs = photo_birds()
+    found = skill(*per_seed, half=half, n_classes=n_classes)
+    erm = inputs.evaluations["erm"].model_copy(
+        update={"class_skill": found, "seeds": list(range(len(per_seed)))}
+    )
+    limits = build_summary(inputs).thresholds
+    assert (why_not_asked(erm, limits) is None) is asked
+    old = erm.model_copy(update={"class_skill": None})  # of before it was measured
+    assert why_not_asked(old, limits) is None
