@@ -33,11 +33,20 @@ MIN_SEEN = 0.2  # least share of real images told apart beyond guessing, else no
 class AttributeEye:
     """A classifier of attribute values on simple statistics of an image."""
 
-    def __init__(self, train: Split, values_N: Int64Array, seed: int, *, with_masks: bool) -> None:
+    def __init__(
+        self,
+        train: Split,
+        values_N: Int64Array,
+        seed: int,
+        *,
+        with_masks: bool,
+        background_only: bool = False,
+    ) -> None:
         rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MAX_FITTED])
         masks = train.masks[rows] if with_masks and train.masks is not None else None
         self._with_masks = masks is not None
-        features = simple_statistics(np.asarray(train.images[rows]), masks)
+        self._background_only = background_only  # all that a swap of backgrounds can carry
+        features = simple_statistics(np.asarray(train.images[rows]), masks, background_only)
         self._model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=300))
         weights_n = _cell_weights(train.labels[rows], values_N[rows])
         self._model.fit(features, values_N[rows], logisticregression__sample_weight=weights_n)
@@ -45,7 +54,7 @@ class AttributeEye:
     def see(self, images_NHW3: UInt8Array, masks_NHW: UInt8Array | None) -> Int64Array:
         """The value that each image seems to have, N."""
         seen: Int64Array = self._model.predict(
-            simple_statistics(images_NHW3, masks_NHW if self._with_masks else None)
+            simple_statistics(images_NHW3, masks_NHW if self._with_masks else None, self._background_only)
         )
         return seen
 
@@ -88,12 +97,17 @@ class Sight:
         return Estimate(value=value, low=value - half, high=value + half, n=len(gain_n))
 
 
-def simple_statistics(images_NHW3: UInt8Array, masks_NHW: UInt8Array | None) -> Float64Array:
+def simple_statistics(
+    images_NHW3: UInt8Array, masks_NHW: UInt8Array | None, background_only: bool = False
+) -> Float64Array:
     """Lab by region, the color of colorful pixels, and log energy by frequency, N x F."""
     n, height, width, _ = images_NHW3.shape
     tall = np.ascontiguousarray(images_NHW3).reshape(n * height, width, 3).astype(np.float32) / 255
     lab_NP3 = cv2.cvtColor(tall, cv2.COLOR_RGB2LAB).reshape(n, -1, 3)
-    parts = [_region_statistics(lab_NP3, inside_NP) for inside_NP in _regions(n, height, width, masks_NHW)]
+    regions = _regions(n, height, width, masks_NHW)
+    if background_only and masks_NHW is not None:
+        return _region_statistics(lab_NP3, regions[3]).astype(np.float64)
+    parts = [_region_statistics(lab_NP3, inside_NP) for inside_NP in regions]
     parts.append(_detail(images_NHW3 @ LUMA))
     return np.concatenate(parts, axis=1).astype(np.float64)
 

@@ -170,20 +170,29 @@ class _Exchanger:
         """Every exchange that masks and cue allow, with what it carries; a full swap stands alone."""
         if len(np.unique(self.cue.known_values_N)) < 2 or not len(self.donors.rows):
             return []
-        eye, found = self._eye(), list[Carried]()
+        found = list[Carried]()
         if swap is not None and swap.donors is not None and self.cue.is_attribute:
-            found.append(Carried(name=SWAP, share=self._share(eye, SWAP, swap.donors)))
+            found.append(
+                Carried(name=SWAP, share=self._share(self._eye(background_only=True), SWAP, swap.donors))
+            )
             if is_full(found[0]):
                 return found
+        eye = self._eye(background_only=False)
         for name, exchange in EXCHANGES.items():
             is_possible = self.test.masks is not None or not exchange.needs_masks
             if is_possible and (self.cue.is_attribute or name == COLOR):
                 found.append(Carried(name=name, share=self._share(eye, name, self.donors)))
         return found
 
-    def _eye(self) -> AttributeEye:
+    def _eye(self, *, background_only: bool) -> AttributeEye:
         with_masks = self.test.masks is not None
-        return AttributeEye(self.cue.known, self.cue.known_values_N, self.seed, with_masks=with_masks)
+        return AttributeEye(
+            self.cue.known,
+            self.cue.known_values_N,
+            self.seed,
+            with_masks=with_masks,
+            background_only=background_only,
+        )
 
     def exchange(self, name: str, swap: Changed | None) -> CueExchange | None:
         """Predictions after one exchange; None where no two values favor different classes."""
