@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from pipeline.core.errors import PipelineError
 from pipeline.core.memory import available_cores
 from pipeline.core.method_settings import MethodName
 from pipeline.core.settings import DatasetSettings
@@ -100,7 +101,12 @@ def _method_lines(
 
 
 def _time_lines(work: Work, name: str, n_classes: int) -> list[str]:
-    seconds = estimate_seconds(work, baseline_speed(work, n_classes))
+    try:
+        speed = baseline_speed(work, n_classes)
+    except (RuntimeError, PipelineError) as error:  # as torch reports images too small for the network
+        reason = str(error).splitlines()[0]
+        return [f"warning: a training step of {work.methods[0]} fails with these settings: {reason}"]
+    seconds = estimate_seconds(work, speed)
     total = sum(seconds.values())
     parts = ", ".join(f"{stage} {_minutes(spent)}" for stage, spent in seconds.items() if spent >= 3)
     cores = available_cores()

@@ -229,3 +229,12 @@ def test_the_command_times_a_few_steps(
     assert "  5 fixed by: yes" in said
     assert "time on this machine" in said
     assert main(["preflight", "no_such"]) == 1
+
+
+def test_a_network_that_cannot_take_the_images_is_a_warning() -> None:
+    raw = raw_images(240, is_annotated=True, size=8)
+    settings = settings_with(data={"image_size": 8}, train={"stem_stride": 4})
+    found = look_ahead(
+        "x", raw, make_plan(raw, settings.data), settings, methods=["erm"], explained=["erm"], is_timed=True
+    )
+    assert any("a training step of erm fails" in line for line in found.lines)
