@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from pipeline.core.results import (
+    Agreement,
     AttributionResult,
     Estimate,
     GroupChange,
@@ -25,6 +26,7 @@ from pipeline.core.results import (
     RemovalComparison,
     RemovalPoint,
     Suspect,
+    SuspectList,
 )
 
 
@@ -97,12 +99,13 @@ def group_check(groups: Sequence[GroupInfo], *, sign: int = 1, beyond: float = 0
 
 
 def label_errors(groups: Sequence[GroupInfo], *, known: bool = True) -> LabelErrors:
-    """144 wrong labels; small groups are suspected more often than they deserve."""
-    n_suspects = [80, 41, 22, 19]
-    n_wrong = [90, 31, 3, 20]
+    """144 wrong labels; small groups are suspected by margins more often than they deserve."""
     return LabelErrors(
-        ranking="aum",
-        n_suspects=sum(n_suspects),
+        lists=[
+            suspect_list("aum", groups, [80, 41, 22, 19], known=known),
+            suspect_list("attribution", groups, [190, 160, 22, 11], known=known, first=30),
+        ],
+        agreement=Agreement(n_ranked=4795, n_top=162, n_shared=71, expected=5.5, chance_high=10),
         n_known_wrong=144 if known else None,
         rankings=[
             LabelRanking(
@@ -114,14 +117,27 @@ def label_errors(groups: Sequence[GroupInfo], *, known: bool = True) -> LabelErr
             )
             for name, ap in (("aum", 0.95), ("self_influence", 0.71), ("attribution", 0.64))
         ],
+    )
+
+
+def suspect_list(
+    ranking: str, groups: Sequence[GroupInfo], n_suspects: list[int], *, known: bool, first: int = 0
+) -> SuspectList:
+    """Twenty suspects, the first of them image `first`."""
+    n_wrong = [90, 31, 3, 20]
+    return SuspectList(
+        ranking=ranking,
+        n_suspects=sum(n_suspects),
+        precision=share_of(131, sum(n_suspects)) if known else None,
         suspects=[
             Suspect(
-                id=3 * i,
+                id=first + 3 * i,
                 label=i % 2,
                 group=i % len(groups),
                 suggested=(i + 1) % 2 if i != 4 else None,
                 score=4.2 - 0.1 * i,
                 known_wrong=i % 5 != 3 if known else None,
+                in_both=(first + 3 * i) in range(30, 60, 3),
             )
             for i in range(20)
         ],

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,12 +36,7 @@ from pipeline.core.results import (
     TargetAttribution,
 )
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
-from pipeline.metrics.label_errors import (
-    attribution_suspicion,
-    aum_suspicion,
-    combined_suspicion,
-    find_label_errors,
-)
+from pipeline.metrics.label_errors import attribution_suspicion, aum_suspicion, find_label_errors
 from pipeline.models.networks import Classifier
 
 __all__ = ["choose_targets", "run_attribution"]
@@ -237,23 +231,17 @@ def _label_errors(
         suspicion["attribution"] = _spread(
             attribution_suspicion(effects_NG, 1.0 - found.one_minus_p_N), scored, len(train)
         )
-    # after the others: it has no sign, so it can rank images but not choose suspects
     if found.self_influence_N is not None:
         suspicion["self_influence"] = _spread(found.self_influence_N, scored, len(train))
     if all(np.isnan(values_N).all() for values_N in suspicion.values()):
         return None
-    find = partial(
-        find_label_errors, train=train, suggested_N=evidence.suggested_N, group_names=names, n_listed=LISTED
-    )
-    by_margins = find(suspicion, reason=evidence.no_aum_reason)
-    if by_margins.ranking != "aum" or not by_margins.unlearned_groups or "attribution" not in suspicion:
-        return by_margins
-    # margins of images that were never learned are low whatever their labels, and harm is low where wrong
-    # labels make up much of their group: either list alone fails on one of the two
-    return find(
-        {"combined": combined_suspicion(suspicion["aum"], suspicion["attribution"]), **suspicion},
-        reason=f"Margins would name more than half of {' and '.join(by_margins.unlearned_groups)}, which the "
-        "model has not learned; attribution misses wrong labels that fill a small group. Both are combined.",
+    return find_label_errors(
+        suspicion,
+        train,
+        suggested_N=evidence.suggested_N,
+        group_names=names,
+        n_listed=LISTED,
+        reason=evidence.no_aum_reason,
     )
 
 

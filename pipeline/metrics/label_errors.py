@@ -8,15 +8,24 @@ Shape legend: N images, K known wrong labels, R resamples, S seeds, C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from scipy import stats
 
 from pipeline.core.errors import InputError
-from pipeline.core.results import GroupSuspects, LabelErrors, LabelRanking, Suspect
+from pipeline.core.results import (
+    Agreement,
+    GroupSuspects,
+    LabelErrors,
+    LabelRanking,
+    Suspect,
+    SuspectList,
+)
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
 from pipeline.metrics.intervals import share_estimate
 
+SHOWN = ("aum", "attribution")  # rankings that are listed, side by side
 N_RESAMPLES = 1000
 MOST_SUSPECTS = 0.1  # of the images: where more margins are negative the network has not learned the task
 UNLEARNED = 0.5  # a group with a larger share of suspects was not learned, more likely than wrongly labelled
@@ -35,19 +44,18 @@ def find_label_errors(
 ) -> LabelErrors:
     """What the rankings say about a training split.
 
-    The first ranking that ranks any image chooses the suspects, see `suspects`: it must be one whose sign
-    has a meaning, `aum_suspicion` or, where a run has no margins, `attribution_suspicion`; or one that is
-    above 0 for all, `combined_suspicion`, whose suspects are then a tenth of the images.
+    The two rankings whose sign has a meaning, `aum_suspicion` and `attribution_suspicion`, make a list
+    each, see `suspects`; where neither ranks any image, the first that does makes one. No list is chosen:
+    each misses a kind of wrong label that the other finds, and nobody knows which kind there is (measured in
+    docs/decisions).
 
     Suspects are crossed with the groups, because images of a minority look like wrong labels to a model
-    that relies on a shortcut, and those with wrong labels on the shortcut's side do not. So margins of a
-    method that balances groups are the ones to read where wrong labels agree with the shortcut, those of
-    plain training where wrong labels make up much of a small group (measured in docs/decisions).
+    that relies on a shortcut, and those with wrong labels on the shortcut's side do not.
 
     Args:
-        suspicion: name -> N, the one to choose by first.
+        suspicion: name -> N.
         suggested_N: the class that the models would rather give each image, see `suggest_classes`.
-        n_listed: most suspects that are listed one by one; None = all.
+        n_listed: most suspects of each list that are listed one by one; None = all.
         reason: why there are no margins, where there are none (`Dynamics.reason`).
 
     Raises:
@@ -55,29 +63,85 @@ def find_label_errors(
     """
     suspicion = _usable(suspicion, len(train))
     known_N = train.label_flipped
-    name, chosen_by_N = next(iter(suspicion.items()))
-    rows = suspects(chosen_by_N)
-    groups = suspects_by_group(rows, train.groups, group_names, known_N)
+    shown = [name for name in SHOWN if name in suspicion] or list(suspicion)[:1]
+    agreement, in_both_N = None, np.zeros(len(train), bool)
+    if len(shown) == len(SHOWN):
+        agreement, in_both_N = compare_lists(*(suspicion[name] for name in SHOWN))
+    list_suspects = partial(
+        _list_suspects,
+        in_both_N=in_both_N,
+        train=train,
+        suggested_N=suggested_N,
+        group_names=group_names,
+        n_listed=n_listed,
+    )
     return LabelErrors(
-        ranking=name,
-        n_suspects=len(rows),
+        lists=[list_suspects(name, suspicion[name]) for name in shown],
+        agreement=agreement,
         n_known_wrong=None if known_N is None else int(known_N.sum()),
         rankings=[rate_ranking(key, values_N, known_N, seed=seed) for key, values_N in suspicion.items()],
+        reason=reason,
+    )
+
+
+def _list_suspects(
+    name: str,
+    suspicion_N: Float64Array,
+    *,
+    in_both_N: BoolArray,
+    train: Split,
+    suggested_N: Int64Array | None,
+    group_names: Sequence[str],
+    n_listed: int | None,
+) -> SuspectList:
+    rows, known_N = suspects(suspicion_N), train.label_flipped
+    groups = suspects_by_group(rows, train.groups, group_names, known_N)
+    return SuspectList(
+        ranking=name,
+        n_suspects=len(rows),
         suspects=[
             Suspect(
                 id=int(train.ids[row]),
                 label=int(train.labels[row]),
                 group=int(train.groups[row]),
                 suggested=None if suggested_N is None else int(suggested_N[row]),
-                score=float(chosen_by_N[row]),
+                score=float(suspicion_N[row]),
                 known_wrong=None if known_N is None else bool(known_N[row]),
+                in_both=bool(in_both_N[row]),
             )
             for row in rows[:n_listed]
         ],
         groups=groups,
-        unlearned_groups=[group.group for group in groups if group.share.low > UNLEARNED],
-        reason=reason,
+        # harm to images that trained nothing says nothing about what was learned
+        unlearned_groups=[g.group for g in groups if name == "aum" and g.share.low > UNLEARNED],
+        precision=(
+            share_estimate(int(known_N[rows].sum()), len(rows))
+            if known_N is not None and known_N.any() and len(rows)
+            else None
+        ),
     )
+
+
+def compare_lists(first_N: Float64Array, second_N: Float64Array) -> tuple[Agreement | None, BoolArray]:
+    """How many images stand at the top of both rankings, beside what chance would give, and which.
+
+    Compared are the images that both rank, as many of each as the shorter list of suspects has; None where
+    one has none. Images drawn at random would share a hypergeometric number.
+    """
+    ranked_n = np.flatnonzero(~(np.isnan(first_N) | np.isnan(second_N)))
+    first, second = suspects(first_N[ranked_n]), suspects(second_N[ranked_n])
+    n, n_top, in_both_N = len(ranked_n), min(len(first), len(second)), np.zeros(len(first_N), bool)
+    if n_top == 0:
+        return None, in_both_N
+    in_both_N[ranked_n[np.intersect1d(first[:n_top], second[:n_top])]] = True
+    chance = stats.hypergeom(n, n_top, n_top)
+    return Agreement(
+        n_ranked=n,
+        n_top=n_top,
+        n_shared=int(in_both_N.sum()),
+        expected=float(chance.mean()),
+        chance_high=int(chance.ppf(0.975)),
+    ), in_both_N
 
 
 def aum_suspicion(aum_SN: Float64Array) -> Float64Array:
@@ -107,23 +171,6 @@ def attribution_suspicion(scores_NG: Float64Array, p_label_N: Float64Array) -> F
     """
     suspicion_N: Float64Array = -np.nanmean(scores_NG, axis=1) * (1.0 - p_label_N)
     return suspicion_N
-
-
-def combined_suspicion(first_N: Float64Array, second_N: Float64Array) -> Float64Array:
-    """How far up an image stands in two rankings together: minus the logarithms of both tail shares.
-
-    High where one ranking has it near its top and the other not near its end. So it holds where either of
-    the two fails, whichever that is. It is above 0 for all: it orders, and its sign says nothing.
-
-    Returns:
-        N; NaN for images that either does not rank.
-    Source: Fisher 1932 (combination of tail probabilities).
-    """
-    is_known_N = ~(np.isnan(first_N) | np.isnan(second_N))
-    combined_N = np.full(len(first_N), np.nan)
-    shares = [stats.rankdata(-values_N[is_known_N]) / is_known_N.sum() for values_N in (first_N, second_N)]
-    combined_N[is_known_N] = -np.log(shares).sum(axis=0)
-    return combined_N
 
 
 def suspects(suspicion_N: Float64Array) -> Int64Array:

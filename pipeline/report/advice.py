@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pipeline.core.results import AttributionResult, GroupEstimate, ImageIssue, MethodComparison, Record
 from pipeline.report.evidence import Rung, has_enough, most_affected
 from pipeline.report.rungs_cause import clear_gains
-from pipeline.report.trust import describe_lds, judge_lds
+from pipeline.report.trust import describe_lds, judge_lds, name_lists
 from pipeline.report.verdict import Case, Ladder, statuses
 from pipeline.report.wording import (
     accuracy_brief,
     count,
     join_names,
+    list_name,
     method_label,
     number,
     percent,
@@ -150,19 +151,19 @@ def _steps_for_proof(found: AttributionResult, ladder: Ladder) -> list[NextStep]
 
 def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextStep]:
     errors = found.label_errors
-    if errors is not None and errors.n_suspects:
-        used = next((r for r in errors.rankings if r.name == errors.ranking), None)
-        known = (
-            f"; the ranking finds known wrong labels with an average precision of "
-            f"{number(used.average_precision)}"
-            if used and used.average_precision is not None
-            else ""
+    if errors is not None and any(listed.n_suspects for listed in errors.lists):
+        precision = ", ".join(
+            f"{list_name(r.name)} {number(r.average_precision)}"
+            for r in errors.rankings
+            if r.name in [listed.ranking for listed in errors.lists] and r.average_precision is not None
         )
+        known = f"; average precision on known wrong labels: {precision}" if precision else ""
+        other = ", and each list misses what the other finds" if len(errors.lists) > 1 else ""
         return [
             NextStep(
-                action=f"Check the labels of the {count(errors.n_suspects)} most suspect training images.",
+                action=f"Check the labels of the most suspect training images: {name_lists(errors)}.",
                 because="what the models learned from the other images contradicts them; not all are wrong, "
-                f"and at most a tenth of the images is listed{known}.",
+                f"at most a tenth of the images is listed{other}{known}.",
                 section="attribution",
             )
         ]

@@ -11,6 +11,7 @@ from pipeline.report.evidence import MIN_SEEDS
 from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.records import MethodSummary, ReportSummary
 from pipeline.report.small_groups import clearly_bad_uncounted, name_groups
+from pipeline.report.trust import name_lists
 
 MEASURES_NAMED = 3
 
@@ -97,10 +98,10 @@ def _of_groups(s: ReportSummary, found: MethodSummary) -> Iterator[str]:
 def _of_data(s: ReportSummary, method: str) -> Iterator[str]:
     traced = s.attribution.get(method) or s.attribution.get(s.baseline or "")
     errors = traced.label_errors if traced else None
-    if errors is not None and errors.n_suspects:
+    if errors is not None and any(found.n_suspects for found in errors.lists):
         yield (
-            f"{wording.count(errors.n_suspects)} training images are suspected to carry a wrong label "
-            "(at most a tenth is listed; not all of them are wrong)."
+            f"Training images suspected to carry a wrong label: {name_lists(errors)} "
+            "(at most a tenth is listed by each; not all of them are wrong)."
         )
     elif traced is None:
         yield "Its predictions were not traced to training images, and labels were not checked."

@@ -8,6 +8,7 @@ from pipeline.report import wording
 from pipeline.report.advice import NextStep
 from pipeline.report.evidence import most_affected
 from pipeline.report.records import ReportSummary
+from pipeline.report.trust import name_lists
 
 FINDINGS_TOLD = 3
 
@@ -86,10 +87,10 @@ def _labels(s: ReportSummary) -> Iterator[str]:
         yield f"{wording.count(flips)} training labels are known to be wrong."
     traced = s.attribution.get(s.baseline or "")
     errors = traced.label_errors if traced else None
-    if errors is not None and errors.n_suspects:
+    if errors is not None and any(found.n_suspects for found in errors.lists):
         yield (
-            f"{wording.count(errors.n_suspects)} training images are suspected to carry a wrong label "
-            "(at most a tenth is listed; not all of them are wrong)."
+            f"Training images suspected to carry a wrong label: {name_lists(errors)} "
+            "(at most a tenth is listed by each; not all of them are wrong)."
         )
 
 

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipeline.core.errors import InputError
-from pipeline.report import wording
+from pipeline.report import trust, wording
 from pipeline.report.pictures import Pictures
 from pipeline.report.provenance import yaml_text
 from pipeline.report.records import ReportSummary
@@ -77,6 +77,7 @@ def _environment() -> Environment:
         "family": wording.family_label,
         "number_interval": wording.number_interval,
         "ranking": wording.ranking_label,
+        "list_name": wording.list_name,
         "short": wording.shorten,
         "tip": wording.chart_tip,
         "missing_phrase": wording.missing_phrase,
@@ -91,6 +92,8 @@ def _environment() -> Environment:
         status_words=wording.STATUS_WORDS,
         too_few=wording.TOO_FEW,
         method_subtitles=wording.METHOD_SUBTITLES,
+        list_purposes=wording.LIST_PURPOSES,
+        describe_agreement=trust.describe_agreement,
         projection_words=wording.PROJECTION_WORDS,
         inference_words=wording.INFERENCE_WORDS,
         selection_words=wording.SELECTION_WORDS,

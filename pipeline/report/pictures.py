@@ -108,7 +108,8 @@ def _ids(attribution: AttributionSummary) -> list[int]:
     found = [influence.id for influence in attribution.most_harmful_to_worst[:HARMFUL_SHOWN]]
     found += [influence.id for influence in attribution.most_helpful_to_worst[:HELPFUL_SHOWN]]
     if attribution.label_errors is not None:
-        found += [suspect.id for suspect in attribution.label_errors.suspects[:SUSPECTS_SHOWN]]
+        for suspected in attribution.label_errors.lists:
+            found += [suspect.id for suspect in suspected.suspects[:SUSPECTS_SHOWN]]
     for target in attribution.targets:
         found += [i.id for i in target.helpful[:INFLUENCES_SHOWN]]
         found += [i.id for i in target.harmful[:INFLUENCES_SHOWN]]

@@ -162,7 +162,6 @@ ENTRIES: dict[str, Entry] = {
     "aum": Entry(_ranking("aum"), ("pleiss",)),
     "self_influence": Entry(_ranking("self_influence"), ("koh", "feldman")),
     "attribution": Entry(_ranking("attribution")),
-    "combined": Entry(_ranking("combined"), ("fisher_combined",)),
     # the images
     "duplicates": Entry(lambda s: s.hygiene is not None),
     "odd_images": Entry(lambda s: s.hygiene is not None and bool(s.hygiene.issues), ("pech_pacheco",)),

@@ -279,8 +279,7 @@ TEXTS: dict[str, Text] = {
         "Area under the margin (AUM)",
         "The margin of a training image's given label against the strongest other class, averaged over "
         "training. Low where another class keeps winning: wrong labels, but rare images look the same way. "
-        "Good where every group was learned, and where wrong labels fill a small group; blind to wrong "
-        "labels that agree with a shortcut.",
+        "Good where every group was learned; with a shortcut it depends on the training, as its list says.",
     ),
     "self_influence": Text(
         "Self-influence",
@@ -292,12 +291,6 @@ TEXTS: dict[str, Text] = {
         "Training images that harm images which trained nothing, every group counting alike: if these are "
         "mostly labelled right, an image that works against them may not be. Good for wrong labels that "
         "agree with a shortcut; misses those that fill a small group.",
-    ),
-    "combined": Text(
-        "Margins and attribution combined",
-        "How far up an image stands in both lists together: the logarithms of its places, added. Used where "
-        "a group was not learned, because either list alone fails on one kind of wrong label, and nobody "
-        "knows which kind there is. It orders; every image has a place.",
     ),
     "duplicates": Text(
         "Duplicates",

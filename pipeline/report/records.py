@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from pipeline.core.results import (
     Artifact,
@@ -220,8 +220,18 @@ class AttributionSummary(Record):
     group_check: GroupCheck | None = None
     group_check_reason: str | None = None
     label_errors: LabelErrors | None = None
-    suspect_share: float | None = None  # suspected labels among all ranked training images
-    suspect_note: str | None = None  # whether minority images are taken for wrong labels
+    # ranking -> whether minority images are taken for wrong labels
+    suspect_notes: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_note(cls, raw: Any) -> Any:
+        """Reports of earlier versions hold one list of suspects and one note."""
+        if not isinstance(raw, dict) or "suspect_note" not in raw:
+            return raw
+        kept = {name: raw[name] for name in raw if name not in ("suspect_share", "suspect_note")}
+        note, errors = raw["suspect_note"], raw.get("label_errors")
+        return kept | {"suspect_notes": {errors["ranking"]: note} if note and errors else {}}
 
 
 class ImageOutcome(Record):

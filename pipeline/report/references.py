@@ -175,9 +175,6 @@ REFERENCES: dict[str, Reference] = {
         "Tables of the studentized maximum modulus distribution and an application to multiple comparisons "
         "among means",
     ),
-    "fisher_combined": _printed(
-        "Fisher", 1932, "Oliver and Boyd", "Statistical methods for research workers, 4th edition"
-    ),
     "fisher_z": _printed(
         "Fisher",
         1921,

@@ -14,7 +14,6 @@ from pipeline.core.results import (
     EvaluationResult,
     GradcamResult,
     HygieneResult,
-    LabelErrors,
     MapAgreement,
     MethodComparison,
     Predictability,
@@ -197,20 +196,11 @@ def _worst_groups(inputs: ReportInputs) -> dict[str, int | None]:
 
 def _summarize_attribution(result: AttributionResult, shown: Collection[int]) -> AttributionSummary:
     targets = [target for target in result.targets if target.id in shown]
-    errors = result.label_errors
-    overall = suspect_share(errors)
-    note = describe_suspects(errors, overall) if errors and overall is not None else None
+    lists = result.label_errors.lists if result.label_errors else []
     return AttributionSummary(
         **{**shared_fields(result, AttributionSummary), "targets": targets},
-        suspect_share=overall,
-        suspect_note=note,
+        suspect_notes={found.ranking: describe_suspects(found) for found in lists if found.groups},
     )
-
-
-def suspect_share(errors: LabelErrors | None) -> float | None:
-    """Suspected labels among all ranked training images, to compare a group's share with."""
-    n_ranked = sum(group.n_train for group in errors.groups) if errors else 0
-    return sum(group.n_suspects for group in errors.groups) / n_ranked if errors and n_ranked else None
 
 
 def _summarize_gradcam(result: GradcamResult) -> GradcamSummary:

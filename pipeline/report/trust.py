@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.core.results import AttributionResult, Estimate, GroupChange, GroupCheck, LabelErrors, Lds
+from pipeline.core.results import (
+    Agreement,
+    AttributionResult,
+    Estimate,
+    GroupChange,
+    GroupCheck,
+    LabelErrors,
+    Lds,
+    SuspectList,
+)
 from pipeline.metrics.intervals import widen
 from pipeline.report.wording import (
     accuracy_brief,
     count,
     join_names,
+    list_name,
     number,
     percent,
     quoted,
@@ -149,18 +159,40 @@ def _describe_change(change: GroupChange) -> str:
     )
 
 
-def describe_suspects(errors: LabelErrors, overall: float) -> str:
-    """Which groups stand out among suspected labels, and why that alone does not make them wrong."""
-    n = len(errors.groups)
-    over = [g for g in errors.groups if judge_share(g.share, overall, n_groups=n) == "over"]
+def name_lists(errors: LabelErrors) -> str:
+    """How many images each list suspects: "105 by margins, 300 by attribution"."""
+    return ", ".join(f"{count(found.n_suspects)} by {list_name(found.ranking)}" for found in errors.lists)
+
+
+def describe_agreement(found: Agreement) -> str:
+    """How far two lists of suspects agree, and what that says."""
+    more = found.n_shared > found.chance_high
+    return (
+        f"Of the {count(found.n_top)} most suspect images of each list, {count(found.n_shared)} stand in "
+        f"both; lists drawn at random would share about {number(found.expected, 1)} (at most "
+        f"{count(found.chance_high)} in 97.5% of draws). "
+        + (
+            "Images in both lists are the first to look at."
+            if more
+            else "That is no more than chance: each list has to be looked at for itself."
+        )
+    )
+
+
+def describe_suspects(found: SuspectList) -> str:
+    """Which groups stand out among the suspects of a list, and why that alone does not make them wrong."""
+    n = len(found.groups)
+    overall = sum(g.n_suspects for g in found.groups) / sum(g.n_train for g in found.groups)
+    over = [g for g in found.groups if judge_share(g.share, overall, n_groups=n) == "over"]
+    by = f"by {list_name(found.ranking)}"
     if not over:
-        return f"No group is suspected clearly more often than all images together ({percent(overall)})."
+        return f"No group is suspected {by} clearly more often than all images together ({percent(overall)})."
     named = join_names(f"{quoted(g.group, 40)}: {accuracy_brief(g.share)}" for g in over[:3])
     more = f", and {count(len(over) - 3)} more groups" if len(over) > 3 else ""
     known = [g.n_known_wrong for g in over if g.n_known_wrong is not None]
     wrong = f" Known wrong labels there: {count(sum(known))}." if known else ""
     return (
-        f"Suspected more often than all images together ({percent(overall)}): {named}{more}.{wrong} "
+        f"Suspected {by} more often than all images together ({percent(overall)}): {named}{more}.{wrong} "
         "A right label that contradicts the shortcut looks like a wrong one to a model that relies on it: "
         "look at these images before you correct or leave out any."
     )

@@ -89,7 +89,16 @@ RANKING_LABELS = {
     "aum": "Area under the margin (AUM)",
     "self_influence": "Self-influence",
     "attribution": "Attribution",
-    "combined": "Margins and attribution combined",
+}
+LIST_NAMES = {"aum": "margins"}  # a list of suspects, after "by"
+LIST_PURPOSES = {
+    "aum": "Images whose label this training did not learn. After plain training: good for wrong labels that "
+    "fill a small group, blind to those that agree with a strong shortcut, because the model learns them. "
+    "After training that balances groups mostly the other way round. Right labels of a group that was not "
+    "learned stand here, too.",
+    "attribution": "Images that work against test images which trained nothing, every group counting alike. "
+    "Good for wrong labels that agree with a shortcut, also where a group is not learned yet; weak on wrong "
+    "labels that fill a small group, because there they support each other.",
 }
 REMOVAL_LABELS = {
     "repair": "most harmful by attribution",
@@ -117,6 +126,11 @@ def family_label(name: str) -> str:
 def ranking_label(name: str) -> str:
     """What training images were ranked by."""
     return RANKING_LABELS.get(name, name.replace("_", " "))
+
+
+def list_name(name: str) -> str:
+    """What a list of suspects goes by, within a sentence."""
+    return LIST_NAMES.get(name, name.replace("_", " "))
 
 
 def percent(value: float | None, digits: int = 1) -> str:

@@ -131,5 +131,5 @@ def _summary(result: AttributionResult) -> dict[str, float | int | None]:
         "lds_ceiling": None if lds is None else lds.ceiling,
         "group_check_correlation": None if check is None else check.correlation,
         "group_rule_correlation": None if check is None or check.rule is None else check.rule.value,
-        "label_suspects": None if labels is None else labels.n_suspects,
+        **{f"label_suspects_{found.ranking}": found.n_suspects for found in (labels.lists if labels else [])},
     }

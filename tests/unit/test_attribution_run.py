@@ -205,15 +205,16 @@ def test_groups_among_the_extremes_and_suspicious_labels(problem, result: Attrib
     assert rankings["attribution"] > 0.5
 
 
-def test_margins_of_a_group_that_was_not_learned_do_not_name_suspects(problem, tmp_path: Path) -> None:
+def test_both_lists_are_given_whether_a_group_was_learned_or_not(problem, tmp_path: Path) -> None:
     train = problem[0]
     learned_N = np.where(train.groups == 2, -1.0, 1.0)[None, :]
-    for aum_SN, ranking in ((learned_N, "combined"), (np.abs(learned_N), "aum")):
+    for aum_SN, unlearned in ((learned_N, [GROUPS[2]]), (np.abs(learned_N), [])):
         evidence = LabelEvidence(aum_SN, None, 1 - train.labels)
-        found = _run(*problem, tmp_path / ranking, label_evidence=evidence).label_errors
+        found = _run(*problem, tmp_path / str(len(unlearned)), label_evidence=evidence).label_errors
         assert found is not None
-        assert found.ranking == ranking
-        assert (GROUPS[2] in str(found.reason)) == (ranking == "combined")
+        assert [listed.ranking for listed in found.lists] == ["aum", "attribution"]
+        assert [listed.unlearned_groups for listed in found.lists] == [unlearned, []]
+        assert found.reason is None
 
 
 def test_without_margins_a_ranking_with_a_sign_names_the_suspects(problem, tmp_path: Path) -> None:
@@ -221,7 +222,7 @@ def test_without_margins_a_ranking_with_a_sign_names_the_suspects(problem, tmp_p
     evidence = LabelEvidence(nothing_SN, "labels were mixed", 1 - problem[0].labels)
     found = _run(*problem, tmp_path, label_evidence=evidence).label_errors
     assert found is not None
-    assert found.ranking == "attribution"
+    assert [listed.ranking for listed in found.lists] == ["attribution"]
     assert found.reason == "labels were mixed"
 
 

@@ -312,7 +312,8 @@ def test_known_wrong_labels_of_waterbirds_reach_the_ranking_of_label_errors(tmp_
     assert found.n_known_wrong == towhees.sum()
     assert found.rankings[0].average_precision == 1.0
     assert all(
-        suspect.known_wrong and info.classes[suspect.label] == "waterbird" for suspect in found.suspects
+        suspect.known_wrong and info.classes[suspect.label] == "waterbird"
+        for suspect in found.lists[0].suspects
     )
 
 

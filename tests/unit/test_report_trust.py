@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.core.results import AttributionResult, ClusterMatch, GroupCheck, Lds, RemovalPoint
+from pipeline.core.results import Agreement, AttributionResult, ClusterMatch, GroupCheck, Lds, RemovalPoint
 from pipeline.report.effect_charts import draw_changes, draw_removal
+from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.html import render_report
 from pipeline.report.method_summary import summarize_removal_points
 from pipeline.report.pictures import HELPFUL_SHOWN, SUSPECTS_SHOWN, Pictures, build_pictures
-from pipeline.report.summary import ReportInputs, build_summary, suspect_share
+from pipeline.report.records import AttributionSummary
+from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.report.trust import (
+    describe_agreement,
     describe_rule,
     describe_suspects,
     describe_trust,
@@ -21,7 +24,7 @@ from pipeline.report.trust import (
     judge_share,
     judge_support,
 )
-from pipeline.report.wording import per_thousand, signed
+from pipeline.report.wording import per_thousand, percent, percent_interval, signed
 from tests.proof_fixtures import around, group_check, label_errors, lds, share_of
 from tests.report_fixtures import photo_birds, picture_source, plain_hundred, repaired_birds
 
@@ -115,21 +118,78 @@ def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
     assert "retrain.subsets" in actions(with_proof(lds=None, group_check=None))
     assert "retrain.subsets" not in actions(with_proof())
     assert "on these scores alone" in actions(with_proof(lds=lds(0.01, 0.02)))
-    assert "162 most suspect training images" in actions(with_proof())
+    labels = next(
+        step for step in build_summary(with_proof()).next_steps if "Check the labels" in step.action
+    )
+    assert "162 by margins, 383 by attribution" in labels.action
+    assert "known wrong labels: margins 0.95, attribution 0.64" in labels.because
 
 
 def test_minorities_among_suspects_are_named() -> None:
-    errors = label_errors(photo_birds().info.groups)
-    overall = suspect_share(errors)
-    assert overall == pytest.approx(162 / 4795)
-    text = describe_suspects(errors, 162 / 4795)
+    margins, attribution = label_errors(photo_birds().info.groups).lists
+    text = describe_suspects(margins)
+    assert text.startswith(f"Suspected by margins more often than all images together ({162 / 4795:.1%})")
     assert "“landbird / water”: 22.3%" in text
     assert "“waterbird / land”: 39.3%" in text
     assert "Known wrong labels there: 34." in text
-    even = errors.model_copy(
-        update={"groups": [g.model_copy(update={"share": share_of(3, 100)}) for g in errors.groups]}
+    assert describe_suspects(attribution).startswith("Suspected by attribution")
+    even = margins.model_copy(
+        update={
+            "groups": [
+                g.model_copy(update={"n_suspects": 3, "n_train": 100, "share": share_of(3, 100)})
+                for g in margins.groups
+            ]
+        }
     )
-    assert describe_suspects(even, 0.03).startswith("No group is suspected")
+    assert describe_suspects(even).startswith("No group is suspected by margins clearly more often")
+
+
+def test_the_page_shows_both_lists_and_what_each_is_good_for() -> None:
+    """Neither list is chosen: each misses a kind of wrong label, and nobody knows which kind there is."""
+    html = render_report(build_summary(with_proof()), Pictures())
+    shown = re.sub(r"<[^>]+>|\s+", " ", html[html.index("Training images whose label may be wrong") :])
+    for words in (
+        "162 suspects by margins",
+        "383 suspects by attribution",
+        "After plain training: good for wrong labels that fill a small group, blind to those that",
+        "Good for wrong labels that agree with a shortcut, also where a group is not learned yet; weak",
+        "Of the 162 most suspect images of each list, 71 stand in both",
+        "Images in both lists are the first to look at.",
+        "Suspects by attribution in each group",
+    ):
+        assert words in re.sub(" +", " ", shown)
+    for found in label_errors(photo_birds().info.groups).lists:
+        assert found.precision is not None
+        known = f"{percent(found.precision.value)} {percent_interval(found.precision)} of these suspects"
+        assert f"Known to be wrong: {known}" in re.sub(" +", " ", shown)
+
+
+def test_lists_that_agree_no_more_than_chance_are_said_to() -> None:
+    found = Agreement(n_ranked=1000, n_top=50, n_shared=5, expected=2.5, chance_high=5)
+    assert "no more than chance" in describe_agreement(found)
+    assert "no more than chance" not in describe_agreement(found.model_copy(update={"n_shared": 6}))
+
+
+def test_cards_count_the_suspects_of_both_lists() -> None:
+    summary = build_summary(with_proof())
+    wanted = "wrong label: 162 by margins, 383 by attribution (at most a tenth is listed by each"
+    assert wanted in write_dataset_card(summary)
+    assert wanted in write_model_card(summary, "erm")
+
+
+def test_a_report_with_one_list_is_read() -> None:
+    """As reports were before both lists were kept."""
+    found = build_summary(with_proof()).attribution["erm"].model_dump()
+    lists = found["label_errors"].pop("lists")
+    del lists[1]["precision"], found["label_errors"]["agreement"]
+    notes = found.pop("suspect_notes")
+    found["label_errors"] |= lists[1]
+    found |= {"suspect_share": 0.08, "suspect_note": notes["attribution"]}
+    read = AttributionSummary.model_validate(found)
+    assert read.label_errors is not None
+    assert [listed.ranking for listed in read.label_errors.lists] == ["attribution"]
+    assert read.label_errors.lists[0].n_suspects == 383
+    assert list(read.suspect_notes) == ["attribution"]
 
 
 def test_removal_curves_equal_means_by_hand() -> None:
@@ -178,8 +238,10 @@ def test_inferred_groups_and_nothing_left_out_are_said() -> None:
 
 
 def test_a_group_that_was_not_learned_is_named() -> None:
-    errors = label_errors(photo_birds().info.groups).model_copy(
-        update={"unlearned_groups": ["waterbird / land"], "reason": "No margins were kept."}
+    errors = label_errors(photo_birds().info.groups)
+    unlearned = errors.lists[0].model_copy(update={"unlearned_groups": ["waterbird / land"]})
+    errors = errors.model_copy(
+        update={"lists": [unlearned, errors.lists[1]], "reason": "No margins were kept."}
     )
     html = render_report(build_summary(with_proof(label_errors=errors)), Pictures())
     assert "these suspects say nothing about their labels" in html
@@ -225,7 +287,7 @@ def test_the_page_shows_what_was_measured() -> None:
         "over-represented",
         "under-represented",
         "Training images that help it most",
-        "known to be wrong",
+        "Known to be wrong",
         "Which groups the removed images come from",
         "On test images, against leaving out as many others",
     ):
@@ -248,7 +310,8 @@ def test_every_suspect_and_helpful_image_shown_has_its_picture() -> None:
     pictures = build_pictures(summary, picture_source(inputs))
     found = summary.attribution["erm"]
     assert found.label_errors is not None
-    suspects = [s.id for s in found.label_errors.suspects[:SUSPECTS_SHOWN]]
+    assert len(found.label_errors.lists) == 2
+    suspects = [s.id for listed in found.label_errors.lists for s in listed.suspects[:SUSPECTS_SHOWN]]
     helpful = [i.id for i in found.most_helpful_to_worst[:HELPFUL_SHOWN]]
     assert set(suspects + helpful) <= set(pictures.images)
 

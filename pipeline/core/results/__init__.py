@@ -4,6 +4,7 @@ Fractions are in [0, 1]. Intervals are 95 % unless a field says otherwise.
 """
 
 from pipeline.core.results.attribution import (
+    Agreement,
     AttributionResult,
     GroupAttribution,
     GroupChange,
@@ -16,6 +17,7 @@ from pipeline.core.results.attribution import (
     Lds,
     Projection,
     Suspect,
+    SuspectList,
     TargetAttribution,
 )
 from pipeline.core.results.base import SCHEMA_VERSION, Artifact, Estimate, GroupEstimate, Provenance, Record
@@ -69,6 +71,7 @@ from pipeline.core.results.training import (
 
 __all__ = [
     "SCHEMA_VERSION",
+    "Agreement",
     "Artifact",
     "Association",
     "AttributeColor",
@@ -132,6 +135,7 @@ __all__ = [
     "SourceInfo",
     "SplitMetrics",
     "Suspect",
+    "SuspectList",
     "TargetAttribution",
     "TrainHistory",
     "Training",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.core.results.base import Artifact, Estimate, Record
 
@@ -113,7 +113,7 @@ class GroupCheck(Record):
 class LabelRanking(Record):
     """A ranking of training images by how likely their label is wrong, against known wrong labels."""
 
-    name: str  # "aum" | "self_influence" | "attribution" | "combined"
+    name: str  # "aum" | "self_influence" | "attribution"
     average_precision: float | None  # None where no wrong label is known
     low: float | None
     high: float | None
@@ -129,6 +129,7 @@ class Suspect(Record):
     suggested: int | None  # the class that the models would rather give it
     score: float  # of the ranking used, higher = more suspect
     known_wrong: bool | None
+    in_both: bool = False  # at the top of both lists, see `Agreement`
 
 
 class GroupSuspects(Record):
@@ -141,16 +142,45 @@ class GroupSuspects(Record):
     n_known_wrong: int | None
 
 
-class LabelErrors(Record):
-    ranking: str  # the one that suspects are listed by
+class SuspectList(Record):
+    """The images that one ranking suspects."""
+
+    ranking: str
     n_suspects: int
-    n_known_wrong: int | None
-    rankings: list[LabelRanking]
     suspects: list[Suspect]  # most suspect first
     groups: list[GroupSuspects]
-    # more than half of their images are suspects: the model has not learned them, whatever their labels
+    # more than half of their images are suspects by margins: not learned, whatever their labels
     unlearned_groups: list[str] = Field(default_factory=list)
+    precision: Estimate | None = None  # share of the suspects that are known to be wrong; n = suspects
+
+
+class Agreement(Record):
+    """How many images stand at the top of both lists."""
+
+    n_ranked: int  # images that both rank
+    n_top: int  # compared of each list: as many as the shorter one has
+    n_shared: int
+    expected: float  # of as many images drawn at random
+    chance_high: int  # at most so many are shared in 97.5 % of such draws
+
+
+class LabelErrors(Record):
+    """Suspects by margins and by attribution: each misses a kind of wrong label that the other finds."""
+
+    lists: list[SuspectList]
+    agreement: Agreement | None = None  # of the first two lists
+    n_known_wrong: int | None
+    rankings: list[LabelRanking]
     reason: str | None = None  # why there is no ranking by margins, where there is none
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_list(cls, raw: Any) -> Any:
+        """Files of earlier versions hold one list, spread over the record."""
+        if not isinstance(raw, dict) or "ranking" not in raw:
+            return raw
+        own = {name: raw[name] for name in SuspectList.model_fields if name in raw}
+        return {name: raw[name] for name in raw if name not in own} | {"lists": [own]}
 
 
 class AttributionResult(Artifact):

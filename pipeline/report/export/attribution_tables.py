@@ -74,11 +74,11 @@ def _label_tables(s: ReportSummary) -> list[Table]:
     return [
         Table(
             "label_suspects",
-            "Training images whose label looks wrong, most suspect first.",
+            "Training images whose label looks wrong, by each ranking that makes a list, most suspect first.",
             [
                 {
                     "method": m,
-                    "ranking": e.ranking,
+                    "ranking": found.ranking,
                     "rank": i + 1,
                     "image": suspect.id,
                     "label": name_at(classes, suspect.label),
@@ -86,9 +86,30 @@ def _label_tables(s: ReportSummary) -> list[Table]:
                     "suggested": name_at(classes, suspect.suggested),
                     "score": suspect.score,
                     "known_wrong": suspect.known_wrong,
+                    "in_both": suspect.in_both,
                 }
                 for m, e in ranked.items()
-                for i, suspect in enumerate(e.suspects)
+                for found in e.lists
+                for i, suspect in enumerate(found.suspects)
+            ],
+            missing,
+        ),
+        Table(
+            "label_lists",
+            "How many images each list suspects, the share of them known to be wrong, and how many of the "
+            "n_top most suspect images of each list stand in both.",
+            [
+                {
+                    "method": m,
+                    "ranking": found.ranking,
+                    "n_suspects": found.n_suspects,
+                    **spread(found.precision),
+                    "n_top": e.agreement.n_top if e.agreement else None,
+                    "n_shared": e.agreement.n_shared if e.agreement else None,
+                    "n_shared_by_chance": e.agreement.expected if e.agreement else None,
+                }
+                for m, e in ranked.items()
+                for found in e.lists
             ],
             missing,
         ),
@@ -98,13 +119,15 @@ def _label_tables(s: ReportSummary) -> list[Table]:
             [
                 {
                     "method": m,
+                    "ranking": found.ranking,
                     "group": g.group,
                     **spread(g.share),
                     "n_suspects": g.n_suspects,
                     "n_known_wrong": g.n_known_wrong,
                 }
                 for m, e in ranked.items()
-                for g in e.groups
+                for found in e.lists
+                for g in found.groups
             ],
             missing,
         ),
@@ -115,7 +138,7 @@ def _label_tables(s: ReportSummary) -> list[Table]:
                 {
                     "method": m,
                     "ranking": r.name,
-                    "used": r.name == e.ranking,
+                    "listed": r.name in {found.ranking for found in e.lists},
                     "value": r.average_precision,
                     "low": r.low,
                     "high": r.high,
