@@ -36,6 +36,7 @@ class ScoredPredictions(NamedTuple):
     labels: Int64Array
     groups: Int64Array
     predicted_SN: Int64Array
+    sources: Int64Array | None = None  # N, scene or patient of each image
 
 
 def save_table(path: Path, table: pd.DataFrame, packing: str) -> None:
@@ -55,7 +56,8 @@ def load_scored(path: Path, split_name: str) -> ScoredPredictions | None:
     try:
         table = pd.read_parquet(path, filters=[("split", "==", split_name)])
         rows = [part for _, part in table.groupby("seed", sort=False)]
-        columns = {name: [part[name].to_numpy(np.int64) for part in rows] for name in _COLUMNS}
+        names = [*_COLUMNS, *(["source"] if "source" in table else [])]
+        columns = {name: [part[name].to_numpy(np.int64) for part in rows] for name in names}
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise ArtifactError(
             f"{path} is not a table of predictions ({error}). Run `dvc repro` again."
@@ -70,6 +72,7 @@ def load_scored(path: Path, split_name: str) -> ScoredPredictions | None:
         labels=columns["label"][0],
         groups=columns["group"][0],
         predicted_SN=np.stack(columns["predicted"]),
+        sources=columns["source"][0] if "source" in columns else None,
     )
 
 

@@ -117,7 +117,7 @@ def measure_cue_use(
         is_attribute=cue.is_attribute,
         values=cue.values,
         association=cue.association,
-        natural=natural_shift(predicted_SN, test.labels, cue.test_values_N, cue.favored_VK),
+        natural=natural_shift(predicted_SN, test.labels, cue.test_values_N, cue.favored_VK, test.sources),
         carried=carried,
         exchanges=[exchange for exchange in found if exchange is not None],
     )
@@ -202,6 +202,7 @@ class _Exchanger:
         else:
             exchanged_Sn, control_Sn = self._predict(name, donors.other), self._predict(name, donors.same)
         values_N, original_Sn = self.cue.test_values_N, self.predicted_SN[:, donors.rows]
+        sources_n = None if self.test.sources is None else self.test.sources[donors.rows]
         shifts = exchange_shifts(
             exchanged_Sn,
             control_Sn,
@@ -210,14 +211,15 @@ class _Exchanger:
             values_N[donors.other],
             self.cue.favored_VK,
             seed=self.seed,
+            sources_N=sources_n,
         )
         if shifts is None:
             return None
         return CueExchange(
             name=name,
             n_images=len(donors.rows),
-            flip_rate=accuracy_over_seeds(exchanged_Sn != original_Sn),
-            flip_rate_control=accuracy_over_seeds(control_Sn != original_Sn),
+            flip_rate=accuracy_over_seeds(exchanged_Sn != original_Sn, sources_N=sources_n),
+            flip_rate_control=accuracy_over_seeds(control_Sn != original_Sn, sources_N=sources_n),
             **shifts._asdict(),
         )
 

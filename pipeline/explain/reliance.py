@@ -116,29 +116,35 @@ class Measure:
         reference_Sn = original_Sn if changed.control_Sn is None else changed.control_Sn
         was_right_Sn, is_right_Sn = reference_Sn == labels_n, changed.predicted_Sn == labels_n
         flipped_Sn = changed.predicted_Sn != original_Sn
+        sources_n = self._sources(rows)
         kept_n = self._overall(groups_n)
         worst, n_considered = self._worst_group()
         in_worst_n = groups_n == worst
         worst_change = None
         if worst is not None and in_worst_n.any():
-            plain = self._change(was_right_Sn, is_right_Sn, groups_n, in_worst_n)
+            plain = self._change(was_right_Sn, is_right_Sn, groups_n, in_worst_n, sources_n)
             worst_change = clip_difference(widen(plain, n_comparisons=n_considered, alpha=0.05))
         return Intervention(
             name=name,
             family=INTERVENTIONS[name].family,
             description=self._describe(name, changed, int(kept_n.sum())),
             n_images=len(rows),
-            accuracy=accuracy_over_seeds(is_right_Sn[:, kept_n]),
-            flip_rate=accuracy_over_seeds(flipped_Sn),
+            accuracy=accuracy_over_seeds(is_right_Sn[:, kept_n], sources_N=_among(sources_n, kept_n)),
+            flip_rate=accuracy_over_seeds(flipped_Sn, sources_N=sources_n),
             flip_rate_control=None
             if changed.control_Sn is None
-            else accuracy_over_seeds(changed.control_Sn != original_Sn),
-            accuracy_change=self._change(was_right_Sn, is_right_Sn, groups_n, kept_n),
+            else accuracy_over_seeds(changed.control_Sn != original_Sn, sources_N=sources_n),
+            accuracy_change=self._change(was_right_Sn, is_right_Sn, groups_n, kept_n, sources_n),
             worst_group=None if worst is None else self.info.groups[worst].name,
             worst_group_change=worst_change,
-            groups=self._flip_rates(flipped_Sn, groups_n),
+            groups=self._flip_rates(flipped_Sn, groups_n, sources_n),
             group_changes=self._changes_by(
-                [group.name for group in self.info.groups], groups_n, was_right_Sn, is_right_Sn, groups_n
+                [group.name for group in self.info.groups],
+                groups_n,
+                was_right_Sn,
+                is_right_Sn,
+                groups_n,
+                sources_n,
             ),
             label_changes=self._changes_by(
                 self.info.group_labels,
@@ -146,6 +152,7 @@ class Measure:
                 was_right_Sn,
                 is_right_Sn,
                 groups_n,
+                sources_n,
             ),
         )
 
@@ -161,6 +168,7 @@ class Measure:
             (background_Sn == labels_n)[:, kept_n],
             labels_n[kept_n],
             seed=self.settings.seed,
+            sources_N=_among(self._sources(rows), kept_n),
         )
 
     def _overall(self, groups_n: Int64Array) -> BoolArray:
@@ -189,6 +197,7 @@ class Measure:
             n_train=[group.n_train for group in self.info.groups],
             seeds=range(len(self.predicted_SN)),
             min_images=self.settings.min_test,
+            sources_N=self.test.sources,
         )
         n_present = sum(group.n > 0 for group in found.groups)
         if n_present < 2:
@@ -196,18 +205,37 @@ class Measure:
         n_enough = sum(group.sufficient for group in found.groups)
         return names.index(found.worst_group.name), n_enough if found.worst_group.sufficient else n_present
 
+    def _sources(self, rows: Int64Array) -> Int64Array | None:
+        return None if self.test.sources is None else self.test.sources[rows]
+
     def _change(
-        self, before_Sn: BoolArray, after_Sn: BoolArray, groups_n: Int64Array, kept_n: BoolArray
+        self,
+        before_Sn: BoolArray,
+        after_Sn: BoolArray,
+        groups_n: Int64Array,
+        kept_n: BoolArray,
+        sources_n: Int64Array | None,
     ) -> Estimate:
         return paired_change(
-            before_Sn[:, kept_n], after_Sn[:, kept_n], groups_n[kept_n], seed=self.settings.seed
+            before_Sn[:, kept_n],
+            after_Sn[:, kept_n],
+            groups_n[kept_n],
+            seed=self.settings.seed,
+            sources_N=_among(sources_n, kept_n),
         )
 
-    def _flip_rates(self, flipped_Sn: BoolArray, groups_n: Int64Array) -> list[GroupEstimate]:
+    def _flip_rates(
+        self, flipped_Sn: BoolArray, groups_n: Int64Array, sources_n: Int64Array | None
+    ) -> list[GroupEstimate]:
         """One per group; without images n = 0 and 0..1, that is: nothing is known."""
         nothing = Estimate(value=0, low=0, high=1, n=0)
-        parts = [flipped_Sn[:, groups_n == index] for index in range(len(self.info.groups))]
-        estimates = [accuracy_over_seeds(part) if part.size else nothing for part in parts]
+        inside = [groups_n == index for index in range(len(self.info.groups))]
+        estimates = [
+            accuracy_over_seeds(flipped_Sn[:, kept_n], sources_N=_among(sources_n, kept_n))
+            if kept_n.any()
+            else nothing
+            for kept_n in inside
+        ]
         return [self._named(e, g.name) for e, g in zip(estimates, self.info.groups, strict=True)]
 
     def _changes_by(
@@ -217,13 +245,16 @@ class Measure:
         before_Sn: BoolArray,
         after_Sn: BoolArray,
         groups_n: Int64Array,
+        sources_n: Int64Array | None,
     ) -> list[GroupEstimate]:
         """Accuracy change in each named cell; without images n = 0 and -1..1."""
         nothing = Estimate(value=0, low=-1, high=1, n=0)
         found = []
         for index, name in enumerate(names):
             kept_n: BoolArray = cells_n == index
-            change = self._change(before_Sn, after_Sn, groups_n, kept_n) if kept_n.any() else nothing
+            change = nothing
+            if kept_n.any():
+                change = self._change(before_Sn, after_Sn, groups_n, kept_n, sources_n)
             found.append(self._named(change, name))
         return found
 
@@ -248,3 +279,7 @@ class Measure:
         if kind.family == "color" and changed.share_grey >= GREY_SHARE:
             text += f". {changed.share_grey:.0%} of the images are nearly grey already: little can change"
         return text + "."
+
+
+def _among(sources_n: Int64Array | None, kept_n: BoolArray) -> Int64Array | None:
+    return None if sources_n is None else sources_n[kept_n]

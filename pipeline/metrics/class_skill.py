@@ -16,12 +16,18 @@ from pipeline.metrics.seed_pool import pool_seeds
 
 
 def measure_class_skill(
-    predicted_SN: Int64Array, labels_N: Int64Array, classes: Sequence[str]
+    predicted_SN: Int64Array,
+    labels_N: Int64Array,
+    classes: Sequence[str],
+    sources_N: Int64Array | None = None,
 ) -> ClassSkill | None:
     """Balanced accuracy beside that of a constant; None where the images show fewer than two classes.
 
     Accuracy would not do: a constant has the largest class's share. Its balanced accuracy is 1/K
     whatever the class sizes and whichever class it names.
+
+    Args:
+        sources_N: scene or patient of each image: intervals are then for new ones.
 
     Returns:
         The mean over classes of the share of their images that are recognized, over seeds and images
@@ -32,13 +38,18 @@ def measure_class_skill(
         return None
     correct_SN = predicted_SN == labels_N
     columns = {k: correct_SN[:, labels_N == label] for k, label in enumerate(present_K)}
+    sources = (
+        {} if sources_N is None else {k: sources_N[labels_N == label] for k, label in enumerate(present_K)}
+    )
     recall_SK = np.stack([column.mean(axis=1) for column in columns.values()], axis=1)
     ones_K = np.ones(len(present_K))
     named = set(np.unique(predicted_SN).tolist())
     return ClassSkill(
-        balanced_accuracy=weighted_average(columns, recall_SK, ones_K, pool_seeds(list(columns.values()))),
+        balanced_accuracy=weighted_average(
+            columns, recall_SK, ones_K, pool_seeds(list(columns.values())), sources
+        ),
         per_seed=[
-            weighted_average({k: c[[s]] for k, c in columns.items()}, recall_SK[[s]], ones_K, None)
+            weighted_average({k: c[[s]] for k, c in columns.items()}, recall_SK[[s]], ones_K, None, sources)
             for s in range(len(predicted_SN))
         ],
         n_classes=len(present_K),

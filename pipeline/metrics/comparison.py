@@ -26,7 +26,7 @@ class Target(NamedTuple):
     n_tests: int = 1  # methods that are compared with the baseline
 
 
-def compare_all(
+def compare_all(  # noqa: PLR0913 - most keyword-only, each a thing of its own
     baseline_SN: BoolArray,
     methods: Mapping[str, BoolArray],
     groups_N: Int64Array,
@@ -37,6 +37,7 @@ def compare_all(
     n_picked: int,
     seed: int,
     sufficient: Sequence[bool] | None = None,
+    sources_N: Int64Array | None = None,
 ) -> list[MethodComparison]:
     """`compare_methods` for each method, `gain` and its p-value corrected for how many methods were tried.
 
@@ -56,12 +57,13 @@ def compare_all(
             target=Target(worst_group_index, n_picked, len(methods)),
             seed=seed,
             sufficient=sufficient,
+            sources_N=sources_N,
         )
         for name, method_SN in methods.items()
     ]
 
 
-def compare_methods(
+def compare_methods(  # noqa: PLR0913 - most keyword-only, each a thing of its own
     baseline_SN: BoolArray,
     method_SN: BoolArray,
     groups_N: Int64Array,
@@ -72,6 +74,7 @@ def compare_methods(
     target: Target,
     seed: int,
     sufficient: Sequence[bool] | None = None,
+    sources_N: Int64Array | None = None,
 ) -> MethodComparison:
     """Gain of a method over a baseline in the baseline's worst group, of the worst groups, and per group.
 
@@ -94,6 +97,7 @@ def compare_methods(
         baseline_SN, method_SN: whether seed s is right on image n.
         target: the baseline's worst group.
         sufficient: per group, whether it has enough images; None = those that have any.
+        sources_N: scene or patient of each image; the bootstrap redraws whole ones.
 
     Raises:
         InputError: shapes that do not agree, or no image of the worst group.
@@ -107,8 +111,8 @@ def compare_methods(
         raise InputError(f"worst group {target.group}: no image of that group to compare on.")
     rng = np.random.default_rng(seed)
     before_SG, after_SG = (group_means(side, groups_N, present) for side in (before_SN, after_SN))
-    before_BG, after_BG = bootstrap_groups(before_SN, after_SN, groups_N, present, rng)
-    shifts = SeedShifts(before_SN, after_SN, groups_N)
+    before_BG, after_BG = bootstrap_groups(before_SN, after_SN, groups_N, present, rng, sources_N=sources_N)
+    shifts = SeedShifts(before_SN, after_SN, groups_N, sources_N=sources_N)
     gain_G, draws_BG = (after_SG - before_SG).mean(axis=0), after_BG - before_BG
     images = [percentiles(float(gain_G[i]), draws_BG[:, i], int(n)) for i, n in enumerate(counts_G)]
     worst = int(np.flatnonzero(present == target.group)[0])
@@ -129,12 +133,19 @@ def compare_methods(
 
 
 def worst_group_change(
-    before_SN: BoolArray, after_SN: BoolArray, groups_N: Int64Array, *, n_picked: int = 1, seed: int = 0
+    before_SN: BoolArray,
+    after_SN: BoolArray,
+    groups_N: Int64Array,
+    *,
+    n_picked: int = 1,
+    seed: int = 0,
+    sources_N: Int64Array | None = None,
 ) -> Change:
     """The worst group after minus the worst group before, as `worst_group_gain` of `compare_methods`.
 
     Args:
         n_picked: changes that this one was picked from for its height.
+        sources_N: scene or patient of each image; the bootstrap redraws whole ones.
 
     Raises:
         InputError: shapes that do not agree.
@@ -142,8 +153,9 @@ def worst_group_change(
     check_pair(before_SN, after_SN, groups_N)
     present = np.unique(groups_N)
     means = [group_means(side, groups_N, present) for side in (before_SN, after_SN)]
-    drawn = bootstrap_groups(before_SN, after_SN, groups_N, present, np.random.default_rng(seed))
-    shifts = SeedShifts(before_SN, after_SN, groups_N)
+    rng = np.random.default_rng(seed)
+    drawn = bootstrap_groups(before_SN, after_SN, groups_N, present, rng, sources_N=sources_N)
+    shifts = SeedShifts(before_SN, after_SN, groups_N, sources_N=sources_N)
     return _between_worst(shifts, (means[0], means[1]), drawn, n=len(groups_N), n_picked=n_picked)
 
 

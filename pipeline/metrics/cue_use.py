@@ -52,6 +52,7 @@ def exchange_shifts(
     favored_VK: BoolArray,
     *,
     seed: int,
+    sources_N: Int64Array | None = None,
 ) -> Shifts | None:
     """Shifts of predicted classes by an exchange in both directions; None where one cannot be seen.
 
@@ -74,7 +75,12 @@ def exchange_shifts(
 
     def change(before_Sn: Float64Array, after_Sn: Float64Array, among_n: BoolArray) -> Estimate:
         return paired_change(
-            before_Sn[:, among_n], after_Sn[:, among_n], strata_n[among_n], seed=seed, equal_groups=True
+            before_Sn[:, among_n],
+            after_Sn[:, among_n],
+            strata_n[among_n],
+            seed=seed,
+            equal_groups=True,
+            sources_N=None if sources_N is None else sources_N[rows][among_n],
         )
 
     before, after = hits(control_SN, to_donor_NK), hits(exchanged_SN, to_donor_NK)
@@ -94,7 +100,11 @@ def _strata(kind_n: Int64Array, up_n: BoolArray) -> tuple[Int64Array, BoolArray,
 
 
 def natural_shift(
-    predicted_SN: Int64Array, labels_N: Int64Array, values_N: Int64Array, favored_VK: BoolArray
+    predicted_SN: Int64Array,
+    labels_N: Int64Array,
+    values_N: Int64Array,
+    favored_VK: BoolArray,
+    sources_N: Int64Array | None = None,
 ) -> Estimate | None:
     """How much more often images as they are get a value's favored classes than others of their class.
 
@@ -104,7 +114,7 @@ def natural_shift(
     variance of their mean is taken to be the mean of theirs.
     """
     found = [
-        _one_value(predicted_SN, labels_N, values_N == value, favored_K)
+        _one_value(predicted_SN, labels_N, values_N == value, favored_K, sources_N)
         for value, favored_K in enumerate(favored_VK)
         if favored_K.any() and not favored_K.all()
     ]
@@ -124,18 +134,30 @@ def natural_shift(
 
 
 def _one_value(
-    predicted_SN: Int64Array, labels_N: Int64Array, has_value_N: BoolArray, favored_K: BoolArray
+    predicted_SN: Int64Array,
+    labels_N: Int64Array,
+    has_value_N: BoolArray,
+    favored_K: BoolArray,
+    sources_N: Int64Array | None,
 ) -> tuple[npt.NDArray[Any], float] | None:
     """The difference of each seed for one value, mean over classes, and its variance over images."""
     shifts, variances = [], []
     for label in np.unique(labels_N):
-        sides = [
-            favored_K[predicted_SN[:, (labels_N == label) & (has_value_N == has)]] for has in (True, False)
-        ]
+        inside = [(labels_N == label) & (has_value_N == has) for has in (True, False)]
+        sides = [favored_K[predicted_SN[:, rows_N]] for rows_N in inside]
         if min(side.shape[1] for side in sides) < MIN_CELL:
             continue
         shifts.append(sides[0].mean(axis=1) - sides[1].mean(axis=1))
-        variances.append(sum(max(mean_variance(side).images, 0.25 / side.shape[1] ** 2) for side in sides))
+        parts = [
+            mean_variance(side, None if sources_N is None else sources_N[rows_N])
+            for side, rows_N in zip(sides, inside, strict=True)
+        ]
+        variances.append(
+            sum(
+                max(part.images, 0.25 * (part.effect / side.shape[1]) ** 2)
+                for side, part in zip(sides, parts, strict=True)
+            )
+        )
     if not shifts:
         return None
     return np.mean(shifts, axis=0), sum(variances) / len(variances) ** 2

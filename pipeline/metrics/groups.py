@@ -5,7 +5,7 @@ Shape legend: S seeds, N images, G groups.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from pipeline.metrics.intervals import (
 )
 from pipeline.metrics.seed_pool import pool_seeds
 from pipeline.metrics.shrinkage import effective_sizes, shrink_groups
+from pipeline.metrics.sources import design_effect
 from pipeline.metrics.worst_group import correct_minimum, expected_minimum, is_clearly_below
 
 _CONFIDENCE = 0.95
@@ -37,6 +38,7 @@ def split_metrics(
     n_train: Sequence[int],
     seeds: Sequence[int],
     min_images: int,
+    sources_N: Int64Array | None = None,
 ) -> SplitMetrics:
     """Average, adjusted average, group mean, worst group and every group of one split.
 
@@ -55,6 +57,7 @@ def split_metrics(
         correct_SN: whether seed s is right on image n.
         n_train: training images per group.
         min_images: of this split; images of other splits say nothing about accuracy here.
+        sources_N: scene or patient of each image: intervals are then for new ones.
 
     Raises:
         InputError: no images, sizes that do not agree, or a group outside 0..G-1.
@@ -67,34 +70,41 @@ def split_metrics(
     present = np.flatnonzero(counts_G)
     enough_G = (counts_G > 0) & (counts_G >= min_images)
     columns = {int(g): correct_SN[:, groups_N == g] for g in present}
+    sources = {} if sources_N is None else {int(g): sources_N[groups_N == g] for g in present}
+    variances = {g: mean_variance(column, sources.get(g)) for g, column in columns.items()}
     pool = pool_seeds(list(columns.values()))
-    groups = [_group(columns.get(g), name, bool(enough_G[g]), pool) for g, name in enumerate(group_names)]
-    average = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool)
+    groups = [
+        _group(columns[g], name, bool(enough_G[g]), pool, sources.get(g)) if g in columns else _nothing(name)
+        for g, name in enumerate(group_names)
+    ]
+    average = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool, sources_N)
     considered = np.flatnonzero(enough_G)
     if not len(considered) or accuracy_SG[:, considered].mean(axis=0).min() > average.value + _ROUNDING:
         considered = present
     worst = _find_worst(groups, enough_G, considered, average.value)
-    band = accuracy_over_seeds(columns[worst], sidak_confidence(len(considered), _CONFIDENCE), pool)
-    corrected = _corrected_worst(columns, considered, worst, pool)
+    confidence = sidak_confidence(len(considered), _CONFIDENCE)
+    band = accuracy_over_seeds(columns[worst], confidence, pool, sources.get(worst))
+    corrected = _corrected_worst(columns, variances, considered, worst, pool)
     train_weights_G = np.where(counts_G > 0, np.asarray(n_train, np.float64), 0.0)
     if train_weights_G.sum() == 0:
         train_weights_G = counts_G.astype(np.float64)
     return SplitMetrics(
         average=average,
-        adjusted_average=weighted_average(columns, accuracy_SG, train_weights_G, pool),
-        group_mean=weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64), pool),
-        worst_group=GroupEstimate(
-            **band.model_dump(), name=group_names[worst], sufficient=bool(enough_G[worst])
-        ),
+        adjusted_average=weighted_average(columns, accuracy_SG, train_weights_G, pool, sources),
+        group_mean=weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64), pool, sources),
+        worst_group=groups[worst].model_copy(update=band.model_dump()),
         groups=groups,
         per_seed=[
             _seed_result(seed, correct_SN[s], accuracy_SG[s], considered, group_names)
             for s, seed in enumerate(seeds)
         ],
-        expected_worst_if_equal=_expected_worst(correct_SN, counts_G[considered], groups_N, considered),
+        expected_worst_if_equal=_expected_worst(
+            correct_SN, counts_G[considered], groups_N, considered, sources_N
+        ),
         worst_group_corrected=corrected,
         gap=independent_difference(average, corrected) if corrected else None,
-        shrunk=shrink_groups(groups, {int(g): mean_variance(columns[int(g)]).total for g in present}),
+        shrunk=shrink_groups(groups, {g: variance.total for g, variance in variances.items()}),
+        n_sources=None if sources_N is None else len(np.unique(sources_N)),
     )
 
 
@@ -120,7 +130,11 @@ def _best_known_low(groups: Sequence[GroupEstimate], numbers: Int64Array, averag
 
 
 def _corrected_worst(
-    columns: dict[int, BoolArray], considered: Int64Array, worst: int, pool: SeedPool | None
+    columns: dict[int, BoolArray],
+    variances: Mapping[int, MeanVariance],
+    considered: Int64Array,
+    worst: int,
+    pool: SeedPool | None,
 ) -> Estimate | None:
     """`correct_minimum` over the considered groups, None for a single one.
 
@@ -131,11 +145,11 @@ def _corrected_worst(
     if len(considered) < 2:
         return None
     accuracy_G = np.array([columns[int(g)].mean() for g in considered])
-    counts_G = np.array([columns[int(g)].shape[1] for g in considered], np.float64)
-    total_G = np.array([mean_variance(columns[int(g)]).total for g in considered])
+    counts_G = np.array([columns[int(g)].shape[1] / variances[int(g)].effect for g in considered])
+    total_G = np.array([variances[int(g)].total for g in considered])
     return estimate_from_variance(
         correct_minimum(accuracy_G, effective_sizes(accuracy_G, counts_G, total_G)),
-        mean_variance(columns[worst]),
+        variances[worst],
         n=columns[worst].shape[1],
         n_seeds=len(columns[worst]),
         confidence=_CONFIDENCE,
@@ -144,19 +158,27 @@ def _corrected_worst(
 
 
 def _expected_worst(
-    correct_SN: BoolArray, sizes: Int64Array, groups_N: Int64Array, considered: Int64Array
+    correct_SN: BoolArray,
+    sizes: Int64Array,
+    groups_N: Int64Array,
+    considered: Int64Array,
+    sources_N: Int64Array | None,
 ) -> float | None:
     """`expected_minimum` at the pooled accuracy, None for a single group.
 
     Averaging over seeds makes an image's correctness less noisy than one coin flip, so each group
-    counts for more images than it has: the ratio of p(1-p) to the variance of per-image means.
+    counts for more images than it has: the ratio of p(1-p) to the variance of per-image means. Sharing
+    sources makes it count for fewer.
     """
     if len(considered) < 2:
         return None
-    means_N = correct_SN[:, np.isin(groups_N, considered)].mean(axis=0)
+    kept_N = np.isin(groups_N, considered)
+    means_N = correct_SN[:, kept_N].mean(axis=0)
     p, variance = float(means_N.mean()), float(means_N.var())
     if p in (0.0, 1.0) or variance == 0:
         return p
+    if sources_N is not None:
+        variance *= design_effect(means_N - p, sources_N[kept_N], variance * len(means_N))
     return expected_minimum(p, sizes.astype(np.float64) * (p * (1 - p) / variance))
 
 
@@ -168,40 +190,77 @@ def _group_accuracies(correct_SN: BoolArray, groups_N: Int64Array, counts_G: Int
     return np.where(counts_G > 0, hits_SG / np.maximum(counts_G, 1), np.nan)
 
 
-def _group(correct_SN: BoolArray | None, name: str, sufficient: bool, pool: SeedPool | None) -> GroupEstimate:
-    if correct_SN is None:
-        return GroupEstimate(value=0.0, low=0.0, high=1.0, n=0, name=name, sufficient=False)
-    estimate = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool)
-    return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
+def _nothing(name: str) -> GroupEstimate:
+    return GroupEstimate(value=0.0, low=0.0, high=1.0, n=0, name=name, sufficient=False)
+
+
+def _group(
+    correct_SN: BoolArray,
+    name: str,
+    sufficient: bool,
+    pool: SeedPool | None,
+    sources_N: Int64Array | None,
+) -> GroupEstimate:
+    estimate = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool, sources_N)
+    found = GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
+    if sources_N is None:
+        return found
+    weight = max(1.0, estimate.n / mean_variance(correct_SN, sources_N).effect)
+    return found.model_copy(update={"n_sources": len(np.unique(sources_N)), "n_effective": weight})
 
 
 def weighted_average(
-    columns: dict[int, BoolArray], accuracy_SG: Float64Array, weights_G: Float64Array, pool: SeedPool | None
+    columns: dict[int, BoolArray],
+    accuracy_SG: Float64Array,
+    weights_G: Float64Array,
+    pool: SeedPool | None,
+    sources: Mapping[int, Int64Array] | None = None,
 ) -> Estimate:
     """Weighted mean of group accuracies; interval by the delta method from the groups' variances.
 
     Args:
         columns: per group S x N_g, whether seed s is right on image n.
+        sources: per group N_g, scene or patient of each image, which several groups may share.
     """
     shares_G = weights_G / weights_G.sum()
     used = [g for g in columns if shares_G[g] > 0]
     per_seed_S = accuracy_SG[:, used] @ shares_G[used]
     n_seeds = len(per_seed_S)
-    parts = [mean_variance(columns[g]) for g in used]
+    sources = sources or {}
+    parts = [mean_variance(columns[g], sources.get(g)) for g in used]
     images_G = [_image_variance(columns[g], part) for g, part in zip(used, parts, strict=True)]
+    sizes_G = np.array([columns[g].shape[1] for g in used], np.float64)
+    images = float((shares_G[used] ** 2 * images_G).sum())
+    if sources:  # a source that is in several groups moves them together
+        images = max(images, _shared_variance(columns, dict(zip(used, shares_G[used], strict=True)), sources))
     variance = MeanVariance(
-        images=float((shares_G[used] ** 2 * images_G).sum()),
+        images=images,
+        effect=float(sizes_G.sum() / (sizes_G / [part.effect for part in parts]).sum()),
         seeds=float(per_seed_S.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0,
         residual=float((shares_G[used] ** 2 * [part.residual for part in parts]).sum()),
     )
     return estimate_from_variance(
         float(per_seed_S.mean()),
         variance,
-        n=sum(columns[g].shape[1] for g in used),
+        n=int(sizes_G.sum()),
         n_seeds=n_seeds,
         confidence=_CONFIDENCE,
         pool=pool,
     )
+
+
+def _shared_variance(
+    columns: Mapping[int, BoolArray], shares: Mapping[int, float], sources: Mapping[int, Int64Array]
+) -> float:
+    """Variance over sources of the weighted mean of groups, sources counted once for all of them."""
+    deviations_N = np.concatenate(
+        [
+            share / columns[g].shape[1] * (columns[g].mean(axis=0) - columns[g].mean())
+            for g, share in shares.items()
+        ]
+    )
+    alone = float((deviations_N**2).sum())
+    return alone * design_effect(deviations_N, np.concatenate([sources[g] for g in shares]), alone)
 
 
 def _image_variance(correct_SN: BoolArray, variance: MeanVariance) -> float:
@@ -209,7 +268,7 @@ def _image_variance(correct_SN: BoolArray, variance: MeanVariance) -> float:
 
     There the observed variance is 0, so the variance at Wilson's center (hits + 2)/(n + 4) is used.
     """
-    p, n = float(correct_SN.mean()), correct_SN.shape[1]
+    p, n = float(correct_SN.mean()), correct_SN.shape[1] / variance.effect
     if p not in (0.0, 1.0):
         return variance.images
     center = (p * n + 2) / (n + 4)

@@ -33,6 +33,7 @@ class MeasuredGroups(NamedTuple):
 
     accuracy_SG: Float64Array
     n_G: Float64Array
+    weight_G: Float64Array | None = None  # independent images that would say as much; None: `n_G`
 
     def contrast(self, weights_G: Float64Array, *, n_picked: int = 1) -> Contrast:
         """A weighted sum of the groups' accuracies, with 95 % intervals for new images and new seeds.
@@ -52,12 +53,12 @@ class MeasuredGroups(NamedTuple):
         used_G = weights_G != 0
         if (self.n_G[used_G] < 1).any():
             raise InputError("a contrast of groups needs images in each of them.")
-        weights_G, n_G = weights_G[used_G], self.n_G[used_G]
+        n = int(self.n_G[used_G].min())
+        weights_G, n_G = weights_G[used_G], (self.n_G if self.weight_G is None else self.weight_G)[used_G]
         accuracy_SG = self.accuracy_SG[:, used_G]
         center_G = (accuracy_SG.mean(axis=0) * n_G + 2) / (n_G + 4)
         spread_G = center_G * (1 - center_G)
         log_odds_SG = np.log((accuracy_SG * n_G + 0.5) / ((1 - accuracy_SG) * n_G + 0.5))
-        n = int(n_G.min())
         points = _interval(accuracy_SG @ weights_G, float(weights_G**2 @ (spread_G / n_G)), n, n_picked)
         odds = _interval(log_odds_SG @ weights_G, float(weights_G**2 @ (1 / (spread_G * n_G))), n, n_picked)
         return Contrast(points, odds)

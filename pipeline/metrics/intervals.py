@@ -14,7 +14,8 @@ from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate
-from pipeline.core.types import BoolArray
+from pipeline.core.types import BoolArray, Int64Array
+from pipeline.metrics.sources import design_effect
 
 E = TypeVar("E", bound=Estimate)
 CorrectArray = npt.NDArray[Any]  # bool or 0/1
@@ -33,6 +34,7 @@ class MeanVariance(NamedTuple):
     images: float  # which images
     seeds: float  # which seeds, and the chance in single predictions
     residual: float = 0.0  # the part of `seeds` that is chance in single predictions
+    effect: float = 1.0  # images that count as one, since they share a source
 
     @property
     def total(self) -> float:
@@ -117,28 +119,34 @@ def independent_difference(first: Estimate, second: Estimate) -> Estimate:
     return Estimate(value=value, low=low, high=high, n=min(first.n, second.n))
 
 
-def mean_variance(correct_SN: CorrectArray) -> MeanVariance:
+def mean_variance(correct_SN: CorrectArray, sources_N: Int64Array | None = None) -> MeanVariance:
     """Variance of the mean of a table of seeds x images, both of them random; NaN = not measured.
 
     The variance of the seeds' accuracies over S holds the chance in single predictions already, so
     it is taken out of the variance of the images' means: counted in both, intervals would be too wide.
-    For one seed all of p(1-p)/N is the images'.
+    For one seed all of p(1-p)/N is the images'. With `sources_N` (scene, patient of each image) the images'
+    variance is that of new sources.
 
     Source: Searle, Casella and McCulloch 1992 (Variance Components), two-way random model.
     """
     values_SN = np.asarray(correct_SN, np.float64)
     image_N, seed_S = np.nanmean(values_SN, axis=0), np.nanmean(values_SN, axis=1)
     n_seeds, n = values_SN.shape
-    images = float(image_N.var()) / n
+    variance = float(image_N.var())
+    effect = 1.0 if sources_N is None else design_effect(image_N - image_N.mean(), sources_N, n * variance)
+    images = effect * variance / n
     if n_seeds == 1:
-        return MeanVariance(images, 0.0)
+        return MeanVariance(images, 0.0, effect=effect)
     squares_SN = (values_SN - image_N - seed_S[:, None] + image_N.mean()) ** 2
     residual = float(np.nanmean(squares_SN)) / (max(n - 1, 1) * (n_seeds - 1))
-    return MeanVariance(max(0.0, images - residual), float(seed_S.var(ddof=1)) / n_seeds, residual)
+    return MeanVariance(max(0.0, images - residual), float(seed_S.var(ddof=1)) / n_seeds, residual, effect)
 
 
 def accuracy_over_seeds(
-    correct_SN: BoolArray, confidence: float = 0.95, pool: SeedPool | None = None
+    correct_SN: BoolArray,
+    confidence: float = 0.95,
+    pool: SeedPool | None = None,
+    sources_N: Int64Array | None = None,
 ) -> Estimate:
     """Mean accuracy over seeds, with an interval for new images and new seeds.
 
@@ -148,6 +156,7 @@ def accuracy_over_seeds(
     Args:
         correct_SN: whether seed s is right on image n.
         pool: what other groups say about the seeds' spread; read with two seeds only.
+        sources_N: scene or patient of each image; the interval is then for new ones.
 
     Raises:
         InputError: no seeds or no images.
@@ -157,7 +166,7 @@ def accuracy_over_seeds(
     n_seeds, n = correct_SN.shape
     return estimate_from_variance(
         float(correct_SN.mean()),
-        mean_variance(correct_SN),
+        mean_variance(correct_SN, sources_N),
         n=n,
         n_seeds=n_seeds,
         confidence=confidence,
@@ -176,6 +185,8 @@ def estimate_from_variance(
 ) -> Estimate:
     """Estimate of a mean of accuracies `p` whose variance is known, never narrower than n images allow.
 
+    Images that share sources allow as much as n / `variance.effect` that do not.
+
     The squared half-width is z^2 times the images' variance plus t^2 times the seeds', each with the
     quantile that its own number of draws deserves. One quantile for the sum (Satterthwaite) takes few
     seeds that agree by luck for seeds that agree: with 3 seeds it covers as little as 92 %.
@@ -185,12 +196,12 @@ def estimate_from_variance(
     p = min(max(p, 0.0), 1.0)  # a weighted mean of ones can exceed 1 by rounding
     tail = (1 - confidence) / 2
     z = float(stats.norm.isf(tail))
+    n_effective = n / variance.effect
     squared_half = z**2 * variance.images
     if variance.seeds > 0:
         center = (p * n + 2) / (n + 4)
         seeds = seed_half_width(variance, n_seeds, tail, room=center * (1 - center), pool=pool)
         squared_half += seeds**2
-    n_effective = float(n)
     if squared_half > 0 and 0 < p < 1:
         n_effective = min(n_effective, z**2 * p * (1 - p) / squared_half)
     low, high = score_interval(p, n_effective, z)

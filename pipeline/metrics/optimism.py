@@ -23,10 +23,11 @@ _CONFIDENCE = 0.95
 
 
 class ScoredSplit(NamedTuple):
-    """Whether seed s is right on image n of a split, and the images' groups."""
+    """Whether seed s is right on image n of a split, the images' groups, and scenes or patients."""
 
     correct_SN: BoolArray
     groups_N: Int64Array
+    sources_N: Int64Array | None = None
 
 
 def measure_optimism(val: ScoredSplit, test: ScoredSplit, considered: Sequence[int]) -> Optimism | None:
@@ -58,13 +59,20 @@ def measure_optimism(val: ScoredSplit, test: ScoredSplit, considered: Sequence[i
         return None
     chosen = [int(g) for g in considered if g in shared] or [int(g) for g in shared]
     before, after = _columns(val), _columns(test)
-    counts = np.array([after[int(g)].shape[1] for g in shared], np.float64)
+    counts = np.array([after[int(g)].correct_SN.shape[1] for g in shared], np.float64)
     shares = dict(zip(shared.tolist(), counts / counts.sum(), strict=True))
     worst = [_worst({g: columns[g] for g in chosen}) for columns in (before, after)]
     return Optimism(
         average=_difference(_weighted(before, shares), _weighted(after, shares)),
         worst_group=_difference(*worst),
     )
+
+
+class _Column(NamedTuple):
+    """One group's."""
+
+    correct_SN: BoolArray
+    variance: MeanVariance
 
 
 class _Accuracy(NamedTuple):
@@ -74,25 +82,31 @@ class _Accuracy(NamedTuple):
     n: int
 
 
-def _columns(split: ScoredSplit) -> dict[int, BoolArray]:
-    return {int(g): split.correct_SN[:, split.groups_N == g] for g in np.unique(split.groups_N)}
+def _columns(split: ScoredSplit) -> dict[int, _Column]:
+    found = {}
+    for g in np.unique(split.groups_N):
+        inside_N = split.groups_N == g
+        sources = None if split.sources_N is None else split.sources_N[inside_N]
+        correct_SN = split.correct_SN[:, inside_N]
+        found[int(g)] = _Column(correct_SN, mean_variance(correct_SN, sources))
+    return found
 
 
-def _weighted(columns: dict[int, BoolArray], shares: dict[int, float]) -> _Accuracy:
-    per_seed_S = sum((share * columns[g].mean(axis=1) for g, share in shares.items()), np.zeros(1))
-    images = sum(share**2 * mean_variance(columns[g]).images for g, share in shares.items())
-    n = sum(columns[g].shape[1] for g in shares)
+def _weighted(columns: dict[int, _Column], shares: dict[int, float]) -> _Accuracy:
+    per_seed_S = sum((share * columns[g].correct_SN.mean(axis=1) for g, share in shares.items()), np.zeros(1))
+    images = sum(share**2 * columns[g].variance.images for g, share in shares.items())
+    n = sum(columns[g].correct_SN.shape[1] for g in shares)
     return _Accuracy(float(per_seed_S.mean()), images, per_seed_S, n)
 
 
-def _worst(columns: dict[int, BoolArray]) -> _Accuracy:
+def _worst(columns: dict[int, _Column]) -> _Accuracy:
     """The bias-corrected minimum, as uncertain as the group that is lowest."""
-    accuracy_G = np.array([correct_SN.mean() for correct_SN in columns.values()])
-    variances = [mean_variance(correct_SN) for correct_SN in columns.values()]
-    counts_G = np.array([correct_SN.shape[1] for correct_SN in columns.values()], np.float64)
+    accuracy_G = np.array([column.correct_SN.mean() for column in columns.values()])
+    variances = [column.variance for column in columns.values()]
+    counts_G = np.array([column.correct_SN.shape[1] for column in columns.values()], np.float64)
     sizes_G = effective_sizes(accuracy_G, counts_G, np.array([v.total for v in variances]))
     lowest = int(accuracy_G.argmin())
-    per_seed_S = list(columns.values())[lowest].mean(axis=1)
+    per_seed_S = list(columns.values())[lowest].correct_SN.mean(axis=1)
     return _Accuracy(
         correct_minimum(accuracy_G, sizes_G), variances[lowest].images, per_seed_S, int(counts_G[lowest])
     )

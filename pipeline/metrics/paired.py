@@ -4,7 +4,8 @@ The bootstrap redraws images within each group. With S seeds an image is one of 
 seeds are right, before and after), so redrawing thousands of images is one multinomial draw over the
 patterns' counts: the same distribution, thousands of times cheaper. A few seeds redrawn with
 replacement say too little about new ones (3 seeds: 85 % coverage of nominal 95 %), so for a mean they
-enter by Student's t, as in `intervals.estimate_from_variance`.
+enter by Student's t, as in `intervals.estimate_from_variance`. Where images share sources (scenes,
+patients), whole sources are redrawn, for all groups at once.
 
 Shape legend: S seeds, N images, G groups, B bootstrap draws, U distinct patterns.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.results import Estimate
@@ -34,9 +36,12 @@ def paired_change(
     *,
     seed: int = 0,
     equal_groups: bool = False,
+    sources_N: Int64Array | None = None,
 ) -> Estimate:
     """Mean change `after - before` on the same images, with a 95 % interval for new images and seeds."""
-    return measure_change(before_SN, after_SN, groups_N, seed=seed, equal_groups=equal_groups).estimate
+    return measure_change(
+        before_SN, after_SN, groups_N, seed=seed, equal_groups=equal_groups, sources_N=sources_N
+    ).estimate
 
 
 def measure_change(
@@ -46,6 +51,7 @@ def measure_change(
     *,
     seed: int = 0,
     equal_groups: bool = False,
+    sources_N: Int64Array | None = None,
 ) -> Change:
     """`paired_change` with its p-value.
 
@@ -54,12 +60,19 @@ def measure_change(
 
     Args:
         before_SN, after_SN: right or wrong, or values in [0, 1].
+        sources_N: scene or patient of each image; whole ones are redrawn.
 
     Raises:
         InputError: shapes that do not agree, or no images.
     """
     before_B, after_B = redraw_means(
-        before_SN, after_SN, groups_N, seed=seed, equal_groups=equal_groups, redraw_seeds=False
+        before_SN,
+        after_SN,
+        groups_N,
+        seed=seed,
+        equal_groups=equal_groups,
+        redraw_seeds=False,
+        sources_N=sources_N,
     )
     n = before_SN.shape[1]
     strata_N = np.zeros(n, np.int64) if groups_N is None else groups_N
@@ -68,7 +81,8 @@ def measure_change(
     if equal_groups:
         change = float(np.mean([change_N[strata_N == group].mean() for group in np.unique(strata_N)]))
     images = percentiles(change, after_B - before_B, n)
-    return SeedShifts(before_SN, after_SN, strata_N, equal_groups=equal_groups).of_average(images)
+    shifts = SeedShifts(before_SN, after_SN, strata_N, equal_groups=equal_groups, sources_N=sources_N)
+    return shifts.of_average(images)
 
 
 def redraw_means(
@@ -79,6 +93,7 @@ def redraw_means(
     seed: int = 0,
     equal_groups: bool = False,
     redraw_seeds: bool = True,
+    sources_N: Int64Array | None = None,
 ) -> tuple[Float64Array, Float64Array]:
     """Means of both sides over redrawn images (within groups) and seeds, B each, paired.
 
@@ -98,7 +113,14 @@ def redraw_means(
     shares_G = np.full(len(present), 1 / len(present)) if equal_groups else counts_G / counts_G.sum()
     rng = np.random.default_rng(seed)
     before_BG, after_BG = bootstrap_groups(
-        before_SN, after_SN, strata_N, present, rng, added=1.0, redraw_seeds=redraw_seeds
+        before_SN,
+        after_SN,
+        strata_N,
+        present,
+        rng,
+        added=1.0,
+        redraw_seeds=redraw_seeds,
+        sources_N=sources_N,
     )
     return before_BG @ shares_G, after_BG @ shares_G
 
@@ -112,13 +134,22 @@ def bootstrap_groups(
     *,
     added: float = 0.0,
     redraw_seeds: bool = False,
+    sources_N: Int64Array | None = None,
 ) -> tuple[Float64Array, Float64Array]:
     """Redrawn group means of both sides, each B x (groups present), the same images in both.
 
     `added` images that go from 0 to 1, and as many from 1 to 0, are spread over the groups by size.
+    `sources_N` redraws whole sources, to which at least one of either kind is added, of average size: that
+    ten scenes did not change says little of the next.
     """
     n_seeds = len(before_SN)
     seed_weights_BS = _seed_weights(n_seeds, rng) if redraw_seeds else np.full((1, n_seeds), 1 / n_seeds)
+    if sources_N is not None:
+        stacked_2SN = np.concatenate([before_SN, after_SN]).astype(np.float64)
+        means_BG2S = _redraw_sources(stacked_2SN, groups_N, present, sources_N, rng, max(added, 1.0))
+        sides = means_BG2S[:, :, :n_seeds], means_BG2S[:, :, n_seeds:]
+        before_BG, after_BG = ((side * seed_weights_BS[:, None]).sum(axis=2) for side in sides)
+        return before_BG, after_BG
     before_BG = np.empty((N_BOOTSTRAP, len(present)))
     after_BG = np.empty_like(before_BG)
     for column, group in enumerate(present):
@@ -135,6 +166,46 @@ def bootstrap_groups(
         before_BG[:, column] = (means_B2S[:, :n_seeds] * seed_weights_BS).sum(axis=1)
         after_BG[:, column] = (means_B2S[:, n_seeds:] * seed_weights_BS).sum(axis=1)
     return before_BG, after_BG
+
+
+def _redraw_sources(
+    stacked_2SN: Float64Array,
+    groups_N: Int64Array,
+    present: Int64Array,
+    sources_N: Int64Array,
+    rng: np.random.Generator,
+    added: float,
+) -> Float64Array:
+    """B x G x 2S means of groups over redrawn sources.
+
+    A draw without a source of some group leaves it unknown: it then rises from 0 to 1, or falls. Few
+    sources spread too little when redrawn, by sqrt((C-1)/C), and know their spread badly: deviations of a
+    group with C sources are widened by that and by Student's t.
+    """
+    _, codes_N = np.unique(sources_N, return_inverse=True)
+    columns_N = np.searchsorted(present, groups_N)
+    n_sources, n_sides = int(codes_N.max()) + 1, len(stacked_2SN)
+    sums_CGV = np.zeros((n_sources, len(present), n_sides + 1))
+    np.add.at(sums_CGV, (codes_N, columns_N), np.column_stack([stacked_2SN.T, np.ones(len(codes_N))]))
+    n_G = (sums_CGV[:, :, -1] > 0).sum(axis=0)
+    units_UGV, counts_U = np.unique(sums_CGV, axis=0, return_counts=True)
+    average_GV = np.repeat(sums_CGV[:, :, -1:].mean(axis=0), n_sides + 1, axis=1)
+    is_after_V = np.repeat([0.0, 1.0], n_sides // 2)
+    units_UGV = np.concatenate(
+        [units_UGV, [average_GV * np.append(is_after_V, 1), average_GV * np.append(1 - is_after_V, 1)]]
+    )
+    counts_U = np.append(counts_U, np.full(2, added))
+    draws_BU = rng.multinomial(n_sources, counts_U / counts_U.sum(), size=N_BOOTSTRAP).astype(np.float64)
+    drawn_BGV = (draws_BU @ units_UGV.reshape(len(units_UGV), -1)).reshape(N_BOOTSTRAP, *units_UGV.shape[1:])
+    is_known_BG1 = drawn_BGV[:, :, -1:] > 0
+    means_BG2S = drawn_BGV[:, :, :-1] / np.where(is_known_BG1, drawn_BGV[:, :, -1:], 1.0)
+    center_G2S = np.nanmean(np.where(is_known_BG1, means_BG2S, np.nan), axis=0)
+    few_G = np.maximum(n_G, 2)
+    wider_G = np.sqrt(few_G / (few_G - 1)) * stats.t.isf(0.025, few_G - 1) / stats.norm.isf(0.025)
+    means_BG2S = center_G2S + (means_BG2S - center_G2S) * wider_G[:, None]
+    rises_B1 = np.arange(N_BOOTSTRAP)[:, None] % 2 == 0
+    unknown_B2S = np.where(rises_B1 == (np.arange(n_sides) < n_sides // 2), 0.0, 1.0)
+    return np.where(is_known_BG1, means_BG2S, unknown_B2S[:, None])
 
 
 def _seed_weights(n_seeds: int, rng: np.random.Generator) -> Float64Array:

@@ -22,7 +22,12 @@ _CHUNK = 2_000_000  # drawn numbers held in memory at a time
 
 
 def foreground_sensitivity(
-    object_right_SN: BoolArray, background_right_SN: BoolArray, labels_N: Int64Array, *, seed: int
+    object_right_SN: BoolArray,
+    background_right_SN: BoolArray,
+    labels_N: Int64Array,
+    *,
+    seed: int,
+    sources_N: Int64Array | None = None,
 ) -> Estimate | None:
     """Relative foreground sensitivity (a_F - a_B) / (2 min(a, 1 - a)), in [-1, 1].
 
@@ -39,13 +44,19 @@ def foreground_sensitivity(
     Args:
         object_right_SN: whether model s is right on image n with its background replaced.
         background_right_SN: the same with its object removed.
+        sources_N: scene or patient of each image; whole ones are redrawn.
 
     Raises:
         InputError: shapes that do not agree, or no images.
     Source: Moayeri et al. 2022 (arXiv:2201.10766), there with classes of equal size.
     """
     background_B, object_B = redraw_means(
-        background_right_SN, object_right_SN, labels_N, seed=seed, equal_groups=True
+        background_right_SN,
+        object_right_SN,
+        labels_N,
+        seed=seed,
+        equal_groups=True,
+        sources_N=sources_N,
     )
     a_F, a_B = (_class_mean(right_SN, labels_N) for right_SN in (object_right_SN, background_right_SN))
     if object_right_SN.mean() + background_right_SN.mean() in (0, 2):

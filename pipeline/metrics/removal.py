@@ -21,12 +21,14 @@ def compare_removal(
     control_metrics: SplitMetrics,
     n_removed: int,
     seed: int,
+    sources_N: Int64Array | None = None,
 ) -> RemovalComparison:
     """Gain of the repaired models over a control's, in the control's worst group and of the worst groups.
 
     Args:
         control_SN, repaired_SN: whether seed s is right on image n.
         control_metrics: those of `control_SN`: its worst group is one with enough images.
+        sources_N: as `compare_methods`.
 
     Raises:
         InputError: as `compare_methods`.
@@ -44,6 +46,7 @@ def compare_removal(
             n_picked=sum(group.n > 0 for group in control_metrics.groups),
         ),
         seed=seed,
+        sources_N=sources_N,
     )
     return RemovalComparison(
         control=control,

@@ -54,13 +54,15 @@ class SeedShifts:
         groups_N: Int64Array,
         *,
         equal_groups: bool = False,
+        sources_N: Int64Array | None = None,
     ) -> None:
         present, counts_G = np.unique(groups_N, return_counts=True)
         self._n_seeds = len(before_SN)
         self._before = [before_SN[:, groups_N == group].astype(np.float64) for group in present]
         self._after = [after_SN[:, groups_N == group].astype(np.float64) for group in present]
         changes = [after - before for before, after in zip(self._before, self._after, strict=True)]
-        self._parts = [mean_variance(change) for change in changes]
+        self._sources = [None if sources_N is None else sources_N[groups_N == group] for group in present]
+        self._parts = [mean_variance(change, of) for change, of in zip(changes, self._sources, strict=True)]
         self._rooms = [self._room(g, g) for g in range(len(present))]
         self._per_seed_SG: Float64Array = np.stack([change.mean(axis=1) for change in changes], axis=1)
         self._shares_G = (
@@ -93,7 +95,10 @@ class SeedShifts:
         if first == second:
             return self.of_group(images, first, n_picked=n_picked)
         before, after = self._before[first], self._after[second]
-        parts = (mean_variance(before), mean_variance(after))
+        parts = (
+            mean_variance(before, self._sources[first]),
+            mean_variance(after, self._sources[second]),
+        )
         variance = MeanVariance(
             images=sum(part.images for part in parts),
             seeds=self._variance(after.mean(axis=1) - before.mean(axis=1)),

@@ -93,7 +93,7 @@ def shrink_groups(groups: Sequence[GroupEstimate], variances: Mapping[int, float
     if len(present) < _LEAST_GROUPS:
         return list(groups)
     accuracy_G = np.array([groups[i].value for i in present])
-    counts_G = np.array([groups[i].n for i in present], np.float64)
+    counts_G = np.array([groups[i].weight for i in present], np.float64)
     sizes_G = effective_sizes(accuracy_G, counts_G, np.array([variances[i] for i in present]))
     prior = fit_beta_prior(accuracy_G, sizes_G)
     a_G = accuracy_G * sizes_G + prior.mean * prior.precision

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline.core.results import Estimate
+from pipeline.core.results import GroupEstimate
 from pipeline.core.types import Float64Array
 from pipeline.metrics.intervals import widen
 from pipeline.metrics.shrinkage import fit_beta_prior
@@ -67,20 +67,22 @@ def correct_minimum(accuracy_G: Float64Array, sizes_G: Float64Array) -> float:
     return min(1.0, lowest + max(0.0, float(stand_in_G.min()) - redrawn))
 
 
-def is_clearly_below(group: Estimate, average: float, n_groups: int, *, alpha: float = 0.05) -> bool:
+def is_clearly_below(group: GroupEstimate, average: float, n_groups: int, *, alpha: float = 0.05) -> bool:
     """Whether a group, however small, is below the average by more than chance explains.
 
     Two tests, both corrected for `n_groups` looked at: the interval, which knows the seeds, and the exact
     binomial one, as if all seeds said the same of every image. Wilson's interval alone would call one
-    image that is wrong clearly below 90 %, as one in ten are.
+    image that is wrong clearly below 90 %, as one in ten are. Images that share sources count as the
+    independent ones that would say as much.
 
     Args:
         group: accuracy with its 95 % interval; n = 0 is never clear.
     """
     if group.n == 0 or widen(group, n_comparisons=n_groups, alpha=alpha).high >= average:
         return False
-    hits = math.ceil(group.value * group.n - _ROUNDING)
-    return bool(stats.binom.cdf(hits, group.n, min(average, 1.0)) * n_groups < alpha / 2)
+    n = max(1, round(group.weight))
+    hits = math.ceil(group.value * n - _ROUNDING)
+    return bool(stats.binom.cdf(hits, n, min(average, 1.0)) * n_groups < alpha / 2)
 
 
 def _mean_of_minimum(accuracy_U: Float64Array, sizes_U: Float64Array, repeats_U: npt.NDArray[Any]) -> float:

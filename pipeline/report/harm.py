@@ -64,7 +64,8 @@ class _Table:
         self.enough_G = np.array([has_enough(group, limits) for group in self.found], bool)
         rows = [[seed.groups[column[group.name]] for group in self.infos] for seed in test.per_seed]
         n_G = np.array([group.n for group in self.found], np.float64)
-        self.measured = MeasuredGroups(np.array(rows, np.float64), n_G)
+        weight_G = np.array([group.weight for group in self.found], np.float64)
+        self.measured = MeasuredGroups(np.array(rows, np.float64), n_G, weight_G)
         misled = {group.name for group in misled_groups(info)}
         self.misled_G = np.array([group.name in misled for group in self.infos], bool)
         residuals = compare_with_independence(info.groups).residual_G
@@ -194,7 +195,8 @@ def _hardness(
     """Lower in every stratum, and clearly so when the stratum that shows it most is left out."""
     name, n_picked = who
     kept = np.flatnonzero(table.enough_G)
-    measured = MeasuredGroups(table.measured.accuracy_SG[:, kept], table.measured.n_G[kept])
+    weight_G = np.array([table.found[g].weight for g in kept], np.float64)
+    measured = MeasuredGroups(table.measured.accuracy_SG[:, kept], table.measured.n_G[kept], weight_G)
     columns_GC = difference_columns(inside_G[kept], strata_G[kept])
     if columns_GC.shape[1] < 2:
         return None

@@ -27,6 +27,7 @@ class Scored:
     labels_N: Int64Array
     groups_N: Int64Array
     correct_SN: BoolArray
+    sources_N: Int64Array | None = None  # scene or patient of each image
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,11 @@ def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) 
             target=Target(names.index(first.metrics.test.worst_group.name)),
             seed=0,
             sufficient=enough_G.tolist(),
+            sources_N=None if before.sources_N is None else before.sources_N[rows],
         )
         for rows in (np.ones(len(kept_N), bool), kept_N)
     )
-    average = measure_change(before.correct_SN, after.correct_SN, before.groups_N)
+    average = measure_change(before.correct_SN, after.correct_SN, before.groups_N, sources_N=before.sources_N)
     return _group_rows(everywhere.groups) | {
         "average": PairedGain(average.estimate, average.p_value),
         "worst_group": PairedGain(counted.worst_group_gain),

@@ -9,7 +9,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from pipeline.core.results import Estimate
+from pipeline.core.results import Estimate, GroupEstimate
 
 DASH = "–"
 MINUS = "\u2212"
@@ -248,11 +248,16 @@ def accuracy_phrase(estimate: Estimate) -> str:
 
 
 def accuracy_brief(estimate: Estimate) -> str:
-    """ "62.3% (55.1 to 69.0, n = 642)"."""
+    """ "62.3% (55.1 to 69.0, n = 642)"; "n = 642 of 12 sources" where images share scenes or patients."""
+    n_sources = estimate.n_sources if isinstance(estimate, GroupEstimate) else None
+    n = f"n = {count(estimate.n)}"
+    if n_sources is not None:
+        n += f" of {count(n_sources)} source{'' if n_sources == 1 else 's'}"
     if rules_nothing_out(estimate, is_difference=False):
-        return f"{percent(estimate.value)} (seeds disagree, n = {count(estimate.n)})"
+        why = "seeds disagree" if n_sources is None else "too few sources"
+        return f"{percent(estimate.value)} ({why}, {n})"
     low, high = (percent(bound).removesuffix("%") for bound in (estimate.low, estimate.high))
-    return f"{percent(estimate.value)} ({low} to {high}, n = {count(estimate.n)})"
+    return f"{percent(estimate.value)} ({low} to {high}, {n})"
 
 
 def points_phrase(estimate: Estimate) -> str:

@@ -91,7 +91,12 @@ def make_side(path: Path, report: ReportSummary, method: str) -> Side:
     scored = None
     if found is not None:
         scored = Scored(
-            found.seeds, found.ids, found.labels, found.groups, found.predicted_SN == found.labels
+            found.seeds,
+            found.ids,
+            found.labels,
+            found.groups,
+            found.predicted_SN == found.labels,
+            found.sources,
         )
     return Side(str(path), report, method, scored)
 

@@ -87,12 +87,12 @@ def run(dataset: str, method: MethodName) -> None:
                 _compare_control(control, dataset, history, test_SN, test, info, settings)
                 for control in _controls(history)
             ],
-            class_skill=measure_class_skill(test_SN, test.labels, info.classes),
+            class_skill=measure_class_skill(test_SN, test.labels, info.classes, test.sources),
             optimism=None
             if history.trained_on_val  # the difference would be overfitting, not optimism of selection
             else measure_optimism(
-                ScoredSplit(val_SN == val.labels, val.groups),
-                ScoredSplit(test_SN == test.labels, test.groups),
+                ScoredSplit(val_SN == val.labels, val.groups, val.sources),
+                ScoredSplit(test_SN == test.labels, test.groups, test.sources),
                 [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
             ),
         )
@@ -173,6 +173,7 @@ def _compare_control(  # what the stage has at hand
         control_metrics=_measure(control_SN, test, info, seeds, settings),
         n_removed=history.removal.chosen,
         seed=settings.seed,
+        sources_N=test.sources,
     )
 
 
@@ -186,6 +187,7 @@ def _measure(
         n_train=[g.n_train for g in info.groups],
         seeds=seeds,
         min_images=settings.min_test if split.name == "test" else settings.min_val,
+        sources_N=split.sources,
     )
 
 
@@ -195,7 +197,7 @@ def _is_counted(group: int, *splits: SplitMetrics) -> bool:
 
 
 def _table(split: Split, predicted_N: Int64Array, seed: int) -> pd.DataFrame:
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "split": split.name,
             "seed": np.int64(seed),
@@ -206,3 +208,4 @@ def _table(split: Split, predicted_N: Int64Array, seed: int) -> pd.DataFrame:
             "correct": predicted_N == split.labels,
         }
     )
+    return table if split.sources is None else table.assign(source=split.sources)

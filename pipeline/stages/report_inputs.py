@@ -216,6 +216,7 @@ def _compare(
         n_picked=harm.n_candidates if harm else sum(g.n > 0 for g in test_metrics.groups),
         seed=0,
         sufficient=[g.sufficient for g in test_metrics.groups],
+        sources_N=test.sources,
     )
 
 

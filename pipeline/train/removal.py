@@ -99,7 +99,12 @@ def choose_size(sizes: Sequence[int], worst_R: Sequence[float], n_val: int) -> i
 
 
 def confirm_gain(
-    erm_SV: BoolArray, left_out_SV: BoolArray, groups_V: Int64Array, *, n_tried: int
+    erm_SV: BoolArray,
+    left_out_SV: BoolArray,
+    groups_V: Int64Array,
+    *,
+    n_tried: int,
+    sources_V: Int64Array | None = None,
 ) -> Estimate:
     """What leaving images out brings the worst group on validation, over seeds and images.
 
@@ -108,7 +113,7 @@ def confirm_gain(
     -1 to 1: nothing is known.
 
     Args:
-        groups_V: of the validation images that count.
+        groups_V, sources_V: of the validation images that count.
     """
-    found = worst_group_change(erm_SV, left_out_SV, groups_V, n_picked=n_tried).estimate
+    found = worst_group_change(erm_SV, left_out_SV, groups_V, n_picked=n_tried, sources_N=sources_V).estimate
     return found if len(erm_SV) >= MIN_SEEDS else found.model_copy(update={"low": -1.0, "high": 1.0})

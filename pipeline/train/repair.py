@@ -180,6 +180,7 @@ class _Case:
             repaired_SV[:, counts_V],
             self.targets.groups_V[counts_V],
             n_tried=n_tried,
+            sources_V=None if self.run.val.sources is None else self.run.val.sources[counts_V],
         )
 
     def _left_out(self, kind: Kind, size: int, seed: int) -> Int64Array:

@@ -113,7 +113,8 @@ def test_coverage_of_the_true_accuracy(n_seeds: int, seed_sd: float, n: int) -> 
 
 def test_variance_of_a_two_way_table_by_hand() -> None:
     table = np.array([[1, 1, 1, 0], [1, 0, 0, 0]], bool)
-    images, seeds, residual = mean_variance(table)
+    images, seeds, residual, effect = mean_variance(table)
+    assert effect == 1
     # residuals of the additive fit: image means 1, .5, .5, 0; seed means .75, .25; mean .5
     assert residual == pytest.approx(8 * 0.0625 / (3 * 1) / 8)
     assert seeds == pytest.approx(0.125 / 2)

@@ -42,6 +42,13 @@ class GroupEstimate(Estimate):
 
     name: str
     sufficient: bool = True
+    n_sources: int | None = None  # scenes or patients that the n images are of; None: each by itself
+    n_effective: float | None = None  # independent images that would say as much; None: n
+
+    @property
+    def weight(self) -> float:
+        """Independent images that would say as much as these."""
+        return self.n if self.n_effective is None else self.n_effective
 
 
 Artifact.model_rebuild()

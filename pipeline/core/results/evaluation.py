@@ -32,6 +32,7 @@ class SplitMetrics(Record):
     worst_group_corrected: Estimate | None = None
     gap: Estimate | None = None  # average minus `worst_group_corrected`; about 0 if groups are equal
     shrunk: list[GroupEstimate] = Field(default_factory=list)  # empirical Bayes: to rank and to show only
+    n_sources: int | None = None  # scenes or patients, whose number intervals go by; None: each image is one
 
 
 class Intervention(Record):
