@@ -47,7 +47,9 @@ class GateSettings(Settings):
         None, description="share of predictions that follow the cue when it alone is changed"
     )
     max_leaking: Fraction | None = Field(
-        None, description="share of test images with a duplicate in training or validation"
+        None,
+        description="share of test images with a duplicate, or with their scene or patient, in training or "
+        "validation",
     )
     max_drop: Fraction | None = Field(
         None, description="fall of the worst group since the report named by --baseline"

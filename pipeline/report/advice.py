@@ -20,6 +20,7 @@ from pipeline.report.wording import (
     points,
     points_interval,
     quoted,
+    shared_sources,
 )
 
 LOSSES_NAMED = 2  # groups that a recommended model serves worse
@@ -182,9 +183,19 @@ def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextS
 
 def _steps_for_images(case: Case) -> list[NextStep]:
     """Leaks, contradicting labels and a group whose images are worse to look at."""
+    steps = list[NextStep]()
+    cut = shared_sources(case.info.sources, case.info.n.get("test", 0))
+    if cut and case.info.sources:
+        steps.append(
+            NextStep(
+                action=f"Split anew so that no {quoted(case.info.sources.name)} is cut: without "
+                "`source.columns.split` a split is made that cuts none.",
+                because=f"{cut}, so accuracy looks better than it is.",
+                section="hygiene",
+            )
+        )
     if case.hygiene is None:
-        return []
-    steps = []
+        return steps
     for found in case.hygiene.duplicates:
         if found.n_leaking:
             steps.append(

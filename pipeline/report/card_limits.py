@@ -105,6 +105,9 @@ def _of_data(s: ReportSummary, method: str) -> Iterator[str]:
         )
     elif traced is None:
         yield "Its predictions were not traced to training images, and labels were not checked."
+    cut = wording.shared_sources(s.dataset.sources, s.dataset.n.get("test", 0))
+    if cut:
+        yield f"{cut}, so accuracy looks better than it is."
     for found in s.hygiene.duplicates if s.hygiene else []:
         if found.n_leaking:
             twin = "an exact" if found.kind == "exact" else "a near"

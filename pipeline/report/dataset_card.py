@@ -95,6 +95,9 @@ def _labels(s: ReportSummary) -> Iterator[str]:
 
 
 def _images(s: ReportSummary) -> Iterator[str]:
+    cut = wording.shared_sources(s.dataset.sources, s.dataset.n.get("test", 0))
+    if cut:
+        yield f"{cut}."
     if s.hygiene is None:
         yield "Images were not checked for duplicates, odd ones and balance."
         return

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline.core.results import DuplicateSummary, GroupEstimate, SplitMetrics
+from pipeline.metrics.intervals import share_estimate
 from pipeline.metrics.worst_group import is_clearly_below
 from pipeline.report.askable import why_not_asked
 from pipeline.report.compare import compare_sides
@@ -16,7 +17,7 @@ from pipeline.report.pairing import Side
 from pipeline.report.records import ReportSummary
 from pipeline.report.rung_used import deciding_exchange, uncarried_text
 from pipeline.report.small_groups import clearly_bad_uncounted, name_groups, uncounted_groups
-from pipeline.report.wording import count, intervention_label, join_names, quoted
+from pipeline.report.wording import count, intervention_label, join_names, quoted, shared_sources
 
 WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
 FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
@@ -132,12 +133,23 @@ OF_METHODS: dict[Key, tuple[str, Callable[[Asked], Check]]] = {
 
 
 def check_leaking(summary: ReportSummary, limit: Limit) -> list[Check]:
-    """Exact and near duplicates, each kind on its own: an image may have twins of both."""
+    """Cut scenes or patients, exact and near duplicates, each on its own: an image may have twins of all."""
+    cut = _check_sources(summary, limit)
     if summary.hygiene is None or not summary.hygiene.duplicates:
-        return [unmeasured(LEAKS, limit, "duplicates were not looked for")]
+        return [*cut, unmeasured(LEAKS, limit, "duplicates were not looked for")]
     found = summary.hygiene.duplicates
     unseen = "" if any(kind.kind == "near" for kind in found) else "; near duplicates were not looked for"
-    return [_check_kind(kind, limit, unseen) for kind in found]
+    return [*cut, *(_check_kind(kind, limit, unseen) for kind in found)]
+
+
+def _check_sources(summary: ReportSummary, limit: Limit) -> list[Check]:
+    """Nothing where the data do not say which images were taken together."""
+    sources, n_test = summary.dataset.sources, summary.dataset.n.get("test", 0)
+    if sources is None or not n_test:
+        return []
+    cut = shared_sources(sources, n_test) or f"no {quoted(sources.name)} is in more than one split"
+    share = share_estimate(sources.n_leaking_test, n_test)
+    return [measured(f"{LEAKS}, same {sources.name}", limit, share, detail=f"; {cut}")]
 
 
 def _check_kind(found: DuplicateSummary, limit: Limit, unseen: str) -> Check:

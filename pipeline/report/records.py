@@ -45,6 +45,7 @@ from pipeline.core.results import (
     RemovalComparison,
     RemovalPoint,
     SanityStep,
+    SourceCounts,
     SourceInfo,
     SplitMetrics,
     TargetAttribution,
@@ -70,6 +71,7 @@ class DatasetSummary(Record):
     n_label_flips: int | None
     skipped: list[str]
     notes: list[str]
+    sources: SourceCounts | None = None  # None: nothing says which images were taken together
 
 
 class Guess(Record):

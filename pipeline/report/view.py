@@ -76,6 +76,11 @@ class View:
         return name_groups(lower) if test.worst_group.sufficient else ""
 
     @property
+    def shared_sources(self) -> str | None:
+        """That test images share scenes or patients with training; None where they do not."""
+        return wording.shared_sources(self.s.dataset.sources, self.s.dataset.n.get("test", 0))
+
+    @property
     def group_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:
         """Group index and its accuracy per method, in the order of `order_groups`."""
         return order_groups(self.s)

@@ -9,7 +9,7 @@ import math
 import unicodedata
 from collections.abc import Iterable
 
-from pipeline.core.results import Estimate, GroupEstimate
+from pipeline.core.results import Estimate, GroupEstimate, SourceCounts
 
 DASH = "–"
 MINUS = "\u2212"
@@ -258,6 +258,17 @@ def accuracy_brief(estimate: Estimate) -> str:
         return f"{percent(estimate.value)} ({why}, {n})"
     low, high = (percent(bound).removesuffix("%") for bound in (estimate.low, estimate.high))
     return f"{percent(estimate.value)} ({low} to {high}, {n})"
+
+
+def shared_sources(sources: SourceCounts | None, n_test: int) -> str | None:
+    """That the split cuts scenes or patients, as the start of a sentence; None where it does not."""
+    if sources is None or not sources.n_leaking_test:
+        return None
+    share = percent(sources.n_leaking_test / n_test)
+    return (
+        f"{count(sources.n_leaking_test)} of {count(n_test)} test images ({share}) share their "
+        f"{quoted(sources.name)} with an image of training or validation"
+    )
 
 
 def points_phrase(estimate: Estimate) -> str:

@@ -9,7 +9,7 @@ from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.audit.hygiene import analyze_hygiene
-from pipeline.core.results import HygieneResult
+from pipeline.core.results import DatasetInfo, HygieneResult
 from pipeline.core.types import SPLIT_NAMES
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
@@ -31,7 +31,12 @@ def run(dataset: str) -> None:
             make_provenance(settings_hash(settings), [settings.seed], data=info.digest),
         )
         save_artifact(out / "hygiene.json", result)
-        write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result)))
+        write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result, info)))
+    if info.sources is not None and info.sources.n_leaking_test:
+        _log.warning(
+            "%s: %d of %d test images share their %r with training or validation",
+            dataset, info.sources.n_leaking_test, info.n["test"], info.sources.name,
+        )  # fmt: skip
     _log.info(
         "%s: %s; %s",
         dataset,
@@ -40,8 +45,10 @@ def run(dataset: str) -> None:
     )
 
 
-def _metrics(result: HygieneResult) -> dict[str, float | int | None]:
+def _metrics(result: HygieneResult, info: DatasetInfo) -> dict[str, float | int | None]:
     found: dict[str, float | int | None] = {}
+    if info.sources is not None and info.n["test"]:
+        found["sources_leaking"] = info.sources.n_leaking_test / info.n["test"]
     for duplicates in result.duplicates:
         found[f"{duplicates.kind}_sets"] = duplicates.n_sets
         found[f"{duplicates.kind}_leaking"] = duplicates.leaking.value

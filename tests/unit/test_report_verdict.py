@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from pipeline.core.results import Estimate
+from pipeline.core.gate_settings import GateSettings
+from pipeline.core.results import Estimate, SourceCounts
+from pipeline.report.card_limits import list_limits
 from pipeline.report.evidence import Rung, judge_effect, misled_groups
+from pipeline.report.gate import judge_report
+from pipeline.report.html import render_report
+from pipeline.report.pictures import Pictures
 from pipeline.report.rungs_cause import aligned_opponents
 from pipeline.report.rungs_cue import modal_share
 from pipeline.report.summary import ReportInputs, build_summary
@@ -344,6 +350,22 @@ def test_next_steps_name_leaks_and_contradicting_labels() -> None:
         "Look at the one set of near duplicates whose labels differ.",
     ]
     assert "n = 5,794" in steps[0].because
+
+
+def test_a_split_that_cuts_scenes_is_named_and_gated() -> None:
+    inputs = photo_birds()
+    counts = SourceCounts(name="scene", n={"train": 90, "val": 20, "test": 30}, n_cut=9, n_leaking_test=1159)
+    for sources, is_cut in ((counts, True), (counts.model_copy(update={"n_leaking_test": 0}), False)):
+        summary = build_summary(replace(inputs, info=inputs.info.model_copy(update={"sources": sources})))
+        sentence = "1,159 of 5,794 test images (20.0%) share their “scene” with an image of training"
+        assert any(sentence in step.because for step in summary.next_steps) is is_cut
+        assert any(sentence in line for line in list_limits(summary, "erm")) is is_cut
+        page = re.sub(r"<[^>]+>|[\u2068\u2069]", "", render_report(summary, Pictures()))
+        assert (f"{sentence} or validation: accuracy looks better" in page) is is_cut
+        check = judge_report(summary, GateSettings(max_leaking=0.01), ["erm"], {}).checks[0]
+        assert check.what == "leaking test images, same scene"
+        assert check.passed is not is_cut
+        assert (sentence in check.reason) is is_cut
 
 
 def test_a_group_with_far_more_dark_images_is_named() -> None:
