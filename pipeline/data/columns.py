@@ -121,6 +121,32 @@ def guess_columns(table: pd.DataFrame, root: Path, given: Given) -> Columns:
     return Columns(file, images, label, split, attributes, group_column or None, passed_over)
 
 
+def check_twins(found: Columns, table: pd.DataFrame, given: Given) -> None:
+    """Refuse to guess between columns whose names differ in case, spaces or Unicode form alone.
+
+    Raises:
+        InputError: with the flags to choose by.
+    """
+    said = {given.file, given.label, given.split, given.group_column, *(given.attributes or ())}
+    guessed = {
+        "--file-column": found.file,
+        "--label-column": found.label,
+        "--split-column": found.split,
+        "--attribute-column": next(iter(found.attributes), None),
+        "--group-column": found.group_column,
+    }
+    for flag, column in guessed.items():
+        if column is None or column in said:
+            continue
+        ways = [c for c in table.columns if spelling_key(c) == spelling_key(column) and c not in said]
+        if len(ways) > 1:
+            flags = " or ".join(f"{flag} {shlex.quote(way)}" for way in ways)
+            raise InputError(
+                f"the table has columns {', '.join(map(repr, ways))}, whose names differ in case or spaces "
+                f"alone, so that nothing says which one is meant. Name it: {flags}."
+            )
+
+
 def _by_name(table: pd.DataFrame, words: Sequence[str]) -> list[str]:
     """Columns named like one of `words`, best first."""
     lower = {str(column).lower(): str(column) for column in table.columns}

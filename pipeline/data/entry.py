@@ -16,7 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.method_settings import TRAINED_WITH_GROUPS, MethodName
 from pipeline.core.settings import NAME_PATTERN, SECTIONS
 from pipeline.data import cifar100, tiny_imagenet
-from pipeline.data.columns import Given, guess_columns
+from pipeline.data.columns import Given, check_twins, guess_columns
 from pipeline.data.folder import explain_empty
 from pipeline.data.listing import find_images, is_junk, subfolders, unwrap
 from pipeline.data.read_table import read_table
@@ -65,6 +65,16 @@ def new_dataset_entry(
     if wants_folders and path.is_file():
         raise InputError(f"levels (--label-level ...) are of folders, and {path} is a file. Give the folder.")
     official = _official(path)
+    columns = {
+        "--file-column": file,
+        "--label-column": label,
+        "--split-column": split,
+        "--attribute-column": attributes,
+        "--group-column": group_column,
+    }
+    if official is not None or table is None:
+        kind = official["kind"] if official else None
+        _refuse_flags([flag for flag, value in columns.items() if value], path, kind, wants_folders)
     if official is not None:
         source, sample = official, find_images(path)[:: max(1, len(find_images(path)) // N_TRIED)]
     elif table is not None:
@@ -72,7 +82,7 @@ def new_dataset_entry(
         given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
         source, sample = _table_source(table, given)
     else:
-        source, sample = _folder_source(outer)  # which the loader unwraps, and says so
+        source, sample = _folder_source(outer, wants_folders)  # which the loader unwraps, and says so
     source |= said
     entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
     side = image_size or _image_size(sample)
@@ -87,6 +97,32 @@ def new_dataset_entry(
         for method in TRAINED_WITH_GROUPS:
             entry["methods"][method] = {"allow_empty_groups": True}
     return entry
+
+
+def _refuse_flags(flags: Sequence[str], path: Path, official: str | None, wants_folders: bool) -> None:
+    """Flags of columns where no table is read would say nothing, in silence.
+
+    Raises:
+        InputError: there are some.
+    """
+    if not flags:
+        return
+    if official is not None:
+        raise InputError(
+            f"{', '.join(flags)}: {path} is {official} in its official layout, whose labels and splits are "
+            "known. Leave them out."
+        )
+    why = f"{path} is read as a folder of class folders, which has no columns"
+    if wants_folders and _find_table(path) is not None:
+        raise InputError(
+            f"{', '.join(flags)}: {why}, because levels were given (--split-level, --label-level, "
+            "--attribute-level). Give columns or levels, not both: without levels the table "
+            f"{_find_table(path)} is read."
+        )
+    raise InputError(
+        f"{', '.join(flags)}: {why}. Use --attribute-level, --label-level, --split or --split-level, or give "
+        f"a table ({', '.join(TABLE_SUFFIXES)}) with these columns: beside the images, or as PATH."
+    )
 
 
 def _official(path: Path) -> dict[str, Any] | None:
@@ -123,9 +159,16 @@ def _find_table(folder: Path) -> Path | None:
     return next(iter(named or tables), None)
 
 
-def _folder_source(path: Path) -> tuple[dict[str, Any], list[Path]]:
+def _folder_source(path: Path, wants_folders: bool) -> tuple[dict[str, Any], list[Path]]:
     images = find_images(path)
     if not images or not subfolders(path):
+        if wants_folders:
+            beside = _find_table(path)
+            instead = f" Leave them out to read the table {beside}." if beside else ""
+            raise InputError(
+                f"--split-level, --label-level and --attribute-level are of folders. {explain_empty(path)}"
+                f"{instead}"
+            )
         raise InputError(f"{explain_empty(path)} A table ({', '.join(TABLE_SUFFIXES)}) is not there either.")
     return {"kind": "folder", "path": str(path)}, images[:: max(1, len(images) // N_TRIED)]
 
@@ -133,6 +176,7 @@ def _folder_source(path: Path) -> tuple[dict[str, Any], list[Path]]:
 def _table_source(path: Path, given: Given) -> tuple[dict[str, Any], list[Path]]:
     table, root = read_table(path).cells, path.parent
     found = guess_columns(table, root, given)
+    check_twins(found, table, given)
     columns: dict[str, Any] = {"file": found.file, "label": found.label}
     optional = {"split": found.split, "attributes": found.attributes, "group_column": found.group_column}
     columns |= {key: value for key, value in optional.items() if value}

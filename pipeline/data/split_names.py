@@ -45,13 +45,29 @@ COLUMN_WORDS = frozenset(
 )
 MAX_VALUES = 100  # more are no splits, unless the column is named like one
 _GENERIC = {"set", "sets", "split", "data", "images", "image", "imgs", "folder"}  # "test set" is "test"
-_NO, _YES = {"0", "false", "no", "n"}, {"1", "true", "yes", "y"}
+_NO, _YES = {"0", "false", "no", "n", "", "-"}, {"1", "true", "yes", "y", "x"}
 _EVAL = {"eval", "evaluation"}  # val beside a test split, test beside a val split
 _HINTS: dict[str, Place] = {
     **dict.fromkeys(("trainval", "learn", "learning", "development", "labeled"), "train"),
     **dict.fromkeys(("holdout", "heldout", "hold", "held", "query", "gallery", "public", "private"), "test"),
-    **dict.fromkeys((*_EVAL, "final"), "test"),
+    **dict.fromkeys((*_EVAL, "final", "holdouts", "unseen", "ood", "oos"), "test"),
+    **dict.fromkeys(("entrenamiento", "entraînement", "apprentissage", "addestramento", "treino"), "train"),
+    **dict.fromkeys(("validierung", "validación", "validazione", "validação"), "val"),
+    **dict.fromkeys(("prüfung", "pruefung", "prueba", "prova", "teste"), "test"),
 }
+# a flag's name says a split (`is_holdout`, `for_training`) if nothing but these stand beside it
+_BESIDE_FLAG = (
+    frozenset(
+        ("is", "in", "for", "use", "used", "as", "the", "data", "flag", "mask", "sample", "samples", "only")
+    )
+    | _GENERIC
+)
+_FLAGS = WORDS.keys() | _EVAL | {"holdout", "holdouts", "heldout", "unseen", "ood", "oos"}
+# words that "train" or "test" stand beside as a vehicle or as the arm of a trial
+_OTHER_SENSES = frozenset(
+    {"bus", "car", "plane", "airplane", "aeroplane", "bicycle", "bike", "boat", "ship", "tram", "truck"}
+    | {"motorbike", "motorcycle", "van", "subway", "metro", "control", "placebo", "station", "invalid"}
+)
 
 
 def clean(name: str) -> str:
@@ -80,8 +96,10 @@ def are_folds(names: Iterable[str]) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    words = re.findall(r"[^\W\d_]+|\d+", clean(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)))
-    return [word.removesuffix("set") if word.removesuffix("set") in WORDS else word for word in words]
+    text = clean(re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    words = re.findall(r"[^\W\d_]+|\d+", re.sub(r"(hold|held)[\W_]*out", r"\1out", text))
+    stems = [re.sub(r"(set|s?daten|data|split)$", "", word) for word in words]
+    return [stem if stem in WORDS else word for stem, word in zip(stems, words, strict=True)]
 
 
 def read_plainly(counts: Mapping[str, int], *, has_numbers: bool) -> tuple[dict[str, Place], str]:
@@ -116,13 +134,30 @@ def looks_like_split(column: str, values: Iterable[str]) -> bool:
         return False
     values = list(values)
     is_named = words[-1] in COLUMN_WORDS or (words[0] == "is" and hinted_split(column) is not None)
-    is_flag = plain_split(column) is not None and len(values) == 2
     if len(values) > MAX_VALUES:
         return is_named
-    said = {plain_split(value) for value in values}
-    is_hinted = len(values) > 1 and all(hinted_split(v) or _HINTS.keys() & set(_words(v)) for v in values)
-    is_said = "train" in said and (len(said - {None}) > 1 or is_hinted)
-    return is_named or is_flag or is_said or are_folds(values)
+    n_filled = sum(bool(value.strip()) for value in values)
+    is_flag = len(values) > 1 and n_filled <= 2 and _names_flag(column)
+    return is_named or is_flag or _say_split(values) or are_folds(values)
+
+
+def _names_flag(name: str) -> bool:
+    words = {word for word in _words(name) if not word.isdecimal()}
+    return bool(words & _FLAGS) and words <= _FLAGS | _BESIDE_FLAG
+
+
+def _say_split(values: Sequence[str]) -> bool:
+    """Whether cells name splits: two different ones, or one of two values does ("Training", "Prüfung")."""
+    own = [value for value in values if not _OTHER_SENSES & set(_words(value))]
+    if len({place for value in own if (place := _hint(value))}) > 1:
+        return True
+    said = [value for value in own if plain_split(value) in ("train", "test") or _names_flag(value)]
+    return len(values) == len(own) == 2 and len(said) > 0
+
+
+def _hint(name: str) -> Place | None:
+    """The split that is among the words of a name, or among those that people use for one."""
+    return hinted_split(name) or next((_HINTS[word] for word in _words(name) if word in _HINTS), None)
 
 
 def read_column(column: str, counts: Mapping[str, int]) -> tuple[dict[str, Place], str]:
@@ -198,7 +233,7 @@ def ask(
 
 def _flag_places(column: str | None, counts: Mapping[str, int]) -> dict[str, Place]:
     """`is_valid` = True is val, and False the train that remains."""
-    split = hinted_split(column) if column else None
+    split = _hint(column) if column else None
     if split is None or not {clean(name) for name in counts} <= _NO | _YES:
         return {}
     other: Place = "test" if split == "train" else "train"
@@ -243,8 +278,7 @@ def _propose(counts: Mapping[str, int], places: Mapping[str, Place]) -> dict[Pla
     """A mapping that holds every name, has a train and is worth correcting."""
     guess: dict[str, Place | None] = {}
     for name in sorted(counts, key=natural_key):
-        hint = next((_HINTS[word] for word in _words(name) if word in _HINTS), None)
-        guess[name] = places.get(name) or hinted_split(name) or hint
+        guess[name] = places.get(name) or _hint(name)
     unknown = [name for name, place in guess.items() if place is None]
     if unknown and "train" not in guess.values():
         named = [name for name in unknown if name.strip()] or unknown

@@ -97,8 +97,10 @@ def _scan(plan: Plan, settings: DataSettings) -> None:
 
 def _said(options: argparse.Namespace) -> dict[str, Any]:
     """The keys of `source` that flags give."""
-    if options.split and options.no_split:
-        raise InputError("--split and --no-split contradict each other: give one.")
+    says_split = [flag for flag in ("split", "split_column", "split_level") if getattr(options, flag)]
+    if says_split and options.no_split:
+        flag = "--" + says_split[0].replace("_", "-")
+        raise InputError(f"{flag} and --no-split contradict each other: give one.")
     keys = ("split_level", "label_level", "attribute_level")
     said: dict[str, Any] = {key: value for key in keys if (value := getattr(options, key)) is not None}
     said |= {"splits": parse_flags(options.split)} if options.split else {}

@@ -116,6 +116,53 @@ def test_what_cannot_be_guessed_is_explained(tmp_path):
         new_dataset_entry("x", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("has_table", "arguments", "message"),
+    [
+        (
+            False,
+            {"attributes": ["place"], "split": "x", "group_column": "q"},
+            r"--split-column, --attribute-column, --group-column: .* no columns\. Use --attribute-level",
+        ),
+        (False, {"label": "kind"}, r"--label-column: .*or give a table \(\.csv"),
+        (False, {"file": "f", "said": {"label_level": 1}}, "--file-column: .* no columns. Use"),
+        (True, {"label": "kind", "said": {"label_level": 1}}, r"not both: without levels the table .*t\.csv"),
+        (False, {"group_column": "", "attributes": []}, None),
+    ],
+)
+def test_flags_of_columns_without_a_table_stop(tmp_path, has_table, arguments, message):
+    for name in ("cat/1.png", "dog/1.png"):
+        save_image(tmp_path / "set" / name)
+    if has_table:
+        (tmp_path / "set/t.csv").write_text("file,kind\ncat/1.png,a\ndog/1.png,b\n")
+    if message is None:
+        assert new_dataset_entry("x", tmp_path / "set", **arguments)["source"]["kind"] == "folder"
+        return
+    with pytest.raises(InputError, match=message):
+        new_dataset_entry("x", tmp_path / "set", **arguments)
+
+
+def test_levels_do_not_fit_a_table_of_flat_images(tmp_path):
+    root = make_table(tmp_path / "set", label=TURNS % 2)
+    for path, message in ((root / "images", "are of folders"), (root / "list.csv", "are of folders, and")):
+        with pytest.raises(InputError, match=message):
+            new_dataset_entry("x", path, said={"label_level": 1})
+    save_image(tmp_path / "flat/0.png")
+    (tmp_path / "flat/t.csv").write_text("file,label\n0.png,1\n")
+    with pytest.raises(InputError, match=r"Leave them out to read the table .*t\.csv"):
+        new_dataset_entry("x", tmp_path / "flat", said={"attribute_level": 1})
+
+
+def test_no_split_beside_a_split_contradicts(tmp_path, monkeypatch, capsys):
+    shipped = Path(__file__).parent.parent.parent / "params.yaml"
+    (tmp_path / "params.yaml").write_bytes(shipped.read_bytes())
+    make_table(tmp_path / "set", label=TURNS % 2)
+    monkeypatch.chdir(tmp_path)
+    for flag, value in (("--split", "train=a"), ("--split-column", "label"), ("--split-level", "1")):
+        assert main(["new-dataset", "birds", "set", "--no-split", flag, value]) == 1
+        assert f"{flag} and --no-split contradict" in capsys.readouterr().err
+
+
 def test_a_wrapped_table_and_wrapped_class_folders_are_found(tmp_path):
     make_table(tmp_path / "a/zip/set", label=TURNS % 2)
     assert new_dataset_entry("x", tmp_path / "a")["source"]["path"] == str(tmp_path / "a/zip/set")

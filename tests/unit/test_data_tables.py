@@ -288,6 +288,37 @@ def test_roles_are_shown_with_what_was_passed_over_and_its_flag(tmp_path):
     assert only["source"]["columns"]["attributes"] == ["weather"]
 
 
+@pytest.mark.parametrize(
+    ("column", "twin", "flag", "argument"),
+    [
+        ("label", "Label", "--label-column", "label"),
+        ("file", "FILE", "--file-column", "file"),
+        ("split", "Split", "--split-column", "split"),
+        ("place", "Place", "--attribute-column", "attributes"),
+        ("scene", "SCENE", "--group-column", "group_column"),
+    ],
+)
+def test_columns_that_differ_in_case_alone_are_asked_about(tmp_path, column, twin, flag, argument):
+    cells = {
+        "split": np.where(TURNS < 16, "train", "test"),
+        "place": np.where(TURNS // 2 % 2, "land", "water"),
+        "scene": TURNS // 2,
+    }
+    root = make(tmp_path / "set", **{k: v for k, v in cells.items() if k != "scene" or column == k})
+    table = pd.read_csv(root / "t.csv")
+    table.assign(**{twin: table[column]}).to_csv(root / "t.csv", index=False)
+    with pytest.raises(InputError, match=f"{flag} {column} or {flag} {twin}"):
+        new_dataset_entry("x", root)
+    given = [column] if argument == "attributes" else column
+    columns = new_dataset_entry("x", root, **{argument: given})["source"]["columns"]
+    assert columns[argument] == given
+    raw = load_raw(
+        TypeAdapter(Source).validate_python(new_dataset_entry("x", root, **{argument: given})["source"]),
+        tmp_path,
+    )
+    assert len(raw.rows) == N
+
+
 def test_without_a_header_the_first_image_counts_and_one_column_left_is_the_label(tmp_path):
     root = make(tmp_path / "set")
     table = pd.DataFrame(
