@@ -10,9 +10,7 @@ from pipeline.core.results import GroupInfo
 from pipeline.core.settings import DatasetSettings
 from pipeline.data.naming import list_some
 from pipeline.preflight.sizes import Sizes
-from pipeline.report.evidence import RungName, misled_groups
-
-MIN_SEEDS = 3
+from pipeline.report.evidence import MIN_SEEDS, RungName, misled_groups, perhaps_misled_groups
 
 _FEWEST = 30  # test images of a group that an interval says something about
 _LARGEST_SHARE = 0.4  # of the images that a split carved from them should take
@@ -67,35 +65,70 @@ def _harmful(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
     attribute = sizes.attributes[0]
     if attribute.origin == "none":
         return Outlook(
-            "harmful", False, "no attribute forms groups, so nobody can be misled", (_attribute_remedy(),)
+            "harmful",
+            False,
+            "no attribute forms groups, so nobody can be misled",
+            (_attribute_remedy(), f"datasets.{name}.data: {{ derive_attribute: auto }}"),
         )
-    seeds = settings.train_for("erm").seeds
-    few = () if len(seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
+    few = () if len(settings.train_for("erm").seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
+    needed = settings.evaluate.min_test
     misled = misled_groups(sizes)
+    if sum(group.n_test >= needed for group in sizes.groups) < 2:
+        why, remedies = _thin_groups(misled or sizes.groups, sizes, settings, name)
+        return Outlook("harmful", False, why, (*remedies, *few))
+    if not misled and perhaps_misled_groups(sizes):
+        why = f"too few training images to tell whether {attribute.name!r} points the wrong way in a group"
+        return Outlook("harmful", False, why, few)
     if not misled:
         why = f"{attribute.name!r} points the wrong way in no group, so none will be found harmed"
-        return Outlook("harmful", True, why)
-    enough = [group for group in misled if group.n_test >= settings.evaluate.min_test]
-    if not enough:
-        why, remedies = _thin_groups(misled, sizes, settings, name)
+        return Outlook("harmful", True, why, few)
+    return _of_misled(misled, sizes, settings, name)
+
+
+def _of_misled(misled: Sequence[GroupInfo], sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
+    """Whether it can be told that a misled group pays."""
+    needed, seeds = settings.evaluate.min_test, settings.train_for("erm").seeds
+    few = () if len(seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
+    thin = {group.name: group for victim in misled for group in _too_thin(victim, sizes, needed)}
+    answerable = [victim for victim in misled if not _too_thin(victim, sizes, needed)]
+    if not answerable:
+        why, remedies = _thin_groups(list(thin.values()), sizes, settings, name)
         return Outlook("harmful", False, why, (*remedies, *few))
     if few:
         why = f"{len(seeds)} training{'s' if len(seeds) > 1 else ''} a method; {MIN_SEEDS} are needed"
         return Outlook("harmful", False, f"{why} to tell training's chance from harm", few)
-    thin = [group for group in misled if group.n_test < settings.evaluate.min_test]
     if thin:
-        why, remedies = _thin_groups(thin, sizes, settings, name)
+        why, remedies = _thin_groups(list(thin.values()), sizes, settings, name)
         return Outlook("harmful", True, f"not of every group: {why}", remedies)
     return Outlook("harmful", True)
+
+
+def _too_thin(victim: GroupInfo, sizes: Sizes, needed: int) -> list[GroupInfo]:
+    """Of the groups that a comparison of `victim` needs those with too few test images.
+
+    These are the same class where the cue is right, and one other class with both attribute values.
+    """
+    same = [group for group in sizes.groups if group.label == victim.label and group.name != victim.name]
+    if not same:
+        return [victim]
+    guided = max(same, key=lambda group: group.n_train)
+    values = {victim.attribute, guided.attribute}
+    rivals = [
+        [group for group in sizes.groups if group.label == label and group.attribute in values]
+        for label in dict.fromkeys(group.label for group in sizes.groups)
+        if label != victim.label
+    ]
+    others = max(rivals, key=lambda pair: min(group.n_test for group in pair), default=[])
+    return [group for group in (victim, guided, *others) if group.n_test < needed]
 
 
 def _thin_groups(
     groups: Sequence[GroupInfo], sizes: Sizes, settings: DatasetSettings, name: str
 ) -> tuple[str, tuple[str, ...]]:
-    """Groups that the cue misleads with too few test images, and the keys that would help."""
+    """Groups with too few test images, and the keys that would help."""
     needed = settings.evaluate.min_test
     shown = list_some([f"{group.name} ({group.n_test:,})" for group in groups])
-    why = f"fewer than {needed:,} test images in {shown}, which the cue misleads"
+    why = f"fewer than {needed:,} test images in {shown}, which the comparison needs"
     total = min(group.n_train + group.n_val + group.n_test for group in groups)
     share = math.ceil(20 * needed / max(1, total)) / 20
     if sizes.is_carved["test"] and settings.data.test_fraction < share <= _LARGEST_SHARE:
@@ -106,17 +139,17 @@ def _thin_groups(
         return why, (f"datasets.{name}.data: {{ levels: 2 }}",)
     if fewest >= _FEWEST:
         return why, (f"datasets.{name}.evaluate: {{ min_test: {fewest} }} (its intervals will be wide)",)
-    return why, ("more test images of these groups",)
+    return f"{why}: collect more", ()
 
 
 def _small_test(sizes: Sizes, settings: DatasetSettings, name: str) -> tuple[str, tuple[str, ...]]:
     n, needed = sizes.n["test"], settings.evaluate.min_test
-    why = f"{n:,} test images, and {needed:,} are needed"
+    why = f"{n:,} test images, and {needed:,} are needed: collect more"
     total = sum(sizes.n.values())
     share = math.ceil(20 * needed / total) / 20
     if sizes.is_carved["test"] and share <= _LARGEST_SHARE:
         return why, (f"datasets.{name}.data: {{ test_fraction: {share:.2f} }}",)
-    return why, ("more test images",)
+    return why, ()
 
 
 def _caused_by(harmful: Outlook, settings: DatasetSettings, baseline: str, name: str) -> Outlook:
@@ -140,7 +173,9 @@ def _fixed_by(harmful: Outlook, methods: Sequence[str]) -> Outlook:
 
 
 def _attribute_remedy() -> str:
-    return "new-dataset ... --attribute-column NAME, where the files say more than the class"
+    return (
+        "new-dataset with --attribute-column NAME (of a table) or --attribute-level N (of folders in folders)"
+    )
 
 
 def _seeds_remedy(name: str) -> str:

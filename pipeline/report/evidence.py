@@ -126,13 +126,23 @@ def misled_groups(info: GroupedData) -> list[GroupInfo]:
     independent would give: at most `MISLED_RATIO` of them, and an adjusted residual below
     `MISLED_RESIDUAL`. Where the attribute says nothing about the label, no group is.
     """
+    return [group for group, residual in _rare_groups(info) if residual <= MISLED_RESIDUAL]
+
+
+def perhaps_misled_groups(info: GroupedData) -> list[GroupInfo]:
+    """Groups that are as rare as misled ones, where training images are too few to tell it from chance."""
+    return [group for group, residual in _rare_groups(info) if residual > MISLED_RESIDUAL]
+
+
+def _rare_groups(info: GroupedData) -> list[tuple[GroupInfo, float]]:
+    """Groups with at most `MISLED_RATIO` of what independence would give, and their adjusted residuals."""
     if not info.attributes or info.attributes[0].origin == "none":
         return []
     expected_G, residual_G = compare_with_independence(info.groups)
     return [
-        group
+        (group, float(residual))
         for group, expected, residual in zip(info.groups, expected_G, residual_G, strict=True)
-        if group.n_train <= MISLED_RATIO * expected and residual <= MISLED_RESIDUAL
+        if group.n_train <= MISLED_RATIO * expected
     ]
 
 

@@ -14,6 +14,7 @@ from pipeline.report.evidence import (
     Status,
     Thresholds,
     misled_groups,
+    perhaps_misled_groups,
     simultaneous,
     worst_enough_group,
 )
@@ -66,13 +67,26 @@ def judge_harmful(
         text = f"{_one_training(len(baseline.seeds))} {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
     if not misled:
-        text = (
-            f"In no group does {quoted(info.attributes[0].name)} point the wrong way: each has at least "
-            f"{percent(MISLED_RATIO, 0)} of the training images that label and attribute being independent "
-            f"would give. {_worst_text(baseline, worst)}{_hardness_text(info, baseline, worst, limits)}"
-        )
-        return answer("no", text, worst)
+        return answer(*_of_no_misled(info, baseline, worst, limits), worst)
     return answer(*_weigh_harm(info, baseline, len(misled), limits))
+
+
+def _of_no_misled(
+    info: GroupedData, baseline: EvaluationResult, worst: GroupEstimate, limits: Thresholds
+) -> tuple[Status, str]:
+    """Where the cue misleads no group: no, unless a group is as rare as a misled one by few images."""
+    attribute, worst_text = quoted(info.attributes[0].name), _worst_text(baseline, worst)
+    perhaps = perhaps_misled_groups(info)
+    if perhaps:
+        return "insufficient", (
+            f"Too few training images to tell whether {attribute} points the wrong way in a group: "
+            f"{quoted(perhaps[0].name)} has {count(perhaps[0].n_train)}, which may be chance. {worst_text}"
+        )
+    return "no", (
+        f"In no group does {attribute} point the wrong way: each has at least {percent(MISLED_RATIO, 0)} of "
+        f"the training images that label and attribute being independent would give. {worst_text}"
+        f"{_hardness_text(info, baseline, worst, limits)}"
+    )
 
 
 def _weigh_harm(

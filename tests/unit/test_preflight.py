@@ -120,7 +120,7 @@ def test_one_training_cannot_tell_harm_from_chance() -> None:
 def test_each_question_says_what_it_lacks(
     sections: dict[str, Any], is_annotated: bool, aligned: float, rung: str, can: bool, why: str
 ) -> None:
-    raw = raw_images(1200, is_annotated=is_annotated, aligned=aligned, size=8)
+    raw = raw_images(3000, is_annotated=is_annotated, aligned=aligned, size=8)
     sections = {**sections, "data": {"image_size": 8, **sections.get("data", {})}}
     _, found = ahead(raw, **sections)
     assert found[rung].can_be_answered is can
@@ -238,3 +238,25 @@ def test_a_network_that_cannot_take_the_images_is_a_warning() -> None:
         "x", raw, make_plan(raw, settings.data), settings, methods=["erm"], explained=["erm"], is_timed=True
     )
     assert any("a training step of erm fails" in line for line in found.lines)
+
+
+@pytest.mark.parametrize("n", [20, 60, 120])
+def test_fewer_images_are_never_more_of_an_answer(n: int) -> None:
+    """Of tiny data nothing can be said: neither that a group is harmed nor that none is."""
+    raw = raw_images(n, is_annotated=True, aligned=0.9, size=8)
+    _, found = ahead(raw, data={"image_size": 8})
+    assert not any(outlook.can_be_answered for outlook in found.values())
+    assert "fewer than 100 test images" in found["harmful"].why
+
+
+def test_all_four_groups_are_needed_to_tell_harm_from_a_hard_value() -> None:
+    sizes = sizes_of(900, 40, 40, 900)
+    thin = sizes.groups[3].model_copy(update={"n_test": 40})
+    found = foresee_questions(
+        Sizes(sizes.attributes, [*sizes.groups[:3], thin], None, sizes.is_carved, sizes.n),
+        settings_with(), ["erm", "subg"], has_masks=True, name="x",
+    )  # fmt: skip
+    harmful = next(outlook for outlook in found if outlook.rung == "harmful")
+    assert not harmful.can_be_answered
+    assert "b / y (40)" in harmful.why
+    assert harmful.remedies == ("datasets.x.evaluate: { min_test: 40 } (its intervals will be wide)",)

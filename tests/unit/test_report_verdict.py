@@ -302,6 +302,18 @@ def test_a_shortage_that_could_be_chance_misleads_nobody() -> None:
     assert misled_groups(info.model_copy(update={"groups": groups})) == []
 
 
+def test_of_few_training_images_it_cannot_be_told_whom_the_cue_misleads() -> None:
+    inputs = photo_birds()
+    for n_train, status in (((8, 4, 4, 8), "insufficient"), ((7, 6, 6, 7), "no")):
+        groups = [
+            g.model_copy(update={"n_train": n}) for g, n in zip(inputs.info.groups, n_train, strict=True)
+        ]
+        few = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
+        found = rung(with_accuracies(few, [0.97, 0.5, 0.5, 0.97]), "harmful")
+        assert found.status == status
+        assert ("Too few training images" in found.evidence) is (status == "insufficient")
+
+
 def test_a_worst_group_that_the_cue_does_not_mislead_is_not_harm() -> None:
     inputs = with_accuracies(photo_birds(), [0.97, 0.95, 0.94, 0.60])
     found = rung(inputs, "harmful")
