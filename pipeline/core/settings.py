@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from pipeline.core.attribution_settings import AttributeSettings, RetrainSettings
 from pipeline.core.errors import InputError
@@ -104,6 +104,17 @@ class FolderSource(Settings):
     licence: str = "not stated"
 
 
+class TableColumns(Settings):
+    file: str
+    label: str
+    split: str | None = None
+    attributes: list[str] = Field(default_factory=list, description="the first forms the groups")
+    mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
+    group_column: str | None = Field(
+        None, description="scene, patient, camera or video of each image: never cut across splits or folds"
+    )
+
+
 class TableSource(Settings):
     """A folder with a CSV or Parquet table; `columns` maps our names to the table's."""
 
@@ -122,17 +133,6 @@ class TableSource(Settings):
     masks: str | None = Field(None, description="folder of masks named like the images")
     title: str | None = None
     licence: str = "not stated"
-
-
-class TableColumns(Settings):
-    file: str
-    label: str
-    split: str | None = None
-    attributes: list[str] = Field(default_factory=list, description="the first forms the groups")
-    mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
-    group_column: str | None = Field(
-        None, description="scene, patient, camera or video of each image: never cut across splits or folds"
-    )
 
 
 class PythonSource(Settings):
@@ -335,20 +335,23 @@ class Params(Settings):
                 "`python -m pipeline new-dataset NAME PATH`."
             )
         entry = self.datasets[name]
-        missing = [key for key in ("source", *SECTIONS) if not isinstance(entry.get(key), Mapping)]
-        if "methods" not in missing:
+        missing = [key for key in ("source", *SECTIONS) if key not in entry]
+        if isinstance(entry.get("methods"), Mapping):
             # erm, too: methods that start from its model track its settings
             needed = dict.fromkeys(["erm", *self.active_methods])
             missing += [f"methods.{m}" for m in needed if m not in entry["methods"]]
-        if missing:
+        wrong = _not_sections(entry, missing, f"datasets.{name}")
+        if wrong:
             raise InputError(
-                f"params.yaml: datasets.{name} lacks {', '.join(missing)}. DVC tracks each section, "
-                "so each must be there; write `{}` where the defaults serve."
+                f"params.yaml: {'; '.join(wrong)}. DVC tracks each section, so each must be there; write "
+                "`{}` where the defaults serve."
             )
-        unset = [key for key in SECTIONS if not isinstance(self.defaults.get(key), Mapping)]
+        unset = _not_sections(
+            self.defaults, [key for key in SECTIONS if key not in self.defaults], "defaults"
+        )
         if unset:
             raise InputError(
-                f"params.yaml: defaults lacks {', '.join(unset)}. Each section must be there with its keys; "
+                f"params.yaml: {'; '.join(unset)}. Each section must be there with its keys; "
                 "restore it, for example with git."
             )
         self._check_defaults()
@@ -399,6 +402,27 @@ class Params(Settings):
             self.dataset(name)
 
 
+def _not_sections(given: Mapping[str, Any], missing: Sequence[str], where: str) -> list[str]:
+    """What is wrong with the sections of an entry: missing, maybe misspelt, empty, or no mapping."""
+    known = ("source", *SECTIONS, *OPTIONAL_SECTIONS)
+    near = [f"{key} is not a known key{hint}" for key in given if (hint := _misspelt(key, missing, known))]
+    why = f" ({', '.join(near)})" if near else ""
+    wrong = [f"{where} lacks {', '.join(missing)}{why}"] if missing else []
+    for key in ("source", *SECTIONS):
+        value = given.get(key)
+        if key in given and not isinstance(value, Mapping):
+            wrong.append(
+                f"{where}.{key} is empty: write `{key}: {{}}`"
+                if value is None and key != "source"
+                else f"{where}.{key} = {_shortened(value)} is not a mapping of keys"
+            )
+    return wrong
+
+
+def _misspelt(key: str, missing: Sequence[str], known: Sequence[str]) -> str:
+    return did_you_mean(key, missing) if key not in known else ""
+
+
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the values of `over` laid over it, nested mappings merged key by key."""
     merged = dict(base)
@@ -436,22 +460,26 @@ def _invalid(model: type[Settings], problems: Sequence[Any], where: str) -> Inpu
 
 
 def _explain(model: type[Settings], problem: Any, where: str) -> str:
-    loc = [str(part) for part in problem["loc"]]
+    loc, _ = _follow(model, problem["loc"])
     place = ".".join([where, *loc]) if where else ".".join(loc)
     if problem["type"] == "extra_forbidden":
-        known = _fields_at(model, loc[:-1])
+        known = _keys(_follow(model, problem["loc"][:-1])[1])
         hint = did_you_mean(loc[-1], known)
         allowed = f" Allowed here: {', '.join(known)}." if known else ""
         return f"{place} is not a known key{hint}{'' if hint else '.'}{allowed}"
-    if problem["type"] == "missing":
-        return f"{place} is missing."
+    if problem["type"] in ("missing", "union_tag_not_found"):
+        tag = problem.get("ctx", {}).get("discriminator", "").strip("'")
+        return f"{place}{'.' if tag else ''}{tag} is missing."
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "union_tag_invalid":
         found, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
         return f"{place}.{problem['ctx']['discriminator'].strip(chr(39))} = {found!r}: known are {known}."
-    if isinstance(problem["input"], Mapping):  # a rule over several keys, whose message has their values
-        return f"{place}: {message}." if place else f"{message}."
-    return f"{place} = {_shortened(problem['input'])}: {message}."
+    given = problem["input"]
+    if given is None:
+        place, message = f"{place} is empty", f"{message[:1].lower()}{message[1:]}"
+    elif not isinstance(given, Mapping):  # else a rule over several keys, whose message has their values
+        place = f"{place} = {_shortened(given)}"
+    return f"{place}: {message}." if place else f"{message}."
 
 
 def _shortened(value: Any) -> str:
@@ -459,12 +487,24 @@ def _shortened(value: Any) -> str:
     return shown if len(shown) <= _N_SHOWN else f"{shown[:_N_SHOWN]}..."
 
 
-def _fields_at(model: type[Settings], path: list[str]) -> list[str]:
-    fields: Any = model
-    for part in path:
-        info = getattr(fields, "model_fields", {}).get(part)
+def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any]:
+    """The keys of a problem's place as people write them, and the model there (None: none).
+
+    Where several models share a key, pydantic puts the name of the one that was tried behind it.
+    """
+    keys, parts = [], iter(str(part) for part in loc)
+    for part in parts:
+        keys.append(part)
+        fields = getattr(model, "model_fields", {}).items()
+        info = next((info for name, info in fields if part in (name, info.alias)), None)
         annotation = getattr(info, "annotation", None)
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        fields = annotation
-    return list(getattr(fields, "model_fields", {}))
+        models = [each for each in (annotation, *get_args(annotation)) if hasattr(each, "model_fields")]
+        if discriminator := getattr(info, "discriminator", None):
+            tag = next(parts, None)
+            models = [m for m in models if tag in get_args(m.model_fields[discriminator].annotation)]
+        model = next(iter(models), None)
+    return keys, model
+
+
+def _keys(model: Any) -> list[str]:
+    return [info.alias or name for name, info in getattr(model, "model_fields", {}).items()]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.data.listing import find_files, is_image
+from pipeline.data.listing import find_files, find_hidden_images, is_image
 from pipeline.data.naming import list_some
 
 # Pictures that Pillow does not read, or not as they are (of a camera's raw file the thumbnail).
@@ -30,11 +30,13 @@ def note_left_out(root: Path, used: Iterable[Path], *, why: str, remedy: str) ->
     plain = [file for file in rest if is_image(file)]
     unread = [file for file in rest if file.suffix.lower() in _UNREAD]
     others = [file for file in rest if not is_image(file) and file.suffix.lower() not in _UNREAD]
+    hidden = [file for file in find_hidden_images(root) if file not in known]
     misnamed = [file for file in others[:_N_SNIFFED] if _opens(file)]
     parts = [
         f"{len(files):,} {reason} ({list_some([file.relative_to(root).as_posix() for file in files], 3)})"
         for files, reason in (
             (plain, why),
+            (hidden, "hidden, by a name like .x or __MACOSX"),
             (unread, f"unreadable: {_endings(unread)}"),
             (misnamed, f"of the ending {_endings(misnamed)}, though images"),
         )
@@ -43,9 +45,11 @@ def note_left_out(root: Path, used: Iterable[Path], *, why: str, remedy: str) ->
     if not parts:
         return []
     remedies = [remedy] if plain else []
+    if hidden:
+        remedies.append("rename what is hidden")
     if unread or misnamed:
-        remedies.append("save the others as .png or .jpg" if plain else "save them as .png or .jpg")
-    n = len(plain) + len(unread) + len(misnamed)
+        remedies.append(f"save {'the others' if remedies else 'them'} as .png or .jpg")
+    n = len(plain) + len(hidden) + len(unread) + len(misnamed)
     return [f"{n:,} images left out: {'; '.join(parts)}. To have them read, {' and '.join(remedies)}."]
 
 

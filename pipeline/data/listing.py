@@ -62,6 +62,23 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         ) from None
 
 
+def find_hidden_images(folder: Path) -> list[Path]:
+    """Image files below `folder` that `find_images` passes over, by their name or that of a folder.
+
+    Not what systems write beside images: resource forks ("._a.jpg") and thumbnails in `@eaDir`.
+    """
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "@eaDir"]
+        is_hidden = any(is_junk(part) for part in Path(place).relative_to(folder).parts)
+        found += [
+            Path(place, name)
+            for name in names
+            if (is_hidden or is_junk(name)) and not name.startswith("._") and is_image(Path(name))
+        ]
+    return sorted(found)
+
+
 def find_images(folder: Path) -> list[Path]:
     """Image files below `folder` by suffix, sorted."""
     return [file for file in find_files(folder) if is_image(file)]

@@ -179,10 +179,17 @@ def test_unknown_top_level_key_and_default_are_named(raw: dict[str, Any]) -> Non
         parse(Params, raw).check()
 
 
-@pytest.mark.parametrize("value", [None, [], "x"])
-def test_an_emptied_default_section_is_named(raw: dict[str, Any], value: object) -> None:
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"defaults\.train is empty: write"),
+        ([], r"defaults\.train = \[\] is not a mapping"),
+        ("x", r"defaults\.train = 'x' is not"),
+    ],
+)
+def test_an_emptied_default_section_is_named(raw: dict[str, Any], value: object, message: str) -> None:
     raw["defaults"]["train"] = value
-    with pytest.raises(InputError, match=r"defaults lacks train\."):
+    with pytest.raises(InputError, match=message):
         parse(Params, raw).check()
 
 
@@ -209,6 +216,48 @@ def test_a_missing_section_says_why_it_must_be_there(raw: dict[str, Any]) -> Non
     del raw["datasets"]["cifar100"]["gradcam"]
     with pytest.raises(InputError, match=r"datasets\.cifar100 lacks gradcam.*write `\{\}`"):
         parse(Params, raw).dataset("cifar100")
+
+
+TABLE = {"kind": "table", "path": "x", "columns": {"file": "f", "label": "l"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": {"kind": "table", "path": "x"}}, "datasets.e8.source.columns is missing."),
+        (
+            {"source": {"kind": "folder", "path": None}},
+            "e8.source.path is empty: input should be a valid string.",
+        ),
+        ({"source": TABLE | {"colums": 1}}, "e8.source.colums is not a known key; did you mean 'columns'?"),
+        (
+            {"source": TABLE | {"columns": {"file": "f", "label": None, "splt": "s"}}},
+            "e8.source.columns.label is empty: input should be a valid string.\n"
+            "  datasets.e8.source.columns.splt is not a known key; did you mean 'split'?",
+        ),
+        ({"source": TABLE | {"splits": {"test": ["a"]}}}, "e8.source.splits.train is missing."),
+        (
+            {"source": {"kind": "python", "class": "x", "clas": 1}},
+            "e8.source.clas is not a known key; did you mean 'class'?",
+        ),
+        ({"source": {"path": "x"}}, "e8.source.kind is missing."),
+        ({"source": None}, "e8.source = None is not a mapping of keys."),
+        ({"train": None}, "datasets.e8.train is empty: write `train: {}`."),
+        ({"train": None, "data": []}, "e8.data = [] is not a mapping of keys; datasets.e8.train is empty:"),
+        ({"color": ..., "colour": {}}, "lacks color (colour is not a known key; did you mean 'color'?)."),
+        ({"train": ..., "gate": {}}, "e8 lacks train. DVC"),
+        ({"methods": None}, "datasets.e8.methods is empty: write `methods: {}`"),
+        ({"gate": None}, "e8.gate is empty: input should be"),
+    ],
+)
+def test_a_place_is_called_as_people_write_it(
+    raw: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    entry = raw["datasets"]["photo_digits"] | change
+    entry = {key: value for key, value in entry.items() if value is not ...}
+    with pytest.raises(InputError) as caught:
+        parse(Params, raw | {"datasets": {"e8": entry}}).dataset("e8")
+    assert message in str(caught.value)
 
 
 def test_unknown_dataset_suggests_a_near_one(raw: dict[str, Any]) -> None:

@@ -36,7 +36,11 @@ def test_class_folders(tmp_path):
         ("cat/deep/2.PNG", "cat", None),
         ("dog/1.jpg", "dog", None),
     ]
-    assert raw.notes == ["folders without images were left out: empty"]
+    assert raw.notes == [
+        "folders without images were left out: empty",
+        "2 images left out: 2 hidden, by a name like .x or __MACOSX (.hidden/1.jpg, __MACOSX/1.jpg). To have "
+        "them read, rename what is hidden.",
+    ]
     assert raw.decided_by == []
 
 
@@ -105,6 +109,35 @@ def test_one_note_says_which_images_are_left_out(tmp_path):
         "1 of the ending (none), though images (dog/b). To have them read, move them into the "
         "folder of their class and save the others as .png or .jpg."
     ]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "n"),
+    [
+        ([".bird/1.png", "dog/.ipynb_checkpoints/1.png", "cat/.hid.png", "__MACOSX/x.JPG"], 4),
+        ([".a/.b/1.png", ".a/deep/2.png"], 2),
+        (["cat/._a.jpg", "__MACOSX/._a.png", "cat/@eaDir/a.png/thumb.jpg", ".git/index", "cat/Thumbs.db"], 0),
+    ],
+)
+def test_hidden_images_are_left_out_and_said(tmp_path, hidden, n):
+    for name in ("cat/a.png", "dog/a.png"):
+        save_image(tmp_path / name)
+    for name in hidden:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes((tmp_path / "cat/a.png").read_bytes())
+    raw = load(tmp_path, kind="folder", path=str(tmp_path))
+    assert len(raw.rows) == 2
+    assert [f"{n} images left out: {n} hidden" in note for note in raw.notes] == ([True] if n else [])
+
+
+def test_a_hidden_image_that_a_table_lists_is_read(tmp_path):
+    table = wilds_table()
+    table.loc[0, "img_filename"] = "birds/.0.jpg"
+    root = make_table(tmp_path, table)
+    (root / "birds/0.jpg").rename(root / "birds/.0.jpg")
+    raw = load(tmp_path, kind="table", path=str(root), columns=COLUMNS)
+    assert raw.rows[0].name == "birds/.0.jpg"
+    assert "hidden" not in str(raw.notes)
 
 
 def test_images_that_a_table_does_not_list_are_noted(tmp_path):
