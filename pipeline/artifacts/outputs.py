@@ -51,7 +51,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "guard": lambda: [guard_path()],
     "data": lambda d: _files(dataset_dir(d), *PACKED_FILES),
     "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
-    "hygiene": lambda d: _files(color_dir(d), "hygiene.json", "hygiene_metrics.json"),
+    "hygiene": lambda d: _files(color_dir(d), "hygiene.json", "copies.parquet", "hygiene_metrics.json"),
     "train": lambda d, m: [
         Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
         *_files(
@@ -99,7 +99,7 @@ def remake_command(path: Path) -> str:
         if len(path.parents) > 2 and path.parents[2].name == top:
             return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name == "audit":
-        stage = "hygiene" if path.name.startswith("hygiene") else "color"
+        stage = "hygiene" if path.name.startswith(("hygiene", "copies")) else "color"
         return f"dvc repro {stage}@{path.parents[0].name}"
     return "dvc repro"
 

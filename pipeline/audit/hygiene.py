@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from pipeline.audit.duplicates import find_duplicates, join_splits
 from pipeline.audit.image_issues import find_issues
-from pipeline.core.results import Balance, DatasetInfo, HygieneResult, Provenance
+from pipeline.core.results import Balance, DatasetInfo, DuplicateSummary, HygieneResult, Provenance
 from pipeline.core.settings import HygieneSettings
 from pipeline.core.types import Int64Array, Split, UInt8Array
 from pipeline.metrics.image_quality import measure_quality
+
+
+class HygieneAnalysis(NamedTuple):
+    """The check's record, and which images are copies of one another."""
+
+    result: HygieneResult
+    copy_set_N: Int64Array  # of all images: the same number for copies, exact or near
 
 
 def analyze_hygiene(
@@ -21,7 +31,7 @@ def analyze_hygiene(
     info: DatasetInfo,
     settings: HygieneSettings,
     provenance: Provenance,
-) -> HygieneResult:
+) -> HygieneAnalysis:
     """Check all images of all splits. The result depends on the settings alone, except for `seconds`.
 
     Args:
@@ -35,10 +45,13 @@ def analyze_hygiene(
     issues = find_issues(
         measure_quality(data.images), data.groups, [group.name for group in info.groups], settings
     )
-    return HygieneResult(
+    duplicates = find_duplicates(data, settings.model_copy(update={"examples": len(data.ids)}))
+    result = HygieneResult(
         provenance=provenance,
         n_images=len(data.ids),
-        duplicates=find_duplicates(data, settings),
+        duplicates=[
+            found.model_copy(update={"examples": found.examples[: settings.examples]}) for found in duplicates
+        ],
         issues=[
             issue.model_copy(update={"examples": [int(data.ids[row]) for row in issue.examples]})
             for issue in issues
@@ -46,6 +59,18 @@ def analyze_hygiene(
         balance=[balance for split in splits if len(split) for balance in _balances(split, info)],
         seconds=time.perf_counter() - started,
     )
+    return HygieneAnalysis(result, _copy_sets(duplicates, len(data.ids)))
+
+
+def _copy_sets(duplicates: Sequence[DuplicateSummary], n: int) -> Int64Array:
+    """A number per image, equal for images that one set of either kind holds; `duplicates` have all sets."""
+    links = [
+        (found.ids[0], other) for kind in duplicates for found in kind.examples for other in found.ids[1:]
+    ]
+    first, second = np.array(links, np.int64).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
+    copy_set_N: Int64Array = connected_components(graph, directed=False)[1].astype(np.int64)
+    return copy_set_N
 
 
 def _balances(split: Split, info: DatasetInfo) -> list[Balance]:

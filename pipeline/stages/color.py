@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
+from pipeline.artifacts.copies import load_copies
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.paths import color_dir, dataset_dir
@@ -14,6 +17,7 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.audit.color import analyze_color
 from pipeline.core.results import ColorResult, Predictability
 from pipeline.core.types import Split
+from pipeline.metrics.sources import merge_sources
 from pipeline.stages.params_file import read_params
 from pipeline.stages.running import exclusive
 from pipeline.stages.tables import metrics_json
@@ -27,9 +31,10 @@ def run(dataset: str) -> None:
     out = color_dir(dataset)
     table_path = out / "color_predictions.parquet"
     with exclusive("color", dataset):
-        info, test = load_info(folder), load_split(folder, "test")
+        info = load_info(folder)
+        train, test = _fold_copies(dataset, load_split(folder, "train"), load_split(folder, "test"))
         result, predictions = analyze_color(
-            load_split(folder, "train"),
+            train,
             test,
             info,
             settings,
@@ -48,6 +53,31 @@ def run(dataset: str) -> None:
         result.color_only_test.kappa,
         result.seconds,
     )
+
+
+def _fold_copies(dataset: str, train: Split, test: Split) -> tuple[Split, Split]:
+    """The splits with copies of an image as one source, like frames of one scene.
+
+    Where hygiene has not run, a copy counts as an image of its own, which is said.
+    """
+    copy_set_N = load_copies(color_dir(dataset) / "copies.parquet", train.packing)
+    if copy_set_N is None:
+        _log.info(
+            "%s: copies of images were not looked for, each image counts by itself; "
+            "`python -m pipeline hygiene %s` before this finds them",
+            dataset, dataset,
+        )  # fmt: skip
+        return train, test
+    copies_N = copy_set_N[np.concatenate([train.ids, test.ids])]
+    if len(np.unique(copies_N)) == len(copies_N):
+        return train, test
+    given = None
+    if train.sources is not None and test.sources is not None:
+        given = np.concatenate([train.sources, test.sources])
+    merged_N = merge_sources(given, copies_N)
+    assert merged_N is not None
+    n = len(train)
+    return replace(train, sources=merged_N[:n]), replace(test, sources=merged_N[n:])
 
 
 def _table(test: Split, predictions: ColorPredictions) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from pipeline.artifacts.copies import save_copies
 from pipeline.artifacts.datasets import load_info, load_split, map_array
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.paths import color_dir, dataset_dir
@@ -23,13 +24,14 @@ def run(dataset: str) -> None:
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("hygiene", dataset):
         info = load_info(folder)
-        result = analyze_hygiene(
+        result, copy_set_N = analyze_hygiene(
             map_array(folder / "images.npy"),
             [load_split(folder, name) for name in SPLIT_NAMES],
             info,
             settings,
             make_provenance(settings_hash(settings), [settings.seed], data=info.digest),
         )
+        save_copies(out / "copies.parquet", copy_set_N, info.digest)
         save_artifact(out / "hygiene.json", result)
         write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result, info)))
     if info.sources is not None and info.sources.n_leaking_test:

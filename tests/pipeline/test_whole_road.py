@@ -35,7 +35,7 @@ USERS_FILES = (
 
 
 def run_all() -> dict[str, Any]:
-    for stage in ("data", "color", "hygiene"):
+    for stage in ("data", "hygiene", "color"):
         assert main([stage, "photo_digits"]) == 0
     for method in METHODS:
         for stage in (

@@ -83,8 +83,9 @@ def test_a_second_run_writes_the_same_predictions_and_one_line(
     with caplog.at_level(logging.INFO, logger="pipeline.stages.color"):
         color.run("photo_digits")
     assert (out / "color_predictions.parquet").read_bytes() == before
-    assert len(caplog.messages) == 1
-    assert "color findings in whole, ring, center, background, foreground" in caplog.messages[0]
+    assert len(caplog.messages) == 2
+    assert "python -m pipeline hygiene photo_digits" in caplog.messages[0], "copies were not looked for"
+    assert "color findings in whole, ring, center, background, foreground" in caplog.messages[1]
 
 
 def test_predictions_are_read_back_in_the_order_of_the_test_split(project: Path, out: Path) -> None:

@@ -122,7 +122,7 @@ def test_robust_z_by_hand() -> None:
 
 def analyze(images: UInt8Array, labels: Int64Array, sizes: tuple[int, int, int]) -> HygieneResult:
     packed, splits, info = dataset(images, labels, sizes)
-    return analyze_hygiene(packed, splits, info, SETTINGS, Provenance())
+    return analyze_hygiene(packed, splits, info, SETTINGS, Provenance()).result
 
 
 def test_balance_by_hand() -> None:
