@@ -6,7 +6,6 @@ made them, so none of them may be a folder in which a user keeps files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -26,11 +25,11 @@ from pipeline.artifacts.paths import (
     reports_dir,
     retrained_dir,
 )
+from pipeline.artifacts.written import find_not_written
 from pipeline.core.errors import InputError
 
 DATASET_STAGES = ("data", "color", "hygiene", "report")
 METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
-_RECORD_KEYS = {"schema_version", "provenance"}
 
 
 class Output(NamedTuple):
@@ -86,10 +85,17 @@ _MAKERS = {
     "attribution": "attribute",
     "gradcam": "gradcam",
 }
-# Files with names that a user's could have as well: they are the stage's where this record is one of ours.
-_RECORDS: dict[str, Callable[..., Path]] = {
-    "data": lambda d: dataset_dir(d) / "dataset.json",
-    "report": lambda d: reports_dir() / f"{d}.json",
+# The output that is a record: it has to be one of ours, and then so is what lies beside it.
+_RECORDS = {
+    "data": "dataset.json",
+    "color": "color.json",
+    "hygiene": "hygiene.json",
+    "train": "history.json",
+    "evaluate": "evaluation.json",
+    "retrain": "retrained.json",
+    "attribute": "attribution.json",
+    "gradcam": "gradcam.json",
+    "report": "{0}.json",
 }
 
 
@@ -118,11 +124,15 @@ def check_outputs(stage: str, *names: str) -> None:
             foreign = find_foreign(output.path, output.holds)
             if foreign:
                 raise InputError(_foreign(output.path / foreign[0], stage, names))
-    if stage in _RECORDS:
-        record = _RECORDS[stage](*names)
-        there = [output.path for output in outputs if output.path.exists()]
-        if there and not _is_record(record):
-            raise InputError(_foreign(there[0], stage, names))
+    files = [output.path for output in outputs if output.holds is None]
+    found = find_not_written(stage, names, files, _record_path(stage, names, files))
+    if found is not None:
+        raise InputError(_foreign(found, stage, names))
+
+
+def _record_path(stage: str, names: Sequence[str], files: Sequence[Path]) -> Path | None:
+    name = _RECORDS.get(stage, "").format(*names)
+    return next((path for path in files if path.name == name), None)
 
 
 def _foreign(path: Path, stage: str, names: Sequence[str]) -> str:
@@ -156,11 +166,3 @@ def _check_folder(folder: Path, output: Path) -> None:
         raise InputError(
             f"{folder} is a file, but {output} needs a folder here. Move it away: mv {folder} ELSEWHERE"
         )
-
-
-def _is_record(path: Path) -> bool:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return isinstance(found, dict) and set(found) >= _RECORD_KEYS

@@ -11,13 +11,14 @@ from filelock import FileLock, Timeout
 
 from pipeline.artifacts.files import friendly_os_errors, sweep_leftovers
 from pipeline.artifacts.outputs import check_outputs, stage_outputs
+from pipeline.artifacts.written import noted
 
 _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def exclusive(stage: str, *names: str) -> Iterator[None]:
-    """Hold the stage's own lock, check that its outputs are its own, and sweep what a killed run left.
+    """Hold the stage's own lock, check that its outputs are its own, sweep leftovers, note what was written.
 
     Killing `dvc` alone leaves its stage running; without the lock a second `dvc repro` would write
     the same files at the same time.
@@ -27,9 +28,11 @@ def exclusive(stage: str, *names: str) -> Iterator[None]:
     """
     with locked(stage, *names):
         check_outputs(stage, *names)
-        for output in stage_outputs(stage, *names):
+        outputs = stage_outputs(stage, *names)
+        for output in outputs:
             sweep_leftovers(output.path)
-        yield
+        with noted(stage, names, [output.path for output in outputs if output.holds is None]):
+            yield
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from pipeline.artifacts.overlap import describe_overlap, written_folders
 from pipeline.core.errors import InputError
 from pipeline.core.settings import Params
 from pipeline.stages.cli import main
+from pipeline.stages.running import exclusive
 from pipeline.stages.sources import check_sources
 from tests.data_fixtures import save_image
 
@@ -133,6 +135,75 @@ def test_a_users_file_in_an_outputs_place_stops_the_stage(
     write_text(Path(path), '{"mine": 1}')
     with pytest.raises(InputError, match=rf"{path} was not written by this pipeline.*mv {path} ELSEWHERE"):
         check_outputs(stage, *names)
+
+
+def names_of(stage: str) -> list[str]:
+    return ["birds", "erm"] if stage in METHOD_STAGES else ["birds"] if stage in DATASET_STAGES else []
+
+
+@pytest.mark.parametrize("stage", [*DATASET_STAGES, *METHOD_STAGES, "index"])
+def test_every_output_is_told_from_a_users_beside_results_of_ours(project: Path, stage: str) -> None:
+    """By hand no guard runs first: the stage has to look at each of its files."""
+    names = names_of(stage)
+    outputs = [output.path for output in stage_outputs(stage, *names) if output.holds is None]
+    with exclusive(stage, *names):
+        for path in outputs:
+            text = '{"schema_version": 1, "provenance": {}}' if path.suffix == ".json" else f"ours: {path}"
+            write_text(path, text)
+    check_outputs(stage, *names)
+    for path in outputs:
+        ours = path.read_bytes()
+        path.write_text("my own notes")
+        with (
+            pytest.raises(InputError, match=f"{path} was not written by this .*mv {path} "),
+            exclusive(stage, *names),
+        ):
+            path.unlink()
+        assert path.read_text() == "my own notes"
+        path.write_bytes(ours)  # copied along with the project: another time, the same bytes
+        os.utime(path, (1, 1))
+        check_outputs(stage, *names)
+
+
+def test_a_stage_goes_on_where_a_killed_one_or_dvc_left_its_files(project: Path) -> None:
+    folder = Path("evaluation/birds/erm")
+    note = Path(".scratch/written/evaluate-birds-erm.json")
+    with exclusive("evaluate", "birds", "erm"):
+        make_record(folder, "evaluation.json")
+        write_text(folder / "predictions.parquet", "first")
+        unfinished = note.read_text()
+    finished = note.read_text()
+    (folder / "evaluation.json").unlink()
+    write_text(folder / "predictions.parquet", "second, and then a kill")
+    note.write_text(unfinished)
+    check_outputs("evaluate", "birds", "erm")
+    note.write_text(finished)
+    with pytest.raises(InputError, match=r"predictions\.parquet was not written by this pipeline"):
+        check_outputs("evaluate", "birds", "erm")
+    md5 = hashlib.md5((folder / "predictions.parquet").read_bytes()).hexdigest()
+    Path("dvc.lock").write_text(f"outs:\n- path: {folder}/predictions.parquet\n  md5: {md5}\n  size: 1\n")
+    check_outputs("evaluate", "birds", "erm")
+    note.unlink()  # pulled, on another machine
+    check_outputs("evaluate", "birds", "erm")
+    make_record(folder, "evaluation.json")
+    (folder / "predictions.parquet").write_text("a user's, and dvc.lock has other bytes")
+    with pytest.raises(InputError, match=r"predictions\.parquet was not written by this pipeline"):
+        check_outputs("evaluate", "birds", "erm")
+    (folder / "evaluation.json").write_text("a user's in a killed run's place")
+    Path("dvc.lock").unlink()
+    note.write_text(unfinished)
+    with pytest.raises(InputError, match=r"evaluation\.json was not written by this pipeline"):
+        check_outputs("evaluate", "birds", "erm")
+
+
+def test_a_stage_by_hand_leaves_a_users_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for stage, name in (("color", "color.json"), ("hygiene", "hygiene.json")):
+        path = Path("audit/photo_digits") / name
+        write_text(path, "my own notes")
+        assert main([stage, "photo_digits"]) == 1
+        assert f"{path} was not written by this pipeline" in capsys.readouterr().err
+        assert path.read_text() == "my own notes"
+    assert main(["guard"]) == 1
 
 
 @pytest.mark.parametrize("link", ["data", "data/birds", "data/birds/packed", "reports"])
