@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from pipeline.artifacts.copies import load_copies, save_copies
-from pipeline.artifacts.datasets import write_samples
+from pipeline.artifacts.datasets import load_split, write_samples
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.core.errors import ArtifactError
 from pipeline.core.results import ColorResult
 from pipeline.stages.cli import main
+from pipeline.stages.color import fold_copies
 from tests.hygiene_fixtures import crops, dataset, jpeg
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -76,3 +77,22 @@ def test_copies_of_other_data_and_no_table_are_refused(tmp_path: Path) -> None:
     path.write_text("no table")
     with pytest.raises(ArtifactError, match="not a table of copies"):
         load_copies(path, "now")
+
+
+def test_a_class_of_copies_alone_does_not_hide_its_color(
+    project: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In one fold, no other fold could learn the class: the cue would seem to be absent."""
+    monkeypatch.chdir(project)
+    folder, path = project / "data/photo_digits/packed", Path("audit/photo_digits/copies.parquet")
+    train, test = load_split(folder, "train"), load_split(folder, "test")
+    labels = pd.read_parquet(folder / "samples.parquet")["label"].to_numpy()
+    for classes, is_folded in (([1], False), ([], True)):
+        copy_set = np.arange(len(labels))
+        copy_set[np.isin(labels, classes)] = 0
+        copy_set[:2] = 0
+        save_copies(path, copy_set, train.packing)
+        found, _ = fold_copies("photo_digits", train, test)
+        assert (found.sources is not None) is is_folded
+        assert ("copies count by themselves" in caplog.text) is not is_folded
+        caplog.clear()
