@@ -57,6 +57,7 @@ class Decoded:
     mask: UInt8Array | None  # S S, 0 or 255
     depth: Depth | None = None  # of an image beyond 8 bits
     has_damaged_exif: bool = False  # so that nobody knows whether it should be turned
+    has_frames: bool = False  # more than the one that is shown
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class _Frame:
     stored: tuple[int, int]
     orientation: int | None
     depth: Depth | None = None
+    has_more: bool = False  # frames
 
 
 def decode(
@@ -97,7 +99,7 @@ def decode(
     if mask is not None:
         upright = _match_frame(_open_mask(mask), frame)
         drawn = _binary(np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True)))
-    return Decoded(pixels, drawn, frame.depth, frame.orientation is None)
+    return Decoded(pixels, drawn, frame.depth, frame.orientation is None, frame.has_more)
 
 
 def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
@@ -117,10 +119,21 @@ def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple
             depth = None if values is None else measure(values)
             picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
             picture = _turn(picture, orientation)
+            has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
     except _DECODE_ERRORS as error:
         raise UnreadableError(_reason(error)) from error
     shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-    return picture, _Frame((shown[0], shown[1]), stored, orientation, depth)
+    return picture, _Frame((shown[0], shown[1]), stored, orientation, depth, has_more)
+
+
+def _has_more_frames(opened: Image.Image) -> bool:
+    """Of an animation or a stack; what cameras put behind a photograph (MPO) is no other picture of it."""
+    if opened.format == "MPO":
+        return False
+    try:
+        return bool(getattr(opened, "is_animated", False))
+    except _DECODE_ERRORS:
+        return True
 
 
 def _orientation(opened: Image.Image) -> int | None:

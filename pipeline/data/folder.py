@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 from pipeline.core.errors import InputError
 from pipeline.core.settings import FolderSource
 from pipeline.data.base import RawDataset, RawRow
-from pipeline.data.leftovers import note_left_out
+from pipeline.data.leftovers import name_unread_tables, note_left_out
 from pipeline.data.listing import (
     IMAGE_SUFFIXES,
     find_files,
@@ -28,6 +29,7 @@ from pipeline.data.split_names import (
     ask,
     hinted_split,
     plain_split,
+    propose_flags,
     read_given,
     read_plainly,
     say,
@@ -77,11 +79,13 @@ class FolderLoader:
         wrapped = _wrapped_splits(inner, splits)
         rests = [splits.rest(each)[len(wrapped.get(each[0], ())) if each else 0 :] for each in folders]
         if source.label_level is None:
-            check_not_crossed(root, rests)
+            check_not_crossed(root, rests, has_splits=splits.level > 0)
         places = [splits.place(each) for each in folders]
         rows, notes = self._rows(root, images, places, rests)
         if not rows:
             raise InputError(explain_empty(root))
+        if len(labels := {row.label for row in rows}) == 1 and (unread := name_unread_tables(root)):
+            raise InputError(f"{root} holds one folder of images only ({labels.pop()}), no classes.{unread}")
         return RawDataset(
             title=source.title or root.name,
             source=f"local folder {root.name}",
@@ -195,8 +199,10 @@ def _names_at(folders: Sequence[Folders], level: int) -> Counter[str]:
     return Counter(each[level - 1] for each in folders if len(each) >= level)
 
 
-def check_not_crossed(root: Path, folders: Sequence[Folders]) -> None:
+def check_not_crossed(root: Path, folders: Sequence[Folders], *, has_splits: bool) -> None:
     """Folders that all have the same sub-folders are label and attribute, in an order that only people know.
+
+    One of them may be splits, too: years, batches.
 
     Raises:
         InputError: with the flags and keys of each reading.
@@ -220,7 +226,19 @@ def check_not_crossed(root: Path, folders: Sequence[Folders]) -> None:
         "(label_level: 2, attribute_level: 1)\n"
         f"  --label-level 1                       label {outer[0]}, ...; the sub-folders mean nothing   "
         "(label_level: 1)"
+        f"{'' if has_splits else _offer_splits(folders)}"
     )
+
+
+def _offer_splits(folders: Sequence[Folders]) -> str:
+    """Lines that take numbered folders (2020, batch 3) for splits; "" where there are none."""
+    lines = []
+    for level in (1, 2):
+        counts = _names_at(folders, level)
+        if all(re.search(r"\d", name) for name in counts):
+            order = sorted(counts, key=natural_key)
+            lines.append(f"\n  {propose_flags(counts, level)}   {list_some(order)} are splits")
+    return "".join(lines)
 
 
 def _wrapped_splits(root: Path, splits: Splits) -> dict[str, Folders]:
@@ -298,7 +316,8 @@ def explain_empty(root: Path) -> str:
         return (
             f"{root} holds {len(images):,} images but no class folders with images: found {shown}. Put the "
             "images of each class into a folder named after the class (<class>/image.png, or "
-            "train/<class>/image.png), or list them in a CSV and use `source.kind: table`."
+            f"train/<class>/image.png), or list them in a CSV and use `source.kind: table`."
+            f"{name_unread_tables(root)}"
         )
     suffixes = sorted({file.suffix.lower() or "(none)" for file in files})
     found = f"only files with the endings {list_some(suffixes)}" if files else "no files"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,22 @@ from pipeline.data.naming import list_some
 # Pictures that Pillow does not read, or not as they are (of a camera's raw file the thumbnail).
 _UNREAD = {".heic", ".heif", ".jxl", ".svg", ".eps", ".ai", ".psd", ".pdf", ".dcm", ".nii", ".fits", ".npy"}
 _UNREAD |= {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2"}
+_UNREAD_TABLES = {
+    ".xlsx",
+    ".xls",
+    ".ods",
+    ".json",
+    ".jsonl",
+    ".ndjson",
+    ".xml",
+    ".yaml",
+    ".yml",
+    ".mat",
+    ".h5",
+}
+_UNREAD_TABLES |= {".feather", ".arrow", ".pkl", ".pickle", ".sqlite", ".db", ".npz"}
+_PACKED_TABLE = re.compile(r"\.(csv|tsv|txt|json|jsonl|parquet)\.(gz|bz2|xz|zip|zst)$", re.IGNORECASE)
+_LISTS = re.compile(r"label|class|meta|annot|list|train|test|split|attr|data|index", re.IGNORECASE)
 _N_SNIFFED = 1000  # files of an unknown ending that are looked into
 _CERTAIN = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP")  # known by their first bytes
 
@@ -51,6 +68,23 @@ def note_left_out(root: Path, used: Iterable[Path], *, why: str, remedy: str) ->
         remedies.append(f"save {'the others' if remedies else 'them'} as .png or .jpg")
     n = len(plain) + len(hidden) + len(unread) + len(misnamed)
     return [f"{n:,} images left out: {'; '.join(parts)}. To have them read, {' and '.join(remedies)}."]
+
+
+def name_unread_tables(root: Path) -> str:
+    """A sentence on files below `root` that may say the labels and are of a kind that is not read, or ""."""
+    files = [
+        file.relative_to(root).as_posix()
+        for file in find_files(root)
+        if file.suffix.lower() in _UNREAD_TABLES
+        or _PACKED_TABLE.search(file.name)
+        or (file.suffix.lower() in (".txt", ".dat") and _LISTS.search(file.stem))
+    ]
+    if not files:
+        return ""
+    return (
+        f" If {list_some(files, 3)} says the labels: it cannot be read as it is. Save it as CSV or Parquet, "
+        "a row for each image with its file and label, beside the images."
+    )
 
 
 def _endings(files: list[Path]) -> str:

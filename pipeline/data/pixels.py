@@ -46,6 +46,7 @@ class Gathered:
     n_empty_masks: int = 0
     depths: list[Depth] = field(default_factory=list)  # of images beyond 8 bits
     damaged_exif: list[str] = field(default_factory=list)  # names
+    several_frames: list[str] = field(default_factory=list)  # names
     ranges: Ranges = field(default_factory=Ranges)
 
 
@@ -142,6 +143,8 @@ def _gather_files(gathered: Gathered, rows: list[RawRow], block: list[Decoded | 
             gathered.depths.append(decoded.depth)
         if decoded.has_damaged_exif:
             gathered.damaged_exif.append(row.name)
+        if decoded.has_frames:
+            gathered.several_frames.append(row.name)
 
 
 def _gather(
@@ -167,6 +170,9 @@ def note_files(gathered: Gathered) -> list[str]:
     if gathered.damaged_exif:
         names = gathered.damaged_exif
         notes.append(f"{len(names):,} images have damaged EXIF data, so none is turned: {list_some(names)}")
+    if gathered.several_frames:
+        names = gathered.several_frames
+        notes.append(f"{len(names):,} files have several frames: the first is used: {list_some(names)}")
     return notes
 
 

@@ -78,6 +78,7 @@ def _read_csv(path: Path) -> Table:
     rows = [row for row in islice(csv.reader(start, delimiter=separator), N_SNIFFED) if row]
     if not rows:
         return Table(pd.DataFrame(), [])
+    _check_no_comments(rows, path)
     n_extra = _n_blank_ends(rows, path)
     has_header = not any(is_image(Path(cell.strip())) for cell in rows[0])
     names = [*rows[0], *[""] * (max(map(len, rows)) - len(rows[0]))]
@@ -148,6 +149,29 @@ def _evenness(lines: Sequence[str], separator: str) -> tuple[float, int]:
 def _n_header_rows(lines: Sequence[str], separator: str) -> int:
     """The header and blank lines before it."""
     return next(i for i, row in enumerate(csv.reader(lines, delimiter=separator)) if row) + 1
+
+
+def _check_no_comments(rows: Sequence[Sequence[str]], path: Path) -> None:
+    """Comments or a title above the header would be taken for it.
+
+    Raises:
+        InputError: there are some, by their mark or because they alone have fewer cells.
+    """
+    images = [i for i, row in enumerate(rows) if any(is_image(Path(cell.strip())) for cell in row)]
+    is_marked = [row[0].lstrip().startswith(("#", "%", "//")) for row in rows]
+    n = is_marked.index(False) if False in is_marked else 0
+    width = max(map(len, rows))
+    if n == 1 and len(rows[0]) == width and images[:1] == [1]:
+        return  # a header that starts with a mark
+    if n == 0:
+        n = next(i for i, row in enumerate(rows) if len(row) == width)
+        is_title = all(len(row) == width for row in rows[n:]) and all(len(row) == 1 for row in rows[:n])
+        n = n if is_title and n + 1 < len(rows) else 0
+    if 0 < n < len(rows) and (not images or images[0] > n):
+        raise InputError(
+            f"{path}: above its header ({', '.join(rows[n])}) there are {n} lines of comments or a title, "
+            f"first {', '.join(rows[0])!r}. Remove them: the first line must be the header."
+        )
 
 
 def _n_blank_ends(rows: Sequence[Sequence[str]], path: Path) -> int:

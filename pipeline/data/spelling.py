@@ -1,4 +1,4 @@
-"""One name for what is written in several ways: case, spaces and Unicode forms."""
+"""One name for what is written in several ways: case, spaces, Unicode forms, characters that nobody sees."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from collections.abc import Sequence
 from pipeline.data.naming import list_some, natural_key
 
 MISSING = "(missing)"  # what an empty cell of an attribute is called
+# zero-width spaces, soft hyphens, byte order and direction marks; not the joiners that scripts need
+_INVISIBLE = re.compile("[\u00ad\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _WHOLE = re.compile(r"[-+]?\d+(\.0*)?")
 
 
 def clean(name: str) -> str:
-    """Composed letters, single spaces, none around."""
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", name)).strip()
+    """Composed letters, single spaces, none around, nothing invisible."""
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFC", _INVISIBLE.sub("", name))).strip()
 
 
 def spelling_key(name: str) -> str:
-    """Equal for names that differ in case, spaces or Unicode form alone."""
-    return clean(name).lower()
+    """Equal for names that differ in case, spaces, Unicode form or by what is invisible alone."""
+    return clean(unicodedata.normalize("NFKC", name)).lower()
 
 
 def join_spellings(names: Sequence[str], what: str, *, is_exact: bool) -> tuple[list[str], list[str]]:
@@ -43,25 +45,33 @@ def join_spellings(names: Sequence[str], what: str, *, is_exact: bool) -> tuple[
     shown: dict[str, str] = {}
     changed = []
     for ways in written.values():
-        best = min(ways, key=lambda name: (-counts[name], name != clean(name), natural_key(name)))
+        best = min(
+            ways,
+            key=lambda name: (_is_compatibility(name), -counts[name], name != clean(name), natural_key(name)),
+        )
         target = _whole(best) if is_whole else clean(best)
         shown |= dict.fromkeys(ways, target)
         if ways != [target]:
-            changed.append(f"{', '.join(map(_visible, sorted(ways)))} -> {target}")
+            changed.append(f"{', '.join(map(visible, sorted(ways)))} -> {target}")
     notes = [
-        f"{what}: what differs in case, spaces, Unicode form or a decimal .0 alone is one: "
-        f"{list_some(changed)} (`--keep-names`, in params.yaml `source.names: exact`, keeps all apart)"
+        f"{what}: what differs in case, spaces, Unicode form, invisible characters or a decimal .0 alone is "
+        f"one: {list_some(changed)} (`--keep-names`, in params.yaml `source.names: exact`, keeps all apart)"
     ]
     return [shown[name] for name in names], notes if changed else []
+
+
+def _is_compatibility(name: str) -> bool:
+    """Whether letters have a plainer form, as in ligatures."""
+    return spelling_key(name) != clean(name).lower()
 
 
 def _whole(name: str) -> str:
     return name.strip().partition(".")[0]
 
 
-def _visible(name: str) -> str:
+def visible(name: str) -> str:
     """Two Unicode forms of one letter look the same: escaped, they do not."""
-    return repr(name) if unicodedata.normalize("NFC", name) == name else ascii(name)
+    return repr(name) if unicodedata.normalize("NFKC", name) == name else ascii(name)
 
 
 def find_spelling(name: str, found: Sequence[str]) -> str | None:

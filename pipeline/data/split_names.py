@@ -9,7 +9,6 @@ import csv
 import json
 import re
 import shlex
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, get_args
 
@@ -17,6 +16,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.settings import SplitValues, did_you_mean
 from pipeline.core.types import SplitName
 from pipeline.data.naming import list_some, natural_key
+from pipeline.data.spelling import spelling_key
 
 Place = Literal["train", "val", "test", "leave_out"]
 PLACES: tuple[Place, ...] = get_args(Place)
@@ -72,8 +72,7 @@ _OTHER_SENSES = frozenset(
 
 def clean(name: str) -> str:
     """What two names have in common that mean the same split."""
-    text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", name)).strip().lower()
-    return re.sub(r"^(\d+)\.0+$", r"\1", text)
+    return re.sub(r"^(\d+)\.0+$", r"\1", spelling_key(name))
 
 
 def plain_split(name: str) -> SplitName | None:
@@ -294,6 +293,12 @@ def _propose(counts: Mapping[str, int], places: Mapping[str, Place]) -> dict[Pla
     for name, place in guess.items():
         mapping[place or "leave_out"].append(name)
     return {place: names for place, names in mapping.items() if names}
+
+
+def propose_flags(names: Mapping[str, int], level: int) -> str:
+    """Flags of `new-dataset` that take folders of a level for splits, the last ones for testing."""
+    flags = f"--split-level {level} " if level > 1 else ""
+    return flags + as_flags(_propose(names, {}))
 
 
 def _json(name: str) -> str:

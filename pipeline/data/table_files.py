@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.core.errors import InputError
 from pipeline.data.listing import IMAGE_SUFFIXES, find_files, find_images
 from pipeline.data.naming import list_some
+from pipeline.data.spelling import visible
 
 
 class FileIndex:
@@ -81,8 +82,8 @@ def find_listed(
         raise InputError(
             f"{len(missing):,} of {len(names):,} {what} named in {where} are missing: "
             f"{list_some([repr(name) for name in missing])}. Looked for {index.path(missing[0])}, also "
-            f"without regard to case, spaces and a missing ending. Set `{key}` to the folder that names are "
-            "relative to."
+            f"without regard to case, spaces, Unicode form and a missing ending. Set `{key}` to the folder "
+            "that names are relative to."
         )
     unclear = [name for name, files in zip(names, found, strict=True) if len(files) > 1]
     if unclear:
@@ -95,11 +96,28 @@ def find_listed(
     others = [i for i, file in enumerate(files) if str(file) != index.written(names[i])]
     if not others:
         return files, []
-    shown = [f"{names[i]!r} -> {os.path.relpath(files[i], base)}" for i in others]
+    there = {i: index.name_of(files[i]) for i in others}
+    kinds = sorted({kind for i in others for kind in _differences(names[i], there[i])})
+    # escaped where two Unicode forms look the same
+    shown = [f"{visible(names[i])} -> {visible(there[i]).strip(chr(39))}" for i in others]
     return files, [
-        f"{len(others):,} names in {where} are not quite the files' (ending, case, spaces): "
+        f"{len(others):,} names in {where} are not quite the files' ({', '.join(kinds)}): "
         f"{list_some(shown, 3)}"
     ]
+
+
+def _differences(name: str, file: str) -> list[str]:
+    """In what a name that was found is not the file's own."""
+    plain, composed = unicodedata.normalize("NFC", name), unicodedata.normalize("NFC", file)
+    spaced = [part.strip() for part in plain.replace("\\", "/").split("/")]
+    found = {
+        "ending": os.path.splitext(spaced[-1])[1].lower() not in IMAGE_SUFFIXES,
+        "case": os.path.basename(composed).lower().startswith(spaced[-1].lower())
+        and not os.path.basename(composed).startswith(spaced[-1]),
+        "spaces": "/".join(spaced) != plain.replace("\\", "/"),
+        "Unicode form": (plain != name) != (composed != file),
+    }
+    return [kind for kind, differs in found.items() if differs]
 
 
 def match_masks(base: Path, files: list[str]) -> list[Path]:

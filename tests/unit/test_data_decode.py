@@ -1,5 +1,7 @@
 """Every kind of image file becomes the right 8-bit RGB square; masks follow the same geometry."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -9,8 +11,11 @@ from PIL import Image
 
 from pipeline.core.errors import InputError
 from pipeline.data import decode as module
+from pipeline.data.base import RawRow
 from pipeline.data.decode import UnreadableError
 from pipeline.data.depth import Depth, Ranges, fit_ranges
+from pipeline.data.pixels import note_files, scan_files
+from tests.data_fixtures import data_settings
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
 
@@ -114,7 +119,6 @@ def test_the_narrowest_usual_range_holds_all_values_of_the_dataset(found, intege
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
 @pytest.mark.parametrize("damage", [lambda exif: b"Exif\0\0" + b"?" * 40, lambda exif: exif[:12]])
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_does_not_spoil_whole_pixels(tmp_path, kind, damage):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -126,12 +130,35 @@ def test_damaged_exif_does_not_spoil_whole_pixels(tmp_path, kind, damage):
     np.testing.assert_array_equal(found.image, read(save(tmp_path, striped(30, 30), f"z.{kind}"), 30))
 
 
-@pytest.mark.parametrize("kind", ["gif", "webp", "png"])
-def test_of_an_animation_the_first_frame_is_shown(tmp_path, kind):
+def test_pillows_warnings_of_exif_do_not_reach_the_terminal(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(tmp_path, striped(30, 30), "x.jpg", exif=exif.tobytes()[:-8])
+    code = "import sys, pipeline.data; from PIL import Image; dict(Image.open(sys.argv[1]).getexif())"
+    said = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "x.jpg"], capture_output=True, text=True, check=True
+    )
+    assert said.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["gif", "webp", "png", "tif"])
+def test_of_several_frames_the_first_is_shown_and_noted(tmp_path, kind):
     first, second = Image.new("RGB", (4, 4), "red"), Image.new("RGB", (4, 4), "blue")
-    path = save(tmp_path, first, f"x.{kind}", save_all=True, append_images=[second])
+    path = save(tmp_path, first, f"x.{kind}", save_all=True, append_images=[second, first])
+    single = save(tmp_path, first, f"y.{kind}")
     assert read(path)[0, 0, 0] > 250
     assert read(path)[0, 0, 2] < 5
+    rows = [RawRow(file.name, file, "a") for file in (path, single)]
+    assert note_files(scan_files(rows, data_settings())) == [
+        f"1 files have several frames: the first is used: x.{kind}"
+    ]
+
+
+def test_what_cameras_put_behind_a_photograph_is_no_second_frame(tmp_path):
+    path = save(
+        tmp_path, striped(30, 30), "x.jpg", format="MPO", save_all=True, append_images=[striped(8, 8)]
+    )
+    assert not decode(path, None, size=8, fit="crop").has_frames
 
 
 def test_transparency_is_laid_on_white(tmp_path):

@@ -82,6 +82,28 @@ def test_other_folders_are_explained(tmp_path, files, message):
         load(tmp_path, kind="folder", path=str(root / "none"))
 
 
+@pytest.mark.parametrize(
+    ("images", "table"),
+    [
+        ("images/1.png", "meta.xlsx"),
+        ("images/1.png", "images/meta.json"),
+        ("set/images/1.png", "set/labels.tsv.gz"),
+        ("1.png", "labels.txt"),
+        ("train/1.png", "anno.JSON"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_named(tmp_path, images, table):
+    root = tmp_path / "set"
+    save_image(root / images)
+    (root / table).write_bytes(b"x")
+    with pytest.raises(InputError, match=rf"If {table} says the labels: .* Save it as CSV or Parquet"):
+        load(tmp_path, kind="folder", path=str(root))
+    save_image(root / "cat/2.png")
+    save_image(root / "dog/2.png")
+    if images == "images/1.png":
+        assert len(load(tmp_path, kind="folder", path=str(root)).classes) == 3
+
+
 ENDINGS = ("a.jfif", "b.JPE", "c.avif", "d.webp", "e.TIF", "f.pbm", "g.j2k", "h.apng")
 
 

@@ -312,6 +312,28 @@ def test_folders_with_the_same_sub_folders_are_asked_about(tmp_path):
     assert found == [(["x", "y"], ["p", "q", "r"]), (["p", "q", "r"], ["x", "y"]), (["x", "y"], [])]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "flags"),
+    [
+        ("{0}/{1}/1.png", "--split train=2020 --split test=2021"),
+        ("{1}/{0}/1.png", "--split-level 2 --split train=2020 --split test=2021"),
+    ],
+)
+def test_years_above_or_below_classes_may_be_splits(tmp_path, pattern, flags):
+    names = [pattern.format(year, kind) for year in (2020, 2021) for kind in ("cat", "dog")]
+    root = make_folder(tmp_path / "set", *names)
+    with pytest.raises(InputError, match=f"  {flags}   2020, 2021 are splits") as error:
+        load(new_dataset_entry("x", root), tmp_path)
+    assert "--label-level 2 --attribute-level 1" in str(error.value)
+    said = {"splits": parse_flags(["train=2020", "test=2021"])}
+    said |= {"split_level": 2} if "level" in flags else {}
+    raw = load(new_dataset_entry("x", root, said=said), tmp_path)
+    assert (raw.classes, {row.split for row in raw.rows}) == (["cat", "dog"], {"train", "test"})
+    with pytest.raises(InputError) as error:
+        load(new_dataset_entry("x", make_folder(tmp_path / "other", *CROSSED)), tmp_path)
+    assert "are splits" not in str(error.value)
+
+
 def test_levels_say_that_a_table_beside_the_folders_is_not_the_source(tmp_path):
     root = make_folder(tmp_path / "set", "cat/1.png", "dog/1.png")
     (root / "scores.csv").write_text("who,score\nx,1\n")

@@ -39,6 +39,7 @@ PLAIN = "file,label\nä.png,1\nb.png,2\n"
         (b"file,label\na.png,1,\nb.png,2,\n", "file label", "a.png 1 b.png 2", "trailing separator"),
         (b"file,label,\na.png,1,\nb.png,2,\n", "file label", "a.png 1 b.png 2", "trailing separator"),
         (b",file\n0,a.png\n1,b.png\n", "Unnamed:_0 file", "0 a.png 1 b.png", None),
+        (b"#file,label\na.png,1\nb.png,2\n", "#file label", "a.png 1 b.png 2", None),
         (b'file,"la\nbel"\na.png,1\nb.png,2\n', "file la_bel", "a.png 1 b.png 2", None),
     ],
 )
@@ -65,6 +66,13 @@ def test_a_table_is_read_whole_and_what_was_done_is_said(tmp_path, content, colu
         ("file,label,label\na.png,1,2\n", "several columns called label"),
         ("file,label\na, b.png,1\n", r'row 2 has 3 cells, the first row 2.*\("a, b"\)'),
         ("file,label\n" + "a.png,1\n" * 60 + "b,c.png,1\n", "Expected 2 fields in line 62, saw 3"),
+        ("# by me, 2020\nfile,label\na.png,1\n", r"\(file, label\) there are 1 lines .*'# by me,  2020'"),
+        ("# a\n# b\nfile,label,x\na.png,1,2\n", r"there are 2 lines of comments .*'# a'\. Remove them"),
+        ("% a\n\nfile;label\na;1\nb;2\n", r"\(file, label\) there are 1 lines"),
+        (
+            "Birds of 2020\n\nfile\tlabel\na.png\t1\n",
+            "there are 1 lines of comments or a title, first 'Birds",
+        ),
         ("", "has no rows"),
         (b"file,label\n\x81\x8d.png,1\n", "encoding that is not known"),
     ],
@@ -111,6 +119,11 @@ CAFE = ("caf\u00e9", "cafe\u0301")
         (["a  b", "a b"], "a_b a_b", "'a  b', 'a b' -> a b"),
         (["1.0", "2.0", "1"], "1 2 1", "'1', '1.0' -> 1, '2.0' -> 2"),
         (["-1.0", "0.5"], "-1.0 0.5", None),
+        (["cat", "cat\u200b", "\ufeffcat", "c\u00adat"], "cat cat cat cat", r"'cat', 'cat\u200b'"),
+        (["\ufb01sh", "\ufb01sh", "fish"], "fish fish fish", r"'fish', '\ufb01sh' -> fish"),
+        (["cat\u200b"], "cat", r"'cat\u200b' -> cat"),
+        (["m\u00b2"], "m\u00b2", None),
+        (["\u0645\u06cc\u200c\u062e"], "\u0645\u06cc\u200c\u062e", None),
         (["007", "7"], "007 7", None),
         (["NA", "x"], "NA x", None),
         (["1.0", "x"], "1.0 x", None),
@@ -180,7 +193,9 @@ def test_names_that_are_nearly_the_files_are_found_and_said(tmp_path, write):
 def test_a_name_in_another_unicode_form_is_found(tmp_path):
     files = [f"{CAFE[0]}{i}.png" for i in TURNS]
     root = make(tmp_path / "set", [unicodedata.normalize("NFD", name) for name in files], files)
-    assert [row.name for row in load(root, tmp_path).rows] == files
+    raw = load(root, tmp_path)
+    assert [row.name for row in raw.rows] == files
+    assert r"not quite the files' (Unicode form): 'cafe\u03010.png' -> café0.png" in raw.notes[0]
 
 
 def test_names_that_are_not_files_show_the_value_and_the_path_tried(tmp_path):
