@@ -81,8 +81,8 @@ def fold_copies(dataset: str, train: Split, test: Split) -> tuple[Split, Split]:
     left = min(len(np.unique(merged_N[:n][train.labels == label])) for label in np.unique(train.labels))
     if left < MIN_PICTURES:
         _log.warning(
-            "%s: a class has %d different pictures in training, all others are copies. In one fold they "
-            "could not tell the classes apart at all, so copies count by themselves: color may be memory",
+            "%s: joined by copies, the training images of a class fall into %d sets. No fold could learn the "
+            "class without them, so copies count by themselves: color may be memory",
             dataset, left,
         )  # fmt: skip
         return train, test
