@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.core.settings_base import Settings
 
 MethodName = Literal["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr", "repair"]
+LEAST_MIN_IMAGES = 4  # of a group that DFR fits on
 TRAINED_WITH_GROUPS: tuple[MethodName, ...] = ("group_dro", "rwg", "subg")  # the `GroupSettings`
 # explained in `metrics.selection.choose_epoch`
 Selection = Literal["average", "worst_group", "worst_group_lower_bound", "one_standard_error", "last"]
@@ -114,7 +115,7 @@ class DfrSettings(Settings):
         min_length=1, description="values tried for C, the inverse strength of the penalty"
     )
     n_fits: int = Field(ge=1, le=200, description="last layers averaged, each from its own balanced subset")
-    min_images: int = Field(ge=4, description="fewer images in the smallest group: an error")
+    min_images: int = Field(ge=LEAST_MIN_IMAGES, description="fewer images in the smallest group: an error")
 
 
 class MethodsSettings(Settings):

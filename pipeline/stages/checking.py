@@ -1,4 +1,4 @@
-"""`check`: validate params.yaml, and say where a source changed since it was packed."""
+"""`check`: validate params.yaml, say what cannot run here and where a source changed since it was packed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from pipeline.data.fingerprint import fingerprint_files, stamp_files
 from pipeline.data.registry import load_raw
 from pipeline.stages.guard import check_all_outputs
 from pipeline.stages.params_file import read_params
+from pipeline.stages.runnable import find_doubts, find_obstacles, missing_sources
 
 
 def run() -> None:
     params = read_params()
     params.check()
     check_all_outputs(params)
+    obstacles = [obstacle for name in params.active for obstacle in find_obstacles(name, params)]
+    if obstacles:
+        raise InputError("params.yaml is valid, but cannot run here:\n  " + "\n  ".join(obstacles))
     print(f"params.yaml is valid: {len(params.datasets)} datasets, active: {', '.join(params.active)}")
     for name in params.active:
         source = params.dataset(name).source
         if isinstance(source, FolderSource | TableSource):
             print(f"{name}: {_compare(name, source)}")
+        for doubt in find_doubts(name, params):
+            print(f"warning: {doubt}")
+    for name in params.datasets:
+        if name not in params.active:
+            for missing in missing_sources(name, params):
+                print(f"{name} is not active: {missing}")
 
 
 def _compare(name: str, source: FolderSource | TableSource) -> str:

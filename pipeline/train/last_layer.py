@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.core.method_settings import DfrSettings
+from pipeline.core.method_settings import LEAST_MIN_IMAGES, DfrSettings
 from pipeline.core.results import LastLayer
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
 from pipeline.train.subsets import balanced_rows
@@ -178,11 +178,13 @@ def check_enough_images(
     n_fit_G = n_val_G if settings.fit_on == "val" else n_train_G
     present = [g for g in range(len(names)) if n_train_G[g] or n_val_G[g]]
     fewest = min(present, key=lambda g: n_fit_G[g])
-    remedy = (
-        "Merge groups (data.group_by or data.levels), raise data.val_fraction, "
-        "or lower methods.dfr.min_images."
-    )
+    remedy = "Merge groups (data.group_by or data.levels), or raise data.val_fraction."
     if n_fit_G[fewest] < settings.min_images:
+        if n_fit_G[fewest] >= LEAST_MIN_IMAGES and all(n_val_G[g] for g in present):
+            remedy = (
+                "Merge groups (data.group_by or data.levels), raise data.val_fraction, "
+                f"or set methods.dfr: {{ min_images: {n_fit_G[fewest]} }}."
+            )
         raise CannotTrainError(
             f"DFR fits on as many images of every group as the smallest one has: {names[fewest]} has "
             f"{n_fit_G[fewest]} in {settings.fit_on}, fewer than methods.dfr.min_images "

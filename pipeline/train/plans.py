@@ -160,7 +160,11 @@ def check_groups(method: NetworkSettings, groups: Groups) -> None:
         )
     unseen_G = (n_train_G > 0) & (n_val_G == 0)
     if reads_groups(method.selection) and unseen_G.any():
-        other = f"{leave_out} of selection" if isinstance(method, GroupSettings) else "select by average"
+        other = (
+            f"{leave_out} of selection"
+            if isinstance(method, GroupSettings)
+            else f"set methods.{method.key}: {{ selection: average }}"
+        )
         raise CannotTrainError(
             f"methods.{method.key}.selection: {method.selection} needs validation images in every group; "
             f"there are none in: "

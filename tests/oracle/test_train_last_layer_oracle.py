@@ -155,6 +155,13 @@ def test_groups_that_are_too_small_or_cannot_be_judged_are_named() -> None:
         check_enough_images([10, 10, 10, 10], [10, 10, 0, 10], NAMES, method)
     with pytest.raises(InputError, match=r"b has 0 in train"):
         check_enough_images([10, 0, 0, 30], [10, 9, 0, 30], NAMES, settings(fit_on="train"))
+    for n_val, remedy in ((9, "set methods.dfr: { min_images: 9 }."), (4, "{ min_images: 4 }."), (3, "")):
+        with pytest.raises(InputError) as caught:  # less than 4 is not allowed
+            check_enough_images([9, 9, 9, 9], [20, n_val, 20, 20], NAMES, method)
+        assert remedy in str(caught.value)
+        assert ("min_images:" in str(caught.value)) == bool(remedy)
+    with pytest.raises(InputError, match=r"or raise data\.val_fraction\.$"):  # group a could not be judged
+        check_enough_images([9, 9, 9, 9], [0, 9, 9, 9], NAMES, settings(min_images=10, fit_on="train"))
     with pytest.raises(InputError, match=r"validation images; there are none in: a, d\."):
         check_enough_images([10, 10, 0, 30], [0, 9, 0, 0], NAMES, settings(fit_on="train"))
 

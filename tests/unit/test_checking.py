@@ -6,8 +6,10 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline.core.errors import InputError
 from pipeline.stages import checking, data
@@ -128,3 +130,37 @@ def test_untouched_files_are_not_read_again(packed: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(checking, "fingerprint_files", refuse)
     assert checking._compare("mine", checking.read_params().dataset("mine").source).endswith(AS_PACKED)
+
+
+def edit_demo(**sections: dict[str, Any]) -> None:
+    params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+    for key, change in sections.items():
+        params["datasets"]["photo_digits"][key].update(change)
+    with Path("params.yaml").open("w") as file:
+        YAML(typ="safe", pure=True).dump(params, file)
+
+
+def test_check_says_what_cannot_run_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
+    edit_demo(train={"device": "cuda"}, attribute={"estimator": "ekfac"})
+    add_dataset("lost", {"kind": "folder", "path": "nowhere/pictures"}, active=True)
+    with pytest.raises(InputError, match=r"lost\.source\.path = 'nowhere/pictures' does not exist"):
+        checking.run()
+    edit_demo(train={"device": "cuda"}, attribute={"estimator": "ekfac"})
+    with pytest.raises(
+        InputError, match=r"(?s)photo_digits: train\.device = cuda, but.*pip install '.*ekfac"
+    ):
+        checking.run()
+    edit_demo(train={}, retrain={"methods": ["erm", "rwg"], "subsets": 2})
+    add_dataset("lost", {"kind": "cifar100", "path": "nowhere.tar.gz"})
+    checking.run()
+    out = capsys.readouterr().out
+    assert "lost is not active: datasets.lost.source.path = 'nowhere.tar.gz' does not exist." in out
+    assert "warning: photo_digits: retrain.methods names rwg, not among active_methods" in out
+    edit_demo(retrain={"methods": ["erm", "rwg"], "subsets": 0, "thin_keep": []})
+    checking.run()
+    assert "warning" not in capsys.readouterr().out

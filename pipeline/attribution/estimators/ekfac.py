@@ -99,13 +99,18 @@ def ekfac(  # settings by name
     return DenseScores(matrix_NM)
 
 
-def _check(models: Sequence[Classifier], *, n_train: int, n_targets: int) -> None:
+def require_kronfluence() -> None:
+    """Raises: InputError (the package of the extra `ekfac` is not installed)."""
     if importlib.util.find_spec("kronfluence") is None:
         raise InputError(
             "attribute.estimator = ekfac needs the package kronfluence. Install it with "
             "pip install 'shortcut-audit[ekfac]' (or: pip install kronfluence), or use another estimator: "
             "trak, grad_cosine or last_layer."
         )
+
+
+def _check(models: Sequence[Classifier], *, n_train: int, n_targets: int) -> None:
+    require_kronfluence()
     if not models:
         raise InputError("attribution needs at least one trained model: run the train stage first.")
     if 4 * n_train * n_targets > MOST_BYTES:
