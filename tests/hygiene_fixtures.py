@@ -12,7 +12,7 @@ from pipeline.core.results import AttributeInfo, DatasetInfo, GroupInfo, Provena
 from pipeline.core.settings import HygieneSettings
 from pipeline.core.types import Int64Array, Split, SplitName, UInt8Array
 
-SETTINGS = HygieneSettings(near_duplicates=True, min_similarity=0.7, examples=12, seed=0)
+SETTINGS = HygieneSettings(near_duplicates=True, min_similarity=0.8, examples=12, seed=0)
 
 
 def crops(n: int, *, size: int = 96, side: int = 32, seed: int = 0) -> UInt8Array:

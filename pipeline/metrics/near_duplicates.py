@@ -17,12 +17,12 @@ import numpy as np
 
 from pipeline.core.progress import Progress
 from pipeline.core.types import BoolArray, Float32Array, Int64Array, UInt8Array
-from pipeline.metrics.picture_similarity import SIDE, similarity, to_pictures, to_thumbnails
+from pipeline.metrics.picture_similarity import MIDDLE, SIDE, similarity, to_pictures, to_thumbnails
 
-LUMA_FREQUENCIES, CHROMA_FREQUENCIES = 5, 4  # per axis
+LUMA_FREQUENCIES, CHROMA_FREQUENCIES = (5, 6), (3, 4)  # of columns and rows
 CHROMA_WEIGHT = 2.0  # CIELAB a* and b* vary less than L*
-MIN_COSINE = 0.85  # of candidates; JPEG, 2 px of shift and 10 % of brightness stay above
-MAX_COLOR_GAP = 14.0  # CIELAB units between mean colors; 10 % of brightness moves L* by up to 10
+MIN_COSINE = 0.85  # of candidates; JPEG, crops to 90 %, 3 degrees and captions stay above
+MAX_COLOR_GAP = 22.0  # CIELAB units between mean colors; 25 % of brightness moves L* by up to 19
 MIN_CONTRAST = 4.0  # standard deviation of L*, of 255: flatter images have nothing to compare
 MAX_CANDIDATES = 50  # per image and orientation, the most alike: bounds the time where all images are alike
 _BLOCK, _COLUMNS = 1024, 8192  # of the matrix product
@@ -109,26 +109,27 @@ def find_candidates(descriptors: Descriptors) -> Iterator[Candidates]:
 
 
 def describe(thumbnails_nSS3: UInt8Array) -> Descriptors:
-    """Low frequencies (DCT) of CIELAB as unit vectors without the mean color, and that mean."""
+    """Low frequencies (DCT) of CIELAB in the middle rows as unit vectors without the mean, and that mean."""
     n = len(thumbnails_nSS3)
     strip = np.ascontiguousarray(thumbnails_nSS3).reshape(-1, SIDE, 3)
     lab = np.zeros((0, SIDE, 3), np.uint8) if not n else cv2.cvtColor(strip, cv2.COLOR_RGB2Lab)
-    lab_nSS3 = lab.reshape(n, SIDE, SIDE, 3).astype(np.float32)
+    lab_nYS3 = lab.reshape(n, SIDE, SIDE, 3)[:, MIDDLE].astype(np.float32)
+    height = lab_nYS3.shape[1]
     parts, signs = [], []
     for channel, frequencies in ((0, LUMA_FREQUENCIES), (1, CHROMA_FREQUENCIES), (2, CHROMA_FREQUENCIES)):
-        basis = _cosines(frequencies)
-        spectrum = np.einsum("iy,nyx,jx->nij", basis, lab_nSS3[..., channel], basis, optimize=True)
-        rows, columns = np.mgrid[:frequencies, :frequencies]
+        bases = _cosines(frequencies[0], height), _cosines(frequencies[1], SIDE)
+        spectrum = np.einsum("iy,nyx,jx->nij", bases[0], lab_nYS3[..., channel], bases[1], optimize=True)
+        rows, columns = np.mgrid[: frequencies[0], : frequencies[1]]
         # higher frequencies are weaker in photographs; the root evens them out
-        weight = np.sqrt(np.hypot(rows, columns)) * (CHROMA_WEIGHT if channel else 1.0)
+        weight = np.sqrt(np.hypot(rows * SIDE / height, columns)) * (CHROMA_WEIGHT if channel else 1.0)
         kept = weight > 0
         parts.append((spectrum * weight)[:, kept])
         signs.append(((-1.0) ** columns)[kept])
     vectors_nD = np.concatenate(parts, axis=1)
     length_n = np.linalg.norm(vectors_nD, axis=1)
-    has_contrast_n = lab_nSS3[..., 0].std(axis=(1, 2)) >= MIN_CONTRAST
+    has_contrast_n = lab_nYS3[..., 0].std(axis=(1, 2)) >= MIN_CONTRAST
     scale_n = np.where(has_contrast_n & (length_n > 0), 1 / np.maximum(length_n, 1e-6), 0)
-    means_n3 = lab_nSS3.mean(axis=(1, 2)) * np.array([100 / 255, 1, 1], np.float32)
+    means_n3 = lab_nYS3.mean(axis=(1, 2)) * np.array([100 / 255, 1, 1], np.float32)
     return Descriptors(
         (vectors_nD * scale_n[:, None]).astype(np.float32), means_n3, np.concatenate(signs).astype(np.float32)
     )
@@ -202,8 +203,8 @@ def _root(parent: list[int], i: int) -> int:
     return i
 
 
-def _cosines(frequencies: int) -> Float32Array:
-    position = np.arange(SIDE) + 0.5
-    basis = np.cos(np.pi * position[None] * np.arange(frequencies)[:, None] / SIDE)
+def _cosines(frequencies: int, side: int) -> Float32Array:
+    position = np.arange(side) + 0.5
+    basis = np.cos(np.pi * position[None] * np.arange(frequencies)[:, None] / side)
     basis[0] /= np.sqrt(2)
-    return np.asarray(basis * np.sqrt(2 / SIDE), np.float32)
+    return np.asarray(basis * np.sqrt(2 / side), np.float32)

@@ -1,11 +1,12 @@
 """How surely two small images show the same picture, whatever was done to one of them.
 
 Pictures of the same kind share their layout (a meadow under a sky, a bottle on white); only the same
-picture shares its detail in every part. So a pair is first aligned by its layout, then the detail is
-compared after evening out its local contrast: one strong edge that both have by their kind, such as
-a horizon or the rim of a plate, then counts no more than any other stretch of the image.
+picture shares its detail in every part. So a pair is aligned first, over small shifts, crops and
+rotations, then the detail is compared after evening out its local contrast: one strong edge that both
+have by their kind, such as a horizon or the rim of a plate, then counts no more than any other stretch
+of the image. The finest detail is left out: noise and re-encoding change it.
 
-Shape legend: n images, S side of the thumbnails, Y x X window, C channels (3 or 1).
+Shape legend: n images, S side of the thumbnails, C channels (3 or 1), T tiles of an axis.
 """
 
 from __future__ import annotations
@@ -15,38 +16,40 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from pipeline.core.types import Float32Array, UInt8Array
+from pipeline.core.types import BoolArray, Float32Array, UInt8Array
 
 SIDE = 32  # pixels; images are compared at this size
-MIN_LAYOUT = 0.85  # correlation of luma at the best alignment; below it the layouts differ
-PATTERNS = (
-    180  # independent patterns of detail in a photograph at this size; pictures with fewer must agree more
-)
-MIN_PART, MIN_DETAIL_PART = 0.8, 0.45  # agreement of every tile, of colors and of detail
-_HOPELESS = 0.78  # layouts that agree less without scaling do not reach MIN_LAYOUT with it
-_WINDOW = 28
-_CROPS = ((2, 28), (1, 30), (3, 26))  # margin and side of the part of one image that is sought in the other
-_DETAIL_SIGMA, _CONTRAST_SIGMA = 1.5, 2.5  # pixels: what is finer is detail; area its contrast is measured in
-_NOISE = 5.0  # of 255: detail weaker than this is not amplified, it may be what JPEG left
+PATTERNS = 80  # independent patterns of detail in a photograph; pictures with fewer must agree more
+MIN_PART, MIN_DETAIL_PART = 0.8, 0.5  # agreement of every tile, of colors and of detail
+MIDDLE = slice(6, 26)  # rows that no caption hides
+MIN_ROUGH = 0.75  # correlation of rough detail at the best shift; below it no small map makes them alike
+_START_REACH = 2  # pixels of that shift
+_ROUGH_SIGMAS, _ROUGH_CONTRAST_SIGMA = (1.5, 4.0), 5.0  # pixels
+_TILES, _LEAST_OF_TILE = 4, 20  # tiles of an axis; pixels below which a tile is not judged
+_DETAIL_SIGMAS, _CONTRAST_SIGMA = (0.8, 2.0), 3.0  # pixels: between the first two is detail
+_NOISE = 3.0  # of 255: detail weaker than this is not amplified, it may be what JPEG left
+_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
+_ALIGN_BLUR = 3  # pixels of the filter under which images are aligned
+_LEAST_SCALE, _MOST_SCALE = 0.86, 1.16  # of an axis
+_MOST_STRETCH, _MOST_TURN, _MOST_SHIFT = 0.06, 0.09, 5.0  # between axes; radians; pixels of the middle
+_BAR = 6  # rows that a caption may hide at the top or the bottom
+_BAR_EVEN, _BAR_SPREAD = 0.8, 10.0  # share of a bar's outermost row that is its ground, how far it spreads
+_BAR_CONTRAST = 20.0  # between the outermost rows of a picture with and one without
 
 
 class Picture(NamedTuple):
     """A thumbnail as it is compared."""
 
     color_SS3: UInt8Array
-    luma_SS: UInt8Array
+    luma_SS: Float32Array
+    rough_YS: Float32Array  # of the middle rows, length 1: what small maps and captions hardly change
 
     def mirrored(self) -> Picture:
         return Picture(
-            np.ascontiguousarray(self.color_SS3[:, ::-1]), np.ascontiguousarray(self.luma_SS[:, ::-1])
+            np.ascontiguousarray(self.color_SS3[:, ::-1]),
+            np.ascontiguousarray(self.luma_SS[:, ::-1]),
+            np.ascontiguousarray(self.rough_YS[:, ::-1]),
         )
-
-
-class _Alignment(NamedTuple):
-    margin: int
-    side: int
-    y: int
-    x: int
 
 
 def to_thumbnails(images_nHW3: UInt8Array) -> UInt8Array:
@@ -65,88 +68,153 @@ def to_pictures(thumbnails_nSS3: UInt8Array) -> list[Picture]:
     if not n:
         return []
     strip = np.ascontiguousarray(thumbnails_nSS3).reshape(n * SIDE, SIDE, 3)
-    luma_nSS = np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY), np.uint8).reshape(n, SIDE, SIDE)
-    return [Picture(color, luma) for color, luma in zip(thumbnails_nSS3, luma_nSS, strict=True)]
+    luma_nSS = np.asarray(cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY), np.float32).reshape(n, SIDE, SIDE)
+    return [Picture(color, luma, _rough(luma)) for color, luma in zip(thumbnails_nSS3, luma_nSS, strict=True)]
 
 
 def similarity(template: Picture, other: Picture, *, min_similarity: float) -> float:
     """Agreement of the detail of two aligned pictures, 1 = the same; 0 where it is below `min_similarity`.
 
     1 - (1 - r) max(1, PATTERNS / p): r is the correlation of the two images' detail with the quarter
-    of the image in which it is worst standing for all of it, and p is the number of independent
-    patterns in the detail of the plainer image. Two blurred digits agree by r = 0.85 because they have
-    little that could differ; two photographs of which one was re-encoded do in spite of everything
-    that could. 0 as well where one of 4 x 4 tiles disagrees: a copy has no part of its own, two birds
-    on one background do.
+    that agrees least standing for all, p the number of independent patterns in the detail. A picture with
+    little detail, such as a blurred digit, must agree more closely than a photograph. One tile that
+    disagrees in color or detail makes it 0. Rows that a caption hides in one of the two are left out.
     """
-    place = _align(template.luma_SS, other.luma_SS)
-    if place is None:
+    start_23 = _shift(template.rough_YS, other.rough_YS)
+    if start_23 is None:
         return 0.0
-    part = _crop(template.color_SS3, place).astype(np.float32)
-    window = other.color_SS3[place.y : place.y + _WINDOW, place.x : place.x + _WINDOW].astype(np.float32)
-    if _worst_part(_centered(part), _centered(window), 4) < MIN_PART:
-        return 0.0
-    details = _detail(part), _detail(window)  # of luma: JPEG keeps chroma at half the size
-    agreement = _worst_part(*details, 2)
-    if agreement < min_similarity or _worst_part(*details, 4) < MIN_DETAIL_PART:
-        return 0.0
-    patterns = min(_n_patterns(detail) for detail in details)
-    found = 1 - (1 - agreement) * max(1.0, PATTERNS / patterns)
-    return found if found >= min_similarity else 0.0
-
-
-def _align(template_SS: UInt8Array, other_SS: UInt8Array) -> _Alignment | None:
-    """Where the template's layout lies in the other image, over small crops and shifts; None if nowhere."""
-    best, found = MIN_LAYOUT, None
-    for margin, side in _CROPS:
-        part = _crop(template_SS, _Alignment(margin, side, 0, 0))
-        scores = cv2.matchTemplate(other_SS, part, cv2.TM_CCOEFF_NORMED)
-        place = int(scores.argmax())
-        layout = float(scores.flat[place])
-        if layout >= best:
-            y, x = divmod(place, scores.shape[1])
-            best, found = layout, _Alignment(margin, side, y, x)
-        if layout < _HOPELESS:
-            break
+    found = _compare(template, other, start_23, 0, SIDE, min_similarity)
+    for edge, top, bottom in ((SIDE - 1, 0, SIDE - _BAR), (0, _BAR, SIDE)):
+        if not found and _has_bar(template.luma_SS[edge], other.luma_SS[edge]):
+            found = _compare(template, other, start_23, top, bottom, min_similarity)
     return found
 
 
-def _crop(image: UInt8Array, place: _Alignment) -> UInt8Array:
-    """The part of the template that is sought, at the window's size."""
-    end = place.margin + place.side
-    part = np.ascontiguousarray(image[place.margin : end, place.margin : end])
-    if place.side == _WINDOW:
-        return part
-    method = cv2.INTER_AREA if place.side > _WINDOW else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(part, (_WINDOW, _WINDOW), interpolation=method), np.uint8)
-
-
-def _detail(image_YX3: Float32Array) -> Float32Array:
-    """Luma that is finer than a blur, divided by its local contrast, with mean 0; Y x X x 1."""
-    border = cv2.BORDER_REFLECT
-    luma_YX = cv2.cvtColor(image_YX3, cv2.COLOR_RGB2GRAY)
-    fine_YX = luma_YX - cv2.GaussianBlur(luma_YX, (0, 0), _DETAIL_SIGMA, borderType=border)
-    energy_YX = cv2.GaussianBlur(fine_YX * fine_YX, (0, 0), _CONTRAST_SIGMA, borderType=border)
-    even_YX = np.asarray(fine_YX / (np.sqrt(energy_YX) + _NOISE), np.float32)
-    return _centered(even_YX[..., None])
-
-
-def _centered(image_YXC: Float32Array) -> Float32Array:
-    return np.asarray(image_YXC - image_YXC.mean(axis=(0, 1)), np.float32)
-
-
-def _worst_part(first_YXC: Float32Array, second_YXC: Float32Array, per_axis: int) -> float:
-    """Correlation of centered images, as if all disagreed as much as the worst of per_axis^2 tiles."""
-    lengths = [float(np.sqrt((values * values).sum())) for values in (first_YXC, second_YXC)]
-    if min(lengths) < 1e-3:
+def _compare(
+    template: Picture, other: Picture, start_23: Float32Array, top: int, bottom: int, min_similarity: float
+) -> float:
+    """`similarity` of the rows from `top` to `bottom`."""
+    rows_SS = np.zeros((SIDE, SIDE), np.uint8)
+    rows_SS[top:bottom] = 1
+    warp_23 = _align(template.luma_SS, other.luma_SS, rows_SS, start_23)
+    if warp_23 is None:
         return 0.0
-    squares_YX = ((first_YXC / lengths[0] - second_YXC / lengths[1]) ** 2).sum(axis=2)
-    side = _WINDOW // per_axis
-    worst = float(squares_YX.reshape(per_axis, side, per_axis, side).sum(axis=(1, 3)).max())
-    return 1 - per_axis**2 * worst / 2
+    moved_SS3, seen_SS = _move(template.color_SS3, warp_23, rows_SS)
+    still_SS3 = other.color_SS3.astype(np.float32)
+    if min(_tile_agreement(_blurred(moved_SS3, 1.0), _blurred(still_SS3, 1.0), seen_SS)) < MIN_PART:
+        return 0.0
+    details = _detail(moved_SS3), _detail(still_SS3)  # of luma: JPEG keeps chroma at half the size
+    tiles = sorted(_tile_agreement(*details, seen_SS))
+    worst = float(np.mean(tiles[: len(tiles) // 4]))
+    if worst < min_similarity or tiles[0] < MIN_DETAIL_PART:
+        return 0.0
+    patterns = min(_n_patterns(detail * seen_SS[..., None]) for detail in details)
+    found = 1 - (1 - worst) * max(1.0, PATTERNS / max(patterns, 1.0))
+    return found if found >= min_similarity else 0.0
 
 
-def _n_patterns(detail_YX1: Float32Array) -> float:
+def _has_bar(first_X: Float32Array, second_X: Float32Array) -> bool:
+    """Whether one of two outermost rows is an even ground, as behind a caption, that the other lacks."""
+    rows = (first_X, second_X)
+    is_even = any(np.mean(np.abs(row - np.median(row)) <= _BAR_SPREAD) >= _BAR_EVEN for row in rows)
+    return bool(is_even and np.abs(first_X - second_X).mean() >= _BAR_CONTRAST)
+
+
+def _shift(template_YS: Float32Array, other_YS: Float32Array) -> Float32Array | None:
+    """The shift under which rough detail agrees best, as a map to start from; None if it agrees nowhere."""
+    reach = _START_REACH
+    part = np.ascontiguousarray(template_YS[reach:-reach, reach:-reach])
+    scores = cv2.matchTemplate(other_YS, part, cv2.TM_CCOEFF_NORMED)
+    place = int(scores.argmax())
+    if scores.flat[place] < MIN_ROUGH:
+        return None
+    y, x = divmod(place, scores.shape[1])
+    return np.array([[1, 0, reach - x], [0, 1, reach - y]], np.float32)
+
+
+def _align(
+    template_SS: Float32Array, other_SS: Float32Array, rows_SS: UInt8Array, start_23: Float32Array
+) -> Float32Array | None:
+    """The small affine map that lays the template over the other image; None if there is none.
+
+    Source: Evangelidis and Psarakis 2008, IEEE PAMI 30:1858 (ECC).
+    """
+    try:
+        _, warp = cv2.findTransformECC(
+            other_SS, template_SS, start_23.copy(), cv2.MOTION_AFFINE, _STEPS, rows_SS, _ALIGN_BLUR
+        )
+    except cv2.error:  # it did not converge: no map makes them alike
+        return None
+    linear, middle = warp[:, :2].astype(np.float64), np.full(2, (SIDE - 1) / 2)
+    scales = np.linalg.norm(linear, axis=0)
+    turn, shear = linear[1, 0] / scales[0], linear[:, 0] @ linear[:, 1] / scales.prod()
+    shift = np.abs(linear @ middle + warp[:, 2] - middle).max()
+    is_small = (
+        scales.min() >= _LEAST_SCALE
+        and scales.max() <= _MOST_SCALE
+        and abs(scales[0] / scales[1] - 1) <= _MOST_STRETCH
+        and max(abs(turn), abs(shear)) <= _MOST_TURN
+        and shift <= _MOST_SHIFT
+    )
+    return np.asarray(warp, np.float32) if is_small else None
+
+
+def _move(
+    color_SS3: UInt8Array, warp_23: Float32Array, rows_SS: UInt8Array
+) -> tuple[Float32Array, BoolArray]:
+    """The image as the map lays it, and which pixels lie well inside both images."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size = (SIDE, SIDE)
+    moved_SS3 = cv2.warpAffine(
+        color_SS3.astype(np.float32), warp_23, size, flags=flags, borderMode=cv2.BORDER_REFLECT
+    )
+    inside_SS = cv2.warpAffine(rows_SS.astype(np.float32), warp_23, size, flags=flags) > 0.99
+    both_SS = (inside_SS & (rows_SS > 0)).astype(np.uint8)
+    seen_SS = cv2.erode(both_SS, np.ones((3, 3)), borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    return np.asarray(moved_SS3, np.float32), np.asarray(seen_SS)
+
+
+def _detail(image_SS3: Float32Array) -> Float32Array:
+    """Luma between two blurs, divided by its local contrast; S x S x 1."""
+    luma_SS = np.asarray(cv2.cvtColor(image_SS3, cv2.COLOR_RGB2GRAY), np.float32)
+    return _even_band(luma_SS, _DETAIL_SIGMAS, _CONTRAST_SIGMA)[..., None]
+
+
+def _rough(luma_SS: Float32Array) -> Float32Array:
+    """Rough detail of the middle rows, with mean 0 and length 1."""
+    band_YS = _even_band(luma_SS, _ROUGH_SIGMAS, _ROUGH_CONTRAST_SIGMA)[MIDDLE]
+    centered_YS = band_YS - band_YS.mean()
+    return np.asarray(centered_YS / max(float(np.linalg.norm(centered_YS)), 1e-6), np.float32)
+
+
+def _even_band(luma_SS: Float32Array, sigmas: tuple[float, float], contrast_sigma: float) -> Float32Array:
+    """What lies between two blurs, divided by its contrast around each pixel."""
+    fine, coarse = (_blurred(luma_SS, sigma) for sigma in sigmas)
+    band_SS = fine - coarse
+    contrast_SS = np.sqrt(_blurred(band_SS * band_SS, contrast_sigma))
+    return np.asarray(band_SS / (contrast_SS + _NOISE), np.float32)
+
+
+def _blurred(image: Float32Array, sigma: float) -> Float32Array:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def _tile_agreement(first_SSC: Float32Array, second_SSC: Float32Array, seen_SS: BoolArray) -> list[float]:
+    """The correlation that the images would have if all of them agreed as each tile does."""
+    first, second = (v - v[seen_SS].mean(axis=0) for v in (first_SSC, second_SSC))
+    lengths = [float(np.sqrt((v[seen_SS] ** 2).sum(axis=1).mean())) for v in (first, second)]
+    if min(lengths) < 1e-3:
+        return [0.0]
+    apart_SS = ((first / lengths[0] - second / lengths[1]) ** 2).sum(axis=2) * seen_SS
+    side = SIDE // _TILES
+    apart_TT, n_TT = (
+        v.reshape(_TILES, side, _TILES, side).sum(axis=(1, 3)) for v in (apart_SS, seen_SS.astype(np.float32))
+    )
+    judged = n_TT >= _LEAST_OF_TILE
+    return [float(v) for v in 1 - apart_TT[judged] / n_TT[judged] / 2] or [0.0]
+
+
+def _n_patterns(detail_SS1: Float32Array) -> float:
     """Participation ratio of the power spectrum: how many frequencies share the detail's energy."""
-    power_YX = np.abs(np.fft.fft2(detail_YX1[..., 0])) ** 2
-    return float(power_YX.sum()) ** 2 / max(float((power_YX**2).sum()), 1e-12)
+    power_SS = np.abs(np.fft.fft2(detail_SS1[..., 0])) ** 2
+    return float(power_SS.sum()) ** 2 / max(float((power_SS**2).sum()), 1e-12)

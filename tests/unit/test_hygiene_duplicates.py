@@ -16,7 +16,7 @@ ORIGINALS = crops(60)
 
 
 def pairs_of(images: UInt8Array, *, chunk: int = 4096) -> set[tuple[int, int]]:
-    found: Pairs = find_near_duplicates(images, np.arange(len(images)), min_similarity=0.7, chunk=chunk)
+    found: Pairs = find_near_duplicates(images, np.arange(len(images)), min_similarity=0.8, chunk=chunk)
     return set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
