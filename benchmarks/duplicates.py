@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--side", type=int, default=32, help="pixels")
     parser.add_argument("--plain-images", type=int, default=6000, help="images for the perceptual hash")
-    parser.add_argument("--min-similarity", type=float, default=0.8)
+    parser.add_argument("--min-similarity", type=float, default=0.87)
     options = parser.parse_args()
     n_copies = 0 if options.folder else options.images // 100
     images = (

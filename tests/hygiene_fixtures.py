@@ -12,7 +12,7 @@ from pipeline.core.results import AttributeInfo, DatasetInfo, GroupInfo, Provena
 from pipeline.core.settings import HygieneSettings
 from pipeline.core.types import Int64Array, Split, SplitName, UInt8Array
 
-SETTINGS = HygieneSettings(near_duplicates=True, min_similarity=0.8, examples=12, seed=0)
+SETTINGS = HygieneSettings(near_duplicates=True, min_similarity=0.87, examples=12, seed=0)
 
 
 def crops(n: int, *, size: int = 96, side: int = 32, seed: int = 0) -> UInt8Array:
@@ -58,6 +58,28 @@ def cropped(image: UInt8Array) -> UInt8Array:
     return np.asarray(cv2.resize(image[1:-1, 1:-1], (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
+def turned(image: UInt8Array, degrees: float, scale: float = 1.0) -> UInt8Array:
+    """Turned around its middle and enlarged, at the old size; corners are reflected."""
+    side = image.shape[0]
+    turn = cv2.getRotationMatrix2D(((side - 1) / 2,) * 2, degrees, scale)
+    return np.asarray(cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REFLECT), np.uint8)
+
+
+def noisy(image: UInt8Array, deviation: float) -> UInt8Array:
+    noise = np.random.default_rng(int(image.sum())).normal(0, deviation, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def captioned(image: UInt8Array, *, above: bool = False) -> UInt8Array:
+    """With a white bar over an eighth of the picture, with letters in it."""
+    height, width = max(image.shape[0] // 8, 3), image.shape[1]
+    bar = np.full((height, width, 3), 255, np.uint8)
+    bar[1:-1, 2 : width // 2 : 2] = 0
+    found = image.copy()
+    found[slice(height) if above else slice(-height, None)] = bar
+    return found
+
+
 CHANGES: dict[str, Callable[[UInt8Array], UInt8Array]] = {
     "jpeg": jpeg,
     "brighter": lambda image: scaled(image, 1.1),
@@ -65,6 +87,14 @@ CHANGES: dict[str, Callable[[UInt8Array], UInt8Array]] = {
     "shifted by 1": lambda image: shifted(image, down=1, right=1),
     "shifted by 2": lambda image: shifted(image, down=0, right=2),
     "cropped": cropped,
+    "jpeg 75": lambda image: jpeg(image, 75),
+    "noise": lambda image: noisy(image, 5),
+    "brighter by a quarter": lambda image: scaled(image, 1.25),
+    "darker by a quarter": lambda image: scaled(image, 0.75),
+    "turned": lambda image: turned(image, 2),
+    "enlarged": lambda image: turned(image, 0, 1 / 0.95),
+    "caption below": captioned,
+    "caption above": lambda image: captioned(image, above=True),
     "mirrored": lambda image: np.ascontiguousarray(image[:, ::-1]),
 }
 

@@ -74,8 +74,9 @@ def find_duplicates(data: Everything, settings: HygieneSettings) -> list[Duplica
         pairs = find_near_duplicates(data.images, rows, min_similarity=settings.min_similarity)
         near = Pairs(rows[pairs.first], rows[pairs.second], pairs.similarity)
         rule = (
-            "the same picture re-encoded, mirrored, a little brighter or darker, moved or cropped by a few "
-            f"percent: detail alike in every part, similarity at least {settings.min_similarity:g}"
+            "the same picture re-encoded, mirrored, brighter or darker, noisy, moved, cropped or turned "
+            "by a little, or captioned: alike in every part, similarity at least "
+            f"{settings.min_similarity:g}"
         )
         found.append(_summarize("near", rule, data, _with_copies(near, exact), settings))
     return found

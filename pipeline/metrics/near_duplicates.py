@@ -21,7 +21,7 @@ from pipeline.metrics.picture_similarity import MIDDLE, SIDE, similarity, to_pic
 
 LUMA_FREQUENCIES, CHROMA_FREQUENCIES = (5, 6), (3, 4)  # of columns and rows
 CHROMA_WEIGHT = 2.0  # CIELAB a* and b* vary less than L*
-MIN_COSINE = 0.85  # of candidates; JPEG, crops to 90 %, 3 degrees and captions stay above
+MIN_COSINE = 0.85  # of candidates; re-encoding, crops to 95 %, 3 degrees and captions stay above
 MAX_COLOR_GAP = 22.0  # CIELAB units between mean colors; 25 % of brightness moves L* by up to 19
 MIN_CONTRAST = 4.0  # standard deviation of L*, of 255: flatter images have nothing to compare
 MAX_CANDIDATES = 50  # per image and orientation, the most alike: bounds the time where all images are alike

@@ -20,20 +20,28 @@ from pipeline.core.types import BoolArray, Float32Array, UInt8Array
 
 SIDE = 32  # pixels; images are compared at this size
 PATTERNS = 80  # independent patterns of detail in a photograph; pictures with fewer must agree more
-MIN_PART, MIN_DETAIL_PART = 0.8, 0.5  # agreement of every tile, of colors and of detail
+MIN_DETAIL_PART = 0.5  # agreement of detail in every tile
 MIDDLE = slice(6, 26)  # rows that no caption hides
-MIN_ROUGH = 0.75  # correlation of rough detail at the best shift; below it no small map makes them alike
+MIN_ROUGH = 0.92  # correlation of rough detail at the best shift; below it no small map makes them alike
+MAX_APART = 13.0  # of 255: how far colors may differ in the spot where they differ most
+MAX_APART_OF_SPREAD = 0.26  # and in standard deviations of the plainer picture
 _START_REACH = 2  # pixels of that shift
 _ROUGH_SIGMAS, _ROUGH_CONTRAST_SIGMA = (1.5, 4.0), 5.0  # pixels
+_SPOT_SIGMA = 1.5  # pixels
+_DARK, _BRIGHT, _LEAST_OF_FIT = (
+    8,
+    247,
+    60,
+)  # colors between these two give brightness and contrast; least pixels
 _TILES, _LEAST_OF_TILE = 4, 20  # tiles of an axis; pixels below which a tile is not judged
 _DETAIL_SIGMAS, _CONTRAST_SIGMA = (0.8, 2.0), 3.0  # pixels: between the first two is detail
 _NOISE = 3.0  # of 255: detail weaker than this is not amplified, it may be what JPEG left
-_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 30, 1e-3)
+_STEPS = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 1e-3)
 _ALIGN_BLUR = 3  # pixels of the filter under which images are aligned
 _LEAST_SCALE, _MOST_SCALE = 0.86, 1.16  # of an axis
-_MOST_STRETCH, _MOST_TURN, _MOST_SHIFT = 0.06, 0.09, 5.0  # between axes; radians; pixels of the middle
-_BAR = 6  # rows that a caption may hide at the top or the bottom
-_BAR_EVEN, _BAR_SPREAD = 0.8, 10.0  # share of a bar's outermost row that is its ground, how far it spreads
+_MOST_STRETCH, _MOST_TURN, _MOST_SHIFT = 0.08, 0.09, 5.0  # between axes; radians; pixels of the middle
+_BAR, _EDGE = 6, 3  # rows that a caption may hide at the top or the bottom; of these, rows that show it
+_BAR_EVEN, _BAR_SPREAD = 0.5, 10.0  # share of a row of a bar that is its ground, how far the ground spreads
 _BAR_CONTRAST = 20.0  # between the outermost rows of a picture with and one without
 
 
@@ -84,7 +92,7 @@ def similarity(template: Picture, other: Picture, *, min_similarity: float) -> f
     if start_23 is None:
         return 0.0
     found = _compare(template, other, start_23, 0, SIDE, min_similarity)
-    for edge, top, bottom in ((SIDE - 1, 0, SIDE - _BAR), (0, _BAR, SIDE)):
+    for edge, top, bottom in ((slice(-_EDGE, None), 0, SIDE - _BAR), (slice(_EDGE), _BAR, SIDE)):
         if not found and _has_bar(template.luma_SS[edge], other.luma_SS[edge]):
             found = _compare(template, other, start_23, top, bottom, min_similarity)
     return found
@@ -99,13 +107,28 @@ def _compare(
     warp_23 = _align(template.luma_SS, other.luma_SS, rows_SS, start_23)
     if warp_23 is None:
         return 0.0
+    # Resampling blurs: only the picture that is the sharper one can be laid over the other without a loss.
+    found = _agreement(template, other, warp_23, rows_SS, min_similarity)
+    if not found:
+        back_23 = np.asarray(cv2.invertAffineTransform(warp_23), np.float32)
+        found = _agreement(other, template, back_23, rows_SS, min_similarity)
+    return found
+
+
+def _agreement(
+    template: Picture, other: Picture, warp_23: Float32Array, rows_SS: UInt8Array, min_similarity: float
+) -> float:
+    """`similarity` where `warp_23` lays the template over the other image."""
     moved_SS3, seen_SS = _move(template.color_SS3, warp_23, rows_SS)
+    if seen_SS.sum() < _LEAST_OF_FIT:
+        return 0.0
     still_SS3 = other.color_SS3.astype(np.float32)
-    if min(_tile_agreement(_blurred(moved_SS3, 1.0), _blurred(still_SS3, 1.0), seen_SS)) < MIN_PART:
+    spread = min(float(v[seen_SS].std(axis=0).mean()) for v in (moved_SS3, still_SS3))
+    if _apart(moved_SS3, still_SS3, seen_SS) > min(MAX_APART, MAX_APART_OF_SPREAD * spread):
         return 0.0
     details = _detail(moved_SS3), _detail(still_SS3)  # of luma: JPEG keeps chroma at half the size
     tiles = sorted(_tile_agreement(*details, seen_SS))
-    worst = float(np.mean(tiles[: len(tiles) // 4]))
+    worst = float(np.mean(tiles[: max(len(tiles) // 4, 1)]))
     if worst < min_similarity or tiles[0] < MIN_DETAIL_PART:
         return 0.0
     patterns = min(_n_patterns(detail * seen_SS[..., None]) for detail in details)
@@ -113,11 +136,13 @@ def _compare(
     return found if found >= min_similarity else 0.0
 
 
-def _has_bar(first_X: Float32Array, second_X: Float32Array) -> bool:
-    """Whether one of two outermost rows is an even ground, as behind a caption, that the other lacks."""
-    rows = (first_X, second_X)
-    is_even = any(np.mean(np.abs(row - np.median(row)) <= _BAR_SPREAD) >= _BAR_EVEN for row in rows)
-    return bool(is_even and np.abs(first_X - second_X).mean() >= _BAR_CONTRAST)
+def _has_bar(first_YS: Float32Array, second_YS: Float32Array) -> bool:
+    """Whether one of two pictures' outermost rows have an even ground, as captions have, the other lacks."""
+    if np.abs(first_YS - second_YS).mean() < _BAR_CONTRAST:
+        return False
+    rows = np.concatenate([first_YS, second_YS])
+    is_ground = np.abs(rows - np.median(rows, axis=1, keepdims=True)) <= _BAR_SPREAD
+    return bool(is_ground.mean(axis=1).max() >= _BAR_EVEN)
 
 
 def _shift(template_YS: Float32Array, other_YS: Float32Array) -> Float32Array | None:
@@ -174,6 +199,38 @@ def _move(
     return np.asarray(moved_SS3, np.float32), np.asarray(seen_SS)
 
 
+def _apart(first_SS3: Float32Array, second_SS3: Float32Array, seen_SS: BoolArray) -> float:
+    """How far the colors differ in the spot where they differ most, of 255.
+
+    Brightness and contrast are evened out first, by one gain for the image and one offset per channel. The
+    brighter image is the one predicted, so that what it lost to white is lost in both.
+    """
+    extremes = np.minimum(first_SS3, second_SS3).min(axis=2), np.maximum(first_SS3, second_SS3).max(axis=2)
+    kept_SS = seen_SS & (extremes[0] > _DARK) & (extremes[1] < _BRIGHT)
+    if kept_SS.sum() < _LEAST_OF_FIT:
+        kept_SS = seen_SS
+    means = first_SS3[kept_SS].mean(axis=0), second_SS3[kept_SS].mean(axis=0)
+    spreads = first_SS3[kept_SS].std(axis=0), second_SS3[kept_SS].std(axis=0)
+    gain = float(np.linalg.norm(spreads[1]) / max(float(np.linalg.norm(spreads[0])), 1e-3))
+    if gain > 1:
+        apart_SS3 = np.clip((first_SS3 - means[0]) * gain + means[1], 0, 255) - second_SS3
+    else:
+        apart_SS3 = np.clip((second_SS3 - means[1]) / max(gain, 1e-3) + means[0], 0, 255) - first_SS3
+    luma_SS1 = apart_SS3.mean(axis=2, keepdims=True)
+    parts = _blurred_where(luma_SS1, seen_SS, 1.0), _blurred_where(apart_SS3 - luma_SS1, seen_SS, 2.0)
+    spot_SS = _blurred_where(sum((v**2).mean(axis=2) for v in parts), seen_SS, _SPOT_SIGMA)
+    return float(np.sqrt(spot_SS[seen_SS].max()))
+
+
+def _blurred_where(image: Float32Array, seen_SS: BoolArray, sigma: float) -> Float32Array:
+    """Blurred from the pixels seen alone."""
+    seen = seen_SS.astype(np.float32)
+    weight_SS = np.maximum(_blurred(seen, sigma), 0.3)
+    shape = (SIDE, SIDE, 1) if image.ndim == 3 else (SIDE, SIDE)
+    blurred = _blurred(np.asarray(image * seen.reshape(shape), np.float32), sigma)
+    return np.asarray(blurred.reshape(image.shape) / weight_SS.reshape(shape), np.float32)
+
+
 def _detail(image_SS3: Float32Array) -> Float32Array:
     """Luma between two blurs, divided by its local contrast; S x S x 1."""
     luma_SS = np.asarray(cv2.cvtColor(image_SS3, cv2.COLOR_RGB2GRAY), np.float32)
@@ -182,7 +239,7 @@ def _detail(image_SS3: Float32Array) -> Float32Array:
 
 def _rough(luma_SS: Float32Array) -> Float32Array:
     """Rough detail of the middle rows, with mean 0 and length 1."""
-    band_YS = _even_band(luma_SS, _ROUGH_SIGMAS, _ROUGH_CONTRAST_SIGMA)[MIDDLE]
+    band_YS = _even_band(luma_SS[MIDDLE], _ROUGH_SIGMAS, _ROUGH_CONTRAST_SIGMA)
     centered_YS = band_YS - band_YS.mean()
     return np.asarray(centered_YS / max(float(np.linalg.norm(centered_YS)), 1e-6), np.float32)
 
