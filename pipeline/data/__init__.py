@@ -2,5 +2,5 @@
 
 import warnings
 
-# Pillow's, one for each file, without its name; what is damaged is noted with it (`pixels.note_files`)
-warnings.filterwarnings("ignore", "Corrupt EXIF data|Truncated File Read|Metadata Warning", UserWarning)
+# Pillow's of EXIF, one for each file, without its name; damage is noted with it (`pixels.note_files`)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")

@@ -24,6 +24,7 @@ MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or a
 ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
 _MASK_THRESHOLD = 127
 _ORIENTATION = 0x0112  # the EXIF tag
+_TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by EXIF's type; else 1
 _UPRIGHT = {  # what undoes each orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -139,11 +140,28 @@ def _has_more_frames(opened: Image.Image) -> bool:
 def _orientation(opened: Image.Image) -> int | None:
     """EXIF's orientation; None where EXIF is damaged, which does not spoil the pixels."""
     try:
-        found = int(opened.getexif().get(_ORIENTATION, 1))
-        Image.Exif().load(opened.info.get("exif", b""))  # of a JPEG, `getexif` passes over damage in silence
+        found = opened.getexif().get(_ORIENTATION)
+        exif = opened.info.get("exif", b"")
+        Image.Exif().load(exif)  # of a JPEG, `getexif` passes over damage in silence
+        return None if found is None and _is_cut(exif) else int(found or 1)
     except _DECODE_ERRORS:
         return None
-    return found
+
+
+def _is_cut(exif: bytes) -> bool:
+    """Whether the first directory of tags ends early: Pillow keeps those before, with a warning alone."""
+    data = exif.removeprefix(b"Exif\0\0")
+    if not data:
+        return False
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}L", data, 4)
+    (n_tags,) = struct.unpack_from(f"{order}H", data, start)
+    for i in range(n_tags):
+        _, kind, count, place = struct.unpack_from(f"{order}HHLL", data, start + 2 + 12 * i)
+        size = count * _TAG_BYTES.get(kind, 1)
+        if size > 4 and place + size > len(data):
+            return True
+    return False
 
 
 def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:

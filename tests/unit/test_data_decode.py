@@ -117,8 +117,16 @@ def test_the_narrowest_usual_range_holds_all_values_of_the_dataset(found, intege
     assert fit_ranges(given, found) == given
 
 
+DAMAGES = [
+    lambda exif: b"Exif\0\0" + b"?" * 40,
+    lambda exif: exif[:12],
+    lambda exif: exif[:-8],  # within the tag, which Pillow drops with a warning alone
+]
+
+
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
-@pytest.mark.parametrize("damage", [lambda exif: b"Exif\0\0" + b"?" * 40, lambda exif: exif[:12]])
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_damaged_exif_does_not_spoil_whole_pixels(tmp_path, kind, damage):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -128,6 +136,24 @@ def test_damaged_exif_does_not_spoil_whole_pixels(tmp_path, kind, damage):
     found = decode(broken, None, size=30, fit="crop")
     assert found.has_damaged_exif
     np.testing.assert_array_equal(found.image, read(save(tmp_path, striped(30, 30), f"z.{kind}"), 30))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("n_kept", "is_damaged", "is_turned"), [(None, False, True), (-4, True, False), (60, False, True)]
+)
+def test_exif_is_damaged_only_where_the_orientation_is_lost(tmp_path, n_kept, is_damaged, is_turned):
+    exif = Image.Exif()
+    exif[0x010F] = (
+        "a camera's long name" * 3
+    )  # its value stands behind the directory; where it is longer than
+    # all that is left, Pillow goes on to the next tag
+    exif[0x0112] = 3
+    path = save(tmp_path, striped(30, 30), "x.jpg", exif=exif.tobytes()[:n_kept])
+    found = decode(path, None, size=30, fit="crop")
+    plain = read(save(tmp_path, striped(30, 30), "y.jpg"), 30)
+    assert found.has_damaged_exif == is_damaged
+    assert (found.image == (plain[::-1, ::-1] if is_turned else plain)).all()
 
 
 def test_pillows_warnings_of_exif_do_not_reach_the_terminal(tmp_path):
