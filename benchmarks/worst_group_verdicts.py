@@ -29,7 +29,7 @@ from pipeline.core.results import (
     SplitMetrics,
 )
 from pipeline.core.types import Int64Array
-from pipeline.metrics.class_skill import measure_class_skill
+from pipeline.metrics.class_skill import measure_class_skill, measure_following
 from pipeline.metrics.groups import split_metrics
 from pipeline.report.evidence import Rung, Thresholds, worst_enough_group
 from pipeline.report.gate import judge_report
@@ -83,7 +83,11 @@ def evaluate(found: Simulated, info: DatasetInfo) -> EvaluationResult:
     return EvaluationResult(
         provenance=Provenance(), method="erm", labels_used=[], seeds=SEEDS, selection="average", val=test,
         test=test, interventions=[_harmless_swap(len(labels_N))], foreground_sensitivity=None,
-        color_agreement=None, class_skill=measure_class_skill(found.predicted_SN, labels_N, info.classes),
+        color_agreement=None,
+        class_skill=measure_class_skill(
+            found.predicted_SN, labels_N, info.classes,
+            follows=measure_following(found.predicted_SN, groups_N, info),
+        ),
     )  # fmt: skip
 
 
@@ -173,6 +177,24 @@ def constant(n_classes: int, *, imbalanced: bool = False, stray: float = 0.0) ->
     return simulate
 
 
+def cue_alone(n_classes: int, n_values: int, follows: float) -> Callable[..., Simulated]:
+    """The cue decides: one of the classes that go with the value, but for a share of random answers."""
+
+    def simulate(rng: np.random.Generator) -> Simulated:
+        n_test = _sizes(n_classes, n_values, 120)
+        goes = np.arange(n_classes)[:, None] % n_values == np.arange(n_values)
+        values_N = np.repeat(np.tile(np.arange(n_values), n_classes), 120)
+        per_value = n_classes // n_values
+        shape = (len(SEEDS), n_test.sum())
+        predicted_SN = values_N + n_values * rng.integers(0, per_value, shape)
+        predicted_SN = np.where(rng.random(shape) < follows, predicted_SN, rng.integers(0, n_classes, shape))
+        bad = {f"c{k} / v{v}" for k, v in zip(*np.nonzero(~goes), strict=True)}
+        n_train = np.where(goes, 950, 50)
+        return Simulated(n_test, n_train, _sizes(n_classes, n_values, 50), predicted_SN, bad)
+
+    return simulate
+
+
 def knows(kappa: float, n_classes: int) -> Callable[..., Simulated]:
     """All classes recognized alike, a little beyond chance; nobody is worse."""
 
@@ -227,6 +249,11 @@ SCENARIOS: dict[str, Callable[..., Simulated]] = {
     "kappa .15, 2 classes (can be asked)": knows(0.15, 2),
     "kappa .15, 10 classes (can be asked)": knows(0.15, 10),
     "kappa .15, 100 classes (can be asked)": knows(0.15, 100),
+    "follows the cue alone, 2 classes (can be asked)": cue_alone(2, 2, 1.0),
+    "follows the cue alone, 10 classes (can be asked)": cue_alone(10, 10, 1.0),
+    "10 classes, 2 values (can be asked)": cue_alone(10, 2, 1.0),
+    "follows it for half, 2 classes (can be asked)": cue_alone(2, 2, 0.5),
+    "random answers beside a cue, 2 classes": cue_alone(2, 2, 0.0),
     "0 % in groups of 125 and 138, few validated": bad_groups(125, 0.0, 17),
     "0 % in groups of 30 and 43": bad_groups(30, 0.0, 90),
     "50 % in groups of 30 and 43": bad_groups(30, 0.5, 90),

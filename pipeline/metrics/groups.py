@@ -27,6 +27,7 @@ from pipeline.metrics.sources import design_effect
 from pipeline.metrics.worst_group import correct_minimum, expected_minimum, is_clearly_below
 
 _CONFIDENCE = 0.95
+_MIN_EFFECTIVE = 10  # images that a group counts for; below, its seeds say different things of it
 _ROUNDING = 1e-9  # of a mean over seeds and images
 
 
@@ -49,7 +50,8 @@ def split_metrics(
       many, or the lowest that has lies above the average, so that smaller groups are worse, it is chosen
       from all as `_best_known_low` says, with `sufficient=False`. Its interval is simultaneous (Sidak)
       over the groups it was chosen from. `worst_group_corrected` is what `worst_group.correct_minimum`
-      makes of it; `gap` is the average minus that.
+      makes of it, at most the average; `gap` is the average minus that.
+      Both are None for one group and where seeds disagree too much to say.
     - groups without images are left out of every average; in `groups` they have n = 0,
       `sufficient=False` and value 0 in the interval 0..1, that is: nothing is known. `per_seed` has 0.
 
@@ -84,7 +86,7 @@ def split_metrics(
     worst = _find_worst(groups, enough_G, considered, average.value)
     confidence = sidak_confidence(len(considered), _CONFIDENCE)
     band = accuracy_over_seeds(columns[worst], confidence, pool, sources.get(worst))
-    corrected = _corrected_worst(columns, variances, considered, worst, pool)
+    corrected = _corrected_worst(columns, variances, considered, worst, pool, average.value)
     train_weights_G = np.where(counts_G > 0, np.asarray(n_train, np.float64), 0.0)
     if train_weights_G.sum() == 0:
         train_weights_G = counts_G.astype(np.float64)
@@ -135,8 +137,12 @@ def _corrected_worst(
     considered: Int64Array,
     worst: int,
     pool: SeedPool | None,
+    average: float,
 ) -> Estimate | None:
-    """`correct_minimum` over the considered groups, None for a single one.
+    """`correct_minimum` over the considered groups, at most the average; None for a single one.
+
+    None also where seeds disagree so much that a group counts for a handful of images: its minimum
+    would be redrawn as if it had no more, and what is added to the observed one says nothing.
 
     The interval is the one that an accuracy of this height has with the images and seeds of the worst
     group: in simulations it covers the true minimum in 91 to 97 % of splits, while the percentiles of
@@ -147,8 +153,11 @@ def _corrected_worst(
     accuracy_G = np.array([columns[int(g)].mean() for g in considered])
     counts_G = np.array([columns[int(g)].shape[1] / variances[int(g)].effect for g in considered])
     total_G = np.array([variances[int(g)].total for g in considered])
+    effective_G = effective_sizes(accuracy_G, counts_G, total_G)
+    if (effective_G[counts_G >= _MIN_EFFECTIVE] < _MIN_EFFECTIVE).any():
+        return None
     return estimate_from_variance(
-        correct_minimum(accuracy_G, effective_sizes(accuracy_G, counts_G, total_G)),
+        min(correct_minimum(accuracy_G, effective_G), average),
         variances[worst],
         n=columns[worst].shape[1],
         n_seeds=len(columns[worst]),

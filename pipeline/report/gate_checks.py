@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.core.results import DuplicateSummary, GroupEstimate, SplitMetrics
 from pipeline.metrics.intervals import share_estimate
 from pipeline.metrics.worst_group import is_clearly_below
-from pipeline.report.askable import why_not_asked
+from pipeline.report.askable import why_no_better, why_not_asked
 from pipeline.report.compare import compare_sides
 from pipeline.report.evidence import negate, worst_enough_group
 from pipeline.report.gate_limits import Check, Key, Limit, measured, unmeasured
@@ -43,7 +43,7 @@ def check_worst_group(asked: Asked) -> Check:
     below = _clearly_below(summary, test, limit.threshold)
     if below:
         check = measured(WORST, limit, below[0], method=method)
-        reason = f"clearly below it: {name_groups(below)}, although too few to count"
+        reason = f"clearly below it or the average: {name_groups(below)}, although too few to count"
         return check.model_copy(update={"passed": False, "reason": reason})
     detail = f"; it is {quoted(worst.name)}{_uncounted(asked)}"
     return measured(WORST, limit, worst, method=method, detail=detail)
@@ -72,6 +72,9 @@ def check_average(asked: Asked) -> Check:
     average = summary.methods[method].test.average
     if average.n < summary.thresholds.min_test:
         return unmeasured(AVERAGE, limit, f"there are {count(average.n)} test images", method=method)
+    reason = why_no_better(as_evaluation(summary, method), summary.thresholds)
+    if reason is not None:
+        return unmeasured(AVERAGE, limit, reason, method=method)
     return measured(AVERAGE, limit, average, method=method)
 
 
@@ -80,8 +83,11 @@ def check_gap(asked: Asked) -> Check:
     test = summary.methods[method].test
     if worst_enough_group(test, summary.thresholds) is None:
         return unmeasured(GAP, limit, _too_few_groups(summary), method=method, unit="difference")
+    reason = why_no_better(as_evaluation(summary, method), summary.thresholds)
+    if reason is not None:
+        return unmeasured(GAP, limit, reason, method=method, unit="difference")
     if test.gap is None:
-        why = "the report does not hold the gap"
+        why = "seeds disagree too much to say how far the worst group is below the average"
         return unmeasured(GAP, limit, why, method=method, unit="difference")
     detail = f"; corrected for having picked the worst{_uncounted(asked)}"
     return measured(GAP, limit, test.gap, method=method, unit="difference", detail=detail)
@@ -169,10 +175,14 @@ def _has_worst_group(side: Side) -> bool:
 
 
 def _clearly_below(summary: ReportSummary, test: SplitMetrics, limit: float) -> list[GroupEstimate]:
-    """Groups too small to count of which it is certain all the same that they miss the limit."""
+    """Groups too small to count that miss the limit and are certainly below it or the average.
+
+    What the report calls clearly worse cannot be taken for doubt.
+    """
     thin = uncounted_groups(summary.dataset, test, summary.thresholds)
     n_present = sum(group.n > 0 for group in test.groups)
-    return [group for group in thin if is_clearly_below(group, limit, n_present)]
+    worse = [group for group in clearly_bad_uncounted(test, summary.thresholds) if group.value < limit]
+    return [group for group in thin if group in worse or is_clearly_below(group, limit, n_present)]
 
 
 def _uncounted(asked: Asked) -> str:

@@ -29,7 +29,7 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.explain.changed import predict_classes
 from pipeline.explain.cue_use import choose_cue
 from pipeline.explain.reliance import measure_reliance
-from pipeline.metrics.class_skill import measure_class_skill
+from pipeline.metrics.class_skill import measure_class_skill, measure_following
 from pipeline.metrics.groups import split_metrics
 from pipeline.metrics.optimism import ScoredSplit, measure_optimism
 from pipeline.metrics.reliance import color_agreement
@@ -87,7 +87,13 @@ def run(dataset: str, method: MethodName) -> None:
                 _compare_control(control, dataset, history, test_SN, test, info, settings)
                 for control in _controls(history)
             ],
-            class_skill=measure_class_skill(test_SN, test.labels, info.classes, test.sources),
+            class_skill=measure_class_skill(
+                test_SN,
+                test.labels,
+                info.classes,
+                test.sources,
+                follows=measure_following(test_SN, test.groups, info, test.sources),
+            ),
             optimism=None
             if history.trained_on_val  # the difference would be overfitting, not optimism of selection
             else measure_optimism(
@@ -130,7 +136,11 @@ def _log_outcome(dataset: str, result: EvaluationResult) -> None:
             dataset, method, len(thin), len(test.groups),
         )  # fmt: skip
     skill = result.class_skill
-    if skill is not None and skill.balanced_accuracy.low <= skill.chance:
+    if (
+        skill is not None
+        and skill.balanced_accuracy.low <= skill.chance
+        and not any(seed.low > 0 for seed in skill.follows)  # it follows the attribute instead
+    ):
         _log.warning(
             "%s %s: balanced accuracy %.3f [%.3f, %.3f], not clearly above a constant's %.3f: the audit's "
             "questions cannot be asked of it",

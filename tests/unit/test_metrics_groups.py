@@ -141,6 +141,27 @@ def test_gap_correction_and_shrunk_groups_of_the_hand_worked_split() -> None:
         assert shrunk.sufficient == group.sufficient
 
 
+@pytest.mark.parametrize(
+    ("accuracy_S", "is_measured"),
+    [((0.95, 0.05, 0.95), False), ((0.95, 0.95, 0.0), False), ((0.85, 0.95, 0.9), True), ((0.9,), True)],
+)
+def test_the_corrected_worst_group_never_lies_above_the_average(
+    accuracy_S: tuple[float, ...], is_measured: bool
+) -> None:
+    groups = np.repeat([0, 1, 2, 3], 100)
+    correct = np.random.default_rng(0).random((len(accuracy_S), 400)) < np.array(accuracy_S)[:, None]
+    found = split_metrics(
+        correct,
+        groups,
+        group_names=list("abcd"),
+        n_train=[1] * 4,
+        seeds=range(len(accuracy_S)),
+        min_images=50,
+    )
+    assert (found.gap is not None) is (found.worst_group_corrected is not None) is is_measured
+    assert found.gap is None or found.gap.value >= 0
+
+
 def test_a_single_group_has_no_gap_and_is_not_shrunk() -> None:
     result = metrics([27], [40])
     assert result.worst_group_corrected is None

@@ -219,6 +219,7 @@ UNCOUNTED = "groups too small to count"
         (0.60, 40, {}, [UNCOUNTED]),
         (0.60, 40, {"allow_uncounted": True}, []),
         (0.00, 40, {"allow_uncounted": True}, ["worst group"]),  # certain although too small to count
+        (0.00, 3, {"allow_uncounted": True}, ["worst group"]),  # clearly worse than the others' 90 %
         (0.00, 2, {"allow_uncounted": True}, []),  # two images say nothing
     ],
 )
@@ -251,6 +252,13 @@ def test_a_constant_passes_nothing_that_asks_about_a_cue() -> None:
         checks = judge_report(summary, asked, [method], {}).checks
         assert [check.passed for check in checks] == [False] * 3
         assert all("is no better than a constant" in check.reason for check in checks)
+    numbers = GateSettings(max_gap=0.9, min_average=0.1)
+    for follows in ([], [0.9] * 3):  # even where the questions can be asked
+        erm = constant["erm"].model_copy(update={"class_skill": skill(0.5, follows=follows)})
+        summary = build_summary(replace(inputs, evaluations={"erm": erm}))
+        checks = judge_report(summary, numbers, ["erm"], {}).checks
+        assert [check.passed for check in checks] == [False] * 2
+        assert all("ERM is no better than a constant" in check.reason for check in checks)
     fine = replace(
         inputs, evaluations={"erm": constant["erm"].model_copy(update={"class_skill": skill(0.9)})}
     )

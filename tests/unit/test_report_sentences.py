@@ -160,3 +160,27 @@ def test_whom_the_questions_can_be_asked_of(
     assert (why_not_asked(erm, limits) is None) is asked
     old = erm.model_copy(update={"class_skill": None})  # of before it was measured
     assert why_not_asked(old, limits) is None
+
+
+@pytest.mark.parametrize(
+    ("per_seed", "follows", "said"),
+    [
+        ((0.5, 0.5, 0.5), [0.9, 0.9, 0.9], None),  # the cue alone: right on no more than a constant
+        ((0.24, 0.24, 0.24), [0.8, 0.8, 0.8], None),
+        ((0.5, 0.5, 0.5), [0.0, 0.03, -0.9], "ERM is no better than a constant"),
+        ((0.1, 0.1, 0.07), [0.0] * 3, "ERM is no better than a constant"),  # all seeds, not the lowest
+        ((0.95, 0.5, 0.95), [0.1] * 3, None),
+        ((0.95, 0.5, 0.95), [0.0] * 3, "ERM with seed 1 is no better"),
+        ((0.5, 0.5, 0.5), [0.9, 0.9, 0.0], "ERM with seed 2 is no better"),
+    ],
+)
+def test_who_follows_the_attribute_is_asked_and_who_does_not_is_named(
+    per_seed: tuple[float, ...], follows: list[float], said: str | None
+) -> None:
+    inputs = photo_birds()
+    update = {"class_skill": skill(*per_seed, follows=follows, half=0.2), "seeds": [0, 1, 2]}
+    erm = inputs.evaluations["erm"].model_copy(update=update)
+    found = why_not_asked(erm, build_summary(inputs).thresholds)
+    assert (found is None) if said is None else (said in (found or "")), found
+    if said and "with seed" in said:
+        assert "balanced accuracy 50.0%" in (found or "")  # that seed's own

@@ -132,6 +132,8 @@ class ClassSkill(Record):
     per_seed: list[Estimate]  # the same for every seed, for new images
     n_classes: int  # with test images; a constant has a balanced accuracy of one over this
     never_predicted: list[str]  # classes with test images that no seed gives any image
+    # of every seed, 0 for a constant and 1 for a model that follows the attribute alone; empty without one
+    follows: list[Estimate] = Field(default_factory=list)
 
     @property
     def chance(self) -> float:
