@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.results import AttributionResult, GroupEstimate, ImageIssue, MethodComparison, Record
-from pipeline.report.evidence import Rung, has_enough, most_affected
+from pipeline.report.evidence import Rung, has_enough, most_affected, negate
 from pipeline.report.rungs_cause import clear_gains
 from pipeline.report.trust import describe_lds, judge_lds, name_lists
 from pipeline.report.verdict import Case, Ladder, statuses
@@ -100,10 +100,11 @@ def _price(case: Case, best: MethodComparison) -> str:
     before, after = case.baseline.test.average, other.test.average
     losing = [g for g in best.groups if g.sufficient and g.gain.high < 0]
     lost = [
-        f"{quoted(g.name)} {points(g.gain.value)} {points_interval(g.gain)}" for g in losing[:LOSSES_NAMED]
+        f"{points(-g.gain.value).lstrip('+')} points in {quoted(g.name)} {points_interval(negate(g.gain))}"
+        for g in losing[:LOSSES_NAMED]
     ]
     more = f" and {len(losing) - LOSSES_NAMED} more" if len(losing) > LOSSES_NAMED else ""
-    price = f"; it loses in {join_names(lost)}{more}" if lost else ""
+    price = f"; it loses {join_names(lost)}{more}" if lost else ""
     return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}{price}"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pipeline.core.results import MethodComparison
 from pipeline.report import wording
 from pipeline.report.askable import never_predicted_text, why_not_asked
-from pipeline.report.evidence import MIN_SEEDS
+from pipeline.report.evidence import MIN_SEEDS, answer_words
 from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.records import MethodSummary, ReportSummary
 from pipeline.report.small_groups import clearly_bad_uncounted, name_groups
@@ -35,7 +35,7 @@ def _from_the_ladder(s: ReportSummary) -> Iterator[str]:
     """The verdict is the baseline's: each rung on cue and harm that is not a clear no."""
     for rung in s.verdict:
         if rung.rung in ("available", "used", "harmful") and rung.status != "no":
-            yield f"{rung.question} {wording.STATUS_WORDS[rung.status]}. {rung.evidence}"
+            yield f"{rung.question} {answer_words(rung)}. {rung.evidence}"
 
 
 def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
         return
     for rung in s.verdict:
         if rung.rung == "available" and rung.status == "yes":
-            yield f"{rung.question} {wording.STATUS_WORDS[rung.status]}. {rung.evidence}"
+            yield f"{rung.question} {answer_words(rung)}. {rung.evidence}"
     baseline = wording.method_label(s.baseline or "")
     compared = next((c for c in s.comparisons if c.method == method), None)
     if compared is None:
@@ -69,12 +69,11 @@ def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
 
 
 def _gain_sentence(compared: MethodComparison) -> str:
-    p = wording.p_text(compared.p_value)
     baseline = wording.method_label(compared.baseline)
     return (
         f"In {wording.quoted(compared.group)} its accuracy differs from {baseline}'s by "
-        f"{wording.points_phrase(compared.gain)}, on the same test images ({p}, "
-        "corrected for the number of methods tried)."
+        f"{wording.points_phrase(compared.gain)}, on the same test images"
+        f"{wording.p_clause(compared.p_value)}, corrected for the number of methods tried."
     )
 
 
@@ -82,8 +81,9 @@ def _of_groups(s: ReportSummary, found: MethodSummary) -> Iterator[str]:
     thin = sum(not group.sufficient for group in found.test.groups)
     if thin:
         yield (
-            f"{wording.count(thin)} of {wording.count(len(found.test.groups))} groups have fewer than "
-            f"{wording.count(s.thresholds.min_test)} test images: too few to decide anything about them."
+            f"{wording.count(thin)} of {wording.count(len(found.test.groups))} groups "
+            f"{wording.has(thin)} fewer than {wording.count(s.thresholds.min_test)} test images: too few to "
+            "decide anything about them."
         )
     bad = clearly_bad_uncounted(found.test, s.thresholds)
     if bad:

@@ -24,6 +24,7 @@ from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettin
 from pipeline.metrics import picked
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import widen
+from pipeline.report.wording import NOT_RUN, STATUS_WORDS
 
 Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
 RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
@@ -77,6 +78,12 @@ class Rung(Record):
     evidence: str
     estimate: Estimate | None = None  # the number that decided, in `unit`
     unit: Literal["kappa", "difference", "accuracy", "score"] | None = None
+    was_run: bool = True  # False: what would answer it was not run
+
+
+def answer_words(rung: Rung) -> str:
+    """The answer as a badge: a question whose stage was not run is not one that lacks evidence."""
+    return STATUS_WORDS[rung.status] if rung.was_run else NOT_RUN
 
 
 def judge_effect(value: float, low: float, threshold: float) -> Status:

@@ -15,9 +15,9 @@ from pipeline.report.gate_limits import Check, Key, Limit, measured, unmeasured
 from pipeline.report.gate_rungs import as_evaluation
 from pipeline.report.pairing import Side
 from pipeline.report.records import ReportSummary
-from pipeline.report.rung_used import deciding_exchange, uncarried_text
+from pipeline.report.rung_used import deciding_exchange, size_either_way, uncarried_text
 from pipeline.report.small_groups import clearly_bad_uncounted, name_groups, uncounted_groups
-from pipeline.report.wording import count, intervention_label, join_names, quoted, shared_sources
+from pipeline.report.wording import count, has, intervention_label, join_names, quoted, shared_sources
 
 WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
 FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
@@ -60,7 +60,7 @@ def check_uncounted(summary: ReportSummary, method: str) -> list[Check]:
     named = join_names([f"{quoted(group.name)} (n = {count(group.n)})" for group in thin[:UNCOUNTED_NAMED]])
     more = f" and {count(len(thin) - UNCOUNTED_NAMED)} more" if len(thin) > UNCOUNTED_NAMED else ""
     reason = (
-        f"{count(len(thin))} of {count(len(found.groups))} groups have fewer than "
+        f"{count(len(thin))} of {count(len(found.groups))} groups {has(len(thin))} fewer than "
         f"{count(summary.thresholds.min_test)} test images and no limit protects them: {named}{more}{worse}. "
         "Gather test images, or accept that with --allow-uncounted or gate.allow_uncounted: true"
     )
@@ -94,7 +94,7 @@ def check_gap(asked: Asked) -> Check:
 
 
 def check_flips(asked: Asked) -> Check:
-    """What rung 2 reads: how far an exchange of the cue shifts predictions, beyond its control."""
+    """What rung 2 reads: how far an exchange of the cue shifts predictions either way, beyond its control."""
     summary, method, limit, _ = asked
     found = summary.methods[method].cue_use
     exchange = deciding_exchange(found)
@@ -109,8 +109,10 @@ def check_flips(asked: Asked) -> Check:
         return unmeasured(FLIPS, limit, why, method=method, unit="difference")
     change = intervention_label(exchange.name)
     what = f"{change[0].lower()}{change[1:]}"
-    detail = f"; shifted towards the donor's class by {what}, beyond the same that keeps the cue"
-    return measured(FLIPS, limit, exchange.size, method=method, unit="difference", detail=detail)
+    way = "towards" if exchange.size.value >= 0 else "against the cue, away from"
+    detail = f"; shifted {way} the donor's class by {what}, beyond the same that keeps the cue"
+    size = size_either_way(exchange.size)
+    return measured(FLIPS, limit, size, method=method, unit="difference", detail=detail)
 
 
 def check_drop(asked: Asked) -> Check:
@@ -191,4 +193,6 @@ def _uncounted(asked: Asked) -> str:
     thin = len(uncounted_groups(asked.summary.dataset, test, asked.summary.thresholds))
     if not thin:
         return ""
-    return f"; {count(thin)} of {count(len(test.groups))} groups have too few images and do not count"
+    do = "does" if thin == 1 else "do"
+    of = f"{count(thin)} of {count(len(test.groups))} groups"
+    return f"; {of} {has(thin)} too few images and {do} not count"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.results import Estimate, GroupEstimate
+from pipeline.report.evidence import answer_words
 from pipeline.report.gate import Judged
 from pipeline.report.gate_limits import Check, limit_text
 from pipeline.report.gate_text import sum_up, value_text
@@ -66,9 +67,7 @@ def _check_cells(check: Check) -> list[str]:
 
 
 def _tabulate_verdict(summary: ReportSummary) -> str:
-    rows = [
-        (escape(rung.question), STATUS_WORDS[rung.status], escape(rung.evidence)) for rung in summary.verdict
-    ]
+    rows = [(escape(rung.question), answer_words(rung), escape(rung.evidence)) for rung in summary.verdict]
     return write_table(("question", "answer", "evidence"), rows)
 
 

@@ -35,6 +35,14 @@ class Harm:
     interaction: Contrast | None  # `gap` minus what the value costs classes that it does not mislead
     n_candidates: int
 
+    def odds_decide(self, limits: Thresholds) -> bool:
+        """Whether the loss shows in points, and not in odds."""
+        if self.gap is None or self.interaction is None:
+            return False
+        parts = (self.gap.points, self.interaction.points)
+        is_in_points = all(judge_effect(p.value, p.low, limits.min_effect) == "yes" for p in parts)
+        return is_in_points and self.judge(limits) != "yes"
+
     def judge(self, limits: Thresholds) -> Status:
         """Harm shows in the label's own gap and in the interaction, on points and on log odds.
 
@@ -93,13 +101,16 @@ def find_harm(info: GroupedData, evaluation: EvaluationResult, limits: Threshold
     return max(harms, key=lambda harm: _rank(harm, limits), default=None)
 
 
-def n_unanswered(info: GroupedData, evaluation: EvaluationResult, limits: Thresholds) -> int:
+def unanswered_groups(
+    info: GroupedData, evaluation: EvaluationResult, limits: Thresholds
+) -> list[GroupEstimate]:
     """Misled groups of which nothing can be said: too few images of them or of their rivals."""
     table = _Table(info, evaluation, limits)
-    return sum(
-        not table.enough_G[g] or _weights(table, g)[1] is None
+    return [
+        table.found[g]
         for g in np.flatnonzero(table.misled_G).tolist()
-    )
+        if not table.enough_G[g] or _weights(table, g)[1] is None
+    ]
 
 
 def _guided(table: _Table, paying: int) -> int | None:

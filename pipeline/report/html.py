@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from pipeline.core.errors import InputError
 from pipeline.report import trust, wording
+from pipeline.report.evidence import answer_words
 from pipeline.report.pictures import Pictures
 from pipeline.report.provenance import yaml_text
 from pipeline.report.records import ReportSummary
@@ -81,6 +82,7 @@ def _environment() -> Environment:
         "short": wording.shorten,
         "tip": wording.chart_tip,
         "missing_phrase": wording.missing_phrase,
+        "answer_words": answer_words,
         "duration": wording.duration,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
         "lower_first": lambda text: text[:1].lower() + text[1:],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from pipeline.core.results import Estimate, EvaluationResult, GroupEstimate
@@ -13,16 +14,20 @@ from pipeline.report.evidence import (
     Rung,
     Status,
     Thresholds,
+    counted_groups,
+    has_enough,
     misled_groups,
     perhaps_misled_groups,
     simultaneous,
     worst_enough_group,
 )
-from pipeline.report.harm import Harm, find_harm, hard_class, hard_values, n_unanswered
+from pipeline.report.harm import Harm, find_harm, hard_class, hard_values, unanswered_groups
+from pipeline.report.small_groups import NAMED, lowest_group
 from pipeline.report.wording import (
     accuracy_phrase,
     count,
     method_label,
+    number,
     percent,
     points,
     points_phrase,
@@ -42,7 +47,7 @@ def judge_harmful(
     A group can be worst for reasons that have nothing to do with the cue, so only misled groups
     (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
     same attribute value costs other classes (`harm.Harm`). `worst` is the worst group of all with enough
-    images; None where fewer than two have enough.
+    images; None where fewer than two have enough, or where smaller groups alone lie below the average.
     """
     question = "Does a group pay for it?"
 
@@ -56,9 +61,11 @@ def judge_harmful(
     needed = f"{count(limits.min_test)} test images"
     if baseline is None:
         return answer("insufficient", "No model was evaluated.")
-    if worst is None:
+    if len(counted_groups(baseline.test, limits)) < 2:
         text = f"Fewer than two groups have the {needed} that a comparison needs."
         return answer("insufficient", text)
+    if worst is None:  # the groups with enough images all lie above the average
+        worst = lowest_group(baseline.test)
     if not info.attributes or info.attributes[0].origin == "none":
         text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
@@ -95,20 +102,58 @@ def _weigh_harm(
     """The answer where the cue misleads groups: no only if each of them could be judged."""
     harm, harmed = find_harm(info, baseline, limits), harmed_group(info, baseline, limits)
     if harm is None or harmed is None:
-        needed = f"{count(limits.min_test)} test images"
-        return (
-            "insufficient",
-            f"None of the {count(n_misled)} groups that the cue misleads has {needed}.",
-            None,
-        )
-    status, unanswered = harm.judge(limits), n_unanswered(info, baseline, limits)
+        return "insufficient", _no_candidate_text(info, baseline, n_misled, limits), None
+    status, unanswered = harm.judge(limits), unanswered_groups(info, baseline, limits)
     text = _harm_text(info, baseline, harmed, harm.n_candidates) + _interaction_text(harm)
-    if status == "no" and unanswered:
+    if harm.odds_decide(limits):
+        text += _odds_text(harm)
+    if status != "yes" and unanswered:
         status = "insufficient"
-        text += f" Of {count(unanswered)} of the {count(n_misled)} groups it misleads nothing can be said."
+        text += (
+            f" Of {count(len(unanswered))} of the {count(n_misled)} groups it misleads nothing can be said: "
+            f"{_unanswered_text(unanswered, limits)}."
+        )
     if status != "yes":
         text += _hardness_text(info, baseline, harmed, limits)
     return status, text, harmed
+
+
+def _no_candidate_text(
+    info: GroupedData, baseline: EvaluationResult, n_misled: int, limits: Thresholds
+) -> str:
+    who = (
+        "The one group that the cue misleads has"
+        if n_misled == 1
+        else f"None of the {count(n_misled)} groups that the cue misleads has"
+    )
+    few = "fewer than the" if n_misled == 1 else "the"
+    thin = unanswered_groups(info, baseline, limits)
+    shown = f": {_unanswered_text(thin, limits)}" if thin else ""
+    return f"{who} {few} {count(limits.min_test)} test images that a comparison needs{shown}."
+
+
+def _unanswered_text(groups: Sequence[GroupEstimate], limits: Thresholds) -> str:
+    """ "“a” has 60 test images, 100 are needed"."""
+    named = [
+        f"{quoted(group.name)} has {count(group.n)} test images, {count(limits.min_test)} are needed"
+        if not has_enough(group, limits)
+        else f"{quoted(group.name)} has no group with enough test images to compare with"
+        for group in groups[:NAMED]
+    ]
+    more = f"; and {count(len(groups) - NAMED)} more" if len(groups) > NAMED else ""
+    return "; ".join(named) + more
+
+
+def _odds_text(harm: Harm) -> str:
+    """Why a loss that is clear in points is not called harm."""
+    assert harm.interaction is not None
+    odds = harm.interaction.log_odds
+    factor, low, high = (number(math.exp(min(x, 50.0))) for x in (odds.value, odds.low, odds.high))
+    return (
+        " In odds of a right answer the difference could be none: they fall by a factor of "
+        f"{factor} (95% interval {low} to {high}) more than in other classes, and 1 is no difference. Near "
+        "100% the same change can look larger in points, so harm is not established."
+    )
 
 
 def harmed_group(
@@ -185,11 +230,19 @@ def _harm_text(
     average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
     n_train = next(group.n_train for group in info.groups if group.name == harmed.name)
     gap = points(average.value - harmed.value).lstrip("+")
-    which = f"the one that pays most of {count(n_candidates)} groups" if n_candidates > 1 else "the one group"
+    which = (
+        f"the one that pays most of {count(n_candidates)} groups"
+        if n_candidates > 1
+        else "the one group with enough images"
+    )
+    verdict = f"a gap of {gap} points"
+    if harmed.value > average.value:  # nobody who pays: it may still lose to its own class
+        which = which.replace("that pays most of", "that loses most to its own class among")
+        verdict = "it does not lie below"
     text = (
         f"{method_label(baseline.method)} is right on {accuracy_phrase(harmed)} of {quoted(harmed.name)}, "
         f"{which} that the cue misleads ({count(n_train)} training images), against "
-        f"{accuracy_phrase(average)} on average: a gap of {gap} points."
+        f"{accuracy_phrase(average)} on average: {verdict}."
     )
     if expected is not None and math.isfinite(expected):
         text += (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.results import CueExchange, CueUse, Estimate, EvaluationResult, Predictability
 from pipeline.metrics.intervals import clip_difference, widen
-from pipeline.report.evidence import Rung, Status, Thresholds
+from pipeline.report.evidence import Rung, Status, Thresholds, judge_effect, negate
 from pipeline.report.wording import (
     count,
     intervention_label,
@@ -29,11 +29,19 @@ def judge_used(
     directions of an exchange shift predictions towards the donor's class beyond an exchange that keeps
     the value; the shift is of the size that matters over its whole interval; and images as they are do
     not say otherwise. What one direction alone shows, or no real image, is the exchange's own strangeness.
+    A model that goes where the cue points away from (over-corrected, say) uses it as well: the same four
+    conditions are asked of the shift with its sign turned.
     """
     found = baseline.cue_use if baseline else None
     if baseline is None or found is None:
         text = "No exchange of a cue between images was made, so reliance on it is not known."
-        return Rung(rung="used", question=QUESTION, status="insufficient", evidence=text)
+        return Rung(
+            rung="used",
+            question=QUESTION,
+            status="insufficient",
+            evidence=text,
+            was_run=baseline is not None,
+        )
     exchange = deciding_exchange(found)
     status, reason = _answer(found, exchange, color_only, limits)
     text = "" if exchange is None else f"{_exchange_text(baseline, found, exchange, limits)} "
@@ -48,8 +56,8 @@ def judge_used(
 
 
 def deciding_exchange(found: CueUse | None) -> CueExchange | None:
-    """Of the exchanges that carry the cue the one that shifts predictions most."""
-    return max(found.exchanges, key=lambda e: e.size.value, default=None) if found else None
+    """Of the exchanges that carry the cue the one that shifts predictions most, either way."""
+    return max(found.exchanges, key=lambda e: abs(e.size.value), default=None) if found else None
 
 
 def carried_share(found: CueUse, exchange: CueExchange) -> float:
@@ -79,8 +87,9 @@ _PARTS = {
 def _answer(
     found: CueUse, exchange: CueExchange | None, color_only: Predictability | None, limits: Thresholds
 ) -> Answer:
-    available, natural = _available(found, color_only, limits), _judge_natural(found, limits)
-    shifted = _judge_shift(found, exchange, limits)
+    sign = -1 if exchange is not None and exchange.size.value <= -limits.min_effect else 1
+    available, natural = _available(found, color_only, limits), _judge_natural(found, sign, limits)
+    shifted = _judge_shift(found, exchange, sign, limits)
     if available[0] == "no":
         return _without_cue(available[1], is_followed=shifted == natural == "yes")
     if exchange is None:
@@ -91,7 +100,7 @@ def _answer(
         return _confirmed(found, exchange, available, natural, limits)
     if shifted == "insufficient":
         return "insufficient", "Plain use, chance and a trace of the cue cannot be told apart."
-    return _denied(found, exchange, natural)
+    return _denied(found, exchange, natural, limits)
 
 
 def _without_cue(why: str, *, is_followed: bool) -> Answer:
@@ -100,9 +109,9 @@ def _without_cue(why: str, *, is_followed: bool) -> Answer:
     return "no", f"{why[0].upper()}{why[1:]}: there is nothing to use."
 
 
-def _denied(found: CueUse, exchange: CueExchange, natural: Status | None) -> Answer:
+def _denied(found: CueUse, exchange: CueExchange, natural: Status | None, limits: Thresholds) -> Answer:
     """A small shift is a no where the exchange carries the cue and real images agree."""
-    if natural == "yes":
+    if "yes" in (natural, _judge_natural(found, -1, limits)):
         return "insufficient", (
             "Yet images as they are get another answer where their value differs "
             f"({_natural_text(found)}): something that goes with the cue matters, and the exchange misses it."
@@ -120,26 +129,34 @@ def _confirmed(
     """What speaks against a shift in both directions: no association, no real image, or no balance."""
     if available[0] == "insufficient":
         return "insufficient", f"But {available[1]}."
-    if natural == "no":
-        assert found.natural is not None
-        is_ruled_out = found.natural.high < limits.min_effect
-        return (
-            "no" if is_ruled_out else "insufficient",
-            f"But images as they are get the same answer whatever their value ({_natural_text(found)}): the "
-            "exchanged images are strange to the model, and that is fragility, not use.",
-        )
-    if natural == "insufficient":
-        return (
-            "insufficient",
-            f"But images as they are neither confirm nor exclude it ({_natural_text(found)}).",
-        )
+    if natural is not None and natural != "yes":
+        return _unconfirmed(found, natural, limits)
     if natural is None and not exchange.is_balanced:
         return (
             "insufficient",
             "But too few images have the other class's value to tell use from lost accuracy.",
         )
     real = f" Images as they are agree: {_natural_text(found)}." if found.natural else ""
+    if exchange.size.value < 0:
+        return "yes", (
+            "Both directions go against the cue, away from the class that goes with the donor's value in "
+            f"training: the model uses it the other way round.{real}"
+        )
     return "yes", f"Both directions go where the cue points.{real}"
+
+
+def _unconfirmed(found: CueUse, natural: Status, limits: Thresholds) -> Answer:
+    """A shift that images as they are do not show."""
+    assert found.natural is not None
+    text = _natural_text(found)
+    if natural == "insufficient":
+        return "insufficient", f"But images as they are neither confirm nor exclude it ({text})."
+    if max(-found.natural.low, found.natural.high) >= limits.min_effect:
+        return "insufficient", f"But images as they are are not shown to go the same way ({text})."
+    return "no", (
+        f"But images as they are get the same answer whatever their value ({text}): the exchanged images "
+        "are strange to the model, and that is fragility, not use."
+    )
 
 
 def _available(found: CueUse, color_only: Predictability | None, limits: Thresholds) -> Answer:
@@ -168,23 +185,33 @@ def _available(found: CueUse, color_only: Predictability | None, limits: Thresho
     return ("yes" if is_sure else "insufficient"), "whether color tells the class in training is not sure"
 
 
-def _judge_shift(found: CueUse, exchange: CueExchange | None, limits: Thresholds) -> Status | None:
+def _judge_shift(found: CueUse, exchange: CueExchange | None, sign: int, limits: Thresholds) -> Status | None:
     """Both directions, and a size whose whole interval matters: a trace of a cue is not plain use of it."""
     if exchange is None:
         return None
-    size = _widened(exchange.size, found, limits)
+    size = _widened(_turned(exchange.size, sign), found, limits)
     if size.value < limits.min_effect:
         return "no"
-    lows = [_widened(part, found, limits).low for part in (exchange.up, exchange.down)]
+    lows = [_widened(_turned(part, sign), found, limits).low for part in (exchange.up, exchange.down)]
     return "yes" if min(lows) > 0 and size.low >= limits.min_effect else "insufficient"
 
 
-def _judge_natural(found: CueUse, limits: Thresholds) -> Status | None:
+def _judge_natural(found: CueUse, sign: int, limits: Thresholds) -> Status | None:
     if found.natural is None:
         return None
-    if found.natural.value < limits.min_effect:
-        return "no"
-    return "yes" if found.natural.low > 0 else "insufficient"
+    natural = _turned(found.natural, sign)
+    return judge_effect(natural.value, natural.low, limits.min_effect)
+
+
+def _turned(estimate: Estimate, sign: int) -> Estimate:
+    return negate(estimate) if sign < 0 else estimate
+
+
+def size_either_way(estimate: Estimate) -> Estimate:
+    """How large a shift is, whichever way: the upper end is the one further from 0."""
+    low, high = sorted((abs(estimate.low), abs(estimate.high)))
+    least = low if estimate.low * estimate.high > 0 else 0.0
+    return estimate.model_copy(update={"value": abs(estimate.value), "low": least, "high": high})
 
 
 def _widened(estimate: Estimate, found: CueUse, limits: Thresholds) -> Estimate:

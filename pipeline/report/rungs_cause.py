@@ -25,7 +25,7 @@ from pipeline.report.trust import describe_trust, judge_support
 from pipeline.report.wording import (
     count,
     method_label,
-    p_text,
+    p_clause,
     per_thousand,
     points_phrase,
     quoted,
@@ -51,7 +51,13 @@ def judge_caused_by(
     )
     if attribution is None or worst is None or not cells:
         text = _why_no_cells(attribution, worst)
-        return Rung(rung="caused_by", question=_CAUSE_QUESTION, status="insufficient", evidence=text)
+        return Rung(
+            rung="caused_by",
+            question=_CAUSE_QUESTION,
+            status="insufficient",
+            evidence=text,
+            was_run=attribution is not None,
+        )
     cell = min(cells, key=lambda c: c.high)
     # older results do not say how many of the group were scored: of a subset only the total is known
     is_whole = attribution.n_train == attribution.n_train_total
@@ -146,8 +152,8 @@ def judge_fixed_by(
     verb = "raises" if best.gain.value > 0 else "does not raise"
     clear = clear_gains(comparisons, baseline, limits)
     text = (
-        f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}, "
-        f"{p_text(best.p_value)}, same test images{_among(len(_against(baseline, comparisons)), clear)}"
+        f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}"
+        f"{p_clause(best.p_value)}, same test images{_among(len(_against(baseline, comparisons)), clear)}"
     )
     if len(best.per_seed_gain) < MIN_SEEDS:
         status = "insufficient"

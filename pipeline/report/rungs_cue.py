@@ -18,7 +18,7 @@ from pipeline.report.evidence import (
 from pipeline.report.wording import (
     count,
     number,
-    p_text,
+    p_clause,
     percent,
     quoted,
 )
@@ -57,7 +57,7 @@ def _color_text(color: ColorResult, limits: Thresholds) -> str:
     only, background = color.color_only, color.background_only
     text = (
         f"color alone predicts the label with kappa {number(only.kappa)} (95% interval "
-        f"{number(only.low)} to {number(only.high)}, n = {count(only.n)}, {p_text(only.p_value)}; "
+        f"{number(only.low)} to {number(only.high)}, n = {count(only.n)}{p_clause(only.p_value)}; "
         f"0 is chance, 1 is perfect, {number(limits.min_kappa)} is the least that counts)"
     )
     if background is not None:
@@ -98,5 +98,5 @@ def _association_text(association: Association) -> str:
     return (
         f"{percent(modal_share(association))} of {count(association.n)} training images have the value of "
         f"{quoted(association.attribute)} that is most common for their class (Cramér's V = "
-        f"{number(association.cramers_v)}, {p_text(association.p_value)})"
+        f"{number(association.cramers_v)}{p_clause(association.p_value)})"
     )

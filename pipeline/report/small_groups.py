@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pipeline.core.results import GroupEstimate, SplitMetrics
 from pipeline.metrics.worst_group import is_clearly_below
 from pipeline.report.evidence import GroupedData, Thresholds, has_enough
-from pipeline.report.wording import accuracy_brief, count, join_names, quoted
+from pipeline.report.wording import accuracy_brief, count, has, join_names, quoted
 
 NAMED = 3
 
@@ -32,14 +32,22 @@ def clearly_worse(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]
     return sorted(found, key=lambda group: group.value)
 
 
+def lowest_group(test: SplitMetrics) -> GroupEstimate:
+    """The lowest accuracy of all groups that have images, however few."""
+    return min((group for group in test.groups if group.n), key=lambda group: group.value)
+
+
 def clearly_bad_uncounted(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
     """Those of them that have too few images to count."""
     return [group for group in clearly_worse(test, limits) if not has_enough(group, limits)]
 
 
-def bad_clause(test: SplitMetrics, limits: Thresholds) -> str:
-    """The end of a sentence that names small groups which are clearly worse; empty where none is."""
-    bad = clearly_bad_uncounted(test, limits)
+def bad_clause(test: SplitMetrics, limits: Thresholds, named: str = "") -> str:
+    """The end of a sentence that names small groups which are clearly worse; empty where none is.
+
+    `named` is a group that the sentence has named already.
+    """
+    bad = [group for group in clearly_bad_uncounted(test, limits) if group.name != named]
     if not bad:
         return ""
     verb = "is" if len(bad) == 1 else "are"
@@ -52,8 +60,8 @@ def uncounted_clause(info: GroupedData, test: SplitMetrics, limits: Thresholds) 
     if not n_thin:
         return ""
     return (
-        f"; {count(n_thin)} of {count(len(test.groups))} groups have fewer than {count(limits.min_test)} "
-        "test images, too few to decide"
+        f"; {count(n_thin)} of {count(len(test.groups))} groups {has(n_thin)} fewer than "
+        f"{count(limits.min_test)} test images, too few to decide"
     )
 
 

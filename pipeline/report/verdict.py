@@ -15,13 +15,21 @@ from pipeline.core.results import (
     Record,
 )
 from pipeline.report.askable import never_predicted_text, why_not_asked, withhold
-from pipeline.report.evidence import Rung, Status, Thresholds, worst_enough_group
+from pipeline.report.evidence import (
+    Rung,
+    Status,
+    Thresholds,
+    counted_groups,
+    has_enough,
+    simultaneous,
+    worst_enough_group,
+)
 from pipeline.report.remaining import Remaining, is_open, largest_gap, measure_remaining, remaining_text
 from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
 from pipeline.report.rung_used import cue_words, judge_used
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
 from pipeline.report.rungs_cue import judge_available
-from pipeline.report.small_groups import bad_clause, clearly_worse, uncounted_clause
+from pipeline.report.small_groups import bad_clause, clearly_worse, lowest_group, uncounted_clause
 from pipeline.report.wording import (
     accuracy_brief,
     method_label,
@@ -138,25 +146,62 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
             f"Too few images per group to tell whether {model} relies on {cue} at someone's expense"
             f"{_other_groups(case, ladder)}."
         )
-    same = guided_group(case.info, baseline, worst, case.limits) if ladder["harmful"] == "yes" else None
-    there = f"{accuracy_brief(same)} in {quoted(same.name)} and " if same else ""
-    gap = (
-        f"{accuracy_brief(worst)} right in {quoted(worst.name)} "
-        f"against {there}{accuracy_brief(baseline.test.average)} on average"
-    )
     if ladder["harmful"] == "yes":
+        gap = _harm_gap(case, baseline, worst)
         text = _harm_headline(case, (model, cue), gap, ladder) + _fix_clause(case, ladder)
-    else:
-        text = f"{_no_harm_headline(case, (model, cue), ladder)}: {gap}"
-    return f"{text}{_other_groups(case, ladder)}."
+        return f"{text}{_other_groups(case, ladder)}."
+    shown = _spoken_of(baseline, worst, ladder, case.limits)
+    text = f"{_no_harm_headline(case, (model, cue), ladder)}: {_shown_gap(case, shown, ladder)}"
+    return f"{text}{_other_groups(case, ladder, shown.name)}."
 
 
-def _other_groups(case: Case, ladder: Ladder) -> str:
+def _harm_gap(case: Case, baseline: EvaluationResult, harmed: GroupEstimate) -> str:
+    """The group that pays, its own class where the cue is right, and the average where it lies below."""
+    same, average = guided_group(case.info, baseline, harmed, case.limits), baseline.test.average
+    rivals = [f"{accuracy_brief(same)} in {quoted(same.name)}"] if same else []
+    if harmed.value <= average.value or not rivals:
+        rivals.append(f"{accuracy_brief(average)} on average")
+    return f"{accuracy_brief(harmed)} right in {quoted(harmed.name)} against {' and '.join(rivals)}"
+
+
+def _spoken_of(
+    baseline: EvaluationResult, harmed: GroupEstimate, ladder: Ladder, limits: Thresholds
+) -> GroupEstimate:
+    """Whose accuracy stands in a headline without harm: the clearly worse group, where there is one.
+
+    Where harm is open, it is the group that may pay, unless another one alone is clearly worse. A group
+    above the average never stands there.
+    """
+    test = baseline.test
+    worse = clearly_worse(test, limits)
+    is_candidate = ladder["harmful"] == "insufficient" and harmed.name in {group.name for group in worse}
+    if is_candidate or (not worse and harmed.value <= test.average.value):
+        return harmed
+    lowest = worse[0] if worse else lowest_group(test)
+    return simultaneous(lowest, sum(group.n > 0 for group in test.groups), test, limits)
+
+
+def _shown_gap(case: Case, shown: GroupEstimate, ladder: Ladder) -> str:
+    assert case.baseline is not None
+    test, limits = case.baseline.test, case.limits
+    average = accuracy_brief(test.average)
+    off = [abs(group.value - test.average.value) for group in test.groups]
+    is_known = ladder["harmful"] == "no" and len(counted_groups(test, limits)) == len(off)
+    if is_known and max(off) < limits.min_effect:
+        lowest = lowest_group(test)
+        low = simultaneous(lowest, len(off), test, limits)
+        least = f"{accuracy_brief(low)} in the lowest, {quoted(low.name)}"
+        return f"all are alike at {average}, {least}"
+    few = "" if has_enough(shown, limits) else ", which has too few images to count,"
+    return f"{accuracy_brief(shown)} right in {quoted(shown.name)}{few} against {average} on average"
+
+
+def _other_groups(case: Case, ladder: Ladder, named: str = "") -> str:
     """What the one group of the headline would hide: small groups, and classes that are never named."""
     if case.baseline is None:
         return ""
     test, limits = case.baseline.test, case.limits
-    clause = bad_clause(test, limits)
+    clause = bad_clause(test, limits, named)
     if not clause and ladder["harmful"] != "yes":
         clause = uncounted_clause(case.info, test, limits)
     unnamed = never_predicted_text(case.baseline).rstrip(".")
@@ -188,7 +233,8 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
     )
     if ladder["used"] == "yes":
         if ladder["harmful"] == "no":
-            return f"{model} relies on {cue}, but no group clearly pays for it"
+            worse = f"; {others}" if is_worse else ""
+            return f"{model} relies on {cue}, but no group clearly pays for it{worse}"
         return f"{model} relies on {cue}, but whether a group pays is not established"
     if "insufficient" in (ladder["harmful"], ladder["used"]):
         return f"Not enough evidence that {model} relies on {cue} at someone's expense"

@@ -72,6 +72,7 @@ STATUS_WORDS = {
     "no": "No",
     "insufficient": "Insufficient evidence",
 }
+NOT_RUN = "Not run"  # instead of a status, where nothing that would answer it was run
 TOO_FEW = "too few to decide"  # beside the accuracy of a group with fewer test images than count
 ESTIMATOR_LABELS = {
     "trak": "TRAK",
@@ -192,13 +193,23 @@ def count(value: float | None) -> str:
     return DASH if value is None else f"{int(value):,}"
 
 
+def has(n: int) -> str:
+    """The verb after "1 of 4 groups"."""
+    return "has" if n == 1 else "have"
+
+
 def p_text(p: float | None) -> str:
     """A p-value: "p = 0.012", "p < 0.001"; a permutation p of 0.001 prints as it is."""
     if p is None or not math.isfinite(p):
-        return f"p = {DASH}"
+        return DASH
     if p < 0.001:
         return "p < 0.001"
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def p_clause(p: float | None) -> str:
+    """ ", p = 0.012" within a sentence; empty where there is no p-value."""
+    return "" if p is None or not math.isfinite(p) else f", {p_text(p)}"
 
 
 SAYS_NOTHING = 0.95  # of all that is possible: an interval of this width rules nothing out

@@ -16,7 +16,7 @@ from pipeline.report.method_summary import summarize_curves
 from pipeline.report.records import ReportSummary
 from pipeline.report.summary import accuracy_interval, build_summary
 from pipeline.report.test_images import MethodOutcomes, choose_images, choose_targets, describe_images
-from pipeline.report.wording import duration, p_text, percent, points, quoted, score
+from pipeline.report.wording import duration, p_clause, p_text, percent, points, quoted, score
 from tests.report_fixtures import around, bare, hostile_birds, photo_birds, plain_hundred
 
 CONTRACT = {
@@ -146,6 +146,7 @@ def test_how_numbers_are_written() -> None:
         "p = 0.012",
         "p = 0.50",
     ]
+    assert [p_text(None), p_clause(None), p_clause(0.5)] == ["–", "", ", p = 0.50"]
     assert [score(v) for v in (-0.01234, 0.5, 0.0)] == ["−0.0123", "+0.5", "0"]
     assert [duration(s) for s in (4.23, 200, 7500)] == ["4.2 s", "3 min 20 s", "2 h 05 min"]
     assert quoted("a\nb  c") == "“a b c”"
@@ -160,7 +161,7 @@ def test_a_recommended_model_is_named_with_the_groups_that_it_serves_worse() -> 
     comparison = inputs.comparisons[0].model_copy(update={"groups": [loss, even]})
     step = build_summary(replace(inputs, comparisons=[comparison])).next_steps[0]
     assert step.action == "Use the Group DRO model instead of ERM."
-    assert f"it loses in “{loss.name}” −8.0 [−11.0, −5.0]" in step.because
+    assert f"it loses 8.0 points in “{loss.name}” [+5.0, +11.0]" in step.because
     assert even.name not in step.because
     assert "on these test images" in step.because
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from pipeline.core.results import Carried, CueUse, EvaluationResult, Intervention, Predictability
+from pipeline.core.gate_settings import GateSettings
+from pipeline.core.results import Carried, CueUse, Estimate, EvaluationResult, Intervention, Predictability
 from pipeline.report.evidence import Rung, Thresholds
-from pipeline.report.rung_used import cue_words, deciding_exchange, judge_used
+from pipeline.report.gate import judge_report
+from pipeline.report.rung_used import cue_words, deciding_exchange, judge_used, size_either_way
+from pipeline.report.summary import build_summary
 from tests.report_fixtures import around, cue_use, photo_birds, plain_hundred
 
 BIRDS = photo_birds()
@@ -39,6 +43,9 @@ PARTLY = cue_use(0.01).model_copy(
 )
 UNSURE = USED.model_copy(update={"natural": around(0.06, 0.1, 200)})
 INNOCENT = ONE_WAY.model_copy(update={"association": cue_use(0, cramers_v=0.02).association})
+AGAINST = cue_use(-0.2)
+AGAINST_ONE_WAY = changed(AGAINST, up=around(-0.39, 0.03, 900), down=around(-0.01, 0.03, 900))
+AGAINST_TRACE = changed(AGAINST, size=around(-0.08, 0.04, 900))
 CONFOUNDED = changed(USED, is_balanced=False).model_copy(update={"natural": None})
 
 
@@ -62,6 +69,16 @@ CONFOUNDED = changed(USED, is_balanced=False).model_copy(update={"natural": None
         (COLOR, 0.01, "insufficient", "color alone hardly tells"),
         (cue_use(0.01, cue="color", values=("a", "b"), cramers_v=None), 0.01, "no", "nothing to use"),
         (None, 0.3, "insufficient", "No exchange of a cue"),
+        # a model that goes where the cue points away from: over-corrected, say
+        (AGAINST, 0.3, "yes", "go against the cue"),
+        (AGAINST_ONE_WAY, 0.3, "insufficient", "cannot be told apart"),
+        (AGAINST_TRACE, 0.3, "insufficient", "cannot be told apart"),
+        (cue_use(-0.2, natural=0.2), 0.3, "insufficient", "not shown to go the same way"),
+        (cue_use(-0.2, natural=0.0), 0.3, "no", "fragility, not use"),
+        (cue_use(0.3, natural=-0.3), 0.3, "insufficient", "not shown to go the same way"),
+        (cue_use(0.0, natural=-0.4), 0.3, "insufficient", "the exchange misses it"),
+        (cue_use(-0.2, cramers_v=0.02), 0.3, "insufficient", "training cannot have taught it"),
+        (cue_use(-0.01), 0.3, "no", "less than matters"),
     ],
 )  # fmt: skip
 def test_the_answer_and_its_reason(found: CueUse | None, kappa: float, status: str, words: str) -> None:
@@ -110,6 +127,31 @@ def test_several_exchanges_widen_the_intervals_and_the_largest_decides() -> None
     found = judge(both)
     assert found.status == "insufficient"  # the interval that holds for both reaches below .05
     assert "Of 2 exchanges it shifts most" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        ((-0.2, -0.21, -0.19), (0.2, 0.19, 0.21)),
+        ((0.2, 0.19, 0.21), (0.2, 0.19, 0.21)),
+        ((-0.04, -0.12, 0.03), (0.04, 0.0, 0.12)),
+    ],
+)
+def test_the_size_of_a_shift_is_the_same_either_way(
+    estimate: tuple[float, float, float], expected: tuple[float, float, float]
+) -> None:
+    value, low, high = estimate
+    found = size_either_way(Estimate(value=value, low=low, high=high, n=900))
+    assert (found.value, found.low, found.high) == expected
+
+
+def test_the_gate_sees_a_shift_against_the_cue() -> None:
+    erm = BIRDS.evaluations["erm"].model_copy(update={"cue_use": AGAINST})
+    summary = build_summary(replace(BIRDS, evaluations={"erm": erm}))
+    asked = GateSettings(max_flip_rate=0.1, forbid=["used"])
+    checks = judge_report(summary, asked, ["erm"], {}).checks
+    assert [check.passed for check in checks] == [False, False]
+    assert "against the cue" in checks[0].reason + checks[1].reason
 
 
 def test_what_is_found_of_color_is_not_said_of_the_attribute() -> None:

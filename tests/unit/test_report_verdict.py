@@ -10,14 +10,14 @@ import pytest
 from pipeline.core.gate_settings import GateSettings
 from pipeline.core.results import Estimate, SourceCounts
 from pipeline.report.card_limits import list_limits
-from pipeline.report.evidence import Rung, judge_effect, misled_groups
+from pipeline.report.evidence import Rung, answer_words, judge_effect, misled_groups
 from pipeline.report.gate import judge_report
 from pipeline.report.html import render_report
 from pipeline.report.pictures import Pictures
 from pipeline.report.rungs_cause import aligned_opponents
 from pipeline.report.rungs_cue import modal_share
 from pipeline.report.summary import ReportInputs, build_summary
-from tests.report_fixtures import around, bare, hostile_birds, metrics, photo_birds, plain_hundred
+from tests.report_fixtures import around, bare, cue_use, hostile_birds, metrics, photo_birds, plain_hundred
 
 RUNGS = ["available", "used", "harmful", "caused_by", "fixed_by"]
 
@@ -405,3 +405,76 @@ def test_without_a_guided_group_to_compare_with_harm_is_not_established() -> Non
     found = rung(with_baseline(inputs, test=metrics([0.985, 0.78, 0.05, 0.05], groups)), "harmful")
     assert found.status == "insufficient"
     assert "No group of the same label where the cue is right has enough images" in found.evidence
+
+
+def with_sizes(inputs: ReportInputs, accuracies: list[float], n_test: list[int]) -> ReportInputs:
+    """The baseline on test groups of these sizes, without a sign that it uses the cue."""
+    pairs = zip(inputs.info.groups, n_test, strict=True)
+    groups = [group.model_copy(update={"n_test": n}) for group, n in pairs]
+    info = inputs.info.model_copy(update={"groups": groups})
+    inputs = replace(inputs, info=info, comparisons=[], attributions={})
+    test = metrics(accuracies, groups)
+    return with_baseline(inputs, test=test, cue_use=cue_use(0.0))
+
+
+SAME = [600] * 4
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "n_test", "words"),
+    [
+        # groups: landbird / land, landbird / water (misled), waterbird / land (misled), waterbird / water
+        ([0.70, 0.95, 0.95, 0.70], SAME, "clearly worse, not shown to be because of it: 70.0%"),
+        ([0.97, 0.91, 0.88, 0.65], SAME, "65.0% "),
+        ([0.97, 0.0, 0.97, 0.97], [600, 60, 600, 600], "0.0% "),
+        ([0.97, 0.5, 0.97, 0.97], [600, 99, 600, 600], "50"),
+        ([0.6, 0.6, 0.6, 0.6], SAME, "all are alike at 60.0%"),
+    ],
+)
+def test_the_headline_names_the_group_that_it_speaks_of(
+    accuracies: list[float], n_test: list[int], words: str
+) -> None:
+    inputs = with_sizes(photo_birds(), accuracies, n_test)
+    headline = build_summary(inputs).headline
+    assert words in headline, headline
+    lowest = inputs.info.groups[accuracies.index(min(accuracies))].name
+    assert f"“{lowest}”" in headline, headline
+    assert ("too few images to count" in headline) == (min(n_test) < 100), headline
+    assert headline.count(f"“{lowest}”") == 1, headline
+
+
+def test_a_group_above_the_average_that_pays_is_held_against_its_own_class() -> None:
+    headline = build_summary(with_accuracies(photo_birds(), [0.985, 0.86, 0.4, 0.4])).headline
+    assert "86.0%" in headline
+    assert "on average" not in headline, headline
+
+
+@pytest.mark.parametrize(
+    ("n_test", "words"),
+    [
+        ([600, 60, 600, 600], "“landbird / water” has 60 test images, 100 are needed"),
+        ([600, 60, 60, 600], "None of the 2 groups that the cue misleads has the 100 test images"),
+        ([600, 60, 60, 60], "Fewer than two groups have the 100 test images"),
+    ],
+)
+def test_why_harm_is_not_known_is_the_true_reason(n_test: list[int], words: str) -> None:
+    inputs = with_sizes(photo_birds(), [0.97, 0.0, 0.97, 0.97], n_test)
+    found = rung(inputs, "harmful")
+    assert (found.status, words in found.evidence) == ("insufficient", True), found.evidence
+    assert "1 of 4 groups have" not in build_summary(inputs).headline
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "is_said"), [([0.82, 0.64, 0.98, 0.95], True), ([0.985, 0.78, 0.62, 0.95], False)]
+)
+def test_where_odds_decide_the_sentence_says_so(accuracies: list[float], is_said: bool) -> None:
+    found = rung(with_accuracies(photo_birds(), accuracies), "harmful")
+    assert (found.status != "yes") == is_said
+    assert ("In odds of a right answer the difference could be none" in found.evidence) == is_said
+
+
+def test_what_was_not_run_does_not_lack_evidence() -> None:
+    summary = build_summary(replace(photo_birds(), attributions={}))
+    answers = {rung.rung: answer_words(rung) for rung in summary.verdict}
+    assert (answers["caused_by"], answers["harmful"]) == ("Not run", "Yes")
+    assert "Not run" in render_report(summary, Pictures())
