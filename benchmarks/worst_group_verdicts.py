@@ -19,11 +19,14 @@ import numpy as np
 from pipeline.core.gate_settings import GateSettings
 from pipeline.core.results import (
     AttributeInfo,
+    Carried,
+    CueAssociation,
+    CueExchange,
+    CueUse,
     DatasetInfo,
     Estimate,
     EvaluationResult,
     GroupInfo,
-    Intervention,
     Provenance,
     SourceInfo,
     SplitMetrics,
@@ -35,7 +38,7 @@ from pipeline.report.evidence import Rung, Thresholds, worst_enough_group
 from pipeline.report.gate import judge_report
 from pipeline.report.records import DatasetSummary, MethodSummary, ReportSummary
 from pipeline.report.rung_harmful import judge_harmful
-from pipeline.report.rungs_cue import judge_used
+from pipeline.report.rung_used import judge_used
 from pipeline.report.verdict import Case, withhold, write_headline
 
 LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
@@ -82,7 +85,7 @@ def evaluate(found: Simulated, info: DatasetInfo) -> EvaluationResult:
     test = measure(found.predicted_SN == labels_N, groups_N, info)
     return EvaluationResult(
         provenance=Provenance(), method="erm", labels_used=[], seeds=SEEDS, selection="average", val=test,
-        test=test, interventions=[_harmless_swap(len(labels_N))], foreground_sensitivity=None,
+        test=test, interventions=[], cue_use=_harmless_swap(len(labels_N)), foreground_sensitivity=None,
         color_agreement=None,
         class_skill=measure_class_skill(
             found.predicted_SN, labels_N, info.classes,
@@ -98,14 +101,20 @@ def measure(correct_SN: np.ndarray, groups_N: Int64Array, info: DatasetInfo) -> 
     )  # fmt: skip
 
 
-def _harmless_swap(n: int) -> Intervention:
+def _harmless_swap(n: int) -> CueUse:
+    """Whether the cue is used is not what is simulated: exchanging it shifts nothing."""
+
     def around(value: float) -> Estimate:
         return Estimate(value=value, low=value - 0.01, high=value + 0.01, n=n)
 
-    return Intervention(
-        name="background_swap", family="background", description="", n_images=n, accuracy=around(0.5),
-        flip_rate=around(0.02), flip_rate_control=around(0.02), accuracy_change=around(0.0), worst_group=None,
-        worst_group_change=None, groups=[], group_changes=[], label_changes=[],
+    exchange = CueExchange(
+        name="background_swap", n_images=n, flip_rate=around(0.02), flip_rate_control=around(0.02),
+        up=around(0.0), down=around(0.0), size=around(0.0), is_balanced=True,
+    )  # fmt: skip
+    return CueUse(
+        cue="place", is_attribute=True, values=["v0", "v1"],
+        association=CueAssociation(cramers_v=0.9, p_value=1e-9, n=n), natural=around(0.0),
+        carried=[Carried(name="background_swap", share=around(0.97))], exchanges=[exchange],
     )  # fmt: skip
 
 
@@ -117,7 +126,7 @@ def judge(found: Simulated) -> tuple[bool, bool, bool, bool, bool]:
     nothing = Rung(rung="available", question="", status="no", evidence="")
     rungs = [
         nothing,
-        withhold(judge_used(erm, LIMITS), erm, LIMITS),
+        withhold(judge_used(erm, None, LIMITS), erm, LIMITS),
         withhold(judge_harmful(info, erm, worst=worst, limits=LIMITS), erm, LIMITS),
         nothing.model_copy(update={"rung": "caused_by", "status": "insufficient"}),
         nothing.model_copy(update={"rung": "fixed_by", "status": "insufficient"}),
@@ -188,7 +197,8 @@ def cue_alone(n_classes: int, n_values: int, follows: float) -> Callable[..., Si
         shape = (len(SEEDS), n_test.sum())
         predicted_SN = values_N + n_values * rng.integers(0, per_value, shape)
         predicted_SN = np.where(rng.random(shape) < follows, predicted_SN, rng.integers(0, n_classes, shape))
-        bad = {f"c{k} / v{v}" for k, v in zip(*np.nonzero(~goes), strict=True)}
+        misled = np.nonzero(~goes & (follows > 0))
+        bad = {f"c{k} / v{v}" for k, v in zip(*misled, strict=True)}
         n_train = np.where(goes, 950, 50)
         return Simulated(n_test, n_train, _sizes(n_classes, n_values, 50), predicted_SN, bad)
 
