@@ -97,11 +97,13 @@ def statuses(report: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_the_planted_shortcut_is_found_used_and_harmful(planted: dict[str, Any]) -> None:
+def test_the_planted_shortcut_is_found_and_used(planted: dict[str, Any]) -> None:
     found = statuses(planted)
     assert found["available"] == "yes"
     assert found["used"] == "yes"
-    assert found["harmful"] == "yes"
+    assert found["harmful"] == "insufficient", "one training says nothing about training; the demo has five"
+    evidence = next(rung["evidence"] for rung in planted["verdict"] if rung["rung"] == "harmful")
+    assert "one training says nothing" in evidence
     worst = planted["methods"]["erm"]["test"]["worst_group"]
     assert worst["name"] in ("digits 0-4 / flower", "digits 5-9 / temple"), "a group the cue misleads"
     assert worst["high"] < planted["methods"]["erm"]["test"]["average"]["value"]
@@ -119,8 +121,10 @@ def test_the_null_twin_is_not_flagged(null: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_color_alone_recovers_the_planted_strength(planted: dict[str, Any]) -> None:
-    # two classes, photograph = class in 97 %: kappa of a perfect color classifier is 2 * .97 - 1
-    assert planted["color"]["color_only"]["kappa"] == pytest.approx(0.94, abs=0.05)
+    # two classes, photograph = class in 97 %: kappa of who knows the photograph is 2 * .97 - 1. Average
+    # colors alone know it of most crops: some of either photograph are sky and stone of one tone.
+    kappa = planted["color"]["color_only"]["kappa"]
+    assert 0.75 < kappa < 0.97
 
 
 @pytest.mark.slow
