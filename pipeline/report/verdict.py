@@ -26,7 +26,7 @@ from pipeline.report.evidence import (
 )
 from pipeline.report.remaining import Remaining, is_open, largest_gap, measure_remaining, remaining_text
 from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
-from pipeline.report.rung_used import cue_words, judge_used
+from pipeline.report.rung_used import cue_words, deciding_exchange, judge_used
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
 from pipeline.report.rungs_cue import judge_available
 from pipeline.report.small_groups import bad_clause, clearly_worse, lowest_group, uncounted_clause
@@ -233,6 +233,10 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
     )
     if ladder["used"] == "yes":
         if ladder["harmful"] == "no":
+            exchange = deciding_exchange(case.baseline.cue_use) if case.baseline else None
+            if is_worse and exchange is not None and exchange.size.value < 0:
+                # against the cue: the groups it guides would pay, and rung 3 judges those it misleads
+                return f"{model} relies on {cue}, and {others}"
             worse = f"; {others}" if is_worse else ""
             return f"{model} relies on {cue}, but no group clearly pays for it{worse}"
         return f"{model} relies on {cue}, but whether a group pays is not established"

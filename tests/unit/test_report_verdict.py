@@ -443,6 +443,13 @@ def test_the_headline_names_the_group_that_it_speaks_of(
     assert headline.count(f"“{lowest}”") == 1, headline
 
 
+def test_use_against_the_cue_with_a_clearly_worse_group_is_no_all_clear() -> None:
+    inputs = with_sizes(photo_birds(), [0.70, 0.95, 0.95, 0.70], SAME)
+    headline = build_summary(with_baseline(inputs, cue_use=cue_use(-0.2))).headline
+    assert "relies on the attribute “place”, and a group is clearly worse" in headline
+    assert "no group" not in headline
+
+
 def test_a_group_above_the_average_that_pays_is_held_against_its_own_class() -> None:
     headline = build_summary(with_accuracies(photo_birds(), [0.985, 0.86, 0.4, 0.4])).headline
     assert "86.0%" in headline
