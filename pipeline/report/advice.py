@@ -67,7 +67,12 @@ def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
     if worst is None or ladder["harmful"] != "yes":
         return []
     if best is not None and ladder["fixed_by"] in ("yes", "partly"):
-        others = [m for m in clear_gains(case.comparisons, baseline, case.limits) if m != best.method]
+        repairs = case.repairs
+        others = [
+            m
+            for m in clear_gains(case.comparisons, baseline, case.limits)
+            if m != best.method and (m not in repairs or repairs[m].status in ("yes", "partly"))
+        ]
         also = f" Clearly raised also by: {join_names(map(method_label, others))}." if others else ""
         use = [
             NextStep(
@@ -78,8 +83,29 @@ def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
                 section="mitigation",
             )
         ]
-        return use if ladder["fixed_by"] == "yes" else [*use, _collect(case, worst, "the gap is not closed")]
-    return [_collect(case, worst, "no method here is shown to repair it")]
+        if ladder["fixed_by"] == "yes":
+            return use
+        costs = case.repairs[best.method].costs if best.method in case.repairs else ""
+        why = "other groups pay for its gain" if costs else "the gap is not closed"
+        return [*use, _collect(case, worst, why)]
+    return [*_warn_of_costs(case), _collect(case, worst, "no method here is shown to repair it")]
+
+
+def _warn_of_costs(case: Case) -> list[NextStep]:
+    """Methods that clearly raise the group, at a price that makes them no repair."""
+    baseline = case.baseline.method if case.baseline else None
+    return [
+        NextStep(
+            action=f"Do not use the {method_label(c.method)} model instead of {method_label(c.baseline)}.",
+            because=f"it raises {quoted(c.group)} by {points(c.gain.value).lstrip('+')} points "
+            f"{points_interval(c.gain)}, but {case.repairs[c.method].costs}.",
+            section="mitigation",
+        )
+        for c in case.comparisons
+        if c.method in clear_gains(case.comparisons, baseline, case.limits)
+        and c.method in case.repairs
+        and case.repairs[c.method].status == "no"
+    ]
 
 
 def _collect(case: Case, worst: GroupEstimate, why: str) -> NextStep:
@@ -105,6 +131,8 @@ def _price(case: Case, best: MethodComparison) -> str:
     ]
     more = f" and {len(losing) - LOSSES_NAMED} more" if len(losing) > LOSSES_NAMED else ""
     price = f"; it loses {join_names(lost)}{more}" if lost else ""
+    costs = case.repairs[best.method].costs if best.method in case.repairs else ""
+    price += f"; {costs}" if costs else ""
     return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}{price}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.core.results import Estimate, EvaluationResult, GroupEstimate, MethodComparison, Record
 from pipeline.metrics.independence import compare_with_independence
 from pipeline.metrics.intervals import clip_difference, independent_difference
-from pipeline.report.evidence import MISLED_RESIDUAL, GroupedData, Thresholds, judge_effect
+from pipeline.report.evidence import MISLED_RESIDUAL, GroupedData, Thresholds, judge_effect, negate
 from pipeline.report.rung_harmful import guided_group
 from pipeline.report.wording import points, points_interval, quoted
 
@@ -52,6 +52,11 @@ def is_open(left: Remaining, limits: Thresholds) -> bool:
         _is_clear(left.to_average, limits)
         and (left.from_before is None or _is_clear(left.from_before, limits))
     )
+
+
+def is_reversed(left: Remaining, limits: Thresholds) -> bool:
+    """Whether the same label where the cue is right is now clearly the lower one."""
+    return left.to_same is not None and _is_clear(negate(left.to_same), limits)
 
 
 def largest_gap(left: Remaining) -> Estimate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.core.results import (
     AttributionResult,
@@ -20,7 +20,8 @@ from pipeline.report.evidence import (
     Thresholds,
     judge_effect,
 )
-from pipeline.report.remaining import is_favoured
+from pipeline.report.remaining import is_favoured, remaining_text
+from pipeline.report.repairs import Repair
 from pipeline.report.trust import describe_trust, judge_support
 from pipeline.report.wording import (
     count,
@@ -140,20 +141,26 @@ def judge_fixed_by(
     baseline: str | None,
     harmful: Status,
     limits: Thresholds,
+    repairs: Mapping[str, Repair] | None = None,
 ) -> Rung:
-    """Does another method raise the baseline's worst group, paired over test images and seeds."""
-    best = best_comparison(comparisons, baseline, limits)
+    """Does another method raise the baseline's worst group, paired over test images and seeds.
+
+    `repairs` says what its gain is worth, where the groups of both are known.
+    """
+    repairs = repairs or {}
+    best = best_comparison(comparisons, baseline, limits, repairs)
     name = method_label(best.method) if best else "another method"
     question = f"Does {name} fix it?"
     if best is None:
         text = "No other method that is better than a constant was trained, so there is nothing to compare."
         return Rung(rung="fixed_by", question=question, status="insufficient", evidence=text)
-    status = judge_effect(best.gain.value, best.gain.low, limits.min_effect)
+    status = _worth(best, limits, repairs)
     verb = "raises" if best.gain.value > 0 else "does not raise"
     clear = clear_gains(comparisons, baseline, limits)
     text = (
         f"{name} {verb} accuracy in {quoted(best.group)}: {points_phrase(best.gain)}"
         f"{p_clause(best.p_value)}, same test images{_among(len(_against(baseline, comparisons)), clear)}"
+        f"{_repair_text(best.method, clear, repairs)}"
     )
     if len(best.per_seed_gain) < MIN_SEEDS:
         status = "insufficient"
@@ -182,7 +189,10 @@ def judge_fixed_by(
 
 
 def best_comparison(
-    comparisons: Sequence[MethodComparison], baseline: str | None, limits: Thresholds
+    comparisons: Sequence[MethodComparison],
+    baseline: str | None,
+    limits: Thresholds,
+    repairs: Mapping[str, Repair],
 ) -> MethodComparison | None:
     """The comparison against the baseline with the best answer to "is it fixed", then the largest gain.
 
@@ -190,12 +200,26 @@ def best_comparison(
     """
     return min(
         _against(baseline, comparisons),
-        key=lambda c: (
-            _ORDER.index(judge_effect(c.gain.value, c.gain.low, limits.min_effect)),
-            -c.gain.value,
-        ),
+        key=lambda c: (_ORDER.index(_worth(c, limits, repairs)), -c.gain.value),
         default=None,
     )
+
+
+def _worth(comparison: MethodComparison, limits: Thresholds, repairs: Mapping[str, Repair]) -> Status:
+    repair, gain = repairs.get(comparison.method), comparison.gain
+    return repair.status if repair else judge_effect(gain.value, gain.low, limits.min_effect)
+
+
+def _repair_text(best: str, clear: Sequence[str], repairs: Mapping[str, Repair]) -> str:
+    """What clear gains are worth: of the best method what is left and what it costs, of others the costs."""
+    text = ""
+    for method in sorted(set(clear) & set(repairs), key=lambda name: name != best):
+        repair = repairs[method]
+        if method == best and repair.left is not None:
+            text += f" What is left of the gap: {remaining_text(repair.left)}."
+        if repair.costs:
+            text += f" But {'' if method == best else f'with {method_label(method)} '}{repair.costs}."
+    return text
 
 
 _ORDER: tuple[Status, ...] = ("yes", "partly", "insufficient", "no")

@@ -24,7 +24,8 @@ from pipeline.report.evidence import (
     simultaneous,
     worst_enough_group,
 )
-from pipeline.report.remaining import Remaining, is_open, largest_gap, measure_remaining, remaining_text
+from pipeline.report.remaining import is_open, largest_gap
+from pipeline.report.repairs import Repair, judge_repairs
 from pipeline.report.rung_harmful import guided_group, harmed_group, judge_harmful
 from pipeline.report.rung_used import cue_words, deciding_exchange, judge_used
 from pipeline.report.rungs_cause import best_comparison, judge_caused_by, judge_fixed_by
@@ -70,16 +71,15 @@ class Case(Record):
     @property
     def best(self) -> MethodComparison | None:
         """The comparison that rung 5 speaks of."""
-        return best_comparison(self.comparisons, self.baseline.method if self.baseline else None, self.limits)
+        baseline = self.baseline.method if self.baseline else None
+        return best_comparison(self.comparisons, baseline, self.limits, self.repairs)
 
     @property
-    def left(self) -> Remaining | None:
-        """What the best method leaves of the gap."""
-        best = self.best
-        other = next((e for e in self.others if best and e.method == best.method), None)
-        if best is None or other is None or self.baseline is None:
-            return None
-        return measure_remaining(self.info, self.baseline, other, best, self.limits)
+    def repairs(self) -> dict[str, Repair]:
+        """Method -> what its gain over the baseline is worth."""
+        if self.baseline is None:
+            return {}
+        return judge_repairs(self.info, self.baseline, self.others, self.comparisons, self.limits)
 
 
 def climb_ladder(case: Case) -> list[Rung]:
@@ -97,28 +97,16 @@ def climb_ladder(case: Case) -> list[Rung]:
             harmful=harmful.status,
             limits=case.limits,
         ),
-        _judge_what_is_left(
-            judge_fixed_by(
-                case.info,
-                case.comparisons,
-                baseline=baseline.method if baseline else None,
-                harmful=harmful.status,
-                limits=case.limits,
-            ),
-            case,
+        judge_fixed_by(
+            case.info,
+            case.comparisons,
+            baseline=baseline.method if baseline else None,
+            harmful=harmful.status,
+            limits=case.limits,
+            repairs=case.repairs,
         ),
     ]
     return [withhold(rung, baseline, case.limits) for rung in rungs]
-
-
-def _judge_what_is_left(rung: Rung, case: Case) -> Rung:
-    """A clear gain is a repair only where it closes the gap."""
-    left = case.left
-    if rung.status != "yes" or left is None:
-        return rung
-    text = f"{rung.evidence} What is left of the gap: {remaining_text(left)}."
-    status: Status = "partly" if is_open(left, case.limits) else "yes"
-    return rung.model_copy(update={"status": status, "evidence": text})
 
 
 def statuses(rungs: Sequence[Rung]) -> Ladder:
@@ -258,18 +246,22 @@ def name_cue(case: Case) -> str:
 
 
 def _fix_clause(case: Case, ladder: Ladder) -> str:
-    best, left = case.best, case.left
+    best = case.best
     if best is None:
         return ""
-    name = method_label(best.method)
+    name, repair = method_label(best.method), case.repairs.get(best.method)
+    costs = repair.costs if repair else ""
     if ladder["fixed_by"] in ("yes", "partly"):
         gain = points(best.gain.value).lstrip("+")
         interval = points_interval(best.gain)
-        if ladder["fixed_by"] == "yes" or left is None:
-            return f"; {name} raises that group by {gain} points {interval}"
+        but = f", but {costs}" if costs else ""
+        left = repair.left if repair else None
+        if left is None or not is_open(left, case.limits):
+            return f"; {name} raises that group by {gain} points {interval}{but}"
         widest = largest_gap(left)
         rest = f"{points(widest.value).lstrip('+')} {points_interval(widest)}"
-        return f"; {name} raises it by {gain} points {interval} and leaves {rest}"
+        return f"; {name} raises it by {gain} points {interval} and leaves {rest}{but}"
+    because = f": {costs}" if costs else ""
     if ladder["fixed_by"] == "no":
-        return f"; {name} does not fix it"
-    return f"; whether {name} fixes it is not established"
+        return f"; {name} does not fix it{because}"
+    return f"; whether {name} fixes it is not established{because}"
