@@ -127,7 +127,11 @@ def _best_known_low(groups: Sequence[GroupEstimate], numbers: Int64Array, averag
     """
     clear = [i for i, group in enumerate(groups) if is_clearly_below(group, average, len(groups))]
     below = [i for i, group in enumerate(groups) if group.value <= average + _ROUNDING]
-    chosen = min(clear, key=lambda i: groups[i].high) if clear else max(below, key=lambda i: groups[i].n)
+    chosen = (
+        min(clear, key=lambda i: groups[i].high)
+        if clear
+        else max(below, key=lambda i: (groups[i].n, -groups[i].value))
+    )
     return int(numbers[chosen])
 
 

@@ -30,6 +30,12 @@ def method_tables(s: ReportSummary) -> list[Table]:
         ),
         Table("seeds", "Accuracies of every seed.", _by_method(s, _seed_rows), NO_MODEL),
         Table(
+            "class_skill",
+            "Balanced accuracy, of all seeds (seed empty) and of each, and how far each follows the attribute.",
+            _by_method(s, _skill_rows),
+            "Not measured.",
+        ),
+        Table(
             "comparisons",
             "Gain of a method over the baseline, paired on the same test images. worst_group_gain compares "
             "the worst group of each; seed_gain is one seed's.",
@@ -53,6 +59,16 @@ def method_tables(s: ReportSummary) -> list[Table]:
 
 def _by_method(s: ReportSummary, rows: Callable[[MethodSummary], list[Row]]) -> list[Row]:
     return [{"method": name, **row} for name, method in s.methods.items() for row in rows(method)]
+
+
+def _skill_rows(method: MethodSummary) -> list[Row]:
+    skill = method.class_skill
+    if skill is None:
+        return []
+    found = [(None, "balanced_accuracy", skill.balanced_accuracy)]
+    found += [(seed.seed, "balanced_accuracy", e) for seed, e in zip(method.test.per_seed, skill.per_seed)]  # type: ignore[misc] # noqa: B905
+    found += [(seed.seed, "follows", e) for seed, e in zip(method.test.per_seed, skill.follows)]  # type: ignore[misc] # noqa: B905
+    return [{"seed": seed, "measure": measure, **spread(e)} for seed, measure, e in found]
 
 
 def _group_rows(method: MethodSummary) -> list[Row]:
