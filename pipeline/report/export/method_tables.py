@@ -31,7 +31,7 @@ def method_tables(s: ReportSummary) -> list[Table]:
         Table("seeds", "Accuracies of every seed.", _by_method(s, _seed_rows), NO_MODEL),
         Table(
             "class_skill",
-            "Balanced accuracy, of all seeds (seed empty) and of each, and how far each follows the attribute.",
+            "Balanced accuracy, of all seeds (seed empty) and of each; how far each follows the attribute.",
             _by_method(s, _skill_rows),
             "Not measured.",
         ),
