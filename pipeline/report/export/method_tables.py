@@ -65,10 +65,12 @@ def _skill_rows(method: MethodSummary) -> list[Row]:
     skill = method.class_skill
     if skill is None:
         return []
-    found = [(None, "balanced_accuracy", skill.balanced_accuracy)]
-    found += [(seed.seed, "balanced_accuracy", e) for seed, e in zip(method.test.per_seed, skill.per_seed)]  # type: ignore[misc] # noqa: B905
-    found += [(seed.seed, "follows", e) for seed, e in zip(method.test.per_seed, skill.follows)]  # type: ignore[misc] # noqa: B905
-    return [{"seed": seed, "measure": measure, **spread(e)} for seed, measure, e in found]
+    rows: list[Row] = [{"seed": None, "measure": "balanced_accuracy", **spread(skill.balanced_accuracy)}]
+    for measure, per_seed in (("balanced_accuracy", skill.per_seed), ("follows", skill.follows)):
+        # `follows` is empty where no attribute can be followed
+        pairs = zip(method.test.per_seed, per_seed, strict=bool(per_seed))
+        rows += [{"seed": one.seed, "measure": measure, **spread(found)} for one, found in pairs]
+    return rows
 
 
 def _group_rows(method: MethodSummary) -> list[Row]:
