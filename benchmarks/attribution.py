@@ -36,7 +36,7 @@ from trak.modelout_functions import ImageClassificationModelOutput
 from pipeline.attribution.gradients.featurizer import make_featurizer
 from pipeline.attribution.gradients.traker import FusedProjector, HookGradientComputer
 from pipeline.core.memory import keep_freed_memory
-from pipeline.models.networks import build_model
+from pipeline.models.registry import build_model
 
 DIM, CLASSES, RESNET9_WIDTH = 2048, 10, 38
 GREY, SPREAD = [0.5] * 3, [0.25] * 3

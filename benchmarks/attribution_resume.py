@@ -25,11 +25,11 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.paths import dataset_dir
+from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples, select
 from pipeline.attribution.streaming import mean_weights, summarize
-from pipeline.attribution.trak import TrakStore
-from pipeline.core.attribution_settings import AttributeSettings
-from pipeline.models.networks import build_model
+from pipeline.models.registry import build_model
+from pipeline.settings.attribution import AttributeSettings
 
 GROUPS = 40
 KILOBYTE = 1024

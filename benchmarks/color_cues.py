@@ -18,12 +18,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.datasets import load_sample_images
 
-from pipeline.audit.color_inputs import view_colors
-from pipeline.audit.color_only import Data, cross_fitted
-from pipeline.core.results import Predictability
-from pipeline.core.settings import ColorSettings, parse
+from pipeline.artifacts.params_file import read_params
+from pipeline.audit.color.classifier import Data, cross_fitted
+from pipeline.audit.color.inputs import view_colors
 from pipeline.core.types import Split, UInt8Array
-from pipeline.stages.params_file import read_params
+from pipeline.records.color import Predictability
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.parsing import parse
 
 Change = Callable[[UInt8Array], UInt8Array]  # of one image
 SIDE = 48

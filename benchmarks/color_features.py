@@ -29,9 +29,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pipeline.artifacts.files import require_space
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, UInt8Array
-from pipeline.metrics.color_features import color_features, ring_mask
-from pipeline.metrics.detail_features import detail_features
-from pipeline.metrics.pixel_maps import EDGE_THRESHOLD
+from pipeline.pixels.color_features import color_features, ring_mask
+from pipeline.pixels.detail_features import detail_features
+from pipeline.pixels.maps import EDGE_THRESHOLD
 
 N_CENTERS = 5
 STOP = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 100, 0.1)

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.datasets import map_array
-from pipeline.audit.duplicates import digests
+from pipeline.audit.hygiene.duplicates import digests
 from pipeline.core.types import BoolArray, UInt8Array
-from pipeline.metrics.near_duplicates import Pairs, find_near_duplicates
-from pipeline.metrics.picture_similarity import similarity, to_pictures, to_thumbnails
+from pipeline.pixels.duplicates import Pairs, find_near_duplicates
+from pipeline.pixels.similarity import similarity, to_pictures, to_thumbnails
 
 HASH_BITS, MAX_DISTANCE = 64, 8
 

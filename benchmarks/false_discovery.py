@@ -19,15 +19,16 @@ from joblib import Parallel, delayed
 
 from benchmarks.color_features import random_images
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.audit.color_findings import Features, find_color_differences
-from pipeline.audit.color_inputs import view_colors
-from pipeline.audit.color_only import Data, cross_fitted
-from pipeline.audit.color_wording import LABEL, Target
-from pipeline.core.settings import ColorSettings, parse
+from pipeline.artifacts.params_file import read_params
+from pipeline.audit.color.classifier import Data, cross_fitted
+from pipeline.audit.color.findings import Features, find_color_differences
+from pipeline.audit.color.inputs import view_colors
+from pipeline.audit.color.wording import LABEL, Target
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName
-from pipeline.metrics.color_features import FeatureName
-from pipeline.metrics.intervals import wilson
-from pipeline.stages.params_file import read_params
+from pipeline.pixels.color_features import FeatureName
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.parsing import parse
+from pipeline.statistics.intervals import wilson
 
 SYNTHETIC: dict[SplitName, int] = {"train": 5000, "test": 1000}
 SYNTHETIC_CLASSES = 10

@@ -24,17 +24,18 @@ import numpy as np
 from scipy import stats
 
 from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.attribution.estimation import estimate
 from pipeline.attribution.selection import choose_targets, select
 from pipeline.attribution.streaming import mean_weights
-from pipeline.core.method_settings import ErmSettings
-from pipeline.core.results import DatasetInfo
-from pipeline.core.settings import DatasetSettings
 from pipeline.core.types import Split
 from pipeline.data.pack import pack_dataset
-from pipeline.data.photo_digits import PhotoDigits
-from pipeline.metrics.label_errors import (
+from pipeline.data.sources.photo_digits import PhotoDigits
+from pipeline.records.data import DatasetInfo
+from pipeline.settings.methods import ErmSettings
+from pipeline.settings.params import DatasetSettings
+from pipeline.statistics.retrained.label_errors import (
     SHOWN,
     attribution_suspicion,
     aum_suspicion,
@@ -42,7 +43,6 @@ from pipeline.metrics.label_errors import (
     compare_lists,
     suspects,
 )
-from pipeline.stages.params_file import read_params
 from pipeline.train.fitting import network_of
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import Groups, make_plan

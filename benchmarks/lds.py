@@ -29,24 +29,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import rivals
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.fan_out import fan_out
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir
 from pipeline.attribution.estimators.last_layer import last_layer_trak
+from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.scores import DenseScores, Scores
 from pipeline.attribution.selection import choose_targets, select
-from pipeline.attribution.trak import TrakStore
-from pipeline.core.attribution_settings import AttributeSettings
-from pipeline.core.method_settings import ErmSettings
 from pipeline.core.types import Split
-from pipeline.metrics.lds import random_sums, same_class_sums, score_predictors, spearman
-from pipeline.metrics.margins import label_margins
-from pipeline.metrics.noise_ceiling import noise_ceiling
-from pipeline.metrics.subsets import subset_rows
-from pipeline.models.networks import Classifier
+from pipeline.methods.retraining import retrain
 from pipeline.models.predict import predict_logits
-from pipeline.stages.params_file import read_params
+from pipeline.models.registry import Classifier
+from pipeline.parallel.fan_out import fan_out
+from pipeline.settings.attribution import AttributeSettings
+from pipeline.settings.methods import ErmSettings
+from pipeline.statistics.retrained.lds import random_sums, same_class_sums, score_predictors, spearman
+from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.noise_ceiling import noise_ceiling
+from pipeline.statistics.retrained.subsets import subset_rows
 from pipeline.train.fitting import network_of
-from pipeline.train.retraining import retrain
 
 SHARE, SEED = 0.5, 7
 ERM = ErmSettings(selection="last")

@@ -14,11 +14,11 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.verdict_rates import LIMITS, draw_correct, evaluation, make_groups
-from pipeline.metrics import groups as group_metrics
-from pipeline.metrics import paired
-from pipeline.metrics.comparison import compare_all
-from pipeline.report.repairs import judge_repairs
-from pipeline.report.rungs_cause import judge_fixed_by
+from pipeline.statistics.accuracy import groups as group_metrics
+from pipeline.statistics.comparison import paired
+from pipeline.statistics.comparison.compare import compare_all
+from pipeline.verdict.cause import judge_fixed_by
+from pipeline.verdict.repairs import judge_repairs
 
 REPEATS = 100
 N_SEEDS = 3

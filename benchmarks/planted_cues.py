@@ -16,11 +16,12 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from pipeline.core.method_settings import ErmSettings, GroupDroSettings
-from pipeline.core.results import AttributeInfo, DatasetInfo, GroupInfo, Provenance, SourceInfo
+from pipeline.artifacts.params_file import read_params
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName, UInt8Array
-from pipeline.models.networks import Classifier, build_model
-from pipeline.stages.params_file import read_params
+from pipeline.models.registry import Classifier, build_model
+from pipeline.records.base import Provenance
+from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
+from pipeline.settings.methods import ErmSettings, GroupDroSettings
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import Groups, make_plan
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from trak.projectors import BasicProjector, ProjectionType
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from pipeline.attribution.projector import BlockSketch
+from pipeline.attribution.gradients.projector import BlockSketch
 
 
 def main() -> None:

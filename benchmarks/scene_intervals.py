@@ -14,9 +14,9 @@ import argparse
 import numpy as np
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
-from pipeline.metrics.class_skill import measure_class_skill
-from pipeline.metrics.comparison import Target, compare_methods
-from pipeline.metrics.groups import split_metrics
+from pipeline.statistics.accuracy.class_skill import measure_class_skill
+from pipeline.statistics.accuracy.groups import split_metrics
+from pipeline.statistics.comparison.compare import Target, compare_methods
 
 N_FRAMES, N_SEEDS = 30, 3
 NAMES = ("average", "group", "group mean", "balanced", "gain")

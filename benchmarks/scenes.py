@@ -13,9 +13,10 @@ import argparse
 import numpy as np
 
 from benchmarks.color_cues import is_available
-from pipeline.audit.color_only import Data, cross_fitted
-from pipeline.core.settings import ColorSettings, parse
-from pipeline.stages.params_file import read_params
+from pipeline.artifacts.params_file import read_params
+from pipeline.audit.color.classifier import Data, cross_fitted
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.parsing import parse
 
 N_SCENES, N_FRAMES, N_INPUTS = 40, 60, 4
 

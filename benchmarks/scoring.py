@@ -23,13 +23,13 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from pipeline.artifacts.shared_work import do_together
-from pipeline.attribution.preconditioning import Preconditioned
 from pipeline.attribution.scores import Factor, FactoredScores, blocks
-from pipeline.attribution.store import STORE_ROWS, FeatureRows, save_array
+from pipeline.attribution.store.features import STORE_ROWS, FeatureRows, save_array
+from pipeline.attribution.store.preconditioning import Preconditioned
 from pipeline.attribution.streaming import Scratch, mean_weights, summarize
-from pipeline.core.processes import Place
 from pipeline.core.types import Float64Array
+from pipeline.parallel.place import Place
+from pipeline.parallel.shared_work import do_together
 
 RANK, GROUPS, SUBSETS, CHECKED = 32, 8, 200, 16
 

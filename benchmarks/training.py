@@ -28,11 +28,11 @@ from torchvision import transforms
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pipeline.core.memory import keep_freed_memory
-from pipeline.core.method_settings import ErmSettings
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split
-from pipeline.models.networks import Classifier, build_model
-from pipeline.train.distributed import joined_processes
+from pipeline.models.registry import Classifier, build_model
+from pipeline.parallel.rank import joined_processes
+from pipeline.settings.methods import ErmSettings
+from pipeline.settings.train import TrainSettings
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import Groups, make_plan
 

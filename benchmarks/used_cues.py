@@ -22,14 +22,14 @@ import torch
 from joblib import Parallel, delayed
 
 from benchmarks.planted_cues import CUES, CueName, Twin, make_twin, repaint, train_network
-from pipeline.core.results import EvaluationResult
+from pipeline.artifacts.params_file import read_params
 from pipeline.core.types import Int64Array
-from pipeline.explain.changed import Editor, predict_classes
-from pipeline.explain.cue_use import choose_cue, measure_cue_use
-from pipeline.explain.interventions import SWAP
-from pipeline.report.evidence import Rung, Thresholds
-from pipeline.report.rung_used import judge_used
-from pipeline.stages.params_file import read_params
+from pipeline.explain.reliance.changed import Editor, predict_classes
+from pipeline.explain.reliance.cue_use import choose_cue, measure_cue_use
+from pipeline.explain.reliance.interventions import SWAP
+from pipeline.records.evaluation import EvaluationResult
+from pipeline.verdict.evidence import Rung, Thresholds
+from pipeline.verdict.used import judge_used
 
 MIN_EFFECT = 0.05  # as in params.yaml
 CONDITIONS = ("null", "biased", "innocent")

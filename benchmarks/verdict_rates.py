@@ -14,15 +14,17 @@ from unittest import mock
 import numpy as np
 from scipy import stats
 
-from pipeline.core.results import AttributeInfo, EvaluationResult, GroupInfo, Provenance, SplitMetrics
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
-from pipeline.metrics import groups as group_metrics
-from pipeline.metrics import paired
-from pipeline.metrics.comparison import compare_all
-from pipeline.report.evidence import Status, Thresholds, worst_enough_group
-from pipeline.report.rung_harmful import judge_harmful
-from pipeline.report.rungs_cause import judge_fixed_by
-from pipeline.train.removal import choose_size, confirm_gain
+from pipeline.methods.removal import choose_size, confirm_gain
+from pipeline.records.base import Provenance
+from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.records.evaluation import EvaluationResult, SplitMetrics
+from pipeline.statistics.accuracy import groups as group_metrics
+from pipeline.statistics.comparison import paired
+from pipeline.statistics.comparison.compare import compare_all
+from pipeline.verdict.cause import judge_fixed_by
+from pipeline.verdict.evidence import Status, Thresholds, worst_enough_group
+from pipeline.verdict.harmful import judge_harmful
 
 LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
 SHARED = 0.5  # of the variance of being right on an image, what all seeds share

@@ -16,30 +16,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.gate_settings import GateSettings
-from pipeline.core.results import (
-    AttributeInfo,
+from pipeline.core.types import Int64Array
+from pipeline.records.base import Estimate, Provenance
+from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
+from pipeline.records.evaluation import (
     Carried,
     CueAssociation,
     CueExchange,
     CueUse,
-    DatasetInfo,
-    Estimate,
     EvaluationResult,
-    GroupInfo,
-    Provenance,
-    SourceInfo,
     SplitMetrics,
 )
-from pipeline.core.types import Int64Array
-from pipeline.metrics.class_skill import measure_class_skill, measure_following
-from pipeline.metrics.groups import split_metrics
-from pipeline.report.evidence import Rung, Thresholds, worst_enough_group
-from pipeline.report.gate import judge_report
+from pipeline.report.gate.judge import judge_report
 from pipeline.report.records import DatasetSummary, MethodSummary, ReportSummary
-from pipeline.report.rung_harmful import judge_harmful
-from pipeline.report.rung_used import judge_used
-from pipeline.report.verdict import Case, withhold, write_headline
+from pipeline.settings.gate import GateSettings
+from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
+from pipeline.statistics.accuracy.groups import split_metrics
+from pipeline.verdict.evidence import Rung, Thresholds, worst_enough_group
+from pipeline.verdict.harmful import judge_harmful
+from pipeline.verdict.ladder import Case, withhold, write_headline
+from pipeline.verdict.used import judge_used
 
 LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
 SEEDS = [0, 1, 2]

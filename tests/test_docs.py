@@ -5,21 +5,21 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.core.method_settings import MethodName
-from pipeline.core.settings import Params, parse
-from pipeline.report.html import render_report
-from pipeline.report.pictures import Pictures
+from pipeline.cli.main import DATASET_STAGES, METHOD_STAGES, main
+from pipeline.report.page.html import render_report
+from pipeline.report.page.pictures import Pictures
 from pipeline.report.records import ReportSummary
-from pipeline.stages.cli import DATASET_STAGES, METHOD_STAGES, main
+from pipeline.settings.methods import MethodName
+from pipeline.settings.params import Params
+from pipeline.settings.parsing import parse
+from tests import ROOT
 
-ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import ArtifactError
-from pipeline.core.results import SCHEMA_VERSION
+from pipeline.records.base import SCHEMA_VERSION
 
 Arrays = dict[str, npt.NDArray[Any]]
 REMEDY = "Run `dvc repro` to make it again."

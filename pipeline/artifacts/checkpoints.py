@@ -14,7 +14,7 @@ from safetensors.torch import save as to_bytes
 
 from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import ArtifactError
-from pipeline.models.networks import Classifier, build_model
+from pipeline.models.registry import Classifier, build_model
 
 
 class CheckpointStore:

@@ -13,8 +13,8 @@ import pandas as pd
 
 from pipeline.artifacts.files import load_artifact
 from pipeline.core.errors import ArtifactError
-from pipeline.core.results import AttributeInfo, DatasetInfo
 from pipeline.core.types import SPLIT_NAMES, Int64Array, Split, SplitName, UInt8Array
+from pipeline.records.data import AttributeInfo, DatasetInfo
 
 PACKED_FILES = (
     "images.npy",

@@ -20,7 +20,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipeline.core.errors import ArtifactError, InputError
-from pipeline.core.results import SCHEMA_VERSION, Artifact
+from pipeline.records.base import SCHEMA_VERSION, Artifact
 
 A = TypeVar("A", bound=Artifact)
 RESERVE_BYTES = 50_000_000  # left free on the disk: logs, metadata and other programs write too

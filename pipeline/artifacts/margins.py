@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.artifacts.arrays import REMEDY, load_record, save_record
 from pipeline.artifacts.packing import load_current
 from pipeline.core.errors import ArtifactError
-from pipeline.core.results import RetrainResult
 from pipeline.core.types import Float32Array, Int64Array, Split
+from pipeline.records.retraining import RetrainResult
 
 
 class SavedMargins(NamedTuple):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.artifacts.files import find_foreign, fresh_dir, load_artifact, save_artifact, write_text
 from pipeline.artifacts.outputs import stage_outputs
-from pipeline.core.results import NotTrained
+from pipeline.records.training import NotTrained
 
 _RECORDS = {
     "train": "history.json",

@@ -12,7 +12,8 @@ from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.outputs import remake_command
 from pipeline.artifacts.provenance import file_digest, settings_hash
 from pipeline.core.errors import ArtifactError
-from pipeline.core.results import Artifact, DatasetInfo
+from pipeline.records.base import Artifact
+from pipeline.records.data import DatasetInfo
 
 A = TypeVar("A", bound=Artifact)
 PACKING = "packing"  # key of the digest in a table's own notes

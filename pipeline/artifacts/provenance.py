@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from pipeline.core.errors import ArtifactError
-from pipeline.core.results import Provenance
+from pipeline.records.base import Provenance
 
 LIBRARIES = ("torch", "torchvision", "traker", "grad-cam", "numpy", "pandas", "pillow", "dvc")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples, select
-from pipeline.attribution.trak import TrakStore
-from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.types import Float64Array, Split
-from pipeline.models.networks import Classifier
+from pipeline.models.registry import Classifier
+from pipeline.settings.attribution import AttributeSettings
 
 VECTOR_DIM = 256  # of the sketched attribution vectors
 

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.attribution.estimators import ekfac, last_layer
+from pipeline.attribution.estimators.trak import TrakStore
+from pipeline.attribution.estimators.traker import library_name
 from pipeline.attribution.scores import Scores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import Scratch
-from pipeline.attribution.trak import TrakStore
-from pipeline.attribution.traker_adapter import library_name
-from pipeline.core.attribution_settings import AttributeSettings
 from pipeline.core.errors import InputError
 from pipeline.core.memory import return_freed_memory
-from pipeline.core.processes import current_place
-from pipeline.core.results import Projection
 from pipeline.core.types import Float64Array
-from pipeline.models.networks import Classifier
+from pipeline.models.registry import Classifier
+from pipeline.parallel.place import current_place
+from pipeline.records.attribution import Projection
+from pipeline.settings.attribution import AttributeSettings
 
 
 @dataclass(frozen=True)

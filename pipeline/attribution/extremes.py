@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.artifacts.shared_work import Piece, do_together
 from pipeline.attribution.scores import TRAIN_BLOCK, Scores, blocks
-from pipeline.attribution.store import save_array
-from pipeline.core.processes import Place
+from pipeline.attribution.store.features import save_array
 from pipeline.core.types import Float32Array, Int64Array
+from pipeline.parallel.place import Place
+from pipeline.parallel.shared_work import Piece, do_together
 
 
 @dataclass(frozen=True)

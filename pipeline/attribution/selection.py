@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from pipeline.core.types import Int64Array, Split, UInt8Array
-from pipeline.metrics.sampling import choose_by_group, order_of_group
 from pipeline.models.predict import to_pixels
+from pipeline.statistics.sampling import choose_by_group, order_of_group
 
 RARE_SHARE = 0.5  # of the training budget, handed out in equal parts before the rest goes by size
 

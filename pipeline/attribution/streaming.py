@@ -17,8 +17,8 @@ from scipy import stats
 
 from pipeline.attribution.extremes import Extremes, find_extremes, find_extremes_resumably
 from pipeline.attribution.scores import Scores
-from pipeline.core.processes import Place
 from pipeline.core.types import Float64Array, Int64Array
+from pipeline.parallel.place import Place
 
 
 @dataclass(frozen=True)

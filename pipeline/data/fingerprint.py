@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.artifacts.provenance import file_digest
-from pipeline.data.base import RawDataset
+from pipeline.data.raw import RawDataset
 
 
 def fingerprint_files(raw: RawDataset) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.errors import InputError
-from pipeline.core.results import AttributeInfo, GroupInfo
-from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Float64Array, Int64Array, UInt8Array
-from pipeline.data.base import RawDataset
-from pipeline.data.naming import list_some, natural_key
-from pipeline.metrics.color_features import ring_hue, ring_lightness
+from pipeline.data.names.naming import list_some, natural_key
+from pipeline.data.raw import RawDataset
+from pipeline.pixels.color_features import ring_hue, ring_lightness
+from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.settings.data import DataSettings
 
 MAX_VALUES = 100  # more is an identifier or a measurement, not a group
 RING_FEATURES: dict[str, Callable[[UInt8Array], Float64Array]] = {

@@ -10,10 +10,8 @@ import pandas as pd
 from pipeline.artifacts.datasets import PACKED_FILES, write_samples
 from pipeline.artifacts.files import fresh_files, require_space, save_artifact
 from pipeline.artifacts.packing import digest_packing
-from pipeline.core.results import DatasetInfo, Provenance, SourceInfo
-from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, Int64Array
-from pipeline.data.base import RawDataset
+from pipeline.data.decoding.pixels import Gathered, check_unreadable, note_files, write_pixels
 from pipeline.data.fingerprint import fingerprint_files
 from pipeline.data.groups import (
     Attribute,
@@ -23,11 +21,14 @@ from pipeline.data.groups import (
     no_attribute,
     ring_feature_name,
 )
-from pipeline.data.naming import list_some
-from pipeline.data.pixels import Gathered, check_unreadable, note_files, write_pixels
+from pipeline.data.names.naming import list_some
 from pipeline.data.plan import Plan, check_classes_per_split, make_plan
-from pipeline.data.sources import count_sources, source_notes
+from pipeline.data.raw import RawDataset
+from pipeline.data.scenes import count_sources, source_notes
 from pipeline.data.splits import TEST, TRAIN, VAL
+from pipeline.records.base import Provenance
+from pipeline.records.data import DatasetInfo, SourceInfo
+from pipeline.settings.data import DataSettings
 
 
 def pack_dataset(

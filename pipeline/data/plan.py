@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.core.errors import InputError
-from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, Int64Array
-from pipeline.data.base import RawDataset, RawRow
 from pipeline.data.groups import Attribute, annotated_attributes, encode
-from pipeline.data.naming import list_some, natural_key
-from pipeline.data.sources import encode_sources
+from pipeline.data.names.naming import list_some, natural_key
+from pipeline.data.raw import RawDataset, RawRow
+from pipeline.data.scenes import encode_sources
 from pipeline.data.splits import TEST, TRAIN, VAL, assign_splits
+from pipeline.settings.data import DataSettings
 
 _MIN_CLASSES = 2
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.core.errors import InputError
-from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, SplitName
-from pipeline.data.sources import carve_sources
+from pipeline.data.scenes import carve_sources
+from pipeline.settings.data import DataSettings
 
 TRAIN, VAL, TEST = range(3)
 

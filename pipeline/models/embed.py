@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pipeline.core.types import Float32Array, Split
-from pipeline.models.classifier import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
 
 

@@ -14,7 +14,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.vision_transformer import EncoderBlock
 from torchvision.ops import stochastic_depth as skip_rows
 
-from pipeline.models.classifier import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.models.small_resnet import ResidualBlock
 
 

@@ -16,7 +16,7 @@ from torchvision.models import VisionTransformer
 from torchvision.models.vision_transformer import EncoderBlock
 
 from pipeline.core.errors import InputError
-from pipeline.models.classifier import Classifier
+from pipeline.models.interface import Classifier
 
 PATCHES = 8  # along each side, whatever the image's size: the cells of its GradCAM maps
 DEPTH, HEADS, HIDDEN, MLP = 6, 3, 192, 384

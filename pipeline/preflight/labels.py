@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.core.train_settings import TrainSettings
+from pipeline.settings.train import TrainSettings
 
 _SYMBOL_WORDS = {"digit", "digits", "letter", "letters", "number", "numbers", "character", "text", "word"}
 _SYMBOL_WORDS |= {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import get_args
 
-from pipeline.core.method_settings import MethodName
-from pipeline.core.settings import DatasetSettings
+from pipeline.methods.feasibility import reason_against
 from pipeline.preflight.sizes import Sizes
-from pipeline.train.feasibility import reason_against
+from pipeline.settings.methods import MethodName
+from pipeline.settings.params import DatasetSettings
 
 
 def reasons_against(

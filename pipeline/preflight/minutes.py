@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.memory import available_cores
-from pipeline.core.method_settings import (
+from pipeline.preflight.sizes import Sizes
+from pipeline.preflight.speed import Speed
+from pipeline.settings.methods import (
     DfrSettings,
     GroupSettings,
     JttSettings,
@@ -14,9 +16,7 @@ from pipeline.core.method_settings import (
     RepairSettings,
     SubgSettings,
 )
-from pipeline.core.settings import DatasetSettings
-from pipeline.preflight.sizes import Sizes
-from pipeline.preflight.speed import Speed
+from pipeline.settings.params import DatasetSettings
 
 _ERRING = 0.1  # share of the images that a brief first model gets wrong
 _GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images

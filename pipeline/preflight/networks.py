@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.core.train_settings import TrainSettings
 from pipeline.preflight.minutes import Work, estimate_seconds
 from pipeline.preflight.speed import Speed, measure_speed
+from pipeline.settings.train import TrainSettings
 
 MANY_SECONDS = 2 * 3600.0
 _GOAL_SECONDS = 3600.0

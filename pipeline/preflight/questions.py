@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.core.results import GroupInfo
-from pipeline.core.settings import DatasetSettings
-from pipeline.data.naming import list_some
+from pipeline.data.names.naming import list_some
 from pipeline.preflight.sizes import Sizes
-from pipeline.report.evidence import MIN_SEEDS, RungName, misled_groups, perhaps_misled_groups
+from pipeline.records.data import GroupInfo
+from pipeline.settings.params import DatasetSettings
+from pipeline.verdict.evidence import MIN_SEEDS, RungName, misled_groups, perhaps_misled_groups
 
 _FEWEST = 30  # test images of a group that an interval says something about
 _LARGEST_SHARE = 0.4  # of the images that a split carved from them should take

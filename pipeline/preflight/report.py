@@ -8,17 +8,17 @@ from typing import get_args
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import available_cores
-from pipeline.core.method_settings import MethodName
-from pipeline.core.settings import DatasetSettings
-from pipeline.data.base import RawDataset
+from pipeline.data.entry.preview import align
 from pipeline.data.plan import Plan
-from pipeline.data.preview import align
+from pipeline.data.raw import RawDataset
 from pipeline.preflight.labels import augmentation_risks
 from pipeline.preflight.methods import reasons_against
 from pipeline.preflight.minutes import Work, estimate_seconds
 from pipeline.preflight.networks import Proposal, baseline_speed, propose_network
 from pipeline.preflight.questions import Outlook, foresee_questions
 from pipeline.preflight.sizes import Sizes, foresee_sizes
+from pipeline.settings.methods import MethodName
+from pipeline.settings.params import DatasetSettings
 
 _MAX_GROUPS = 12
 

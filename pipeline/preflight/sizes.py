@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.results import AttributeInfo, GroupInfo
-from pipeline.core.settings import DataSettings
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Float64Array, Int64Array, SplitName
-from pipeline.data.base import RawDataset
-from pipeline.data.decode import UnreadableError, decode
-from pipeline.data.depth import first_ranges
+from pipeline.data.decoding.decode import UnreadableError, decode
+from pipeline.data.decoding.depth import first_ranges
 from pipeline.data.groups import (
     RING_FEATURES,
     Attribute,
@@ -21,14 +18,17 @@ from pipeline.data.groups import (
     ring_feature_name,
 )
 from pipeline.data.plan import Plan
+from pipeline.data.raw import RawDataset
 from pipeline.data.splits import TEST, TRAIN, VAL
+from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.settings.data import DataSettings
 
 N_SAMPLED = 1000  # images decoded to foresee an attribute that is derived from pixels
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a dataset will look like; `report.evidence.GroupedData`."""
+    """What a dataset will look like; `verdict.evidence.GroupedData`."""
 
     attributes: list[AttributeInfo]
     groups: list[GroupInfo]

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.core.method_settings import ErmSettings
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split, UInt8Array
+from pipeline.methods.side_by_side import n_workers, one_thread
 from pipeline.models.hardware import choose_device
-from pipeline.models.networks import Classifier, build_model, parameter_count
 from pipeline.models.predict import predict_logits
+from pipeline.models.registry import Classifier, build_model, parameter_count
+from pipeline.settings.methods import ErmSettings
+from pipeline.settings.train import TrainSettings
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import Groups, make_plan
-from pipeline.train.side_by_side import n_workers, one_thread
 
 _SECONDS = 1.0  # that the timed steps should take
 _FEW = 4  # images of the first step, which says how many the timed ones can have

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from pipeline.report.wording import isolate, isolated
+from pipeline.core.words import isolate, isolated
 
 _MARKUP = re.compile(r"[\\`*~|<>&\[\]$\"]|(?<![^\W_])_|_(?![^\W_])")  # "_" within a word is none
 _LIST_MARK = re.compile(r"^([-+=]|\d+[.)](?=\s|$))")  # where a line begins

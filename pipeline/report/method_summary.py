@@ -9,15 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.core.results import (
-    EpochRecord,
-    EvaluationResult,
-    GroupInfo,
-    Record,
-    Removal,
-    RemovalPoint,
-    TrainHistory,
-)
+from pipeline.records.base import Record
+from pipeline.records.data import GroupInfo
+from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.training import EpochRecord, Removal, RemovalPoint, TrainHistory
 from pipeline.report.records import (
     Curve,
     Curves,

@@ -1,6 +1,6 @@
 """Where a report comes from: settings, what DVC recorded of each stage, the code's revision, the machine.
 
-The records only; `stages/origins.py` reads them from `dvc.lock`, git and the system.
+The records only; `report/origins.py` reads them from `dvc.lock`, git and the system.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field, JsonValue
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
-from pipeline.core.results import Provenance, Record
+from pipeline.records.base import Provenance, Record
 
 SHORT = 8  # hex digits shown of an md5, as DVC and git abbreviate theirs
 

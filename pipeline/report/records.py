@@ -6,56 +6,45 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
-from pipeline.core.results import (
-    Artifact,
-    Association,
-    AttributeColor,
-    AttributeInfo,
-    Balance,
-    CamGroup,
-    CamOverlay,
-    ClassSkill,
-    ClusterMatch,
-    ColorAgreement,
-    ColorExamples,
-    ColorFinding,
-    CueUse,
-    DuplicateSummary,
-    Estimate,
-    Faithfulness,
+from pipeline.records.attribution import (
     GroupAttribution,
     GroupCheck,
-    GroupEstimate,
-    GroupInference,
-    GroupInfo,
     GroupShare,
-    ImageIssue,
     Influence,
-    Intervention,
     LabelErrors,
-    LastLayer,
     Lds,
-    MapAgreement,
-    MethodComparison,
-    Optimism,
-    Palette,
-    Predictability,
     Projection,
-    Record,
-    RemovalComparison,
-    RemovalPoint,
-    SanityStep,
-    SourceCounts,
-    SourceInfo,
-    SplitMetrics,
     TargetAttribution,
 )
-from pipeline.core.settings import ReportSettings
-from pipeline.report.advice import NextStep
-from pipeline.report.evidence import Rung, Thresholds
+from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
+from pipeline.records.color import (
+    Association,
+    AttributeColor,
+    ColorExamples,
+    ColorFinding,
+    Palette,
+    Predictability,
+)
+from pipeline.records.data import AttributeInfo, GroupInfo, SourceCounts, SourceInfo
+from pipeline.records.evaluation import (
+    ClassSkill,
+    ColorAgreement,
+    CueUse,
+    Intervention,
+    MethodComparison,
+    Optimism,
+    RemovalComparison,
+    SplitMetrics,
+)
+from pipeline.records.gradcam import CamGroup, CamOverlay, Faithfulness, MapAgreement, SanityStep
+from pipeline.records.hygiene import Balance, DuplicateSummary, ImageIssue
+from pipeline.records.training import ClusterMatch, GroupInference, LastLayer, RemovalPoint
 from pipeline.report.provenance import ReportProvenance
-from pipeline.report.references import Explained
-from pipeline.report.reliance import ColorReliance, RelianceDifference
+from pipeline.report.reading.references import Explained
+from pipeline.settings.report import ReportSettings
+from pipeline.verdict.advice import NextStep
+from pipeline.verdict.evidence import Rung, Thresholds
+from pipeline.verdict.reliance import ColorReliance, RelianceDifference
 
 
 class DatasetSummary(Record):

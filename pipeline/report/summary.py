@@ -6,27 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pipeline.core.results import (
-    AttributionResult,
-    ColorResult,
-    DatasetInfo,
-    Estimate,
-    EvaluationResult,
-    GradcamResult,
-    HygieneResult,
-    MapAgreement,
-    MethodComparison,
-    Predictability,
-    Provenance,
-    TrainHistory,
-)
-from pipeline.core.settings import ColorSettings, EvaluateSettings, ReportSettings
-from pipeline.report.advice import list_next_steps
-from pipeline.report.askable import why_not_asked
-from pipeline.report.evidence import Thresholds
+from pipeline.records.attribution import AttributionResult
+from pipeline.records.base import Estimate, Provenance
+from pipeline.records.color import ColorResult, Predictability
+from pipeline.records.data import DatasetInfo
+from pipeline.records.evaluation import EvaluationResult, MethodComparison
+from pipeline.records.gradcam import GradcamResult, MapAgreement
+from pipeline.records.hygiene import HygieneResult
+from pipeline.records.training import TrainHistory
 from pipeline.report.method_summary import shared_fields, summarize_method
+from pipeline.report.page.test_images import MethodOutcomes, choose_images, describe_images
 from pipeline.report.provenance import ReportProvenance
-from pipeline.report.reading import explain
+from pipeline.report.reading.explained import explain
 from pipeline.report.records import (
     AttributionSummary,
     ColorSummary,
@@ -38,10 +29,15 @@ from pipeline.report.records import (
     MissingPart,
     ReportSummary,
 )
-from pipeline.report.reliance import color_reliance, compare_reliance
-from pipeline.report.test_images import MethodOutcomes, choose_images, describe_images
-from pipeline.report.trust import describe_suspects
-from pipeline.report.verdict import Case, climb_ladder, write_headline
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.settings.report import ReportSettings
+from pipeline.verdict.advice import list_next_steps
+from pipeline.verdict.askable import why_not_asked
+from pipeline.verdict.evidence import Thresholds
+from pipeline.verdict.ladder import Case, climb_ladder, write_headline
+from pipeline.verdict.reliance import color_reliance, compare_reliance
+from pipeline.verdict.trust import describe_suspects
 
 __all__ = ["ReportInputs", "ReportSummary", "build_summary"]
 

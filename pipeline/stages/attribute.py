@@ -16,6 +16,7 @@ from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.margins import load_retrained
 from pipeline.artifacts.not_trained import pass_on, why_not_trained
 from pipeline.artifacts.packing import load_current
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import (
     attribution_dir,
     dataset_dir,
@@ -24,20 +25,20 @@ from pipeline.artifacts.paths import (
     scratch_dir,
 )
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.attribution.proof import Retrained
+from pipeline.artifacts.running import exclusive, locked
+from pipeline.artifacts.tables import metrics_json
+from pipeline.artifacts.trained import Trained, earlier_checkpoints, load_trained
+from pipeline.attribution.proof.foretold import Retrained
 from pipeline.attribution.run import LabelEvidence, choose_targets, run_attribution
-from pipeline.core.method_settings import MethodName
-from pipeline.core.processes import current_place
-from pipeline.core.results import AttributionResult, TrainHistory
 from pipeline.core.types import Float64Array, Int64Array, Split
-from pipeline.metrics.label_errors import suggest_classes
 from pipeline.models.hardware import choose_device
-from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive, locked
-from pipeline.stages.tables import metrics_json
-from pipeline.stages.trained import Trained, earlier_checkpoints, load_trained
+from pipeline.models.registry import Classifier
+from pipeline.parallel.place import current_place
+from pipeline.records.attribution import AttributionResult
+from pipeline.records.training import TrainHistory
+from pipeline.settings.methods import MethodName
+from pipeline.statistics.retrained.label_errors import suggest_classes
 
 _log = logging.getLogger(__name__)
 

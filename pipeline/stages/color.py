@@ -11,16 +11,16 @@ import pandas as pd
 from pipeline.artifacts.copies import load_copies
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.predictions import ColorPredictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.audit.color import analyze_color
-from pipeline.core.results import ColorResult, Predictability
+from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.tables import metrics_json
+from pipeline.audit.color.audit import analyze_color
 from pipeline.core.types import Split
-from pipeline.metrics.sources import merge_sources
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
-from pipeline.stages.tables import metrics_json
+from pipeline.records.color import ColorResult, Predictability
+from pipeline.statistics.sources import merge_sources
 
 _log = logging.getLogger(__name__)
 MIN_PICTURES = 10  # of a class in training; in fewer sets of copies every cue would seem to be absent

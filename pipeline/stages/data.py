@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.source_overlap import check_files
 from pipeline.artifacts.source_stamps import save_stamp
 from pipeline.data.fingerprint import stamp_files
 from pipeline.data.pack import pack_dataset
-from pipeline.data.registry import load_raw
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
-from pipeline.stages.sources import check_files
+from pipeline.data.sources.registry import load_raw
 
 _log = logging.getLogger(__name__)
 

@@ -13,33 +13,29 @@ from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_color_predictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.core.method_settings import MethodName
-from pipeline.core.results import (
-    DatasetInfo,
-    EvaluationResult,
-    RemovalComparison,
-    SplitMetrics,
-    TrainHistory,
-)
-from pipeline.core.settings import EvaluateSettings
+from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
 from pipeline.core.types import Int64Array, Split
-from pipeline.explain.changed import predict_classes
-from pipeline.explain.cue_use import choose_cue
-from pipeline.explain.reliance import measure_reliance
-from pipeline.metrics.class_skill import measure_class_skill, measure_following
-from pipeline.metrics.groups import split_metrics
-from pipeline.metrics.optimism import ScoredSplit, measure_optimism
-from pipeline.metrics.reliance import color_agreement
-from pipeline.metrics.removal import compare_removal
-from pipeline.metrics.worst_group import is_clearly_below
-from pipeline.models.classifier import Classifier
+from pipeline.explain.reliance.changed import predict_classes
+from pipeline.explain.reliance.cue_use import choose_cue
+from pipeline.explain.reliance.measure import measure_reliance
 from pipeline.models.hardware import choose_device
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
-from pipeline.stages.tables import evaluation_metrics, metrics_json, reliance_metrics
+from pipeline.models.interface import Classifier
+from pipeline.records.data import DatasetInfo
+from pipeline.records.evaluation import EvaluationResult, RemovalComparison, SplitMetrics
+from pipeline.records.training import TrainHistory
+from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.settings.methods import MethodName
+from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
+from pipeline.statistics.accuracy.groups import split_metrics
+from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
+from pipeline.statistics.accuracy.worst_group import is_clearly_below
+from pipeline.statistics.comparison.removal import compare_removal
+from pipeline.statistics.cues.reliance import color_agreement
 
 _log = logging.getLogger(__name__)
 Control = Literal["random", "balanced"]

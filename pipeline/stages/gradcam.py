@@ -11,15 +11,15 @@ from PIL import Image
 from pipeline.artifacts.files import find_foreign, fresh_dir, save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps, save_maps
 from pipeline.artifacts.not_trained import pass_on
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.core.method_settings import MethodName
-from pipeline.explain.gradcam_run import run_gradcam
-from pipeline.metrics.sampling import choose_by_group
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
-from pipeline.stages.tables import metrics_json
-from pipeline.stages.trained import load_trained
+from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.tables import metrics_json
+from pipeline.artifacts.trained import load_trained
+from pipeline.explain.cam.run import run_gradcam
+from pipeline.settings.methods import MethodName
+from pipeline.statistics.sampling import choose_by_group
 
 _log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pipeline.artifacts.files import write_text
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, check_outputs
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import guard_path
-from pipeline.core.settings import Params
-from pipeline.stages.params_file import read_params
+from pipeline.settings.params import Params
 
 
 def run() -> None:

@@ -7,14 +7,15 @@ import logging
 from pipeline.artifacts.copies import save_copies
 from pipeline.artifacts.datasets import load_info, load_split, map_array
 from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.audit.hygiene import analyze_hygiene
-from pipeline.core.results import DatasetInfo, HygieneResult
+from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.tables import metrics_json
+from pipeline.audit.hygiene.audit import analyze_hygiene
 from pipeline.core.types import SPLIT_NAMES
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
-from pipeline.stages.tables import metrics_json
+from pipeline.records.data import DatasetInfo
+from pipeline.records.hygiene import HygieneResult
 
 _log = logging.getLogger(__name__)
 

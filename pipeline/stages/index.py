@@ -6,8 +6,8 @@ import logging
 
 from pipeline.artifacts.files import load_artifact, write_text
 from pipeline.artifacts.paths import card_path, reports_dir
-from pipeline.report.index import Card, render_index
-from pipeline.stages.running import exclusive
+from pipeline.artifacts.running import exclusive
+from pipeline.report.cards.index import Card, render_index
 
 _log = logging.getLogger(__name__)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 
 from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import card_path, plots_dir, reports_dir
-from pipeline.report.html import render_report
-from pipeline.report.index import make_card
-from pipeline.report.pictures import build_pictures
+from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.tables import group_table, mean_curves
+from pipeline.report.cards.index import make_card
+from pipeline.report.inputs import gather
+from pipeline.report.page.html import render_report
+from pipeline.report.page.picture_source import picture_source
+from pipeline.report.page.pictures import build_pictures
 from pipeline.report.summary import build_summary
-from pipeline.stages.params_file import read_params
-from pipeline.stages.report_inputs import gather
-from pipeline.stages.report_pictures import picture_source
-from pipeline.stages.running import exclusive
-from pipeline.stages.tables import group_table, mean_curves
 
 _log = logging.getLogger(__name__)
 

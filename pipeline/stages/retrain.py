@@ -14,26 +14,27 @@ import numpy as np
 
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.fan_out import fan_out
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.margins import SavedMargins, save_margins
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir, retrained_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
-from pipeline.core.attribution_settings import RetrainSettings
+from pipeline.artifacts.running import exclusive
 from pipeline.core.memory import available_cores
-from pipeline.core.method_settings import AnyMethodSettings, MethodName
-from pipeline.core.results import DatasetInfo, RetrainResult, Training
-from pipeline.core.settings import DatasetSettings
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Split
-from pipeline.metrics.margins import label_margins
-from pipeline.metrics.subsets import training_rows
+from pipeline.methods.feasibility import reason_against
+from pipeline.methods.retraining import plan_trainings, retrain, why_not, why_too_small
 from pipeline.models.hardware import choose_device
 from pipeline.models.predict import predict_logits
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive
-from pipeline.train.feasibility import reason_against
-from pipeline.train.retraining import plan_trainings, retrain, why_not, why_too_small
+from pipeline.parallel.fan_out import fan_out
+from pipeline.records.data import DatasetInfo
+from pipeline.records.retraining import RetrainResult, Training
+from pipeline.settings.attribution import RetrainSettings
+from pipeline.settings.methods import AnyMethodSettings, MethodName
+from pipeline.settings.params import DatasetSettings
+from pipeline.settings.train import TrainSettings
+from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.subsets import training_rows
 
 _log = logging.getLogger(__name__)
 

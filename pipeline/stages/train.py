@@ -18,30 +18,31 @@ from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_w
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
-from pipeline.artifacts.fan_out import fan_out
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.not_trained import write_not_trained
+from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.artifacts.running import exclusive, locked
+from pipeline.artifacts.tables import learning_curves, mean_curves, metrics_json
 from pipeline.attribution.effects import Attributor
 from pipeline.core.errors import ArtifactError, CannotTrainError
-from pipeline.core.method_settings import MethodName, needs_erm
-from pipeline.core.results import DatasetInfo, NotTrained, TrainHistory
-from pipeline.core.settings import DatasetSettings
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Dynamics
+from pipeline.methods.run import Recipe, train_method, train_part
+from pipeline.methods.side_by_side import Work, n_workers, one_thread, work_name
 from pipeline.models.hardware import choose_device
-from pipeline.models.networks import parameter_count
-from pipeline.stages.params_file import read_params
-from pipeline.stages.running import exclusive, locked
-from pipeline.stages.sweep import training_metrics
-from pipeline.stages.tables import learning_curves, mean_curves, metrics_json
-from pipeline.train.distributed import World, joined_processes
+from pipeline.models.registry import parameter_count
+from pipeline.parallel.fan_out import fan_out
+from pipeline.parallel.rank import World, joined_processes
+from pipeline.records.data import DatasetInfo
+from pipeline.records.training import NotTrained, TrainHistory
+from pipeline.settings.methods import MethodName, needs_erm
+from pipeline.settings.params import DatasetSettings
+from pipeline.settings.train import TrainSettings
 from pipeline.train.fitting import ErmBase, spec_of
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import selects_by_given_groups
-from pipeline.train.run import Recipe, train_method, train_part
-from pipeline.train.side_by_side import Work, n_workers, one_thread, work_name
+from pipeline.train.sweep import training_metrics
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Int64Array
-from pipeline.train.distributed import current_world
+from pipeline.parallel.rank import current_world
 
 _ORDER, _STEP = 0, 1  # separate random streams
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.train.distributed import World
+from pipeline.parallel.rank import World
 
 
 class Counts:

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Int64Array, Split
-from pipeline.train.augment import augment, draw, transforms_of
-from pipeline.train.distributed import World
-from pipeline.train.mixing import mix, mixers_of
+from pipeline.parallel.rank import World
+from pipeline.settings.train import TrainSettings
+from pipeline.train.options.augment import augment, draw, transforms_of
+from pipeline.train.options.mixing import mix, mixers_of
 
 
 @dataclass(frozen=True)

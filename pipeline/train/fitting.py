@@ -15,18 +15,18 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from pipeline.core.method_settings import ErmSettings
 from pipeline.core.progress import Progress
-from pipeline.core.results import DatasetInfo
-from pipeline.core.settings import parse
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import Float32Array, Float64Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
-from pipeline.models.networks import Classifier, build_model
+from pipeline.models.registry import Classifier, build_model
 from pipeline.models.regularization import regularize
+from pipeline.parallel.rank import current_world
+from pipeline.records.data import DatasetInfo
+from pipeline.settings.methods import ErmSettings
+from pipeline.settings.parsing import parse
+from pipeline.settings.train import TrainSettings
 from pipeline.train.batches import steps_per_epoch
-from pipeline.train.distributed import current_world
 from pipeline.train.loop import Job, Outcome, train_seed
 from pipeline.train.plans import Groups, Plan, make_plan
 

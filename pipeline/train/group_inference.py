@@ -21,12 +21,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.core.method_settings import GroupSettings
-from pipeline.core.results import GroupInference
 from pipeline.core.types import BoolArray, Float32Array, Int64Array
-from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.train.distributed import current_world
+from pipeline.models.registry import Classifier
+from pipeline.parallel.rank import current_world
+from pipeline.records.training import GroupInference
+from pipeline.settings.methods import GroupSettings
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import Groups

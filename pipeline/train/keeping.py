@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from pipeline.core.results import EpochRecord
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.metrics.selection import choose_epoch, epoch_scores, epochs_worth_keeping
+from pipeline.records.training import EpochRecord
+from pipeline.statistics.accuracy.selection import choose_epoch, epoch_scores, epochs_worth_keeping
 
 Weights = dict[str, Tensor]
 

@@ -16,9 +16,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.core.method_settings import LEAST_MIN_IMAGES, DfrSettings
-from pipeline.core.results import LastLayer
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
+from pipeline.records.training import LastLayer
+from pipeline.settings.methods import LEAST_MIN_IMAGES, DfrSettings
 from pipeline.train.subsets import balanced_rows
 
 _HALVES = 13  # a random stream of its own

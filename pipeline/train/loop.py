@@ -20,23 +20,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.core.errors import InputError, TrainingError
-from pipeline.core.results import EpochRecord
-from pipeline.core.train_settings import TrainSettings
 from pipeline.core.types import BoolArray, Dynamics, Int64Array, Split
 from pipeline.models.hardware import choose_device, choose_precision, compiled, seed_device
-from pipeline.models.networks import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.train.averaging import BATCH_NORM_IMAGES, Averaging
+from pipeline.models.registry import Classifier
+from pipeline.parallel.rank import current_world
+from pipeline.records.training import EpochRecord
+from pipeline.settings.train import TrainSettings
 from pipeline.train.batches import step_seed, steps_per_epoch
 from pipeline.train.counts import Counts
-from pipeline.train.distributed import current_world
 from pipeline.train.feed import Batch, Feed
 from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies
 from pipeline.train.margins import Margins
-from pipeline.train.mixing import mixers_of
+from pipeline.train.options.averaging import BATCH_NORM_IMAGES, Averaging
+from pipeline.train.options.mixing import mixers_of
+from pipeline.train.options.sharpness import uphill
 from pipeline.train.plans import Plan
 from pipeline.train.schedule import build_optimizer, learning_rate
-from pipeline.train.sharpness import uphill
 from pipeline.train.snapshots import Snapshots
 
 State = dict[str, Any]

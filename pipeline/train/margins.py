@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.types import Dynamics, Int64Array
-from pipeline.train.distributed import World
+from pipeline.parallel.rank import World
 
 _UNIT = 2.0**-24  # margins are added as whole multiples of it, so that no order of adding matters
 _LARGEST = 2.0**15  # of a margin: it leaves room for 2^24 draws of an image

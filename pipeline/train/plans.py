@@ -17,7 +17,8 @@ import numpy as np
 from torch import Tensor
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.core.method_settings import (
+from pipeline.core.types import Int64Array, Split
+from pipeline.settings.methods import (
     AnyMethodSettings,
     DfrSettings,
     ErmSettings,
@@ -30,8 +31,7 @@ from pipeline.core.method_settings import (
     Selection,
     SubgSettings,
 )
-from pipeline.core.types import Int64Array, Split
-from pipeline.metrics.selection import USES_GROUPS
+from pipeline.statistics.accuracy.selection import USES_GROUPS
 from pipeline.train.batches import group_balanced_order, shuffled_order
 from pipeline.train.objectives import GroupDro, Total, group_adjustments, initial_group_weights, mean_loss
 from pipeline.train.subsets import listed_order, subset_order, subset_size

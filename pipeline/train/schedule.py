@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from pipeline.core.train_settings import TrainSettings
+from pipeline.settings.train import TrainSettings
 
 WARM_UP_SHARE = 0.25  # of one_cycle's steps, where warm_up_epochs does not say
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.core.train_settings import TrainSettings
+from pipeline.settings.train import TrainSettings
 from pipeline.train.keeping import Weights
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.report.html import render_report
-from pipeline.report.index import make_card, render_index
-from pipeline.report.pictures import build_pictures
+from pipeline.report.cards.index import make_card, render_index
+from pipeline.report.page.html import render_report
+from pipeline.report.page.pictures import build_pictures
 from pipeline.report.summary import build_summary
 from tests.browser.pages import CHROMIUM, FLAGS, SAMPLE, VARIANTS
-from tests.report_fixtures import picture_source
+from tests.fixtures.report import picture_source
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.report.summary import ReportInputs
-from tests.report_fixtures import bare, hostile_birds, photo_birds, plain_hundred, repaired_birds
+from tests import ROOT
+from tests.fixtures.report import bare, hostile_birds, photo_birds, plain_hundred, repaired_birds
 
 CHROMIUM = Path("/usr/bin/chromium")
 # the demo's own page, with every part
-SAMPLE = Path(__file__).parents[2] / "docs" / "sample" / "photo_digits.html"
+SAMPLE = ROOT / "docs" / "sample" / "photo_digits.html"
 FLAGS = [
     "--headless",
     "--no-sandbox",

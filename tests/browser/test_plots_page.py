@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.plots_fixtures import tables, write_page
-from tests.report_fixtures import hostile_birds, photo_birds, plain_hundred
+from tests.fixtures.plots import tables, write_page
+from tests.fixtures.report import hostile_birds, photo_birds, plain_hundred
 
 pytestmark = pytest.mark.browser
 

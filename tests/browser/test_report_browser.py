@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.browser.pages import VARIANTS, Visit
-from tests.report_fixtures import HOSTILE_CLASS, SECTIONS
+from tests.fixtures.report import HOSTILE_CLASS, SECTIONS
 
 pytestmark = pytest.mark.browser
 

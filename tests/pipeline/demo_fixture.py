@@ -7,7 +7,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parent.parent.parent
+from tests import ROOT
+
 METHODS = ("erm", "group_dro", "dfr")
 EXPLAINED = METHODS[:2]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.stages.cli import main
+from pipeline.cli.main import main
 from tests.pipeline.demo_fixture import ROOT, write_params
 
 

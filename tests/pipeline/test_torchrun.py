@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.artifacts.files import load_artifact
-from pipeline.core.results import TrainHistory
-from pipeline.stages.cli import main
+from pipeline.cli.main import main
+from pipeline.records.training import TrainHistory
 from tests.pipeline.demo_fixture import ROOT, write_params
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

@@ -14,7 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, stage_outputs
-from pipeline.stages.cli import main
+from pipeline.cli.main import main
 from tests.pipeline.demo_fixture import EXPLAINED, METHODS, write_params
 
 USERS_FILES = (

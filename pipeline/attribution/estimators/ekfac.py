@@ -39,7 +39,7 @@ from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.progress import track
 from pipeline.core.types import Float32Array
-from pipeline.models.classifier import Classifier
+from pipeline.models.interface import Classifier
 
 if TYPE_CHECKING:
     from kronfluence.analyzer import Analyzer

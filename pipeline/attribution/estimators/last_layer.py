@@ -25,13 +25,13 @@ from scipy.linalg import helmert
 from torch import Tensor
 from torch.nn import functional as F
 
-from pipeline.attribution.projector import BlockSketch
+from pipeline.attribution.gradients.projector import BlockSketch
 from pipeline.attribution.scores import Factor, FactoredScores, blocks
 from pipeline.attribution.selection import Examples
-from pipeline.attribution.solving import factorize, solve
+from pipeline.attribution.store.solving import factorize, solve
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
-from pipeline.models.classifier import Classifier
+from pipeline.models.interface import Classifier
 
 MOST_DIMENSIONS = 4096  # sketched above: the second moment costs N K^2 operations and 8 K^2 bytes
 ROWS = 1024  # targets whose features exist at a time

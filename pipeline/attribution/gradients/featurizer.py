@@ -20,7 +20,7 @@ from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.attribution.gradients.sketching import LayerSketch
 from pipeline.attribution.gradients.tape import record
 from pipeline.core.errors import InputError
-from pipeline.core.results import Projection
+from pipeline.records.attribution import Projection
 
 MEMORY_BYTES = 2**29
 BACKWARD_SHARE = 2  # memory of both passes over that of what the forward pass keeps

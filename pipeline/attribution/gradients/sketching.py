@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from pipeline.attribution.gradients.plan import Plan
+from pipeline.attribution.gradients.projector import BlockSketch
 from pipeline.attribution.gradients.terms import Outer, Term
-from pipeline.attribution.projector import BlockSketch
 
 ELEMENTS_AT_ONCE = 2**24  # of a layer's gradients or inputs: 16 images or more, or calls outweigh work
 INPUTS_PER_DIM = 1 / 8  # R / K

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.attribution.projector import BlockSketch
+from pipeline.attribution.gradients.projector import BlockSketch
 
 
 @dataclass(frozen=True)

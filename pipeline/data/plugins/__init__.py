@@ -3,7 +3,7 @@
 A complete example, `pipeline/data/plugins/night_roads.py`::
 
     from pathlib import Path
-    from pipeline.data.base import RawDataset, RawRow
+    from pipeline.data.raw import RawDataset, RawRow
 
     class NightRoads:
         """Photographs named <vehicle>_<day|night>_<number>.jpg."""

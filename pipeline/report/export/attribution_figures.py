@@ -8,14 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pipeline.core.results import GroupChange, Lds
-from pipeline.report import wording
-from pipeline.report.effect_charts import plot_changes
+from pipeline.core import words
+from pipeline.records.attribution import GroupChange, Lds
 from pipeline.report.export.attribution_tables import NOT_TRACED
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
-from pipeline.report.inline_svg import INK, LINE, SERIES, SOFT, style_axes
+from pipeline.report.page.effect_charts import plot_changes
+from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, style_axes
+from pipeline.report.page.view_attribution import MATRIX_GROUPS, AttributionView
 from pipeline.report.records import AttributionSummary, ReportSummary
-from pipeline.report.view_attribution import MATRIX_GROUPS, AttributionView
+from pipeline.verdict import phrases
 
 
 def attribution_figures(s: ReportSummary) -> list[FigureFile]:
@@ -24,7 +25,7 @@ def attribution_figures(s: ReportSummary) -> list[FigureFile]:
         return [FigureFile("attribution_groups", "Which groups help and hurt which.", None, NOT_TRACED)]
     found = []
     for name, a in s.attribution.items():
-        view, text = AttributionView(s, name), wording.method_label(name)
+        view, text = AttributionView(s, name), phrases.method_label(name)
         lds, check = a.lds, a.group_check
         found += [
             FigureFile(
@@ -69,13 +70,13 @@ def _draw_matrix(s: ReportSummary, name: str, a: AttributionSummary) -> str:
         for row, train in enumerate(groups):
             for column, test in enumerate(groups):
                 cell = cells.get((train, test))
-                words = wording.DASH if cell is None else wording.per_thousand(cell.value)
+                shown = words.DASH if cell is None else words.per_thousand(cell.value)
                 interval = (
                     ""
                     if cell is None
-                    else f"\n[{wording.per_thousand(cell.low)}, {wording.per_thousand(cell.high)}]"
+                    else f"\n[{words.per_thousand(cell.low)}, {words.per_thousand(cell.high)}]"
                 )
-                axes.text(column, row, f"{words}{interval}", ha="center", va="center", color=INK, fontsize=7)
+                axes.text(column, row, f"{shown}{interval}", ha="center", va="center", color=INK, fontsize=7)
         style_axes(axes, "Test group", "Training group")
         axes.grid(visible=False)
         short = [label(group, 26) for group in groups]
@@ -84,7 +85,7 @@ def _draw_matrix(s: ReportSummary, name: str, a: AttributionSummary) -> str:
         return []
 
     size = (3.4 + 1.05 * len(groups), 2.0 + 0.55 * len(groups))
-    title = f"Which groups help (+) and hurt (−) which, {wording.method_label(name)}"
+    title = f"Which groups help (+) and hurt (−) which, {phrases.method_label(name)}"
     return draw_file(f"{title}: {label(s.dataset.title, 24)}", draw, size)
 
 
@@ -112,7 +113,7 @@ def _draw_lds(view: AttributionView, lds: Lds) -> str:
         axes.set_ylim(len(rows) - 0.4, -0.6)
         return keys
 
-    title = f"How far the scores predict retrained models, {wording.method_label(view.method)}"
+    title = f"How far the scores predict retrained models, {phrases.method_label(view.method)}"
     return draw_file(f"{title}: {label(view.s.dataset.title, 24)}", draw, (7.2, 1.7 + 0.32 * len(rows)))
 
 
@@ -125,5 +126,5 @@ def _draw_check(view: AttributionView, changes: Sequence[GroupChange]) -> str:
             line_key("as predicted", color=SOFT, dashes=(4, 3)),
         ]
 
-    title = f"Margins after thinning a training group, {wording.method_label(view.method)}"
+    title = f"Margins after thinning a training group, {phrases.method_label(view.method)}"
     return draw_file(f"{title}: {label(view.s.dataset.title, 24)}", draw, (7.2, 4.6))

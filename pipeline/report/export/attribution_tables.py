@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.core.results import Influence
+from pipeline.records.attribution import Influence
 from pipeline.report.export.rows import Row, Table, name_at, spread
 from pipeline.report.records import AttributionSummary, ReportSummary
 

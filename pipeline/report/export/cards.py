@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from pipeline.core.results import Estimate, GroupEstimate
-from pipeline.report import wording
-from pipeline.report.dataset_card import (
+from pipeline.core import words
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.report.cards.dataset_card import (
     describe_annotations,
     describe_dataset,
     describe_processing,
@@ -17,10 +17,11 @@ from pipeline.report.dataset_card import (
     list_warnings,
     write_step,
 )
+from pipeline.report.cards.model_card import Fact, ModelCard, cite, model_card
 from pipeline.report.export.front_matter import dataset_head, model_head
 from pipeline.report.markdown import bullets, code, escape, whole_name, write_table
-from pipeline.report.model_card import Fact, ModelCard, cite, model_card
 from pipeline.report.records import ReportSummary
+from pipeline.verdict import phrases
 
 NOT_KNOWN = "The audit does not know."
 
@@ -59,11 +60,11 @@ def write_dataset_card(s: ReportSummary) -> str:
     facts = [
         Fact(term="License", text=d.provenance.licence),
         Fact(term="Source", text=d.provenance.source),
-        Fact(term="Classes", text=wording.join_names(map(wording.quoted, d.classes))),
+        Fact(term="Classes", text=words.join_names(map(words.quoted, d.classes))),
     ]
     counts = write_table(
         ["Group", "Train", "Val", "Test"],
-        ([whole_name(g.name), *map(wording.count, (g.n_train, g.n_val, g.n_test))] for g in d.groups),
+        ([whole_name(g.name), *map(words.count, (g.n_train, g.n_val, g.n_test))] for g in d.groups),
     )
     parts = [
         f"# Dataset Card for {escape(d.title)}",
@@ -98,7 +99,7 @@ def _recommend(s: ReportSummary, method: str) -> str:
     """The next steps are for who ships the baseline."""
     if method == s.baseline and s.next_steps:
         return bullets(map(write_step, s.next_steps))
-    baseline = wording.method_label(s.baseline or "")
+    baseline = phrases.method_label(s.baseline or "")
     return f"Read the limitations above beside those of {escape(baseline)}, the model it is compared with."
 
 
@@ -140,7 +141,7 @@ def _evaluation(s: ReportSummary, method: str) -> list[str]:
     ]
     return [
         "## Evaluation\n\n### Testing Data, Factors & Metrics\n\n#### Testing Data",
-        f"{wording.count(s.dataset.n.get('test'))} test images that took no part in training or selection.",
+        f"{words.count(s.dataset.n.get('test'))} test images that took no part in training or selection.",
         "#### Factors",
         bullets(describe_annotations(s)),
         "#### Metrics",
@@ -154,10 +155,10 @@ def _evaluation(s: ReportSummary, method: str) -> list[str]:
 def _cells(e: Estimate) -> Sequence[str]:
     if e.n == 0:
         return ["no images", "", "0"]
-    low, high = wording.percent(e.low), wording.percent(e.high)
+    low, high = words.percent(e.low), words.percent(e.high)
     thin = isinstance(e, GroupEstimate) and not e.sufficient
-    note = f" ({wording.TOO_FEW})" if thin else ""
-    return [f"{wording.percent(e.value)}{note}", f"{low} to {high}", wording.count(e.n)]
+    note = f" ({phrases.TOO_FEW})" if thin else ""
+    return [f"{words.percent(e.value)}{note}", f"{low} to {high}", words.count(e.n)]
 
 
 def _facts(facts: Iterable[Fact]) -> str:

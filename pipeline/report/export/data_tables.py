@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.core.results import ColorFinding
+from pipeline.records.color import ColorFinding
 from pipeline.report.export.rows import Row, Table, name_at, spread, spread_group
 from pipeline.report.records import HygieneSummary, ReportSummary
 

@@ -9,8 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import PercentFormatter
 
-from pipeline.core.results import Estimate
-from pipeline.report import wording
+from pipeline.records.base import Estimate
 from pipeline.report.export.attribution_figures import attribution_figures
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.svg_file import (
@@ -24,8 +23,9 @@ from pipeline.report.export.svg_file import (
     method_key,
 )
 from pipeline.report.export.training_figures import training_figures
-from pipeline.report.inline_svg import INK, LINE, SOFT, style_axes
+from pipeline.report.page.inline_svg import INK, LINE, SOFT, style_axes
 from pipeline.report.records import ReportSummary
+from pipeline.verdict import phrases
 
 ROWS_DRAWN = 30  # groups or classes; more cannot be told apart
 
@@ -75,8 +75,8 @@ def _draw_accuracy(s: ReportSummary) -> str:
         axes.grid(axis="x", color=LINE, linewidth=0.8)
         axes.set_xlim(0, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        _name_rows(axes, [label(name) + (f" ({wording.TOO_FEW})" if name in thin else "") for name in shown])
-        return [method_key(i, wording.method_label(m)) for i, m in enumerate(s.methods)]
+        _name_rows(axes, [label(name) + (f" ({phrases.TOO_FEW})" if name in thin else "") for name in shown])
+        return [method_key(i, phrases.method_label(m)) for i, m in enumerate(s.methods)]
 
     part = f", the {len(shown)} worst of {len(groups)}" if len(groups) > len(shown) else ""
     height = 1.6 + len(shown) * (0.22 + 0.11 * n_methods) + 0.1 * n_methods
@@ -94,7 +94,7 @@ def _draw_gains(s: ReportSummary) -> str:
     rows: list[tuple[str, Estimate, int]] = []
     for c in s.comparisons:
         i = names.index(c.method) if c.method in names else len(names)
-        method = wording.method_label(c.method)
+        method = phrases.method_label(c.method)
         rows += [
             (f"{method}: in {label(c.group, 30)}", c.gain, i),
             (f"{method}: worst group of each", c.worst_group_gain, i),
@@ -110,7 +110,7 @@ def _draw_gains(s: ReportSummary) -> str:
         _name_rows(axes, [text for text, _, _ in rows])
         return [line_key("no difference", color=SOFT, dashes=(4, 3))]
 
-    baseline = wording.method_label(s.comparisons[0].baseline)
+    baseline = phrases.method_label(s.comparisons[0].baseline)
     return draw_file(f"Gain over {baseline}: {label(s.dataset.title)}", draw, (7.2, 1.5 + 0.32 * len(rows)))
 
 

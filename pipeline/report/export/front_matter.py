@@ -6,10 +6,11 @@ import re
 
 from huggingface_hub import CardData, DatasetCardData, EvalResult, ModelCardData
 
-from pipeline.core.results import Estimate
-from pipeline.report import wording
+from pipeline.core import words
+from pipeline.records.base import Estimate
 from pipeline.report.markdown import plain
 from pipeline.report.records import ReportSummary
+from pipeline.verdict import phrases
 
 TAGS = ["image-classification", "spurious-correlations", "shortcut-learning"]
 _SIZES = [
@@ -31,7 +32,7 @@ def model_head(s: ReportSummary, method: str) -> str:
     if test.worst_group.sufficient:
         results.append(("Worst-group accuracy", test.worst_group))
     data = ModelCardData(
-        model_name=plain(f"{wording.method_label(method)} on {s.dataset.title}"),
+        model_name=plain(f"{phrases.method_label(method)} on {s.dataset.title}"),
         pipeline_tag="image-classification",
         library_name="pytorch",
         tags=[*TAGS, method.replace("_", "-")],
@@ -83,7 +84,7 @@ def size_category(n: int) -> str:
 
 def _interval(e: Estimate) -> str:
     """Its own field does not exist, and an accuracy alone would say too much."""
-    return f"95% interval {wording.number(e.low, 3)} to {wording.number(e.high, 3)}, n = {wording.count(e.n)}"
+    return f"95% interval {words.number(e.low, 3)} to {words.number(e.high, 3)}, n = {words.count(e.n)}"
 
 
 def _head(data: CardData) -> str:

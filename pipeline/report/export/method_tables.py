@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pipeline.core.results import GroupEstimate, Intervention, SplitMetrics
+from pipeline.records.base import GroupEstimate
+from pipeline.records.evaluation import Intervention, SplitMetrics
 from pipeline.report.export.rows import Row, Table, measured, spread, spread_group
 from pipeline.report.records import MethodSummary, ReportSummary
 

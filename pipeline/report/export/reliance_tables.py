@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.core.results import Estimate
+from pipeline.records.base import Estimate
 from pipeline.report.export.rows import Row, Table, measured, spread
 from pipeline.report.records import GradcamSummary, ReportSummary
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.core.results import Estimate, GroupEstimate
+from pipeline.records.base import Estimate, GroupEstimate
 
 Row = dict[str, Any]
 # what an all-empty column would have held; every other one holds numbers

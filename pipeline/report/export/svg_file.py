@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pipeline.report.inline_svg import INK, LINE, SERIES, SOFT
+from pipeline.core.words import isolate, shorten
 from pipeline.report.markdown import plain
-from pipeline.report.wording import isolate, shorten
+from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT
 
 # the page's colors on a light background (style.css)
 LIGHT = {

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pipeline.report import wording
-from pipeline.report.charts import DASHES, MAX_CURVES, plot_learning_curves
-from pipeline.report.effect_charts import REMOVAL_MARKERS, plot_removal
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
-from pipeline.report.inline_svg import INK, SERIES
+from pipeline.report.page.charts import DASHES, MAX_CURVES, plot_learning_curves
+from pipeline.report.page.effect_charts import REMOVAL_MARKERS, plot_removal
+from pipeline.report.page.inline_svg import INK, SERIES
 from pipeline.report.records import Curves, RemovalSummary, ReportSummary
+from pipeline.verdict import phrases
 
 
 def training_figures(s: ReportSummary) -> list[FigureFile]:
@@ -24,7 +24,7 @@ def training_figures(s: ReportSummary) -> list[FigureFile]:
     found = []
     for name, method in s.methods.items():
         training = method.training
-        text = wording.method_label(name)
+        text = phrases.method_label(name)
         curves = training.curves if training and not training.last_layers else None
         starts_from_erm = training is not None and bool(training.last_layers)
         found.append(
@@ -65,7 +65,7 @@ def _draw_curves(s: ReportSummary, name: str, curves: Curves) -> str:
             for i, group in enumerate(groups)
         ]
 
-    return draw_file(f"Learning curves of {wording.method_label(name)}: {label(s.dataset.title)}", draw)
+    return draw_file(f"Learning curves of {phrases.method_label(name)}: {label(s.dataset.title)}", draw)
 
 
 def _draw_removal(s: ReportSummary, removal: RemovalSummary) -> str:
@@ -75,7 +75,7 @@ def _draw_removal(s: ReportSummary, removal: RemovalSummary) -> str:
         plot_removal(axes, removal)
         keys = [
             line_key(words, color=SERIES[i], marker=REMOVAL_MARKERS[kind], dashes=DASHES[i])
-            for i, (kind, words) in enumerate(wording.REMOVAL_LABELS.items())
+            for i, (kind, words) in enumerate(phrases.REMOVAL_LABELS.items())
             if kind in kinds
         ]
         return [*keys, line_key("chosen", color=INK, dashes=(2, 2), width=1.2)]

@@ -1,0 +1,71 @@
+"""What `attribute` and `gradcam` both load: a method's models, data and test predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.artifacts.checkpoints import load_weights, weights_path
+from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.packing import load_current
+from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.predictions import load_predictions
+from pipeline.core.types import Int64Array, Split
+from pipeline.models.hardware import choose_device
+from pipeline.models.registry import Classifier
+from pipeline.records.data import DatasetInfo
+from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.training import TrainHistory
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One method's trained models with what they predicted on the test split (S seeds, N images)."""
+
+    info: DatasetInfo
+    test: Split
+    seeds: list[int]
+    models: list[Classifier]
+    predicted_SN: Int64Array
+    evaluation: EvaluationResult
+
+    @property
+    def worst_group(self) -> int:
+        return [g.name for g in self.info.groups].index(self.evaluation.test.worst_group.name)
+
+    @property
+    def best_group(self) -> int:
+        """The group with the highest test accuracy, of those with images."""
+        groups = self.evaluation.test.groups
+        return max(range(len(groups)), key=lambda g: groups[g].value if groups[g].n else -1.0)
+
+
+def load_trained(dataset: str, method: str) -> Trained:
+    data = dataset_dir(dataset)
+    info, test = load_info(data), load_split(data, "test")
+    seeds, predicted_SN = load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)
+    weights = model_dir(dataset, method) / "weights"
+    return Trained(
+        info=info,
+        test=test,
+        seeds=seeds,
+        models=[load_weights(weights_path(weights, seed)).to(choose_device()) for seed in seeds],
+        predicted_SN=predicted_SN,
+        evaluation=load_current(
+            evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult, info.digest
+        ),
+    )
+
+
+def earlier_checkpoints(dataset: str, method: str, seeds: Sequence[int]) -> dict[int, list[Classifier]]:
+    """For each seed the networks of `train.checkpoints`, which its run left beside the selected one."""
+    folder = model_dir(dataset, method)
+    packing = load_info(dataset_dir(dataset)).digest
+    kept = load_current(folder / "history.json", TrainHistory, packing).checkpoints
+    return {
+        seed: [
+            load_weights(weights_path(folder / "weights", seed, epoch=epoch)).to(choose_device())
+            for epoch in kept.get(str(seed), [])
+        ]
+        for seed in seeds
+    }

@@ -1,0 +1,1 @@
+"""What scores foretell against what retraining shows."""

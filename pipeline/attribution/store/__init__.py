@@ -1,0 +1,1 @@
+"""Features of all images on disk: made once, resumed after a kill."""

@@ -1,0 +1,1 @@
+"""What color alone reveals about labels and attributes."""

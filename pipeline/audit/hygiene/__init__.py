@@ -1,0 +1,1 @@
+"""Whether the images themselves are in order."""

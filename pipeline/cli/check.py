@@ -1,0 +1,53 @@
+"""`check`: validate params.yaml, say what cannot run here and where a source changed since it was packed."""
+
+from __future__ import annotations
+
+from pipeline.artifacts.datasets import load_info
+from pipeline.artifacts.params_file import read_params
+from pipeline.artifacts.paths import dataset_dir, downloads_dir
+from pipeline.artifacts.source_stamps import is_stamped, save_stamp
+from pipeline.cli.runnable import find_doubts, find_obstacles, missing_sources
+from pipeline.core.errors import ArtifactError, InputError
+from pipeline.data.fingerprint import fingerprint_files, stamp_files
+from pipeline.data.sources.registry import load_raw
+from pipeline.settings.sources import FolderSource, TableSource
+from pipeline.stages.guard import check_all_outputs
+
+
+def run() -> None:
+    params = read_params()
+    params.check()
+    check_all_outputs(params)
+    obstacles = [obstacle for name in params.active for obstacle in find_obstacles(name, params)]
+    if obstacles:
+        raise InputError("params.yaml is valid, but cannot run here:\n  " + "\n  ".join(obstacles))
+    print(f"params.yaml is valid: {len(params.datasets)} datasets, active: {', '.join(params.active)}")
+    for name in params.active:
+        source = params.dataset(name).source
+        if isinstance(source, FolderSource | TableSource):
+            print(f"{name}: {_compare(name, source)}")
+        for doubt in find_doubts(name, params):
+            print(f"warning: {doubt}")
+    for name in params.datasets:
+        if name not in params.active:
+            for missing in missing_sources(name, params):
+                print(f"{name} is not active: {missing}")
+
+
+def _compare(name: str, source: FolderSource | TableSource) -> str:
+    """Untouched files are not read again; those that were, wholly: an edit may keep a file's size."""
+    try:
+        packed = load_info(dataset_dir(name)).source_fingerprint
+    except ArtifactError:
+        return "not packed yet"
+    again = f"raise datasets.{name}.source.version by one, then dvc repro"
+    try:
+        raw = load_raw(source, downloads_dir() / name)
+        stamp = stamp_files(raw)
+        if not is_stamped(name, stamp=stamp, fingerprint=packed):
+            if packed != fingerprint_files(raw):
+                return f"files below {source.path} changed since they were packed: {again}"
+            save_stamp(name, stamp=stamp, fingerprint=packed)
+    except (InputError, OSError) as error:
+        return f"files below {source.path} changed since they were packed ({error}). Mend them, or {again}"
+    return "its files are as they were packed"

@@ -1,0 +1,137 @@
+"""`python -m pipeline`: the stages as dvc.yaml runs them, and what people run by hand."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+from pipeline.cli.gate_options import add_gate_options
+from pipeline.core.errors import PipelineError
+from pipeline.core.memory import keep_freed_memory
+from pipeline.settings.methods import MethodName
+
+DATASET_STAGES = {
+    "data": "obtain a dataset and pack it",
+    "color": "measure color bias",
+    "hygiene": "duplicates, leakage, odd images, balance",
+    "report": "render reports/<dataset>.html and .json",
+}
+METHOD_STAGES = {
+    "train": "train every seed of a method",
+    "evaluate": "accuracy per group, interventions",
+    "retrain": "train on parts of the images, to check attributions",
+    "attribute": "TRAK attributions",
+    "gradcam": "GradCAM maps and their energy in the mask",
+}
+
+CANNOT_JUDGE = 2  # of `gate`, whose 1 says that a threshold was missed; argparse leaves with 2, too
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; errors a user can act on are printed without a traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    options = _parser().parse_args(arguments)
+    try:
+        return _dispatch(options)
+    except PipelineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return CANNOT_JUDGE if options.command == "gate" else 1
+    except KeyboardInterrupt:
+        print("interrupted; run `dvc repro` to go on from the last checkpoint", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, text in {**DATASET_STAGES, **METHOD_STAGES}.items():
+        stage = commands.add_parser(name, help=text)
+        stage.add_argument("dataset")
+        if name in METHOD_STAGES:
+            stage.add_argument("method", choices=get_args(MethodName))
+    commands.add_parser("guard", help="stop where a run would delete or overwrite your files")
+    commands.add_parser("index", help="render reports/index.html over all reports")
+    commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
+    ahead = commands.add_parser(
+        "preflight", help="group sizes, questions that can be answered and minutes, before a dataset is run"
+    )
+    ahead.add_argument("dataset")
+    ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    new = commands.add_parser("new-dataset", help="add a folder or table of images to params.yaml")
+    new.add_argument("name", help="a-z, 0-9 and _")
+    new.add_argument("path", type=Path, help="folder of class folders, folder with a table, or the table")
+    new.add_argument("--file-column")
+    new.add_argument("--label-column")
+    new.add_argument("--split-column")
+    new.add_argument("--attribute-column", action="append", help="may be given several times")
+    new.add_argument(
+        "--group-column", help='scene, patient, camera or video: kept together in splits; "" = none'
+    )
+    new.add_argument(
+        "--split",
+        action="append",
+        metavar="PLACE=NAMES",
+        help="what a split column's values or split folders mean: --split train=a,b --split test=c; PLACE is "
+        "train, val, test or leave_out",
+    )
+    new.add_argument("--no-split", action="store_true", help="no column and no folder is a split")
+    new.add_argument("--split-level", type=int, help="which folders are splits; 1: those in PATH")
+    new.add_argument("--label-level", type=int, help="which folders (below the splits) are classes")
+    new.add_argument("--attribute-level", type=int, help="which folders form the groups")
+    new.add_argument(
+        "--keep-names", action="store_true", help="names that differ in case or spaces alone stay apart"
+    )
+    new.add_argument("--image-size", type=int)
+    new.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
+    new.add_argument("--activate", action="store_true", help="make it the only active dataset")
+    new.add_argument("--no-scan", action="store_true", help="do not open every image")
+    new.add_argument("--skip-unreadable", action="store_true", help="leave images out that cannot be read")
+    new.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    compare = commands.add_parser("compare", help="two reports, revisions or methods side by side")
+    compare.add_argument("first", help="reports/<dataset>.json, or reports/<dataset>.json:method")
+    compare.add_argument("second", help="differences are second minus first")
+    compare.add_argument("--json", type=Path, help="write the comparison as JSON")
+    compare.add_argument("--html", type=Path, help="write the comparison as a page")
+    compare.add_argument("--markdown", type=Path, help="write the comparison for a pull request")
+    gate = commands.add_parser(
+        "gate",
+        help="exit with 1 where a report misses a threshold, for CI",
+        description="Judge finished reports. Exit status: 0 every threshold is met, 1 one is missed, 2 it "
+        "cannot be judged. Thresholds are fractions (0.8 is 80 %); flags win over params.yaml.",
+    )
+    add_gate_options(gate)
+    export = commands.add_parser("export", help="a report's tables, figures and cards as files")
+    export.add_argument("report", type=Path, help="reports/<dataset>.json")
+    export.add_argument("--to", type=Path, help="folder, replaced as a whole; reports/export/<dataset>")
+    return parser
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    command: str = options.command
+    # imported late: `--help` and `check` should not wait for torch
+    if command in METHOD_STAGES:
+        keep_freed_memory()  # all of them run networks
+        importlib.import_module(f"pipeline.stages.{command}").run(options.dataset, options.method)
+    elif command in DATASET_STAGES:
+        importlib.import_module(f"pipeline.stages.{command}").run(options.dataset)
+    elif command in ("guard", "index"):
+        importlib.import_module(f"pipeline.stages.{command}").run()
+    elif command == "check":
+        importlib.import_module("pipeline.cli.check").run()
+    elif command == "preflight":
+        importlib.import_module("pipeline.cli.preflight").run(options)
+    elif command == "gate":
+        status: int = importlib.import_module("pipeline.cli.gate").run(options)
+        return status
+    elif command == "compare":
+        importlib.import_module("pipeline.cli.compare").run(options)
+    elif command == "export":
+        importlib.import_module("pipeline.cli.export").run(options)
+    else:
+        importlib.import_module("pipeline.cli.new_dataset").run(options)
+    return 0

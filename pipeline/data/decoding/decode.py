@@ -1,0 +1,264 @@
+"""From whatever an image file holds to one square uint8 RGB array, and masks by the same geometry.
+
+Shape legend: S side of the packed image, h and w of the source image.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import UInt8Array
+from pipeline.data.decoding.depth import BIT_DEPTHS, Depth, Ranges, deep_values, measure, to_eight_bit
+
+Fit = Literal["crop", "squash", "pad"]
+MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
+ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
+_MASK_THRESHOLD = 127
+_ORIENTATION = 0x0112  # the EXIF tag
+_TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by EXIF's type; else 1
+_UPRIGHT = {  # what undoes each orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_DECODE_ERRORS = (
+    OSError,
+    SyntaxError,  # Pillow's word for a broken PNG
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+class UnreadableError(Exception):
+    """One image or mask cannot be decoded; the message says why."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    image: UInt8Array  # S S 3
+    mask: UInt8Array | None  # S S, 0 or 255
+    depth: Depth | None = None  # of an image beyond 8 bits
+    has_damaged_exif: bool = False  # so that nobody knows whether it should be turned
+    has_frames: bool = False  # more than the one that is shown
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What is known of an opened image: size as shown, size as stored, EXIF orientation (None: damaged)."""
+
+    shown: tuple[int, int]
+    stored: tuple[int, int]
+    orientation: int | None
+    depth: Depth | None = None
+    has_more: bool = False  # frames
+
+
+def decode(
+    image: Path | UInt8Array,
+    mask: Path | npt.NDArray[np.generic] | None,
+    *,
+    size: int,
+    fit: Fit,
+    ranges: Ranges,
+) -> Decoded:
+    """Decode one image and its mask to `size` x `size`.
+
+    EXIF rotation is applied; transparency is laid on white; gray, palette and CMYK images, and those beyond
+    8 bits (`ranges` are their black and white), become 8-bit RGB. `fit`: "crop" takes the central square,
+    "squash" ignores proportions, "pad" repeats the border (a black frame would be a color cue that is not in
+    the picture).
+
+    Raises:
+        UnreadableError: damaged, too large, or of a kind that cannot be shown.
+        InputError: an array of the wrong shape or type, which is a mistake of the loader.
+    """
+    if mask is None and isinstance(image, np.ndarray) and image.shape == (size, size, 3):
+        _check_array(image)
+        return Decoded(image, None)
+    picture, frame = _open_picture(image, size, ranges)
+    pixels = np.asarray(_make_square(picture, size=size, fit=fit, is_mask=False))
+    drawn = None
+    if mask is not None:
+        upright = _match_frame(_open_mask(mask), frame)
+        drawn = _binary(np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True)))
+    return Decoded(pixels, drawn, frame.depth, frame.orientation is None, frame.has_more)
+
+
+def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
+    if isinstance(source, np.ndarray):
+        _check_array(source)
+        picture = Image.fromarray(np.ascontiguousarray(source))
+        return picture, _Frame(picture.size, picture.size, 1)
+    try:
+        with Image.open(source) as opened:
+            stored = opened.size
+            if stored[0] * stored[1] > MAX_PIXELS:
+                raise UnreadableError(f"{stored[0]} x {stored[1]} pixels, more than {MAX_PIXELS:,}")
+            if opened.format == "JPEG":
+                opened.draft(None, (2 * size, 2 * size))  # decodes large photographs at 1/2, 1/4, 1/8
+            values = deep_values(opened, source)  # first: to read EXIF may decode, and forget what was stored
+            orientation = _orientation(opened)
+            depth = None if values is None else measure(values)
+            picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
+            picture = _turn(picture, orientation)
+            has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
+    except _DECODE_ERRORS as error:
+        raise UnreadableError(_reason(error)) from error
+    shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    return picture, _Frame((shown[0], shown[1]), stored, orientation, depth, has_more)
+
+
+def _has_more_frames(opened: Image.Image) -> bool:
+    """Of an animation or a stack; what cameras put behind a photograph (MPO) is no other picture of it."""
+    if opened.format == "MPO":
+        return False
+    try:
+        return bool(getattr(opened, "is_animated", False))
+    except _DECODE_ERRORS:
+        return True
+
+
+def _orientation(opened: Image.Image) -> int | None:
+    """EXIF's orientation; None where EXIF is damaged, which does not spoil the pixels."""
+    try:
+        found = opened.getexif().get(_ORIENTATION)
+        exif = opened.info.get("exif", b"")
+        Image.Exif().load(exif)  # of a JPEG, `getexif` passes over damage in silence
+        return None if found is None and _is_cut(exif) else int(found or 1)
+    except _DECODE_ERRORS:
+        return None
+
+
+def _is_cut(exif: bytes) -> bool:
+    """Whether the first directory of tags ends early: Pillow keeps those before, with a warning alone."""
+    data = exif.removeprefix(b"Exif\0\0")
+    if not data:
+        return False
+    order = "<" if data.startswith(b"II") else ">"
+    (start,) = struct.unpack_from(f"{order}L", data, 4)
+    (n_tags,) = struct.unpack_from(f"{order}H", data, start)
+    for i in range(n_tags):
+        _, kind, count, place = struct.unpack_from(f"{order}HHLL", data, start + 2 + 12 * i)
+        size = count * _TAG_BYTES.get(kind, 1)
+        if size > 4 and place + size > len(data):
+            return True
+    return False
+
+
+def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
+    undo = _UPRIGHT.get(orientation or 1)
+    return picture if undo is None else picture.transpose(undo)
+
+
+def _check_array(image: UInt8Array) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InputError(
+            f"an image array has shape {image.shape} and type {image.dtype}; expected h x w x 3, uint8."
+        )
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Any Pillow image of 8 bits or less as RGB."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+
+
+def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
+    """A mask as an "L" image of 0 and 255, before any resizing."""
+    if isinstance(source, np.ndarray):
+        if source.ndim != 2 or 0 in source.shape:
+            raise InputError(f"a mask array has shape {source.shape}; expected h x w.")
+        return Image.fromarray(_binary_levels(source))
+    try:
+        with Image.open(source) as opened:
+            if opened.size[0] * opened.size[1] > MAX_PIXELS:
+                raise UnreadableError(f"its mask has {opened.size[0]} x {opened.size[1]} pixels")
+            upright = _turn(opened, _orientation(opened))
+            # A palette's colors mean nothing; its indices do: 0 is background by convention.
+            levels = np.asarray(upright) > 0 if upright.mode == "P" else _gray_levels(upright)
+    except _DECODE_ERRORS as error:
+        raise UnreadableError(f"its mask {source.name}: {_reason(error)}") from error
+    return Image.fromarray(_binary_levels(levels))
+
+
+def _gray_levels(picture: Image.Image) -> npt.NDArray[np.generic]:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return np.asarray(picture)
+    return np.asarray(picture.convert("L"))
+
+
+def _binary_levels(levels: npt.NDArray[np.generic]) -> UInt8Array:
+    """0/255 from booleans, 0/1, or values of 8 to 16 bits: the upper half is foreground."""
+    top = int(levels.max()) if levels.dtype != np.bool_ else 1
+    most = 1 if top <= 1 else next((most for most in BIT_DEPTHS if most >= top), top)
+    return _binary(levels, most // 2)
+
+
+def _binary(levels: npt.NDArray[np.generic], threshold: int = _MASK_THRESHOLD) -> UInt8Array:
+    return np.where(levels > np.asarray(threshold), np.uint8(255), np.uint8(0)).astype(np.uint8)
+
+
+def _match_frame(mask: Image.Image, frame: _Frame) -> Image.Image:
+    """Turn a mask that was drawn on the pixels as stored, and check its proportions."""
+    if mask.size != frame.shown and mask.size == frame.stored:
+        mask = _turn(mask, frame.orientation)
+    aspect, wanted = mask.size[0] / mask.size[1], frame.shown[0] / frame.shown[1]
+    if abs(aspect / wanted - 1) > ASPECT_TOLERANCE:
+        raise UnreadableError(
+            f"its mask is {mask.size[0]} x {mask.size[1]}, the image {frame.shown[0]} x {frame.shown[1]}"
+        )
+    return mask
+
+
+def _make_square(picture: Image.Image, *, size: int, fit: Fit, is_mask: bool) -> Image.Image:
+    # Bilinear with Pillow's antialiasing: sharper filters overshoot and invent colors at edges.
+    resample = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
+    width, height = picture.size
+    if (width, height) == (size, size):
+        return picture
+    if fit == "squash" or width == height:
+        return picture.resize((size, size), resample)
+    if fit == "crop":
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        return picture.resize((size, size), resample, box=(left, top, left + side, top + side))
+    scale = size / max(width, height)
+    inner = picture.resize((max(1, round(width * scale)), max(1, round(height * scale))), resample)
+    return Image.fromarray(_pad(np.asarray(inner), size, is_mask=is_mask))
+
+
+def _pad(inner: UInt8Array, size: int, *, is_mask: bool) -> UInt8Array:
+    top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
+    widths = [(top, size - inner.shape[0] - top), (left, size - inner.shape[1] - left)]
+    if is_mask:
+        return np.pad(inner, widths)
+    return np.pad(inner, [*widths, (0, 0)], mode="edge")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "the file does not exist"
+    if isinstance(error, UnidentifiedImageError):
+        return "not an image file, or damaged"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""Files from elsewhere, obtained and opened without trusting them."""

@@ -1,0 +1,131 @@
+"""From `source` settings to a loaded dataset."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.core.errors import InputError, PipelineError
+from pipeline.data.raw import Loader, RawDataset, RawRow
+from pipeline.data.sources.cifar100 import Cifar100
+from pipeline.data.sources.folder import FolderLoader
+from pipeline.data.sources.table import TableLoader
+from pipeline.data.sources.tiny_imagenet import TinyImagenet
+from pipeline.data.sources.waterbirds import Waterbirds
+from pipeline.settings.parsing import did_you_mean
+from pipeline.settings.sources import (
+    Cifar100Source,
+    FolderSource,
+    PhotoDigitsSource,
+    PythonSource,
+    Source,
+    TableSource,
+    TinyImagenetSource,
+    WaterbirdsSource,
+)
+
+PLUGINS = "pipeline.data.plugins"
+
+
+def load_raw(source: Source, downloads: Path) -> RawDataset:
+    """Obtain the dataset that `source` describes and list its rows.
+
+    Args:
+        downloads: folder for archives and what is extracted from them.
+
+    Raises:
+        InputError, DownloadError: with the file or key, what was expected and the remedy.
+    """
+    return _LOADERS[type(source)](source, downloads).load()
+
+
+def _photo_digits(source: PhotoDigitsSource) -> Loader:
+    from pipeline.data.sources.photo_digits import PhotoDigits
+
+    return PhotoDigits(source)
+
+
+class _CheckedPlugin:
+    """A user's loader, its mistakes turned into messages that name the file and the line."""
+
+    def __init__(self, source: PythonSource) -> None:
+        self.source = source
+        self.module_name, _, self.class_name = source.cls.partition(":")
+
+    def load(self) -> RawDataset:
+        plugin_class = self._find_class()
+        try:
+            inspect.signature(plugin_class).bind(**self.source.options)
+        except TypeError as error:
+            raise InputError(
+                f"source.options do not fit {self.source.cls}{inspect.signature(plugin_class)}: {error}."
+            ) from None
+        try:
+            raw = plugin_class(**self.source.options).load()
+        except PipelineError:
+            raise
+        except Exception as error:
+            raise InputError(self._failure(error)) from error
+        self._check_result(raw)
+        checked: RawDataset = raw
+        return checked
+
+    def _find_class(self) -> Any:
+        folder = Path(importlib.import_module(PLUGINS).__file__ or "").parent
+        known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+        if self.module_name not in known:
+            raise InputError(
+                f"source.class = {self.source.cls!r}: {folder / self.module_name}.py does not exist"
+                f"{did_you_mean(self.module_name, known) or '.'} Modules there: {', '.join(known) or 'none'}."
+            )
+        try:
+            module = importlib.import_module(f"{PLUGINS}.{self.module_name}")
+        except Exception as error:
+            raise InputError(self._failure(error)) from error
+        plugin_class = getattr(module, self.class_name, None)
+        if not inspect.isclass(plugin_class) or not hasattr(plugin_class, "load"):
+            classes = [
+                name
+                for name, value in vars(module).items()
+                if inspect.isclass(value) and value.__module__ == module.__name__
+            ]
+            raise InputError(
+                f"{module.__file__} has no class {self.class_name!r} with a method `load`"
+                f"{did_you_mean(self.class_name, classes) or '.'}"
+                f" Classes there: {', '.join(classes) or 'none'}."
+            )
+        return plugin_class
+
+    def _failure(self, error: BaseException) -> str:
+        ours = f"{self.module_name}.py"
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).name == ours]
+        place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        return f"the loader {self.source.cls} failed{place}: {type(error).__name__}: {error}."
+
+    def _check_result(self, raw: object) -> None:
+        if not isinstance(raw, RawDataset):
+            raise InputError(
+                f"{self.source.cls}.load() returned a {type(raw).__name__}, expected "
+                "pipeline.data.raw.RawDataset."
+            )
+        wrong = next((row for row in raw.rows if not isinstance(row, RawRow)), None)
+        if wrong is not None:
+            raise InputError(
+                f"{self.source.cls}.load(): rows must be pipeline.data.raw.RawRow, found a "
+                f"{type(wrong).__name__}."
+            )
+
+
+_LOADERS: dict[type, Callable[[Any, Path], Loader]] = {
+    PhotoDigitsSource: lambda source, _: _photo_digits(source),
+    Cifar100Source: Cifar100,
+    TinyImagenetSource: TinyImagenet,
+    WaterbirdsSource: Waterbirds,
+    FolderSource: lambda source, _: FolderLoader(source),
+    TableSource: lambda source, _: TableLoader(source),
+    PythonSource: lambda source, _: _CheckedPlugin(source),
+}

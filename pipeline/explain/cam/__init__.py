@@ -1,0 +1,1 @@
+"""Where a network looks: GradCAM and the checks of it."""

@@ -1,0 +1,1 @@
+"""What predictions do when a cue is changed and nothing else."""

@@ -1,1 +1,0 @@
-"""Pure numbers: color features, intervals, accuracy per group, paired comparisons, association."""

@@ -1,0 +1,214 @@
+"""Training images that help or hurt test images, one by one and by group, and how far to trust that."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.records.base import Artifact, Estimate, Record
+
+
+class Projection(Record):
+    """How per-image gradients were compressed before they were compared."""
+
+    kind: str  # "block_sketch" | "factorized" | "last_layer" | "none"
+    dim: int
+    n_parameters: int
+    precision: str  # of the gradients: "fp32" | "bf16"
+    gradients: str = "vmap"  # how they were taken: "hooks" | "vmap"
+
+
+class GroupAttribution(Record):
+    train_group: str
+    test_group: str
+    value: float  # mean score; positive = these training images help
+    low: float
+    high: float
+    n_train: int = 0  # training images scored
+    n_test: int = 0  # test images they were scored on
+
+
+class Influence(Record):
+    id: int
+    group: int
+    score: float
+
+
+class TargetAttribution(Record):
+    """One audited test image with the training images that matter most to it."""
+
+    id: int
+    label: int
+    group: int
+    predicted: int  # by the first seed
+    correct_share: float  # share of seeds that are right
+    helpful: list[Influence]
+    harmful: list[Influence]
+
+
+class Lds(Record):
+    """Linear datamodeling score: how well summed scores predict the margins of retrained models.
+
+    Spearman correlation over subsets of the training images, for each test image, averaged.
+    """
+
+    value: float
+    low: float  # bootstrap over test images and subsets
+    high: float
+    n_subsets: int
+    n_targets: int
+    repeats: int  # trainings of each subset
+    share: float  # of the training images in a subset
+    ceiling: (
+        float | None
+    )  # what a perfect predictor would reach given how retrainings scatter; None: one repeat
+    random: float  # the same, of random scores
+    same_class: float  # of the indicator "training image has the test image's label"
+    grad_cosine: float | None  # of gradient cosines; None where they were not computed
+    lead: dict[str, Estimate] = Field(default_factory=dict)  # baseline -> paired difference to it
+    # bootstrap of the ceiling over test images and subsets; None: no ceiling, or an older result
+    ceiling_low: float | None = None
+    ceiling_high: float | None = None
+    group_rule: float | None = None  # of the rule that knows groups only: `statistics.retrained.group_rule`
+
+
+class GroupShare(Record):
+    """How often a training group stands among the images that most help, or harm, the worst group."""
+
+    group: str
+    n_train: int
+    expected: float  # share among all scored training images
+    harmful: Estimate  # share among the most harmful; n = images looked at
+    helpful: Estimate
+
+
+class GroupChange(Record):
+    """One training group thinned out: how a test group's mean margin changed, and what scores foretold."""
+
+    train_group: str
+    test_group: str
+    kept: float  # share of the training group that was kept
+    n_removed: int
+    predicted: float
+    actual: float
+    low: float
+    high: float
+
+
+class GroupCheck(Record):
+    """Predicted against actual effects of thinning training groups."""
+
+    changes: list[GroupChange]
+    correlation: float  # Pearson, over changes
+    low: float
+    high: float
+    n_trainings: int
+    rule: Estimate | None = None  # the same of the rule that knows groups only; n = pairs of groups
+    # what the scores foretell among pairs of which the rule says the same; n = those pairs
+    beyond: Estimate | None = None
+    beyond_reason: str | None = None  # why it is None
+
+
+class LabelRanking(Record):
+    """A ranking of training images by how likely their label is wrong, against known wrong labels."""
+
+    name: str  # "aum" | "self_influence" | "attribution"
+    average_precision: float | None  # None where no wrong label is known
+    low: float | None
+    high: float | None
+    precision_at_known: float | None  # share of known wrong labels among as many highest-ranked
+
+
+class Suspect(Record):
+    """A training image whose label looks wrong."""
+
+    id: int
+    label: int
+    group: int
+    suggested: int | None  # the class that the models would rather give it
+    score: float  # of the ranking used, higher = more suspect
+    known_wrong: bool | None
+    in_both: bool = False  # at the top of both lists, see `Agreement`
+
+
+class GroupSuspects(Record):
+    """Suspects of one group: minority images and wrong labels look alike."""
+
+    group: str
+    n_train: int
+    n_suspects: int
+    share: Estimate
+    n_known_wrong: int | None
+
+
+class SuspectList(Record):
+    """The images that one ranking suspects."""
+
+    ranking: str
+    n_suspects: int
+    suspects: list[Suspect]  # most suspect first
+    groups: list[GroupSuspects]
+    # more than half of their images are suspects by margins: not learned, whatever their labels
+    unlearned_groups: list[str] = Field(default_factory=list)
+    precision: Estimate | None = None  # share of the suspects that are known to be wrong; n = suspects
+
+
+class Agreement(Record):
+    """How many images stand at the top of both lists."""
+
+    n_ranked: int  # images that both rank
+    n_top: int  # compared of each list: as many as the shorter one has
+    n_shared: int
+    expected: float  # of as many images drawn at random
+    chance_high: int  # at most so many are shared in 97.5 % of such draws
+
+
+class LabelErrors(Record):
+    """Suspects by margins and by attribution: each misses a kind of wrong label that the other finds."""
+
+    lists: list[SuspectList]
+    agreement: Agreement | None = None  # of the first two lists
+    n_known_wrong: int | None
+    rankings: list[LabelRanking]
+    reason: str | None = None  # why there is no ranking by margins, where there is none
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_one_list(cls, raw: Any) -> Any:
+        """Files of earlier versions hold one list, spread over the record."""
+        if not isinstance(raw, dict) or "ranking" not in raw:
+            return raw
+        own = {name: raw[name] for name in SuspectList.model_fields if name in raw}
+        return {name: raw[name] for name in raw if name not in own} | {"lists": [own]}
+
+
+class AttributionResult(Artifact):
+    """`attribution/<dataset>/<method>/attribution.json`."""
+
+    method: str
+    library: str
+    estimator: Literal["trak", "grad_cosine", "last_layer", "ekfac"] = "trak"
+    n_models: int
+    n_checkpoints: int = 1  # of each model's run
+    proj_dim: int
+    ridge: float
+    loss_weighting: float = 1.0  # power of 1 - p(label) of the training image
+    projection: Projection | None = None
+    n_train: int
+    n_train_total: int
+    n_targets: int
+    seconds: float
+    sign: str = "positive = the training image helps the target's correct prediction"
+    groups: list[GroupAttribution]
+    targets: list[TargetAttribution]
+    most_harmful_to_worst: list[Influence]  # over all audited targets of the worst group
+    most_helpful_to_worst: list[Influence] = Field(default_factory=list)
+    shares: list[GroupShare] = Field(default_factory=list)
+    flipped_share_in_harmful: float | None  # known flips among as many most harmful images
+    flipped_share_overall: float | None
+    lds: Lds | None = None
+    lds_reason: str | None = None  # why `lds` is None
+    group_check: GroupCheck | None = None
+    group_check_reason: str | None = None
+    label_errors: LabelErrors | None = None

@@ -1,0 +1,1 @@
+"""Model cards, the dataset card, the index."""

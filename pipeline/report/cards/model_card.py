@@ -1,0 +1,211 @@
+"""A model card for each method: what it is for, how it was made, how well it does and where it fails.
+
+One content for the page and for Markdown; every sentence is read off the summary.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
+
+from pipeline.core import words
+from pipeline.records.base import GroupEstimate, Record
+from pipeline.report.cards.limits import list_limits
+from pipeline.report.records import MethodSummary, ReportSummary
+from pipeline.settings.train import TrainSettings
+from pipeline.verdict import phrases
+from pipeline.verdict.evidence import judge_effect
+
+CLASSES_NAMED = 10
+# where and how fast it ran, or told elsewhere in the card
+_NOT_SETTINGS = {"seeds", "model", "device", "workers", "checkpoint_seconds", "precision", "compile"}
+
+
+class Fact(Record):
+    """A term and what there is to say about it."""
+
+    term: str
+    text: str
+
+
+class ModelCard(Record):
+    """Sentences in plain words, numbers formatted; names of users are inside quotes."""
+
+    method: str
+    title: str
+    summary: str
+    details: list[Fact]
+    intended: list[str]
+    out_of_scope: list[str]
+    limits: list[str]
+    data: list[Fact]
+    procedure: list[Fact]
+    settings: list[Fact]  # those that are on
+    commands: list[str]  # that make the model again
+    citation: list[str]
+
+
+def model_card(s: ReportSummary, method: str) -> ModelCard:
+    """The card of one method of the report."""
+    found = s.methods[method]
+    label = phrases.method_label(method)
+    return ModelCard(
+        method=method,
+        title=f"{label} on {words.quoted(s.dataset.title)}",
+        summary=_summarize(s, method),
+        details=list(_details(s, method)),
+        intended=[
+            f"Sorting images like those of {words.quoted(s.dataset.title)} into {_classes(s)}.",
+            "Studying shortcuts: what a model relies on, whom that harms, and what repairs it.",
+        ],
+        out_of_scope=list(_out_of_scope(s, method)),
+        limits=list_limits(s, method),
+        data=list(_data(s, found)),
+        procedure=list(_procedure(found)),
+        settings=list(_settings(found)),
+        commands=[
+            f"dvc repro train@{s.dataset.name}-{method}",
+            s.provenance.command or f"dvc repro report@{s.dataset.name}",
+        ],
+        citation=cite(s),
+    )
+
+
+def harmed_group(s: ReportSummary, method: str) -> GroupEstimate | None:
+    """The group that is clearly served worse: the verdict's for the baseline, else by the gap to the average.
+
+    None where none is shown to be.
+    """
+    if method == s.baseline:
+        is_harmful = any(rung.rung == "harmful" and rung.status == "yes" for rung in s.verdict)
+        return s.harmed_group if is_harmful else None
+    test = s.methods[method].test
+    if test.gap is None or not test.worst_group.sufficient:
+        return None
+    status = judge_effect(test.gap.value, test.gap.low, s.thresholds.min_effect)
+    return test.worst_group if status == "yes" else None
+
+
+def cite(s: ReportSummary) -> list[str]:
+    """How to name the data and this audit."""
+    source = s.dataset.provenance
+    lines = [f"Data: {(source.citation or source.source).rstrip('.')}."]
+    day = s.provenance.created[:10]
+    audit = f"Shortcut audit of {words.quoted(s.dataset.title)}"
+    lines.append(f"Audit: {', '.join(filter(None, [audit, day, f'settings {s.provenance.params_hash}']))}.")
+    return lines
+
+
+# --- what it is and what for ------------------------------------------------------------------
+
+
+def _summarize(s: ReportSummary, method: str) -> str:
+    test, label = s.methods[method].test, phrases.method_label(method)
+    text = f"{label} is right on {phrases.accuracy_phrase(test.average)} of the test images"
+    worst = test.worst_group
+    if not worst.sufficient:
+        return (
+            f"{text}. Whom it serves worst is open: the groups that may be have too few test images; as far "
+            f"as is known it is {words.quoted(worst.name)}, {phrases.accuracy_phrase(worst)}."
+        )
+    return f"{text} and on {phrases.accuracy_phrase(worst)} of its worst group, {words.quoted(worst.name)}."
+
+
+def _details(s: ReportSummary, method: str) -> Iterator[Fact]:
+    found, training = s.methods[method], s.methods[method].training
+    subtitle = phrases.METHOD_SUBTITLES.get(method)
+    label = phrases.method_label(method)
+    yield Fact(term="Method", text=f"{label}: {subtitle}" if subtitle else label)
+    if training is not None:
+        yield Fact(term="Network", text=f"{training.model}, {words.count(training.n_parameters)} parameters")
+    side = s.dataset.image_size
+    yield Fact(term="Input", text=f"color images of {side} × {side} pixels, values from 0 to 1")
+    yield Fact(term="Output", text=f"one of {_classes(s)}")
+    seeds = "one model" if len(found.seeds) == 1 else f"{len(found.seeds)} models, one a seed"
+    yield Fact(term="Models", text=f"{seeds} ({', '.join(map(str, found.seeds))})")
+    yield Fact(term="License", text=f"not stated for the model; the data's: {s.dataset.provenance.licence}")
+
+
+def _classes(s: ReportSummary) -> str:
+    names = [words.quoted(name, 40) for name in s.dataset.classes]
+    n = "1 class" if len(names) == 1 else f"{words.count(len(names))} classes"
+    if len(names) > CLASSES_NAMED:
+        return f"{n}, such as {words.join_names(names[:3])}"
+    return f"{n}: {words.join_names(names)}"
+
+
+def _out_of_scope(s: ReportSummary, method: str) -> Iterator[str]:
+    found, harmed = s.methods[method], harmed_group(s, method)
+    if harmed is not None:
+        yield (
+            f"Decisions about images like those of {words.quoted(harmed.name)}: this group is served "
+            "clearly worse than the average."
+        )
+    thin = [group.name for group in found.test.groups if not group.sufficient]
+    if thin:
+        named = words.join_names([words.quoted(name, 40) for name in thin[:3]])
+        more = f" and {words.count(len(thin) - 3)} more groups" if len(thin) > 3 else ""
+        yield f"Images like those of {named}{more}: too few were tested to decide."
+    yield "Images from other sources, cameras or times, and things that are none of the classes: not tested."
+    yield "Use without a person who can correct it: the audit looks for shortcuts, not for every fault."
+
+
+# --- how it was made --------------------------------------------------------------------------
+
+
+def _data(s: ReportSummary, found: MethodSummary) -> Iterator[Fact]:
+    yield Fact(term="Data", text=s.dataset.title)
+    counts = ", ".join(f"{split} {words.count(n)}" for split, n in s.dataset.n.items())
+    yield Fact(term="Images", text=counts)
+    yield Fact(term="Labels used", text="; ".join(found.labels_used) or "none stated")
+    flips = s.dataset.n_label_flips
+    if flips is not None:
+        yield Fact(term="Known wrong labels", text=f"{words.count(flips)} in train")
+    removal = found.training.removal if found.training else None
+    if removal is not None:
+        yield Fact(
+            term="Left out",
+            text=f"{words.count(removal.chosen)} of {words.count(removal.n_train)} training images",
+        )
+
+
+def _procedure(found: MethodSummary) -> Iterator[Fact]:
+    selection = phrases.SELECTION_WORDS.get(found.selection, found.selection)
+    yield Fact(term="Selection", text=selection)
+    training = found.training
+    if training is None:
+        return
+    kept = ", ".join(f"seed {seed}: {epoch + 1}" for seed, epoch in training.selected_epoch.items())
+    yield Fact(term="Epochs", text=f"{words.count(training.n_epochs)}; kept {kept or 'none'}")
+    yield Fact(term="Precision, device", text=f"{training.precision}, {training.device}")
+    yield Fact(term="Training time", text=f"{words.duration(training.seconds)} for all seeds")
+
+
+def _settings(found: MethodSummary) -> Iterator[Fact]:
+    if found.settings is None:
+        return
+    for key, value in found.settings.train.items():
+        field = TrainSettings.model_fields.get(key)
+        is_off = field is not None and not field.is_required() and value == field.default
+        if key not in _NOT_SETTINGS and not is_off:
+            yield Fact(term=key, text=_setting(value))
+    for key, value in _flat(found.settings.method):
+        if key != "selection":
+            yield Fact(term=key, text=_setting(value))
+
+
+def _flat(settings: Mapping[str, JsonValue]) -> Iterator[tuple[str, JsonValue]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{inner}", v) for inner, v in _flat(value))
+        else:
+            yield key, value
+
+
+def _setting(value: JsonValue) -> str:
+    """As `params.yaml` writes it."""
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)

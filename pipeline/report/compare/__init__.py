@@ -1,0 +1,1 @@
+"""Two reports, or two methods, side by side."""

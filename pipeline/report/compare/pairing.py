@@ -1,0 +1,150 @@
+"""Whether two results are of the same test images, and what a paired comparison then finds.
+
+Shape legend: S seeds, N images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.core.types import BoolArray, Int64Array
+from pipeline.records.base import Estimate
+from pipeline.records.evaluation import GroupComparison
+from pipeline.report.records import MethodSummary, ReportSummary
+from pipeline.statistics.comparison.compare import Target, compare_methods
+from pipeline.statistics.comparison.paired import measure_change
+
+SAME = 1e-6  # accuracies closer than this are the same number
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one method's models said about the test images."""
+
+    seeds: list[int]
+    ids_N: Int64Array
+    labels_N: Int64Array
+    groups_N: Int64Array
+    correct_SN: BoolArray
+    sources_N: Int64Array | None = None  # scene or patient of each image
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared."""
+
+    source: str  # as the user named it
+    report: ReportSummary
+    method: str
+    scored: Scored | None  # None where the predictions are not at hand
+
+    @property
+    def metrics(self) -> MethodSummary:
+        return self.report.methods[self.method]
+
+
+@dataclass(frozen=True)
+class PairedGain:
+    """Second minus first on the same images."""
+
+    gain: Estimate
+    p_value: float | None = None
+    p_holm: float | None = None
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Paired gains by row: `average`, `worst_group` or `group_key(name)`; empty with the reason why."""
+
+    words: str
+    rows: dict[str, PairedGain] = field(default_factory=dict)
+
+
+def group_key(name: str) -> str:
+    """A group's key among the rows: no group can be taken for an average."""
+    return f"group {name}"
+
+
+def find_pairing(first: Side, second: Side) -> Pairing:
+    """From both sides' predictions, else from what the report itself stored, else none."""
+    obstacle = _obstacle(first, second)
+    if first.scored is not None and second.scored is not None and not obstacle:
+        rows = _from_predictions(first, second, first.scored, second.scored)
+        return Pairing("Paired: both were scored on the same test images.", rows)
+    stored = next(
+        (
+            c
+            for c in first.report.comparisons
+            if (c.baseline, c.method) == (first.method, second.method) and first.report == second.report
+        ),
+        None,
+    )
+    if stored is not None and stored.groups:
+        rows = _group_rows(stored.groups) | {"worst_group": PairedGain(stored.worst_group_gain)}
+        return Pairing("Paired, as stored in the report: both were scored on the same test images.", rows)
+    return Pairing(f"Unpaired: {obstacle} A paired comparison would say more.")
+
+
+def _obstacle(first: Side, second: Side) -> str:
+    """Why the two cannot be paired, as a sentence; empty if they can."""
+    for side in (first, second):
+        where = f"evaluation/{side.report.dataset.name}/{side.method}/predictions.parquet"
+        if side.scored is None:
+            return f"{side.source} has no {where} beside its reports folder."
+        measured = float(side.scored.correct_SN.mean())
+        if side.scored.seeds != side.metrics.seeds or abs(measured - side.metrics.test.average.value) > SAME:
+            return f"{where} of {side.source} is of another run than the report."
+    a, b = first.report.dataset, second.report.dataset
+    if (a.name, a.n, a.groups, a.provenance) != (b.name, b.n, b.groups, b.provenance):
+        return "the reports are of different data."
+    assert first.scored is not None
+    assert second.scored is not None
+    for ours, theirs in (
+        (first.scored.ids_N, second.scored.ids_N),
+        (first.scored.labels_N, second.scored.labels_N),
+        (first.scored.groups_N, second.scored.groups_N),
+    ):
+        if not np.array_equal(ours, theirs):
+            return "the two were scored on different test images."
+    if len(first.scored.seeds) != len(second.scored.seeds):
+        return f"there are {len(first.scored.seeds)} and {len(second.scored.seeds)} seeds."
+    return ""
+
+
+def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) -> dict[str, PairedGain]:
+    names = [group.name for group in first.report.dataset.groups]
+    enough_G = np.array(
+        [
+            a.sufficient and b.sufficient
+            for a, b in zip(first.metrics.test.groups, second.metrics.test.groups, strict=True)
+        ]
+    )
+    # as in the report, the worst is taken among groups with enough images, if there are any
+    counted_G = enough_G if enough_G.any() else np.ones(len(names), bool)
+    kept_N = counted_G[before.groups_N]
+    everywhere, counted = (
+        compare_methods(
+            before.correct_SN[:, rows],
+            after.correct_SN[:, rows],
+            before.groups_N[rows],
+            names,
+            baseline_name=first.method,
+            method_name=second.method,
+            target=Target(names.index(first.metrics.test.worst_group.name)),
+            seed=0,
+            sufficient=enough_G.tolist(),
+            sources_N=None if before.sources_N is None else before.sources_N[rows],
+        )
+        for rows in (np.ones(len(kept_N), bool), kept_N)
+    )
+    average = measure_change(before.correct_SN, after.correct_SN, before.groups_N, sources_N=before.sources_N)
+    return _group_rows(everywhere.groups) | {
+        "average": PairedGain(average.estimate, average.p_value),
+        "worst_group": PairedGain(counted.worst_group_gain),
+    }
+
+
+def _group_rows(groups: list[GroupComparison]) -> dict[str, PairedGain]:
+    return {group_key(g.name): PairedGain(g.gain, g.p_value, g.p_holm) for g in groups if g.gain.n}

@@ -1,0 +1,1 @@
+"""A finished report against a team's thresholds."""

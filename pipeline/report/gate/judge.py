@@ -1,0 +1,130 @@
+"""Whether a finished report meets a team's thresholds.
+
+Where a number cannot be judged - images are too few, a part was not run - its check fails: a gate that
+passes what nobody measured would be worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.core.errors import InputError
+from pipeline.report.compare.pairing import Side
+from pipeline.report.gate.checks import OF_METHODS, Asked, check_leaking, check_uncounted
+from pipeline.report.gate.limits import Check, find_limit, unmeasured
+from pipeline.report.gate.rungs import check_rung, unanswered_rung
+from pipeline.report.records import ReportSummary
+from pipeline.settings.gate import GateSettings
+from pipeline.settings.parsing import did_you_mean
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One report with its checks."""
+
+    summary: ReportSummary
+    checks: list[Check]
+
+    @property
+    def n_failed(self) -> int:
+        return sum(not check.passed for check in self.checks)
+
+
+def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
+    """Methods that must pass: the baseline, every one for "all", or the one named.
+
+    What could not be trained is among them where it is asked for, and fails with the reason.
+
+    There is no "any": the best of several, picked on the test images that it is then judged on, looks
+    better than it is.
+
+    Raises:
+        InputError: the report does not have the method.
+    """
+    if wanted is None and summary.baseline is not None and summary.baseline not in summary.methods:
+        raise InputError(
+            f"the report of {summary.dataset.name} is damaged: it has no numbers of its baseline "
+            f"{summary.baseline!r}. Run `dvc repro` to make it again, or name a method with --method."
+        )
+    if wanted is None:
+        return [summary.baseline] if summary.baseline else []
+    if wanted == "all":
+        return [*summary.methods, *summary.not_trained]
+    if wanted not in [*summary.methods, *summary.not_trained]:
+        hint = did_you_mean(wanted, summary.methods) or "."
+        raise InputError(
+            f"the report of {summary.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
+            f"({', '.join(summary.methods) or 'there is none'}), or `all`."
+        )
+    return [wanted]
+
+
+def judge_report(
+    summary: ReportSummary,
+    settings: GateSettings,
+    methods: list[str],
+    earlier: Mapping[str, tuple[Side, Side]],
+) -> Judged:
+    """Every check that `settings` ask for: of each method, then of the data.
+
+    Args:
+        earlier: per method the earlier report's side and this one's, for `max_drop`.
+    """
+    of_models = [check for method in methods for check in _check_method(summary, settings, method, earlier)]
+    if not methods:
+        of_models = _without_models(summary, settings)
+    return Judged(summary, [*of_models, *_check_data(summary, settings)])
+
+
+def _check_method(
+    summary: ReportSummary, settings: GateSettings, method: str, earlier: Mapping[str, tuple[Side, Side]]
+) -> list[Check]:
+    if method in summary.not_trained:
+        return _without_training(summary, settings, method)
+    numbers = [
+        check(Asked(summary, method, limit, earlier.get(method)))
+        for key, (_, check) in OF_METHODS.items()
+        if (limit := find_limit(settings, key)) is not None
+    ]
+    counted: list[Check] = []
+    if settings.asks_about_groups and not settings.allow_uncounted:
+        counted = check_uncounted(summary, method)
+    return [*numbers, *_check_rungs(summary, settings, method), *counted]
+
+
+def _without_training(summary: ReportSummary, settings: GateSettings, method: str) -> list[Check]:
+    """Nothing can be said of a method that these data do not allow to train."""
+    why = f"it was not trained: {summary.not_trained[method]}"
+    numbers = [
+        unmeasured(what, limit, why, method=method)
+        for key, (what, _) in OF_METHODS.items()
+        if (limit := find_limit(settings, key)) is not None
+    ]
+    rungs = [name for name in dict.fromkeys(settings.forbid) if name != "available"]
+    return [*numbers, *(unanswered_rung(name, method, why) for name in rungs)]
+
+
+def _check_rungs(summary: ReportSummary, settings: GateSettings, method: str | None) -> list[Check]:
+    """The forbidden rungs that ask about a model."""
+    asked = [name for name in dict.fromkeys(settings.forbid) if name != "available"]
+    return [check_rung(summary, name, method, settings.use) for name in asked]
+
+
+def _check_data(summary: ReportSummary, settings: GateSettings) -> list[Check]:
+    """What holds for all methods alike."""
+    leaking = find_limit(settings, "max_leaking")
+    checks = check_leaking(summary, leaking) if leaking else []
+    if "available" in settings.forbid:
+        checks.append(check_rung(summary, "available", None, settings.use))
+    return checks
+
+
+def _without_models(summary: ReportSummary, settings: GateSettings) -> list[Check]:
+    """A report about data alone has none of the numbers of a model."""
+    numbers = [
+        unmeasured(what, limit, "no model was evaluated")
+        for key, (what, _) in OF_METHODS.items()
+        if (limit := find_limit(settings, key)) is not None
+    ]
+    return [*numbers, *_check_rungs(summary, settings, None)]

@@ -1,0 +1,248 @@
+"""What the other stages left for a report; parts that are not there are named, with what makes them.
+
+Under `dvc repro` nothing is missing: the report waits for all. By hand it is also made of what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.maps import SavedMaps, load_maps
+from pipeline.artifacts.not_trained import why_not_trained
+from pipeline.artifacts.packing import StaleError, load_current
+from pipeline.artifacts.paths import (
+    attribution_dir,
+    color_dir,
+    dataset_dir,
+    evaluation_dir,
+    gradcam_dir,
+    model_dir,
+)
+from pipeline.artifacts.predictions import load_predictions
+from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.core.errors import InputError
+from pipeline.core.types import Int64Array, Split
+from pipeline.records.attribution import AttributionResult
+from pipeline.records.base import Artifact
+from pipeline.records.color import ColorResult
+from pipeline.records.data import DatasetInfo
+from pipeline.records.evaluation import EvaluationResult, MethodComparison
+from pipeline.records.gradcam import GradcamResult, MapAgreement
+from pipeline.records.hygiene import HygieneResult
+from pipeline.records.training import TrainHistory
+from pipeline.report.origins import trace_report
+from pipeline.report.page.test_images import MethodOutcomes
+from pipeline.report.records import MethodSettings, MissingPart
+from pipeline.report.summary import ReportInputs
+from pipeline.settings.methods import MethodName
+from pipeline.settings.params import DatasetSettings, Params
+from pipeline.statistics.comparison.compare import compare_all
+from pipeline.statistics.maps import compare_maps
+from pipeline.verdict.evidence import Thresholds
+from pipeline.verdict.harm import find_harm
+
+_log = logging.getLogger(__name__)
+A = TypeVar("A", bound=Artifact)
+
+
+@dataclass
+class Parts:
+    """Reads what is there and notes what is not."""
+
+    dataset: str
+    packing: str  # digest of the data that are packed now
+    missing: list[MissingPart] = field(default_factory=list)
+
+    def load(self, path: Path, kind: type[A], stage: str, method: str | None = None) -> A | None:
+        """The record; None where there is none or one of other data. A damaged one is an error."""
+        reason, is_stale = "does not exist", path.exists()
+        if is_stale:
+            try:
+                return load_current(path, kind, self.packing)
+            except StaleError:
+                reason = "was made from other data than are packed now"
+        target = f"{stage}@{self.dataset}" + (f"-{method}" if method else "")
+        self.missing.append(
+            MissingPart(stage=stage, method=method, remedy=f"dvc repro {target}", is_stale=is_stale)
+        )
+        _log.warning("%s %s: the report goes without it. To add it: dvc repro %s", path, reason, target)
+        return None
+
+    def load_all(self, paths: Mapping[str, Path], kind: type[A], stage: str) -> dict[str, A]:
+        """By method, without those that are not there."""
+        found = {method: self.load(path, kind, stage, method) for method, path in paths.items()}
+        return {method: record for method, record in found.items() if record is not None}
+
+
+def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedMaps]]:
+    """Everything the report says, and the GradCAM maps that its pictures show.
+
+    Raises:
+        ArtifactError: data, colors or the baseline's evaluation are missing or of other data, a method's
+            training is of other data, or any file is damaged.
+    """
+    data, settings = dataset_dir(dataset), params.dataset(dataset)
+    info, test = load_info(data), load_split(data, "test")
+    parts, not_trained = Parts(dataset, info.digest), _not_trained(dataset, params)
+    evaluations = _load_evaluations(parts, [m for m in params.active_methods if m not in not_trained])
+    methods: list[MethodName] = [m for m in params.active_methods if m in evaluations]
+    explained = [m for m in methods if m in params.explained_methods]
+    predicted: dict[str, Int64Array] = {
+        m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", test)[1] for m in methods
+    }
+    gradcams = parts.load_all(
+        {m: gradcam_dir(dataset, m) / "gradcam.json" for m in explained}, GradcamResult, "gradcam"
+    )
+    maps = _load_maps(dataset, list(gradcams))
+    params_hash = settings_hash(settings, *methods, "explained", *explained)
+    seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
+    inputs = ReportInputs(
+        info=info,
+        color=load_current(color_dir(dataset) / "color.json", ColorResult, info.digest),
+        histories={
+            m: load_current(model_dir(dataset, m) / "history.json", TrainHistory, info.digest)
+            for m in methods
+        },
+        evaluations=evaluations,
+        attributions=parts.load_all(
+            {m: attribution_dir(dataset, m) / "attribution.json" for m in explained},
+            AttributionResult,
+            "attribute",
+        ),
+        gradcams=gradcams,
+        cam_agreement=_compare_cams(maps),
+        outcomes=_outcomes(test, predicted, maps),
+        hygiene=parts.load(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
+        comparisons=_compare(test, predicted, info, evaluations, settings),
+        missing=parts.missing,
+        not_trained=not_trained,
+        settings=settings.report,
+        color_settings=settings.color,
+        evaluate_settings=settings.evaluate,
+        method_settings={m: settings_of(settings, m) for m in methods},
+        params_hash=params_hash,
+        command=f"dvc repro report@{dataset}",
+        provenance=trace_report(
+            make_provenance(params_hash, seeds, data=info.digest, dated=True),
+            dataset=dataset,
+            methods=list(methods),
+            params=_used_params(settings, methods, explained),
+        ),
+    )
+    return inputs, maps
+
+
+def _not_trained(dataset: str, params: Params) -> dict[str, str]:
+    """Active methods that these data do not allow to train, with the reasons.
+
+    Raises:
+        InputError: the baseline is one of them.
+    """
+    found = {m: why_not_trained("train", dataset, m) for m in params.active_methods}
+    reasons: dict[str, str] = {m: reason for m, reason in found.items() if reason is not None}
+    baseline = params.active_methods[0]
+    if baseline in reasons:
+        raise InputError(
+            f"{baseline}, the first of active_methods and so the baseline, was not trained: "
+            f"{reasons[baseline]} Or put another method first."
+        )
+    return reasons
+
+
+def _load_evaluations(parts: Parts, methods: Sequence[MethodName]) -> dict[str, EvaluationResult]:
+    """Of the first method, without which there is no report, and of those of the others that are there."""
+    paths: dict[str, Path] = {m: evaluation_dir(parts.dataset, m) / "evaluation.json" for m in methods}
+    baseline = methods[0]
+    first: dict[str, EvaluationResult] = {
+        baseline: load_current(paths.pop(baseline), EvaluationResult, parts.packing)
+    }
+    return first | parts.load_all(paths, EvaluationResult, "evaluate")
+
+
+def _load_maps(dataset: str, methods: Sequence[str]) -> dict[str, SavedMaps]:
+    """Every explained method's GradCAM maps, of the same test images."""
+    maps: dict[str, SavedMaps] = {}
+    for method in methods:
+        path = gradcam_dir(dataset, method) / "maps.npz"
+        maps[method] = load_maps(path, like=next(iter(maps.values()), None))
+    return maps
+
+
+def _used_params(
+    settings: DatasetSettings, methods: list[MethodName], explained: list[MethodName]
+) -> dict[str, Any]:
+    """The dataset's settings with its defaults filled in, without the methods that did not run."""
+    used = settings.model_dump(mode="json")
+    used["methods"] = {name: kept for name, kept in used["methods"].items() if name in methods}
+    return {"active_methods": methods, "explained_methods": explained, **used}
+
+
+def settings_of(settings: DatasetSettings, method: MethodName) -> MethodSettings:
+    own = getattr(settings.methods, method).model_dump(mode="json", exclude={"train"})
+    return MethodSettings(train=settings.train_for(method).model_dump(mode="json"), method=own)
+
+
+def _compare(
+    test: Split,
+    predicted: Mapping[str, Int64Array],
+    info: DatasetInfo,
+    evaluations: Mapping[str, EvaluationResult],
+    settings: DatasetSettings,
+) -> list[MethodComparison]:
+    """Every method against the first one, on the same test images, in the group that pays."""
+    correct = {method: found == test.labels for method, found in predicted.items()}
+    baseline, *others = evaluations
+    names = [g.name for g in info.groups]
+    limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
+    test_metrics = evaluations[baseline].test
+    harm = find_harm(info, evaluations[baseline], limits)
+    group = harm.group if harm else test_metrics.worst_group
+    return compare_all(
+        correct[baseline],
+        {method: correct[method] for method in others},
+        test.groups,
+        names,
+        baseline_name=baseline,
+        worst_group_index=names.index(group.name),
+        n_picked=harm.n_candidates if harm else sum(g.n > 0 for g in test_metrics.groups),
+        seed=0,
+        sufficient=[g.sufficient for g in test_metrics.groups],
+        sources_N=test.sources,
+    )
+
+
+def _outcomes(
+    test: Split, predicted: Mapping[str, Int64Array], maps: Mapping[str, SavedMaps]
+) -> dict[str, MethodOutcomes]:
+    """What every method predicts on the test split, and what its first model's maps are of."""
+    mapped = {
+        method: dict(zip(found.ids_N.tolist(), found.predicted_SN[0].tolist(), strict=True))
+        for method, found in maps.items()
+    }
+    return {m: MethodOutcomes(test.ids, found, mapped.get(m, {})) for m, found in predicted.items()}
+
+
+def _compare_cams(maps: Mapping[str, SavedMaps]) -> list[MapAgreement]:
+    """Maps of every method beside the first one's, on the same test images."""
+    if not maps:
+        return []
+    baseline, *others = maps
+    before = maps[baseline]
+    found = []
+    for method in others:
+        after = maps[method]
+        agreement = compare_maps(
+            before.maps_SNhw,
+            after.maps_SNhw,
+            baseline=baseline,
+            method=method,
+            predicted=(before.predicted_SN, after.predicted_SN),
+        )
+        if agreement is not None:
+            found.append(agreement)
+    return found

@@ -1,0 +1,121 @@
+"""Axes that rows of a table share, strengths of colors, and learning curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from pipeline.core.words import percent, shorten
+from pipeline.records.base import Estimate
+from pipeline.report.page.inline_svg import INK, SERIES, Tip, draw_inline, style_axes
+from pipeline.report.records import Curve, Curves
+
+DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
+MAX_CURVES = len(DASHES)
+MOST_TIPS = 30  # values of a curve that the pointer finds
+
+
+# --- interval rows ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A horizontal axis shared by all rows of a table; positions are percent of its width."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> str:
+        """Position of a value, clipped to the axis, with room for a mark at both ends."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return f"{6 + 88 * share:.2f}%"
+
+
+def accuracy_scale(estimates: Iterable[Estimate]) -> Scale:
+    """From the last multiple of 10 % below every interval to 100 %."""
+    lowest = min((e.low for e in estimates if math.isfinite(e.low)), default=0.0)
+    return _scale(min(max(math.floor(lowest * 10) / 10, 0.0), 0.9), 1.0)
+
+
+def change_scale(estimates: Iterable[Estimate]) -> Scale:
+    """Around zero, wide enough for every interval and never narrower than 5 points a side."""
+    known = [e for e in estimates if math.isfinite(e.low) and math.isfinite(e.high)]
+    low = min([e.low for e in known], default=0.0)
+    high = max([e.high for e in known], default=0.0)
+    return _scale(min(low, -0.05), max(high, 0.05))
+
+
+def number_scale(values: Iterable[float | None]) -> Scale:
+    """Plain numbers with zero on the axis."""
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    return _scale(min([0.0, *known]), max([0.1, *known]))
+
+
+def _scale(low: float, high: float) -> Scale:
+    ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    inside = tuple(round(float(t), 6) for t in ticks if low - 1e-9 <= t <= high + 1e-9)
+    return Scale(low=low, high=high, ticks=inside)
+
+
+def heat_percent(value: float, largest: float) -> int:
+    """Strength of a heat map cell's color, 0 to 100, for a value on a scale symmetric about zero."""
+    if not (math.isfinite(value) and largest > 0):
+        return 0
+    return round(100 * min(abs(value) / largest, 1.0))
+
+
+# --- learning curves -------------------------------------------------------------------------
+
+
+def draw_learning_curves(curves: Curves, shown: Sequence[str], name: str) -> str:
+    """`plot_learning_curves` as an `<svg>`; `name` makes ids unique within the page."""
+    return draw_inline(name, lambda axes: plot_learning_curves(axes, curves, shown))
+
+
+def plot_learning_curves(axes: Axes, curves: Curves, shown: Sequence[str]) -> list[Tip]:
+    """Validation accuracy per epoch: the average and the groups named in `shown`.
+
+    Line i has color `--series-i` and dash pattern `DASHES[i]`; bands run from the lowest to the
+    highest seed.
+    """
+    by_name = {curve.name: curve for curve in curves.groups}
+    epochs = [epoch + 1 for epoch in curves.epochs]  # people count from 1
+    _draw_curve(axes, epochs, curves.average, color=INK, dashes=(), width=2.2)
+    tips = _curve_tips(epochs, curves.average, "average")
+    for i, group in enumerate(shown[:MAX_CURVES]):
+        if group in by_name:
+            _draw_curve(axes, epochs, by_name[group], color=SERIES[i], dashes=DASHES[i], width=1.5)
+            tips += _curve_tips(epochs, by_name[group], shorten(group, 40))
+    style_axes(axes, "Epoch", "Validation accuracy")
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    return tips
+
+
+def _curve_tips(epochs: Sequence[int], curve: Curve, name: str) -> list[Tip]:
+    """At most `MOST_TIPS` of a curve's points, evenly spaced."""
+    every = -(-len(epochs) // MOST_TIPS)
+    points = list(zip(epochs, curve.mean, strict=True))[::every]
+    return [Tip(n, mean, f"{name}, epoch {n}: {percent(mean)}") for n, mean in points if mean is not None]
+
+
+def _draw_curve(
+    axes: Axes, epochs: Sequence[int], curve: Curve, *, color: str, dashes: tuple[int, ...], width: float
+) -> None:
+    mean, low, high = (
+        np.array([np.nan if v is None else v for v in values], float)
+        for values in (curve.mean, curve.low, curve.high)
+    )
+    marker = "o" if len(epochs) == 1 else None
+    (line,) = axes.plot(epochs, mean, color=color, linewidth=width, marker=marker, markersize=4)
+    if dashes:
+        line.set_dashes(dashes)
+    if np.nanmax(np.append(high - low, 0)) > 0:
+        axes.fill_between(epochs, low, high, color=color, alpha=0.09, linewidth=0)

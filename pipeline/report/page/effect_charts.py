@@ -1,0 +1,101 @@
+"""Plots of what retraining did: predicted against actual changes, and images left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+
+from pipeline.core.words import count, percent, shorten, signed
+from pipeline.records.attribution import GroupChange
+from pipeline.report.page.charts import DASHES
+from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
+from pipeline.report.records import RemovalSummary
+from pipeline.verdict.phrases import REMOVAL_LABELS
+
+REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^"}
+
+
+def draw_changes(changes: Sequence[GroupChange], worst: str | None, name: str) -> str:
+    """`plot_changes` as an `<svg>`; `name` makes ids unique within the page."""
+    return draw_inline(name, lambda axes: plot_changes(axes, changes, worst), size=(5.2, 3.6))
+
+
+def plot_changes(axes: Axes, changes: Sequence[GroupChange], worst: str | None) -> list[Tip]:
+    """One mark per thinned training group and test group; filled diamonds are the worst test group.
+
+    On the dashed line a change is what the scores predicted.
+    """
+    values = [v for c in changes for v in (c.predicted, c.low, c.high)]
+    ends = [min(0.0, *values), max(0.0, *values)]
+    style_axes(axes, "Change predicted by the scores", "Change after retraining")
+    axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, dashes=(4, 3))
+    for line in (axes.axhline, axes.axvline):
+        line(0, color=LINE, linewidth=1.2)
+    for change in sorted(changes, key=lambda c: c.test_group == worst):  # the worst on top
+        is_worst = change.test_group == worst
+        color = SERIES[0] if is_worst else SERIES[1]
+        axes.plot([change.predicted] * 2, [change.low, change.high], color=color, linewidth=1, alpha=0.5)
+        axes.plot(
+            change.predicted,
+            change.actual,
+            color=color,
+            marker="D" if is_worst else "o",
+            markersize=5,
+            markerfacecolor=color if is_worst else "none",
+        )
+    pad = 0.05 * (ends[1] - ends[0] or 1.0)
+    axes.set_ylim(ends[0] - pad, ends[1] + pad)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6))
+    return [Tip(c.predicted, c.actual, _change_words(c)) for c in changes]
+
+
+def _change_words(change: GroupChange) -> str:
+    return (
+        f"{shorten(change.train_group, 30)} thinned, {shorten(change.test_group, 30)} tested: predicted "
+        f"{signed(change.predicted)}, actual {signed(change.actual)}"
+    )
+
+
+def draw_removal(removal: RemovalSummary, name: str) -> str:
+    """`plot_removal` as an `<svg>`; `name` makes ids unique within the page."""
+    return draw_inline(name, lambda axes: plot_removal(axes, removal))
+
+
+def plot_removal(axes: Axes, removal: RemovalSummary) -> list[Tip]:
+    """Worst-group accuracy over images left out: lines are means over seeds, small marks the seeds.
+
+    Line i has color `--series-i` and dash pattern `DASHES[i]`; the vertical line is the chosen size.
+    """
+    style_axes(axes, "Training images left out", "Worst group, validation")
+    for curve in removal.curves:
+        i = list(REMOVAL_LABELS).index(curve.kind)
+        (line,) = axes.plot(
+            curve.n_removed, curve.mean, color=SERIES[i], linewidth=1.8, marker=REMOVAL_MARKERS[curve.kind]
+        )
+        line.set_markersize(5)
+        if DASHES[i]:
+            line.set_dashes(DASHES[i])
+    for point in removal.points:
+        i = list(REMOVAL_LABELS).index(point.kind)
+        axes.plot(
+            point.n_removed,
+            point.val_worst,
+            color=SERIES[i],
+            marker=REMOVAL_MARKERS[point.kind],
+            markersize=3.5,
+            markerfacecolor="none",
+            alpha=0.7,
+        )
+    axes.axvline(removal.chosen, color=INK, linewidth=1.2, dashes=(2, 2))
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    return [
+        Tip(n, mean, f"{REMOVAL_LABELS[curve.kind]}, {count(n)} left out: {percent(mean)}")
+        for curve in removal.curves
+        for n, mean in zip(curve.n_removed, curve.mean, strict=True)
+    ]

@@ -1,0 +1,123 @@
+"""One self-contained HTML page from a summary and its pictures. It formats and adds no number."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.core import words
+from pipeline.core.errors import InputError
+from pipeline.report.page.pictures import Pictures
+from pipeline.report.page.view import View
+from pipeline.report.provenance import yaml_text
+from pipeline.report.records import ReportSummary
+from pipeline.verdict import phrases, trust
+from pipeline.verdict.evidence import answer_words
+
+MAX_BYTES = 5_000_000
+LONG = 12  # longer lists fold away or scroll
+
+
+def render_report(summary: ReportSummary, pictures: Pictures) -> str:
+    """The whole report as one HTML document that needs no network and works without scripts.
+
+    Raises:
+        InputError: the page is larger than 5 MB; the message names the settings that shrink it.
+    """
+    page: str = load_template("report.html.j2").render(
+        s=summary,
+        pictures=pictures,
+        view=View(summary, pictures),
+        script=_script(),
+        script_hash=_script_hash(),
+    )
+    size = len(page.encode("utf-8"))
+    if size > MAX_BYTES:
+        raise InputError(
+            f"the report of {summary.dataset.name} has {size / 1e6:.1f} MB, more than the "
+            f"{MAX_BYTES / 1e6:.0f} MB that open well everywhere. Lower report.examples_per_group, "
+            "report.targets_shown or report.thumbnail, or set data.group_by to superclass or all."
+        )
+    return page
+
+
+def load_template(name: str) -> Any:
+    """A template of this package, with autoescape and the number formats as filters."""
+    return _environment().get_template(name)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pipeline.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    formats: dict[str, Callable[..., Any]] = {
+        "percent": words.percent,
+        "points": words.points,
+        "number": words.number,
+        "score": words.score,
+        "significant": words.significant,
+        "signed": words.signed,
+        "per_thousand": words.per_thousand,
+        "count": words.count,
+        "p_text": words.p_text,
+        "percent_interval": phrases.percent_interval,
+        "points_interval": phrases.points_interval,
+        "method": phrases.method_label,
+        "intervention": phrases.intervention_label,
+        "family": phrases.family_label,
+        "number_interval": phrases.number_interval,
+        "ranking": phrases.ranking_label,
+        "list_name": phrases.list_name,
+        "short": words.shorten,
+        "tip": phrases.chart_tip,
+        "missing_phrase": phrases.missing_phrase,
+        "answer_words": answer_words,
+        "duration": words.duration,
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
+        "lower_first": lambda text: text[:1].lower() + text[1:],
+        "isolate_names": isolate_names,
+        "yaml_text": yaml_text,
+    }
+    environment.filters.update(formats)
+    environment.globals.update(
+        status_words=phrases.STATUS_WORDS,
+        too_few=phrases.TOO_FEW,
+        method_subtitles=phrases.METHOD_SUBTITLES,
+        list_purposes=phrases.LIST_PURPOSES,
+        describe_agreement=trust.describe_agreement,
+        projection_words=phrases.PROJECTION_WORDS,
+        inference_words=phrases.INFERENCE_WORDS,
+        selection_words=phrases.SELECTION_WORDS,
+        long=LONG,
+    )
+    return environment
+
+
+def isolate_names(sentence: str) -> Markup:
+    """A sentence that names in another script cannot reorder; "n = 642" stays on one line."""
+    plain = re.sub("[\u202a-\u202e]", "", sentence)  # a stray override would turn the rest around
+    kept = re.sub(r"\b(n|p|V|q) ([=<]) ", "\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", plain)
+    return Markup('<span dir="ltr">{}</span>').format(kept)
+
+
+@cache
+def _script() -> Markup:
+    source, _, _ = PackageLoader("pipeline.report.page").get_source(_environment(), "script.js")
+    return Markup(source)
+
+
+@cache
+def _script_hash() -> str:
+    return base64.b64encode(hashlib.sha256(str(_script()).encode("utf-8")).digest()).decode("ascii")

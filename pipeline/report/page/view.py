@@ -1,0 +1,267 @@
+"""Choices of layout for the templates: what is listed, in which order, on which axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from pipeline.core import words
+from pipeline.records.base import GroupEstimate
+from pipeline.records.evaluation import Intervention
+from pipeline.records.hygiene import ImageIssue
+from pipeline.report.cards.model_card import ModelCard, model_card
+from pipeline.report.page import charts
+from pipeline.report.page.group_rows import order_groups
+from pipeline.report.page.pictures import (
+    HARMFUL_SHOWN,
+    HELPFUL_SHOWN,
+    INFLUENCES_SHOWN,
+    ODD_SHOWN,
+    SETS_SHOWN,
+    SUSPECTS_SHOWN,
+    TWINS_SHOWN,
+    Pictures,
+    examples_shown,
+)
+from pipeline.report.page.view_attribution import AttributionView, RemovalView
+from pipeline.report.page.view_images import ImagesView
+from pipeline.report.provenance import FileHash
+from pipeline.report.records import Curve, ReportSummary
+from pipeline.verdict import phrases
+from pipeline.verdict.evidence import most_affected
+from pipeline.verdict.small_groups import name_groups, uncounted_groups
+
+
+@dataclass
+class View:
+    """Choices of layout: what is listed, in which order, on which axis."""
+
+    s: ReportSummary
+    pictures: Pictures
+    _anchored: set[int] = field(default_factory=set)
+
+    def anchor(self, image: int) -> Markup:
+        """` id="image-7"` at an image's first appearance, nothing after: ids are unique."""
+        if image in self._anchored:
+            return Markup("")
+        self._anchored.add(image)
+        return Markup(' id="image-{}"').format(image)
+
+    def group_name(self, group: int) -> str:
+        names = self.s.dataset.groups
+        return names[group].name if 0 <= group < len(names) else f"group {group}"
+
+    def class_name(self, label: int) -> str:
+        classes = self.s.dataset.classes
+        return classes[label] if 0 <= label < len(classes) else f"class {label}"
+
+    def code_hashes(self) -> list[FileHash]:
+        """Every code file or folder that a stage depends on, once; twice where stages ran other versions."""
+        listed = {(code.path, code.md5): code for stage in self.s.provenance.stages for code in stage.code}
+        return [listed[key] for key in sorted(listed)]
+
+    @property
+    def origin(self) -> str:
+        """annotated, derived or none: where the groups' attribute comes from."""
+        attributes = self.s.dataset.attributes
+        return attributes[0].origin if attributes else "none"
+
+    def lower_uncounted(self, method: str) -> str:
+        """Groups with too few images whose accuracy lies below that of the worst one that counts."""
+        test = self.s.methods[method].test
+        thin = uncounted_groups(self.s.dataset, test, self.s.thresholds)
+        lower = [g for g in thin if g.n and g.value < test.worst_group.value]
+        return name_groups(lower) if test.worst_group.sufficient else ""
+
+    @property
+    def shared_sources(self) -> str | None:
+        """That test images share scenes or patients with training; None where they do not."""
+        return phrases.shared_sources(self.s.dataset.sources, self.s.dataset.n.get("test", 0))
+
+    @property
+    def group_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:
+        """Group index and its accuracy per method, in the order of `order_groups`."""
+        return order_groups(self.s)
+
+    def unexplained(self, explained: Mapping[str, object]) -> str:
+        """Labels of the methods that `explained` lacks, for a sentence; empty where it has all."""
+        return ", ".join(phrases.method_label(name) for name in self.s.methods if name not in explained)
+
+    @property
+    def shrunk_rows(self) -> list[tuple[str, dict[str, GroupEstimate]]]:
+        """Group and its shrunken accuracy per method, lowest of the first method first."""
+        by_method = {m: {g.name: g for g in method.test.shrunk} for m, method in self.s.methods.items()}
+        names = [g.name for g in next(iter(self.s.methods.values())).test.shrunk] if self.s.methods else []
+        rows = [(n, {m: found[n] for m, found in by_method.items() if n in found}) for n in names]
+        return sorted(rows, key=lambda row: next(iter(row[1].values())).value)
+
+    @property
+    def accuracy_scale(self) -> charts.Scale:
+        methods = self.s.methods.values()
+        return charts.accuracy_scale(
+            [g for m in methods for g in m.test.groups if g.n] + [m.test.average for m in methods]
+        )
+
+    @property
+    def reliance_scale(self) -> charts.Scale:
+        found = [i for m in self.s.methods.values() for i in m.interventions]
+        return charts.change_scale([i.accuracy_change for i in found])
+
+    @property
+    def interventions(self) -> list[Intervention]:
+        """Each intervention once, in the order they were run."""
+        found: dict[str, Intervention] = {}
+        for method in self.s.methods.values():
+            for intervention in method.interventions:
+                found.setdefault(intervention.name, intervention)
+        return list(found.values())
+
+    def by_method(self, intervention: str) -> list[tuple[str, Intervention]]:
+        """The methods that ran an intervention, with what it did to each."""
+        return [
+            (m, i)
+            for m, method in self.s.methods.items()
+            for i in method.interventions
+            if i.name == intervention
+        ]
+
+    def position(self, method: str) -> int:
+        """Index of a method, which decides its color and mark."""
+        names = list(self.s.methods)
+        return names.index(method) if method in names else len(names)
+
+    def in_group(
+        self, intervention: Intervention, group: str
+    ) -> tuple[GroupEstimate | None, GroupEstimate | None]:
+        """Accuracy change and flip rate of one group."""
+        change = next((g for g in intervention.group_changes if g.name == group), None)
+        flips = next((g for g in intervention.groups if g.name == group), None)
+        return change, flips
+
+    @property
+    def any_exchange(self) -> bool:
+        return any(m.cue_use and m.cue_use.exchanges for m in self.s.methods.values())
+
+    @property
+    def any_sensitivity(self) -> bool:
+        return any(m.foreground_sensitivity for m in self.s.methods.values())
+
+    @property
+    def any_agreement(self) -> bool:
+        return any(m.color_agreement for m in self.s.methods.values())
+
+    @property
+    def any_sanity(self) -> bool:
+        return any(cam.sanity for cam in self.s.gradcam.values())
+
+    @property
+    def region_list(self) -> str:
+        names = {"ring": "border ring", "whole": "whole image"}
+        return words.join_names([f"the {names.get(region, region)}" for region in self.s.color.regions])
+
+    def color_examples(self, class_name: str) -> list[tuple[str, list[int]]]:
+        """Titles and ids of the images whose class color tells best and worst."""
+        found = next((e for e in self.s.color.examples if e.class_name == class_name), None)
+        if found is None:
+            return []
+        n = examples_shown(len(self.s.color.examples))
+        shown = [("Most typical", found.typical[:n]), ("Least typical", found.atypical[:n])]
+        return [(title, ids) for title, ids in shown if ids]
+
+    def most_affected(self, issue: ImageIssue) -> GroupEstimate | None:
+        return most_affected(issue)
+
+    @property
+    def gain_scale(self) -> charts.Scale:
+        found = self.s.comparisons
+        return charts.change_scale([c.gain for c in found] + [c.worst_group_gain for c in found])
+
+    def control_scale(self, method: str) -> charts.Scale:
+        """Axis of the gains of `repair` over leaving out as many others."""
+        return charts.change_scale([c.gain for c in self.s.methods[method].removal_controls])
+
+    @property
+    def curve_groups(self) -> list[str]:
+        """Groups drawn in the learning curves: all in order, or the worst where there are many."""
+        groups = [group.name for group in self.s.dataset.groups]
+        if len(groups) <= charts.MAX_CURVES:
+            return groups
+        return [groups[i] for i, _ in self.group_rows[: charts.MAX_CURVES]]
+
+    def curves(self, method: str) -> Markup | None:
+        """The learning curves of one method as SVG; its text is numbers and fixed words only."""
+        training = self.s.methods[method].training
+        if training is None or training.curves is None:
+            return None
+        position = list(self.s.methods).index(method)
+        return Markup(charts.draw_learning_curves(training.curves, self.curve_groups, f"curves{position}"))
+
+    def dash(self, i: int) -> str:
+        """`stroke-dasharray` of the i-th learning curve."""
+        return " ".join(map(str, charts.DASHES[i])) or "none"
+
+    @property
+    def curved_methods(self) -> list[str]:
+        """Methods with learning curves of their own."""
+        trained = {name: method.training for name, method in self.s.methods.items()}
+        return [name for name, t in trained.items() if t and t.curves and not t.last_layers]
+
+    @property
+    def paces(self) -> list[tuple[str, dict[str, Curve]]]:
+        """Group and its curve under each method, in the data's order, where validation suffices."""
+        groups, least = self.s.dataset.groups, self.s.thresholds.min_val
+        found: dict[str, dict[str, Curve]] = {group.name: {} for group in groups if group.n_val >= least}
+        for name in self.curved_methods:
+            training = self.s.methods[name].training
+            for curve in training.curves.groups if training and training.curves else []:
+                if curve.learned_epoch is not None and curve.name in found:
+                    found[curve.name][name] = curve
+        return [(group, by_method) for group, by_method in found.items() if by_method]
+
+    @property
+    def images(self) -> ImagesView:
+        return ImagesView(self.s, self.pictures)
+
+    @property
+    def model_cards(self) -> list[ModelCard]:
+        return [model_card(self.s, method) for method in self.s.methods]
+
+    def attribution(self, method: str) -> AttributionView:
+        return AttributionView(self.s, method)
+
+    def removal(self, method: str) -> RemovalView | None:
+        """How one method left training images out; None where it left none out."""
+        training = self.s.methods[method].training
+        if training is None or training.removal is None:
+            return None
+        return RemovalView(training.removal, f"removal{self.position(method)}")
+
+    @property
+    def influences_shown(self) -> int:
+        return INFLUENCES_SHOWN
+
+    @property
+    def harmful_shown(self) -> int:
+        return HARMFUL_SHOWN
+
+    @property
+    def helpful_shown(self) -> int:
+        return HELPFUL_SHOWN
+
+    @property
+    def suspects_shown(self) -> int:
+        return SUSPECTS_SHOWN
+
+    @property
+    def sets_shown(self) -> int:
+        return SETS_SHOWN
+
+    @property
+    def twins_shown(self) -> int:
+        return TWINS_SHOWN
+
+    @property
+    def odd_shown(self) -> int:
+        return ODD_SHOWN

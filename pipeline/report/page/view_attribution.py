@@ -1,0 +1,172 @@
+"""Choices of layout for the parts on attribution and on leaving images out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from pipeline.records.attribution import GroupAttribution, GroupChange, GroupShare, Lds
+from pipeline.records.base import Estimate
+from pipeline.report.page import charts, effect_charts
+from pipeline.report.records import AttributionSummary, RemovalSummary, ReportSummary
+from pipeline.verdict import phrases, trust
+
+MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
+SKILL_WORDS: dict[trust.Skill, str] = {
+    "beyond": "✓ they predict more than the class and groups alone",
+    "class": "○ not shown to predict more than the class alone",
+    "rule": "○ not shown to predict more than groups alone",
+    "nothing": "✕ not shown to predict anything",
+}
+SHARE_WORDS = {"over": "▲ over-represented", "under": "▽ under-represented", "even": "○ as expected"}
+
+
+@dataclass(frozen=True)
+class LdsRow:
+    """A predictor of retrained models beside the others."""
+
+    label: str
+    value: float
+    interval: Estimate | None  # None for baselines
+    lead: Estimate | None  # of the scores over this baseline, paired
+
+
+@dataclass(frozen=True)
+class AttributionView:
+    """Layout of one method's attribution."""
+
+    s: ReportSummary
+    method: str
+
+    @property
+    def found(self) -> AttributionSummary:
+        return self.s.attribution[self.method]
+
+    @property
+    def estimator(self) -> str:
+        return phrases.ESTIMATOR_LABELS[self.found.estimator]
+
+    @property
+    def in_margin_units(self) -> bool:
+        """Cosines of gradients only rank; the other scores are changes of the margin."""
+        return self.found.estimator != "grad_cosine"
+
+    @property
+    def worst(self) -> str | None:
+        """The test group that images are said to hurt or help."""
+        if self.method in self.s.methods:
+            return self.s.methods[self.method].test.worst_group.name
+        return self.s.harmed_group.name if self.s.harmed_group else None
+
+    # --- groups ---
+
+    def shows_matrix(self) -> bool:
+        return len(self.s.dataset.groups) <= MATRIX_GROUPS
+
+    def cells(self) -> dict[tuple[str, str], GroupAttribution]:
+        """(train group, test group) -> mean score."""
+        return {(c.train_group, c.test_group): c for c in self.found.groups}
+
+    def n_train(self, group: str) -> int | None:
+        """Scored training images of a group, where it was recorded."""
+        return max((c.n_train for c in self.found.groups if c.train_group == group), default=0) or None
+
+    def n_test(self, group: str) -> int | None:
+        return max((c.n_test for c in self.found.groups if c.test_group == group), default=0) or None
+
+    def heat(self, value: float) -> int:
+        return charts.heat_percent(value, max((abs(c.value) for c in self.found.groups), default=0.0))
+
+    def extremes_on_worst(self, n: int = 6) -> list[GroupAttribution]:
+        """The train groups that hurt and help the worst test group most, from hurtful to helpful."""
+        worst = self.s.harmed_group.name if self.s.harmed_group else self.worst
+        cells = [c for c in self.found.groups if c.test_group == worst]
+        ranked = sorted(cells, key=lambda c: c.value)
+        return ranked if len(ranked) <= 2 * n else ranked[:n] + ranked[-n:]
+
+    def share_words(self, observed: Estimate, share: GroupShare) -> str:
+        return SHARE_WORDS[trust.judge_share(observed, share.expected, n_groups=len(self.found.shares))]
+
+    # --- how far to trust the scores ---
+
+    @property
+    def lds_reason(self) -> str:
+        return self.found.lds_reason or trust.LDS_REMEDY
+
+    @property
+    def check_reason(self) -> str:
+        return self.found.group_check_reason or trust.CHECK_REMEDY
+
+    def lds_words(self, lds: Lds) -> str:
+        return SKILL_WORDS[trust.judge_lds(lds)]
+
+    def lds_rows(self, lds: Lds) -> list[LdsRow]:
+        """The scores first, then what they must beat."""
+        own = Estimate(value=lds.value, low=lds.low, high=lds.high, n=lds.n_targets)
+        rows = [LdsRow(label=f"These scores ({self.estimator})", value=lds.value, interval=own, lead=None)]
+        baselines = [
+            ("Gradient cosine", "grad_cosine", lds.grad_cosine),
+            ("Groups alone: the own helps, others beside it hurt", "group_rule", lds.group_rule),
+            ("Same class", "same_class", lds.same_class),
+            ("Random scores", "random", lds.random),
+        ]
+        return rows + [
+            LdsRow(label=label, value=value, interval=None, lead=lds.lead.get(key))
+            for label, key, value in baselines
+            if value is not None and key != self.found.estimator
+        ]
+
+    def lds_scale(self, lds: Lds) -> charts.Scale:
+        values = [lds.low, lds.high, lds.ceiling, lds.random, lds.same_class, lds.grad_cosine]
+        values += [lds.group_rule, lds.ceiling_low, lds.ceiling_high]
+        return charts.number_scale(values)
+
+    @property
+    def rule_words(self) -> str:
+        check = self.found.group_check
+        return trust.describe_rule(check) if check else ""
+
+    @property
+    def check_chart(self) -> Markup | None:
+        """Predicted against actual changes as SVG; its text is numbers and fixed words only."""
+        check = self.found.group_check
+        if check is None or not check.changes:
+            return None
+        position = list(self.s.attribution).index(self.method)
+        return Markup(effect_charts.draw_changes(check.changes, self.worst, f"changes{position}"))
+
+    @property
+    def changes(self) -> list[GroupChange]:
+        """The worst group's changes first, then the largest."""
+        check = self.found.group_check
+        return sorted(
+            check.changes if check else [], key=lambda c: (c.test_group != self.worst, -abs(c.actual))
+        )
+
+
+@dataclass(frozen=True)
+class RemovalView:
+    """Layout of what was left out and how its size was chosen."""
+
+    found: RemovalSummary
+    name: str  # unique within the page
+
+    def words(self, kind: str) -> str:
+        """Which images were left out; without groups to know, classes are what can be balanced."""
+        words = phrases.REMOVAL_LABELS[kind]
+        return words.replace("groups", "classes") if self.found.groups == "inferred" else words
+
+    @property
+    def chart(self) -> Markup:
+        return Markup(effect_charts.draw_removal(self.found, self.name))
+
+    @property
+    def legend(self) -> list[tuple[int, str, str]]:
+        """Number of the color, dashes and words of each curve."""
+        kinds = {curve.kind for curve in self.found.curves}
+        return [
+            (i + 1, " ".join(map(str, charts.DASHES[i])) or "none", self.words(kind))
+            for i, kind in enumerate(phrases.REMOVAL_LABELS)
+            if kind in kinds
+        ]

@@ -1,0 +1,1 @@
+"""Methods and statistics in plain words, with their sources."""

@@ -1,0 +1,168 @@
+"""Which methods and statistics a report uses, and what they are in plain words.
+
+A line is added here with every new method or statistic; `tests/unit/test_report_reading.py` asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.core import words
+from pipeline.report.reading.references import REFERENCES, Explained
+from pipeline.report.reading.texts import TEXTS
+from pipeline.report.records import MethodSummary, ReportSummary
+
+
+@dataclass(frozen=True)
+class Entry:
+    """When a text is shown, and whose work it describes."""
+
+    used: Callable[[ReportSummary], bool]
+    sources: tuple[str, ...] = ()
+
+
+def explain(summary: ReportSummary) -> list[Explained]:
+    """The terms that this report uses, in the order of the ladder."""
+    values = {
+        "effect": words.percent(summary.thresholds.min_effect, 0),
+        "kappa": words.number(summary.thresholds.min_kappa),
+        "cramers_v": words.number(summary.thresholds.min_cramers_v),
+    }
+    return [
+        Explained(
+            key=key,
+            term=TEXTS[key].term,
+            text=TEXTS[key].text.format_map(values),
+            references=[REFERENCES[source] for source in entry.sources],
+        )
+        for key, entry in ENTRIES.items()
+        if entry.used(summary)
+    ]
+
+
+def _always(_: ReportSummary) -> bool:
+    return True
+
+
+def _models(s: ReportSummary) -> bool:
+    return bool(s.methods)
+
+
+def _seeds(s: ReportSummary) -> bool:
+    return any(len(method.seeds) > 1 for method in s.methods.values())
+
+
+def _groups(s: ReportSummary) -> bool:
+    return bool(s.methods) and len(s.dataset.groups) > 1
+
+
+def _compared(s: ReportSummary) -> bool:
+    return bool(s.comparisons)
+
+
+def _method(name: str) -> Callable[[ReportSummary], bool]:
+    return lambda s: name in s.methods
+
+
+def _any_method(has: Callable[[MethodSummary], bool]) -> Callable[[ReportSummary], bool]:
+    return lambda s: any(has(method) for method in s.methods.values())
+
+
+def _inferred(kind: str) -> Callable[[ReportSummary], bool]:
+    return _any_method(
+        lambda method: (
+            any(found.kind == kind for found in method.training.group_inference) if method.training else False
+        )
+    )
+
+
+def _changed(name: str) -> Callable[[ReportSummary], bool]:
+    return _any_method(lambda method: any(change.name == name for change in method.interventions))
+
+
+def _estimator(name: str) -> Callable[[ReportSummary], bool]:
+    return lambda s: any(found.estimator == name for found in s.attribution.values())
+
+
+def _ranking(name: str) -> Callable[[ReportSummary], bool]:
+    return lambda s: any(
+        ranking.name == name
+        for found in s.attribution.values()
+        if found.label_errors
+        for ranking in found.label_errors.rankings
+    )
+
+
+def _asked(classifier: str) -> Callable[[ReportSummary], bool]:
+    return lambda s: any(guess.found.classifier == classifier for guess in s.color.guesses)
+
+
+ENTRIES: dict[str, Entry] = {
+    "shortcut": Entry(_always),
+    "ladder": Entry(_always),
+    "intervals": Entry(_always, ("wilson",)),
+    "seeds": Entry(_seeds, ("graybill",)),
+    # what the data give away
+    "cramers_v": Entry(lambda s: bool(s.color.associations), ("bergsma",)),
+    "color_only": Entry(_asked("linear"), ("cohen", "nadeau")),
+    "boosted": Entry(_asked("boosted")),
+    "v_information": Entry(_asked("linear"), ("xu",)),
+    "findings": Entry(_always, ("delong",)),
+    "false_discovery": Entry(_always, ("benjamini",)),
+    "misled": Entry(lambda s: bool(s.dataset.attributes), ("haberman",)),
+    # groups
+    "worst_group": Entry(_groups, ("sidak", "sagawa")),
+    "worst_corrected": Entry(
+        _any_method(lambda method: method.test.worst_group_corrected is not None), ("efron",)
+    ),
+    "averages": Entry(_groups, ("sagawa",)),
+    "shrunk": Entry(_any_method(lambda method: bool(method.test.shrunk)), ("skellam", "christiansen")),
+    "optimism": Entry(_any_method(lambda method: method.optimism is not None), ("newcombe",)),
+    # training
+    "erm": Entry(_method("erm"), ("vapnik",)),
+    "group_dro": Entry(_method("group_dro"), ("sagawa",)),
+    "rwg": Entry(_method("rwg"), ("idrissi",)),
+    "subg": Entry(_method("subg"), ("idrissi",)),
+    "rwy": Entry(_method("rwy"), ("idrissi",)),
+    "jtt": Entry(_method("jtt"), ("liu",)),
+    "dfr": Entry(_method("dfr"), ("kirichenko",)),
+    "repair": Entry(_method("repair"), ("jain", "park")),
+    "errors": Entry(_inferred("errors"), ("liu",)),
+    "clusters": Entry(_inferred("clusters"), ("sohoni",)),
+    "paired": Entry(_compared, ("efron",)),
+    "gain_p": Entry(_compared, ("graybill", "stoline")),
+    "multiplicity": Entry(_compared, ("holm",)),
+    # what the model uses
+    "interventions": Entry(_any_method(lambda method: bool(method.interventions)), ("efron",)),
+    "background_swap": Entry(_changed("background_swap"), ("xiao",)),
+    "cue_exchange": Entry(_any_method(lambda method: method.cue_use is not None), ("xiao",)),
+    "foreground_sensitivity": Entry(
+        _any_method(lambda method: method.foreground_sensitivity is not None), ("moayeri",)
+    ),
+    "color_agreement": Entry(_any_method(lambda method: method.color_agreement is not None)),
+    "gradcam": Entry(lambda s: bool(s.gradcam), ("selvaraju",)),
+    "energy": Entry(lambda s: any(g.energy_interval for g in s.gradcam.values()), ("wang",)),
+    "pointing": Entry(lambda s: any(g.pointing for g in s.gradcam.values()), ("zhang",)),
+    "faithfulness": Entry(lambda s: any(g.faithfulness for g in s.gradcam.values()), ("petsiuk",)),
+    "sanity": Entry(lambda s: any(g.sanity for g in s.gradcam.values()), ("adebayo",)),
+    "cam_agreement": Entry(lambda s: bool(s.cam_agreement)),
+    # which images caused it
+    "margin": Entry(lambda s: bool(s.attribution), ("park",)),
+    "trak": Entry(_estimator("trak"), ("park",)),
+    "last_layer": Entry(_estimator("last_layer"), ("park",)),
+    "grad_cosine": Entry(_estimator("grad_cosine"), ("charpiat",)),
+    "ekfac": Entry(_estimator("ekfac"), ("grosse", "george")),
+    "lds": Entry(lambda s: any(a.lds for a in s.attribution.values()), ("ilyas", "park", "owen")),
+    "ceiling": Entry(
+        lambda s: any(a.lds and a.lds.ceiling is not None for a in s.attribution.values()), ("spearman",)
+    ),
+    "group_check": Entry(lambda s: any(a.group_check for a in s.attribution.values()), ("fisher_z",)),
+    "shares": Entry(lambda s: any(a.shares for a in s.attribution.values()), ("clopper",)),
+    "aum": Entry(_ranking("aum"), ("pleiss",)),
+    "self_influence": Entry(_ranking("self_influence"), ("koh", "feldman")),
+    "attribution": Entry(_ranking("attribution")),
+    # the images
+    "duplicates": Entry(lambda s: s.hygiene is not None),
+    "odd_images": Entry(lambda s: s.hygiene is not None and bool(s.hygiene.issues), ("pech_pacheco",)),
+}

@@ -1,0 +1,27 @@
+"""`color` and `hygiene` of `params.yaml`: what is asked of the data alone."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.settings.base import Seed, Settings
+
+
+class ColorSettings(Settings):
+    permutations: int = Field(ge=99, le=100_000)
+    min_omega_squared: float = Field(ge=0, lt=1, description="least effect size of a finding")
+    min_kappa: float = Field(ge=0, lt=1, description="least color-only kappa of a finding")
+    alpha: float = Field(gt=0, lt=0.5, description="false discovery rate")
+    folds: int = Field(ge=2, le=20)
+    boosted_max_train: int = Field(
+        ge=0, description="stratified training images for the boosted trees; 0 = no boosted trees"
+    )
+    examples_per_class: int = Field(ge=0, le=24, description="most and least typical images kept")
+    seed: Seed
+
+
+class HygieneSettings(Settings):
+    near_duplicates: bool = Field(description="also look for images that are alike, not identical")
+    min_similarity: float = Field(gt=0.5, le=1, description="least similarity of near duplicates")
+    examples: int = Field(ge=0, le=100, description="sets of duplicates and odd images kept as examples")
+    seed: Seed

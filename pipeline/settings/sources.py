@@ -1,0 +1,138 @@
+"""`source` of a dataset: where its images come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from pipeline.settings.base import Seed, Settings
+
+
+def _cell_text(value: Any) -> Any:
+    return str(value) if isinstance(value, bool | int | float) else value
+
+
+CellText = Annotated[str, BeforeValidator(_cell_text)]  # YAML reads 0 as a number; a table's cells are text
+
+
+# joined: names that differ in case, spaces or Unicode form alone are one
+Names = Literal["joined", "exact"]
+
+
+class PhotoDigitsSource(Settings):
+    """The embedded demo: digits on photographs, built from what scikit-learn ships."""
+
+    kind: Literal["photo_digits"]
+    strength: float = Field(0.95, ge=0.5, le=1, description="share of train images on 'their' photo")
+    n_train: int = Field(3000, ge=100)
+    n_val: int = Field(600, ge=40)
+    n_test: int = Field(1200, ge=40)
+    contrast: float = Field(0.6, gt=0, le=1, description="opacity of the digit's strokes")
+    label_noise: float = Field(0.03, ge=0, lt=0.5, description="share of train labels flipped")
+    seed: Seed = 0
+
+
+class DownloadableSource(Settings):
+    """A published dataset: downloaded, or read from `path` (archive or extracted folder)."""
+
+    path: str | None = Field(None, description="local official archive, its folder, or extracted")
+    mirrors: list[str] | None = Field(None, description="URLs tried in order instead of the built-in")
+    md5: str | None = Field(
+        None, pattern=r"^[0-9a-fA-F]{32}$", description="expected md5 of the archive; null = the official one"
+    )
+    verify: Literal["full", "structure"] = Field(
+        "full", description="structure: accept an archive that is not byte-identical to the official"
+    )
+
+
+class Cifar100Source(DownloadableSource):
+    kind: Literal["cifar100"]
+
+
+class TinyImagenetSource(DownloadableSource):
+    kind: Literal["tiny_imagenet"]
+
+
+class WaterbirdsSource(DownloadableSource):
+    kind: Literal["waterbirds"]
+    allow_missing_images: bool = Field(False, description="use the rows whose image exists")
+
+
+class SplitValues(Settings):
+    """Which names of the source (folders, or a column's values) are which split."""
+
+    train: list[CellText] = Field(min_length=1)
+    val: list[CellText] = Field(default_factory=list)
+    test: list[CellText] = Field(default_factory=list)
+    leave_out: list[CellText] = Field(default_factory=list, description="images that are not used")
+
+
+class FolderSource(Settings):
+    """A folder of class folders, optionally below train/ val/ test/."""
+
+    kind: Literal["folder"]
+    path: str
+    splits: SplitValues | None = Field(None, description="folder names of each split; null: where plain")
+    split_level: int | None = Field(
+        None, ge=0, description="which folders are splits, 1 = those in `path`; 0: none; null: where plain"
+    )
+    label_level: int | None = Field(
+        None, ge=1, description="which folders (below the splits) are classes; null = 1, if that is plain"
+    )
+    attribute_level: int | None = Field(None, ge=1, description="which folders form the groups")
+    names: Names = "joined"
+    version: int = Field(1, description="raise it when the files behind path changed")
+    title: str | None = None
+    licence: str = "not stated"
+
+
+class TableColumns(Settings):
+    file: str
+    label: str
+    split: str | None = None
+    attributes: list[str] = Field(default_factory=list, description="the first forms the groups")
+    mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
+    group_column: str | None = Field(
+        None, description="scene, patient, camera or video of each image: never cut across splits or folds"
+    )
+
+
+class TableSource(Settings):
+    """A folder with a CSV or Parquet table; `columns` maps our names to the table's."""
+
+    kind: Literal["table"]
+    path: str
+    table: str = "metadata.csv"
+    version: int = Field(1, description="raise it when the files behind path changed")
+    columns: TableColumns
+    label_names: dict[str, str] | None = Field(None, description="value in the table -> shown name")
+    attribute_names: dict[str, str] | None = Field(None, description="the same for the attribute")
+    splits: SplitValues | None = Field(
+        None, description="values of the split column; null: where they are plain (train, validation, ...)"
+    )
+    names: Names = "joined"
+    images: str = Field(".", description="folder that file names are relative to")
+    masks: str | None = Field(None, description="folder of masks named like the images")
+    title: str | None = None
+    licence: str = "not stated"
+
+
+class PythonSource(Settings):
+    """A class in `pipeline/data/plugins/<module>.py`, given as `module:ClassName`."""
+
+    kind: Literal["python"]
+    cls: str = Field(alias="class", pattern=r"^[a-z0-9_]+:[A-Za-z_][A-Za-z0-9_]*$")
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+Source = Annotated[
+    PhotoDigitsSource
+    | Cifar100Source
+    | TinyImagenetSource
+    | WaterbirdsSource
+    | FolderSource
+    | TableSource
+    | PythonSource,
+    Field(discriminator="kind"),
+]

@@ -1,0 +1,97 @@
+"""`train` of `params.yaml`: the network, the optimizer, and what every training method can switch on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from pipeline.settings.base import Seed, Settings
+
+
+class TrainSettings(Settings):
+    """Options that have a default are off by default."""
+
+    model: Literal["small_resnet", "resnet18", "resnet50", "vit_tiny"]
+    width: int = Field(ge=4, le=256, description="first stage's channels of small_resnet")
+    stem_stride: Literal[1, 2, 4] = Field(
+        description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
+    )
+    pretrained: bool = Field(description="ImageNet weights (downloads) for resnet18 / resnet50")
+    dropout: float = Field(0.0, ge=0, lt=1, description="of the features before the head")
+    stochastic_depth: float = Field(
+        0.0, ge=0, lt=1, description="probability of skipping the last residual block; earlier ones less"
+    )
+    seeds: list[Seed] = Field(min_length=1)
+    epochs: int = Field(ge=1)
+    patience: int | None = Field(
+        None, ge=1, description="stop after so many epochs without improvement on validation; null = never"
+    )
+    batch_size: int = Field(ge=2)
+
+    optimizer: Literal["sgd", "adamw"]
+    lr: float = Field(gt=0)
+    momentum: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    schedule: Literal["constant", "one_cycle", "cosine"]
+    warm_up_epochs: float = Field(
+        0.0, ge=0, description="epochs in which the rate rises; one_cycle: 0 = a quarter of all"
+    )
+    clip_norm: float | None = Field(None, gt=0, description="longest gradient; null = any")
+    sam_rho: float = Field(
+        0.0, ge=0, description="radius of sharpness-aware minimization; 0 = off (usual: 0.05, adaptive 0.5)"
+    )
+    sam_adaptive: bool = Field(False, description="radius in proportion to each weight (ASAM)")
+    average: Literal["none", "ema", "swa"] = Field(
+        "none", description="ema: moving average of the weights; swa: their mean over the last epochs"
+    )
+    ema_decay: float = Field(0.999, gt=0, lt=1, description="share of the average kept at each step")
+    swa_start: float = Field(0.75, ge=0, lt=1, description="share of the epochs before the mean begins")
+
+    augment: Literal["none", "flip", "crop", "flip_crop"]
+    auto_augment: Literal["none", "trivial", "rand"] = Field(
+        "none", description="TrivialAugmentWide or RandAugment, drawn for each image"
+    )
+    color_jitter: float = Field(
+        0.0, ge=0, le=1, description="strength; 1: 0.8 brightness, contrast, saturation, 0.2 hue"
+    )
+    mixup: float = Field(0.0, ge=0, description="alpha of the shares Beta(alpha, alpha); 0 = off")
+    cutmix: float = Field(0.0, ge=0, description="alpha; with mixup each batch gets one of the two")
+    label_smoothing: float = Field(ge=0, lt=1)
+
+    min_val: int = Field(
+        1, ge=1, description="groups with fewer validation images do not count in selection, where others do"
+    )
+    precision: Literal["auto", "fp32", "bf16"]
+    device: Literal["auto", "cpu", "cuda"]
+    compile: bool = Field(False, description="torch.compile; needs a C++ compiler on a CPU")
+    workers: int | None = Field(
+        None, ge=1, description="one-thread processes for networks side by side, on a CPU; null = by network"
+    )
+    checkpoint_seconds: float = Field(gt=0, description="at most this long between checkpoints")
+    checkpoints: int = Field(
+        0, ge=0, description="weights of so many more epochs kept, spread over the last half; for attribution"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) != len(seeds):
+            raise ValueError("seeds must be different")
+        return seeds
+
+    @model_validator(mode="after")
+    def _warm_up_fits(self) -> TrainSettings:
+        if self.warm_up_epochs >= self.epochs:
+            raise ValueError(f"warm_up_epochs = {self.warm_up_epochs:g} must be below epochs = {self.epochs}")
+        return self
+
+    @model_validator(mode="after")
+    def _checkpoints_fit(self) -> TrainSettings:
+        most = (self.epochs + 1) // 2 - 1
+        if self.checkpoints > most:
+            raise ValueError(
+                f"checkpoints = {self.checkpoints} must be {most} or less: so many epochs has the last half "
+                f"of epochs = {self.epochs} without the last one"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Pure numbers on arrays: intervals, and what is estimated with them."""

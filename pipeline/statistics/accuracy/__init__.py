@@ -1,0 +1,1 @@
+"""Accuracy per group, the worst group, and what selection does to both."""

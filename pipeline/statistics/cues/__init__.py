@@ -1,0 +1,1 @@
+"""How a cue goes with labels, and predictions with a cue."""

@@ -1,0 +1,1 @@
+"""Models trained on parts of the images, and what scores foretold of them."""

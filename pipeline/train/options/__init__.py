@@ -1,0 +1,1 @@
+"""What every method can switch on: pixels, mixing, averages, sharpness."""

@@ -1,0 +1,1 @@
+"""What the numbers mean: cue, harm, cause, fix, advice."""

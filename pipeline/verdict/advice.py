@@ -1,0 +1,325 @@
+"""What to do next: short steps, each tied to the evidence that asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.words import count, join_names, number, percent, points, quoted
+from pipeline.records.attribution import AttributionResult
+from pipeline.records.base import GroupEstimate, Record
+from pipeline.records.evaluation import MethodComparison
+from pipeline.records.hygiene import ImageIssue
+from pipeline.verdict.cause import clear_gains
+from pipeline.verdict.evidence import Rung, has_enough, most_affected, negate
+from pipeline.verdict.ladder import Case, Ladder, statuses
+from pipeline.verdict.phrases import accuracy_brief, list_name, method_label, points_interval, shared_sources
+from pipeline.verdict.trust import describe_lds, judge_lds, name_lists
+
+LOSSES_NAMED = 2  # groups that a recommended model serves worse
+
+
+class NextStep(Record):
+    """One thing to do, and the evidence that asks for it."""
+
+    action: str
+    because: str
+    section: str  # anchor of the report's section that shows it
+
+
+def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
+    """What to do, most useful first; each step names the evidence behind it."""
+    steps = [
+        *_steps_for_harm(case, statuses(rungs)),
+        *_steps_for_training_images(case, statuses(rungs)),
+        *_steps_for_images(case),
+        *_steps_for_thin_evidence(case),
+    ]
+    if case.baseline is None:
+        steps.append(
+            NextStep(
+                action="Train a model and run the audit again.",
+                because="reliance, harm and their causes can only be read from a model.",
+                section="verdict",
+            )
+        )
+    if not steps:
+        steps.append(
+            NextStep(
+                action="Keep the model and repeat this audit when the data or the training changes.",
+                because="no rung of the ladder asks for a change.",
+                section="verdict",
+            )
+        )
+    return steps
+
+
+def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
+    baseline = case.baseline.method if case.baseline else None
+    best, worst = case.best, case.harmed
+    if worst is None or ladder["harmful"] != "yes":
+        return []
+    if best is not None and ladder["fixed_by"] in ("yes", "partly"):
+        repairs = case.repairs
+        others = [
+            m
+            for m in clear_gains(case.comparisons, baseline, case.limits)
+            if m != best.method and (m not in repairs or repairs[m].status in ("yes", "partly"))
+        ]
+        also = f" Clearly raised also by: {join_names(map(method_label, others))}." if others else ""
+        use = [
+            NextStep(
+                action=f"Use the {method_label(best.method)} model instead of {method_label(best.baseline)}.",
+                because=f"of the methods that raise {quoted(best.group)} clearly it gains most on these test "
+                f"images, {points(best.gain.value)} points {points_interval(best.gain)}"
+                f"{_price(case, best)}.{also}",
+                section="mitigation",
+            )
+        ]
+        if ladder["fixed_by"] == "yes":
+            return use
+        costs = case.repairs[best.method].costs if best.method in case.repairs else ""
+        why = "other groups pay for its gain" if costs else "the gap is not closed"
+        return [*use, _collect(case, worst, why)]
+    return [*_warn_of_costs(case), _collect(case, worst, "no method here is shown to repair it")]
+
+
+def _warn_of_costs(case: Case) -> list[NextStep]:
+    """Methods that clearly raise the group, at a price that makes them no repair."""
+    baseline = case.baseline.method if case.baseline else None
+    return [
+        NextStep(
+            action=f"Do not use the {method_label(c.method)} model instead of {method_label(c.baseline)}.",
+            because=f"it raises {quoted(c.group)} by {points(c.gain.value).lstrip('+')} points "
+            f"{points_interval(c.gain)}, but {case.repairs[c.method].costs}.",
+            section="mitigation",
+        )
+        for c in case.comparisons
+        if c.method in clear_gains(case.comparisons, baseline, case.limits)
+        and c.method in case.repairs
+        and case.repairs[c.method].status == "no"
+    ]
+
+
+def _collect(case: Case, worst: GroupEstimate, why: str) -> NextStep:
+    counts = next((g for g in case.info.groups if g.name == worst.name), None)
+    n_train = f"{count(counts.n_train)} of {count(case.info.n.get('train'))}" if counts else "Few"
+    return NextStep(
+        action=f"Collect more training images of {quoted(worst.name)}, or weight those you have more.",
+        because=f"{n_train} training images belong to it and {why}.",
+        section="groups",
+    )
+
+
+def _price(case: Case, best: MethodComparison) -> str:
+    """What the gain costs: the average, and every group that clearly loses."""
+    other = next((e for e in case.others if e.method == best.method), None)
+    if other is None or case.baseline is None:
+        return ""
+    before, after = case.baseline.test.average, other.test.average
+    losing = [g for g in best.groups if g.sufficient and g.gain.high < 0]
+    lost = [
+        f"{points(-g.gain.value).lstrip('+')} points in {quoted(g.name)} {points_interval(negate(g.gain))}"
+        for g in losing[:LOSSES_NAMED]
+    ]
+    more = f" and {len(losing) - LOSSES_NAMED} more" if len(losing) > LOSSES_NAMED else ""
+    price = f"; it loses {join_names(lost)}{more}" if lost else ""
+    costs = case.repairs[best.method].costs if best.method in case.repairs else ""
+    price += f"; {costs}" if costs else ""
+    return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}{price}"
+
+
+def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
+    found, steps = case.attribution, []
+    if found is None:
+        return []
+    if ladder["caused_by"] == "yes" and found.most_harmful_to_worst:
+        was_tried = any(other.removal_controls for other in case.others)
+        then = (
+            "what leaving such images out does is shown among the methods"
+            if was_tried
+            else "removing or re-weighting them is worth a test"
+        )
+        steps.append(
+            NextStep(
+                action=f"Look at the {count(len(found.most_harmful_to_worst))} training images that hurt the "
+                "worst group most.",
+                because=f"attribution traces the harm to them; {then}.",
+                section="attribution",
+            )
+        )
+    return [*steps, *_steps_for_proof(found, ladder), *_steps_for_labels(found, case.limits.min_effect)]
+
+
+def _steps_for_proof(found: AttributionResult, ladder: Ladder) -> list[NextStep]:
+    """Have the scores checked before they are acted on; do not act on those that failed."""
+    if found.lds is not None and judge_lds(found.lds) != "beyond":
+        return [
+            NextStep(
+                action="Do not remove training images on these scores alone.",
+                because=describe_lds(found.lds)[0].lower() + describe_lds(found.lds)[1:],
+                section="attribution",
+            )
+        ]
+    if found.lds is None and found.group_check is None and ladder["caused_by"] == "yes":
+        return [
+            NextStep(
+                action="Check the attribution by retraining: set retrain.subsets to 32 or more.",
+                because="no model was retrained on parts of the images, so how far to trust it is unknown.",
+                section="attribution",
+            )
+        ]
+    return []
+
+
+def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextStep]:
+    errors = found.label_errors
+    if errors is not None and any(listed.n_suspects for listed in errors.lists):
+        precision = ", ".join(
+            f"{list_name(r.name)} {number(r.average_precision)}"
+            for r in errors.rankings
+            if r.name in [listed.ranking for listed in errors.lists] and r.average_precision is not None
+        )
+        known = f"; average precision on known wrong labels: {precision}" if precision else ""
+        other = ", and each list misses what the other finds" if len(errors.lists) > 1 else ""
+        return [
+            NextStep(
+                action=f"Check the labels of the most suspect training images: {name_lists(errors)}.",
+                because="what the models learned from the other images contradicts them; not all are wrong, "
+                f"at most a tenth of the images is listed{other}{known}.",
+                section="attribution",
+            )
+        ]
+    share, overall = found.flipped_share_in_harmful, found.flipped_share_overall
+    if share is None or overall is None or share - overall < min_effect:
+        return []
+    return [
+        NextStep(
+            action="Check the labels of the most harmful training images first.",
+            because=f"of as many most harmful images as there are known wrong labels, "
+            f"{percent(share)} carry one, against {percent(overall)} of all that were scored.",
+            section="attribution",
+        )
+    ]
+
+
+def _steps_for_images(case: Case) -> list[NextStep]:
+    """Leaks, contradicting labels and a group whose images are worse to look at."""
+    steps = list[NextStep]()
+    cut = shared_sources(case.info.sources, case.info.n.get("test", 0))
+    if cut and case.info.sources:
+        steps.append(
+            NextStep(
+                action=f"Split anew so that no {quoted(case.info.sources.name)} is cut: without "
+                "`source.columns.split` a split is made that cuts none.",
+                because=f"{cut}, so accuracy looks better than it is.",
+                section="hygiene",
+            )
+        )
+    if case.hygiene is None:
+        return steps
+    for found in case.hygiene.duplicates:
+        if found.n_leaking:
+            steps.append(
+                NextStep(
+                    action=f"Take the {count(found.n_leaking)} {found.kind} duplicates of training or "
+                    "validation images out of the test split.",
+                    because=f"{accuracy_brief(found.leaking)} of the test images have a twin there, so "
+                    "accuracy looks better than it is.",
+                    section="hygiene",
+                )
+            )
+        if found.n_conflicting:
+            steps.append(
+                NextStep(
+                    action=f"Look at the {_sets(found.n_conflicting)} of {found.kind} duplicates whose "
+                    "labels differ.",
+                    because="the same picture cannot have two labels: at least one is wrong."
+                    if found.kind == "exact"
+                    else "where they show the same picture, at least one label is wrong.",
+                    section="hygiene",
+                )
+            )
+    return steps + [step for issue in case.hygiene.issues for step in _steps_for_issue(case, issue)]
+
+
+def _sets(n: int) -> str:
+    return "one set" if n == 1 else f"{count(n)} sets"
+
+
+def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
+    worst = most_affected(issue)
+    differs = issue.q_value is not None and issue.q_value < case.limits.alpha
+    if worst is None or not differs or worst.low - issue.share.value < case.limits.min_effect:
+        return []
+    if _is_the_attribute(case, issue, worst):
+        return []
+    what = issue.name.replace("_", "-")
+    return [
+        NextStep(
+            action=f"Check whether {what} images explain what happens in {quoted(worst.name)}.",
+            because=f"{accuracy_brief(worst)} of its images are {what}, against {percent(issue.share.value)} "
+            "of all.",
+            section="hygiene",
+        )
+    ]
+
+
+_FROM_PIXELS = ("dark", "bright", "grey")  # what attributes derived from colors are made of
+
+
+def _is_the_attribute(case: Case, issue: ImageIssue, worst: GroupEstimate) -> bool:
+    """Whether a property is what the attribute says, so that it explains nothing that the groups do not.
+
+    So it is by construction where the attribute was derived from colors, and where the group's images
+    have it hardly more often than those of other classes with the same attribute value.
+    """
+    attribute = case.info.attributes[0] if case.info.attributes else None
+    if attribute is None or attribute.origin == "none":
+        return False
+    if attribute.origin == "derived" and issue.name in _FROM_PIXELS:
+        return True
+    own = next((group for group in case.info.groups if group.name == worst.name), None)
+    if own is None:
+        return False
+    alike = {g.name for g in case.info.groups if g.attribute == own.attribute and g.label != own.label}
+    others = [group for group in issue.groups if group.name in alike and group.n]
+    n_others = sum(group.n for group in others)
+    share = sum(group.value * group.n for group in others) / max(n_others, 1)
+    return n_others > 0 and worst.low - share < case.limits.min_effect
+
+
+def _steps_for_thin_evidence(case: Case) -> list[NextStep]:
+    steps, limits = [], case.limits
+    if case.info.attributes and case.info.attributes[0].origin == "derived":
+        steps.append(
+            NextStep(
+                action="Annotate a real attribute (for example the background) for at least the test images.",
+                because="these groups were derived from image colors and only stand in for one.",
+                section="dataset",
+            )
+        )
+    thin = []
+    if case.baseline is not None:
+        thin = [g for g in case.baseline.test.groups if not has_enough(g, limits)]
+    if thin:
+        shown = join_names([quoted(group.name, 40) for group in thin[:3]])
+        more = f" and {count(len(thin) - 3)} more" if len(thin) > 3 else ""
+        steps.append(
+            NextStep(
+                action=f"Gather at least {count(limits.min_test)} test images per group.",
+                because=f"{count(len(thin))} of {count(len(case.info.groups))} groups have too few: "
+                f"{shown}{more}.",
+                section="groups",
+            )
+        )
+    if case.baseline is not None and len(case.baseline.seeds) < 3:
+        n_seeds = len(case.baseline.seeds)
+        plural = "" if n_seeds == 1 else "s"
+        steps.append(
+            NextStep(
+                action="Train at least three seeds.",
+                because=f"{n_seeds} seed{plural} cannot show how much luck is in the numbers.",
+                section="groups",
+            )
+        )
+    return steps

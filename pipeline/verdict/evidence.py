@@ -1,0 +1,175 @@
+"""What counts as evidence: thresholds, the common rule for effects, and interval arithmetic.
+
+Each rung of the ladder answers yes, no or insufficient, the last one also partly. One rule holds for
+every effect: *yes* when it is at least the size that matters and its interval excludes zero;
+*insufficient* when it is that large but the interval does not exclude zero, when images are too few, or
+when a part was not run; *no* otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, Protocol
+
+from pipeline.records.base import Estimate, GroupEstimate, Record
+from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.records.evaluation import SplitMetrics
+from pipeline.records.hygiene import ImageIssue
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.settings.report import ReportSettings
+from pipeline.statistics import picked
+from pipeline.statistics.cues.independence import compare_with_independence
+from pipeline.statistics.intervals import widen
+from pipeline.verdict.phrases import NOT_RUN, STATUS_WORDS
+
+Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
+RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
+
+MIN_SEEDS = picked.MIN_SEEDS  # trainings that rungs about training need
+MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
+MISLED_RATIO = 0.8  # of the training images that independence would give: a group with more is not misled
+MISLED_RESIDUAL = -2.0  # adjusted residual: a shortage smaller than this could be chance
+
+
+class GroupedData(Protocol):
+    """What the rungs read of a dataset: its `DatasetInfo`, or what a finished report says of it."""
+
+    @property
+    def attributes(self) -> list[AttributeInfo]: ...
+
+    @property
+    def groups(self) -> list[GroupInfo]: ...
+
+
+class Thresholds(Record):
+    """What counts as an effect and as enough images; printed in the report."""
+
+    min_effect: float  # accuracy or flip-rate change
+    min_test: int
+    min_val: int
+    min_kappa: float  # of color alone
+    min_cramers_v: float
+    alpha: float  # two-sided, the complement of the intervals' 95 %
+
+    @classmethod
+    def from_settings(
+        cls, evaluate: EvaluateSettings, report: ReportSettings, color: ColorSettings
+    ) -> Thresholds:
+        return cls(
+            min_effect=report.min_effect,
+            min_test=evaluate.min_test,
+            min_val=evaluate.min_val,
+            min_kappa=color.min_kappa,
+            min_cramers_v=MIN_CRAMERS_V,
+            alpha=0.05,
+        )
+
+
+class Rung(Record):
+    """One step of the ladder."""
+
+    rung: RungName
+    question: str
+    status: Status
+    evidence: str
+    estimate: Estimate | None = None  # the number that decided, in `unit`
+    unit: Literal["kappa", "difference", "accuracy", "score"] | None = None
+    was_run: bool = True  # False: what would answer it was not run
+
+
+def answer_words(rung: Rung) -> str:
+    """The answer as a badge: a question whose stage was not run is not one that lacks evidence."""
+    return STATUS_WORDS[rung.status] if rung.was_run else NOT_RUN
+
+
+def judge_effect(value: float, low: float, threshold: float) -> Status:
+    """The common rule for an effect where positive is evidence (`low` is its lower bound)."""
+    if not (math.isfinite(value) and math.isfinite(low)):
+        return "insufficient"
+    if value < threshold:
+        return "no"
+    return "yes" if low > 0 else "insufficient"
+
+
+def strongest(*statuses: Status | None) -> Status:
+    """ "yes" if any is, else "insufficient" if any is, else "no"; None is left out."""
+    order: tuple[Status, ...] = ("yes", "partly", "insufficient", "no")
+    return next(status for status in order if status in statuses)
+
+
+def weakest(*statuses: Status | None) -> Status:
+    """ "no" if any is, else "insufficient" if any is, else "yes"; None is left out."""
+    order: tuple[Status, ...] = ("no", "insufficient", "partly", "yes")
+    return next(status for status in order if status in statuses)
+
+
+def negate(estimate: Estimate) -> Estimate:
+    """The estimate with its sign turned."""
+    return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
+
+
+def has_enough(group: GroupEstimate, limits: Thresholds) -> bool:
+    """Whether the group has the test images that its accuracy needs to count.
+
+    How many validation images it has matters for selection alone. Reports of before that was so call
+    groups with few of them insufficient, so their word for it is not asked.
+    """
+    return group.n >= limits.min_test
+
+
+def counted_groups(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+    """The groups with enough test images."""
+    return [group for group in test.groups if has_enough(group, limits)]
+
+
+def misled_groups(info: GroupedData) -> list[GroupInfo]:
+    """Groups in which the cue points the wrong way: label and attribute value rarely go together.
+
+    A group is misled when it has clearly fewer training images than label and attribute being
+    independent would give: at most `MISLED_RATIO` of them, and an adjusted residual below
+    `MISLED_RESIDUAL`. Where the attribute says nothing about the label, no group is.
+    """
+    return [group for group, residual in _rare_groups(info) if residual <= MISLED_RESIDUAL]
+
+
+def perhaps_misled_groups(info: GroupedData) -> list[GroupInfo]:
+    """Groups that are as rare as misled ones, where training images are too few to tell it from chance."""
+    return [group for group, residual in _rare_groups(info) if residual > MISLED_RESIDUAL]
+
+
+def _rare_groups(info: GroupedData) -> list[tuple[GroupInfo, float]]:
+    """Groups with at most `MISLED_RATIO` of what independence would give, and their adjusted residuals."""
+    if not info.attributes or info.attributes[0].origin == "none":
+        return []
+    expected_G, residual_G = compare_with_independence(info.groups)
+    return [
+        (group, float(residual))
+        for group, expected, residual in zip(info.groups, expected_G, residual_G, strict=True)
+        if group.n_train <= MISLED_RATIO * expected
+    ]
+
+
+def most_affected(issue: ImageIssue) -> GroupEstimate | None:
+    """The group with the largest share of an issue, None where no group with enough images has it."""
+    known = [group for group in issue.groups if group.sufficient and group.value > 0]
+    return max(known, key=lambda group: group.value, default=None)
+
+
+def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
+    """The lowest of the groups with enough images, its interval simultaneous over them.
+
+    None where fewer than two groups have enough: there is nobody to compare with.
+    """
+    counted = counted_groups(test, limits)
+    if len(counted) < 2:
+        return None
+    return simultaneous(min(counted, key=lambda group: group.value), len(counted), test, limits)
+
+
+def simultaneous(group: GroupEstimate, n: int, test: SplitMetrics, limits: Thresholds) -> GroupEstimate:
+    """The group with an interval that allows for having picked it from `n`."""
+    if group.name == test.worst_group.name:  # its band over all groups is known already
+        return test.worst_group
+    wide = widen(group, n_comparisons=n, alpha=limits.alpha)
+    return group.model_copy(update={"low": max(wide.low, 0.0), "high": min(wide.high, 1.0)})

@@ -1,0 +1,227 @@
+"""How numbers and names are written, once for sentences and for tables.
+
+Accuracies are fractions in [0, 1] and print as percent; differences of accuracies print as points.
+"""
+
+from __future__ import annotations
+
+from pipeline.core.words import DASH, count, number, percent, points, quoted, signed
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.data import SourceCounts
+
+METHOD_LABELS = {
+    "erm": "ERM",
+    "group_dro": "Group DRO",
+    "rwg": "RWG",
+    "subg": "SUBG",
+    "rwy": "RWY",
+    "jtt": "JTT",
+    "dfr": "DFR",
+    "repair": "Attribution-guided removal",
+}
+METHOD_SUBTITLES = {
+    "erm": "standard training: every image counts the same",
+    "group_dro": "training that puts more weight on the groups with the highest loss",
+    "rwg": "training that draws every group equally often",
+    "subg": "training on as many images of every group as the smallest one has",
+    "rwy": "training that draws every class equally often",
+    "jtt": "training again with the images that a first model got wrong drawn more often",
+    "dfr": "ERM whose last layer is fitted again on groups of equal size",
+    "repair": "ERM without the training images that attribution finds most harmful to its worst group",
+}
+SELECTION_WORDS = {
+    "average": "epoch with the highest validation accuracy",
+    "worst_group": "epoch with the best worst group on validation images",
+    "worst_group_lower_bound": "epoch whose worst group has the highest lower end on validation images",
+    "one_standard_error": "first epoch within one standard error of the best worst group (validation)",
+    "last": "last epoch",
+}
+INFERENCE_WORDS = {
+    "errors": "Groups were inferred from the errors of an ERM model",
+    "clusters": "Groups were inferred from clusters of ERM's embeddings",
+    "first_model_errors": "The first model's errors were repeated",
+}
+INTERVENTION_LABELS = {
+    "greyscale": "Removing color",
+    "hue_rotation": "Turning the hue",
+    "saturation": "Halving the saturation",
+    "patch_shuffle": "Shuffling patches",
+    "background_fill": "Painting the background over",
+    "background_blur": "Blurring the background",
+    "background_swap": "Swapping the background",
+    "foreground_removal": "Removing the object",
+    "color_exchange": "Exchanging the color",
+    "frame_exchange": "Exchanging the border's color",
+    "rim_exchange": "Exchanging the object's rim",
+    "texture_exchange": "Exchanging the texture",
+    "look_exchange": "Exchanging color and texture",
+}
+FAMILY_LABELS = {
+    "color": "Color",
+    "shape": "Shape and layout",
+    "background": "Background",
+    "object": "Object",
+}
+STATUS_WORDS = {
+    "yes": "Yes",
+    "partly": "Partly",
+    "no": "No",
+    "insufficient": "Insufficient evidence",
+}
+NOT_RUN = "Not run"  # instead of a status, where nothing that would answer it was run
+TOO_FEW = "too few to decide"  # beside the accuracy of a group with fewer test images than count
+ESTIMATOR_LABELS = {
+    "trak": "TRAK",
+    "last_layer": "TRAK on the last layer",
+    "grad_cosine": "Gradient cosine",
+    "ekfac": "EK-FAC influence",
+}
+PROJECTION_WORDS = {
+    "block_sketch": "random-sign sketch of the gradient",
+    "factorized": "projection layer by layer",
+    "last_layer": "gradients of the last layer only",
+    "none": "gradients not compressed",
+}
+RANKING_LABELS = {
+    "aum": "Area under the margin (AUM)",
+    "self_influence": "Self-influence",
+    "attribution": "Attribution",
+}
+LIST_NAMES = {"aum": "margins"}  # a list of suspects, after "by"
+LIST_PURPOSES = {
+    "aum": "Images whose label this training did not learn. After plain training: good for wrong labels that "
+    "fill a small group, blind to those that agree with a strong shortcut, because the model learns them. "
+    "After training that balances groups mostly the other way round. Right labels of a group that was not "
+    "learned stand here, too.",
+    "attribution": "Images that work against test images which trained nothing, every group counting alike. "
+    "Good for wrong labels that agree with a shortcut, also where a group is not learned yet; weak on wrong "
+    "labels that fill a small group, because there they support each other.",
+}
+REMOVAL_LABELS = {
+    "repair": "most harmful by attribution",
+    "random": "random images",
+    "balanced": "random images of the largest groups",
+}
+
+
+def method_label(method: str) -> str:
+    """The name of a method as people write it; an unknown method keeps its own name."""
+    return METHOD_LABELS.get(method, method)
+
+
+def intervention_label(name: str) -> str:
+    """What an intervention does, as the subject of a sentence."""
+    return INTERVENTION_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def family_label(name: str) -> str:
+    """What a family of interventions takes away."""
+    return FAMILY_LABELS.get(name, name.capitalize())
+
+
+def ranking_label(name: str) -> str:
+    """What training images were ranked by."""
+    return RANKING_LABELS.get(name, name.replace("_", " "))
+
+
+def list_name(name: str) -> str:
+    """What a list of suspects goes by, within a sentence."""
+    return LIST_NAMES.get(name, name.replace("_", " "))
+
+
+SAYS_NOTHING = 0.95  # of all that is possible: an interval of this width rules nothing out
+DISAGREE = "seeds disagree, so that the interval rules nothing out"
+
+
+def rules_nothing_out(estimate: Estimate, *, is_difference: bool) -> bool:
+    """Whether the interval of a share, or of a difference of two, spans nearly all that is possible.
+
+    Images alone do that only where there are none: the interval of a single one is shorter.
+    """
+    possible = 2.0 if is_difference else 1.0
+    return estimate.n > 0 and estimate.high - estimate.low >= SAYS_NOTHING * possible
+
+
+def percent_interval(estimate: Estimate) -> str:
+    """ "[55.1, 69.0]", in percent."""
+    if rules_nothing_out(estimate, is_difference=False):
+        return "[seeds disagree]"
+    return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
+
+
+def signed_interval(estimate: Estimate) -> str:
+    """ "[+0.76, +1.16]"."""
+    return f"[{signed(estimate.low)}, {signed(estimate.high)}]"
+
+
+def number_interval(estimate: Estimate) -> str:
+    """ "[0.25, 0.29]"."""
+    return f"[{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def points_interval(estimate: Estimate) -> str:
+    """ "[−12.3, −8.1]", in points."""
+    if rules_nothing_out(estimate, is_difference=True):
+        return "[seeds disagree]"
+    return f"[{points(estimate.low)}, {points(estimate.high)}]"
+
+
+def accuracy_phrase(estimate: Estimate) -> str:
+    """ "62.3% (95% interval 55.1 to 69.0%, n = 642)"."""
+    if rules_nothing_out(estimate, is_difference=False):
+        return f"{percent(estimate.value)} ({DISAGREE}, n = {count(estimate.n)})"
+    low, high = percent(estimate.low), percent(estimate.high)
+    low = low.removesuffix("%")
+    return f"{percent(estimate.value)} (95% interval {low} to {high}, n = {count(estimate.n)})"
+
+
+def accuracy_brief(estimate: Estimate) -> str:
+    """ "62.3% (55.1 to 69.0, n = 642)"; "n = 642 of 12 sources" where images share scenes or patients."""
+    n_sources = estimate.n_sources if isinstance(estimate, GroupEstimate) else None
+    n = f"n = {count(estimate.n)}"
+    if n_sources is not None:
+        n += f" of {count(n_sources)} source{'' if n_sources == 1 else 's'}"
+    if rules_nothing_out(estimate, is_difference=False):
+        why = "seeds disagree" if n_sources is None else "too few sources"
+        return f"{percent(estimate.value)} ({why}, {n})"
+    low, high = (percent(bound).removesuffix("%") for bound in (estimate.low, estimate.high))
+    return f"{percent(estimate.value)} ({low} to {high}, {n})"
+
+
+def shared_sources(sources: SourceCounts | None, n_test: int) -> str | None:
+    """That the split cuts scenes or patients, as the start of a sentence; None where it does not."""
+    if sources is None or not sources.n_leaking_test:
+        return None
+    share = percent(sources.n_leaking_test / n_test)
+    return (
+        f"{count(sources.n_leaking_test)} of {count(n_test)} test images ({share}) share their "
+        f"{quoted(sources.name)} with an image of training or validation"
+    )
+
+
+def points_phrase(estimate: Estimate) -> str:
+    """ "+4.1 points (95% interval +1.0 to +7.2, n = 642)"."""
+    if rules_nothing_out(estimate, is_difference=True):
+        return f"{points(estimate.value)} points ({DISAGREE}, n = {count(estimate.n)})"
+    low, high = points(estimate.low), points(estimate.high)
+    return f"{points(estimate.value)} points (95% interval {low} to {high}, n = {count(estimate.n)})"
+
+
+SAME_VERDICT = "the same on all {} rungs. A verdict is about its report's baseline, whatever is compared."
+PART_WORDS = {
+    "evaluate": "{} was not trained and evaluated",
+    "attribute": "the training images behind {} were not looked for",
+    "gradcam": "no GradCAM maps were made of {}",
+    "hygiene": "the images were not checked for duplicates and odd ones",
+}
+
+
+def missing_phrase(stage: str, method: str | None) -> str:
+    """ "no GradCAM maps were made of ERM"."""
+    return PART_WORDS[stage].format(method_label(method) if method else "")
+
+
+def chart_tip(estimate: Estimate, method: str, is_change: bool) -> str:
+    """What a mark in a chart says: "ERM: 62.3% (95% interval 55.1 to 69.0%, n = 642)"."""
+    phrase = points_phrase(estimate) if is_change else accuracy_phrase(estimate)
+    return f"{method_label(method)}: {phrase}" if method else phrase

@@ -1,0 +1,75 @@
+"""Groups with too few test images to count: never silent, and named where they are clearly bad."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.words import count, has, join_names, quoted
+from pipeline.records.base import GroupEstimate
+from pipeline.records.evaluation import SplitMetrics
+from pipeline.statistics.accuracy.worst_group import is_clearly_below
+from pipeline.verdict.evidence import GroupedData, Thresholds, has_enough
+from pipeline.verdict.phrases import accuracy_brief
+
+NAMED = 3
+
+
+def uncounted_groups(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+    """Groups that have images anywhere, but too few for testing; the lowest accuracy first."""
+    exist = {group.name for group in info.groups if group.n_train or group.n_val or group.n_test}
+    thin = [group for group in test.groups if group.name in exist and not has_enough(group, limits)]
+    return sorted(thin, key=lambda group: (not group.n, group.value))
+
+
+def clearly_worse(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+    """Groups of any size below the average by the size that matters and by more than chance, lowest first."""
+    n_present = sum(group.n > 0 for group in test.groups)
+    found = [
+        group
+        for group in test.groups
+        if group.n
+        and test.average.value - group.value >= limits.min_effect
+        and is_clearly_below(group, test.average.value, n_present, alpha=limits.alpha)
+    ]
+    return sorted(found, key=lambda group: group.value)
+
+
+def lowest_group(test: SplitMetrics) -> GroupEstimate:
+    """The lowest accuracy of all groups that have images, however few."""
+    return min((group for group in test.groups if group.n), key=lambda group: group.value)
+
+
+def clearly_bad_uncounted(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+    """Those of them that have too few images to count."""
+    return [group for group in clearly_worse(test, limits) if not has_enough(group, limits)]
+
+
+def bad_clause(test: SplitMetrics, limits: Thresholds, named: str = "") -> str:
+    """The end of a sentence that names small groups which are clearly worse; empty where none is.
+
+    `named` is a group that the sentence has named already.
+    """
+    bad = [group for group in clearly_bad_uncounted(test, limits) if group.name != named]
+    if not bad:
+        return ""
+    verb = "is" if len(bad) == 1 else "are"
+    return f"; {name_groups(bad)} {verb} clearly worse, with too few images to count"
+
+
+def uncounted_clause(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> str:
+    """The end of a sentence that says of how many groups nothing is said; empty where of all."""
+    n_thin = len(uncounted_groups(info, test, limits))
+    if not n_thin:
+        return ""
+    return (
+        f"; {count(n_thin)} of {count(len(test.groups))} groups {has(n_thin)} fewer than "
+        f"{count(limits.min_test)} test images, too few to decide"
+    )
+
+
+def name_groups(groups: Sequence[GroupEstimate]) -> str:
+    """ "“a” with 0.0% (0.0 to 15.5, n = 21), ... and 2 more"."""
+    named = [f"{quoted(group.name)} with {accuracy_brief(group)}" for group in groups[:NAMED]]
+    if len(groups) > NAMED:
+        named.append(f"{count(len(groups) - NAMED)} more")
+    return join_names(named)

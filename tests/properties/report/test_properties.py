@@ -1,0 +1,89 @@
+"""Properties of wording, judging and escaping that hold for every input."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.words import percent, points, quoted, shorten
+from pipeline.records.base import Estimate
+from pipeline.report.page.charts import Scale
+from pipeline.report.page.html import isolate_names
+from pipeline.report.page.pictures import spread
+from pipeline.report.summary import build_summary
+from pipeline.statistics.intervals import independent_difference, widen
+from pipeline.verdict.evidence import judge_effect, negate
+from tests.fixtures.report import photo_birds
+
+shares = st.floats(0, 1)
+
+
+@st.composite
+def estimates(draw: st.DrawFn) -> Estimate:
+    low, value, high = sorted(draw(st.tuples(shares, shares, shares)))
+    return Estimate(value=value, low=low, high=high, n=draw(st.integers(1, 10_000)))
+
+
+@given(estimates(), estimates())
+def test_difference_turns_its_sign_with_its_arguments(a: Estimate, b: Estimate) -> None:
+    forward, backward = independent_difference(a, b), negate(independent_difference(b, a))
+    assert abs(forward.low - backward.low) < 1e-9
+    assert abs(forward.high - backward.high) < 1e-9
+    assert forward.low <= forward.value <= forward.high
+
+
+@given(estimates(), st.integers(1, 100))
+def test_more_comparisons_never_narrow_an_interval(a: Estimate, n: int) -> None:
+    wide, wider = (widen(a, n_comparisons=k, alpha=0.05) for k in (n, n + 1))
+    assert wider.low <= wide.low + 1e-12
+    assert wider.high >= wide.high - 1e-12
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.01, 0.5), st.floats(0.01, 0.5))
+def test_a_stricter_threshold_never_turns_no_into_yes(value: float, low: float, a: float, b: float) -> None:
+    mild, strict = sorted((a, b))
+    if judge_effect(value, low, mild) == "no":
+        assert judge_effect(value, low, strict) == "no"
+
+
+@given(st.floats(-1, 1))
+def test_points_and_percent_read_back(value: float) -> None:
+    assert abs(float(points(value).replace("−", "-")) - 100 * value) <= 0.0501
+    assert abs(float(percent(value).rstrip("%").replace("−", "-")) - 100 * value) <= 0.0501
+
+
+@given(st.text(max_size=400), st.integers(3, 80))
+def test_shortened_text_fits(text: str, limit: int) -> None:
+    assert len(shorten(text, limit)) <= limit
+    assert len(quoted(text, limit)) <= limit + 4
+
+
+@given(st.text(max_size=200))
+def test_sentences_cannot_open_a_tag(text: str) -> None:
+    inside = str(isolate_names(text)).removeprefix('<span dir="ltr">').removesuffix("</span>")
+    assert "<" not in inside
+    assert ">" not in inside
+
+
+@given(st.lists(st.integers(), min_size=1, max_size=300, unique=True), st.integers(1, 24))
+def test_spread_keeps_order_and_ends(ids: list[int], n: int) -> None:
+    kept = spread(ids, n)
+    assert len(kept) == min(n, len(ids))
+    assert kept[0] == ids[0]
+    assert [i for i in ids if i in set(kept)] == kept
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_marks_stay_on_the_axis(value: float) -> None:
+    assert 0 <= float(Scale(low=-0.1, high=0.3, ticks=()).at(value).rstrip("%")) <= 100
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(4)))
+def test_verdict_does_not_depend_on_the_order_of_groups(order: list[int]) -> None:
+    inputs = photo_birds()
+    groups = [inputs.info.groups[i] for i in order]
+    info = inputs.info.model_copy(update={"groups": groups})
+    changed = type(inputs)(**{**vars(inputs), "info": info})
+    expected = [(r.rung, r.status, r.evidence) for r in build_summary(inputs).verdict]
+    assert [(r.rung, r.status, r.evidence) for r in build_summary(changed).verdict] == expected

@@ -1,0 +1,109 @@
+"""Which labels each method declares, word for word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.methods.labels import labels_used
+from pipeline.settings.methods import ErmSettings, MethodName
+from tests.fixtures.train import make_erm, make_method
+
+TRAIN, GROUPS = "class labels (train)", "group labels (train)"
+AVERAGE = "class labels (validation, selection)"
+WORST = "class and group labels (validation, selection)"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "expected"),
+    [
+        ("erm", {"selection": "average"}, [TRAIN, AVERAGE]),
+        ("erm", {"selection": "last"}, [TRAIN]),
+        ("erm", {"selection": "one_standard_error"}, [TRAIN, WORST]),
+        ("rwy", {"selection": "average"}, [TRAIN, AVERAGE]),
+        ("group_dro", {"selection": "worst_group"}, [TRAIN, GROUPS, WORST]),
+        ("rwg", {"selection": "worst_group_lower_bound"}, [TRAIN, GROUPS, WORST]),
+        ("subg", {"selection": "last"}, [TRAIN, GROUPS]),
+        ("jtt", {"selection": "worst_group"}, [TRAIN, WORST]),
+        ("jtt", {"selection": "average"}, [TRAIN, AVERAGE]),
+        (
+            "rwg",
+            {"selection": "worst_group", "groups": "inferred", "inference": "errors"},
+            [TRAIN, "inferred groups (train)", "class labels and inferred groups (validation, selection)"],
+        ),
+        (
+            "rwg",
+            {"selection": "worst_group", "groups": "inferred", "inference": "clusters"},
+            [
+                TRAIN,
+                "class labels (validation, selection of the ERM model that groups are inferred from)",
+                "inferred groups (train)",
+                "class labels and inferred groups (validation, selection)",
+            ],
+        ),
+        (
+            "dfr",
+            {"fit_on": "val"},
+            [TRAIN, AVERAGE, "class and group labels (validation, last layer and tuning)"],
+        ),
+        (
+            "dfr",
+            {"fit_on": "train"},
+            [
+                TRAIN,
+                AVERAGE,
+                "group labels (train, last layer)",
+                "class and group labels (validation, tuning)",
+            ],
+        ),
+        (
+            "repair",
+            {"groups": "given"},
+            [TRAIN, AVERAGE, "class and group labels (validation, images to leave out)"],
+        ),
+        (
+            "repair",
+            {"groups": "inferred"},
+            [TRAIN, AVERAGE, "class labels and inferred groups (validation, images to leave out)"],
+        ),
+    ],
+)
+def test_annotated_groups(name: MethodName, changes: dict[str, Any], expected: list[str]) -> None:
+    assert labels_used(make_method(name, **changes), "annotated", make_erm()) == expected
+
+
+def test_derived_groups_are_called_so() -> None:
+    method = make_method("subg", selection="worst_group")
+    assert labels_used(method, "derived", make_erm()) == [
+        TRAIN,
+        "derived group labels (train)",
+        "class and derived group labels (validation, selection)",
+    ]
+
+
+@pytest.mark.parametrize("rule", ["last", "worst_group"])
+def test_what_the_base_model_was_selected_by_counts(rule: str) -> None:
+    used = labels_used(make_method("dfr"), "annotated", ErmSettings.model_validate({"selection": rule}))
+    assert (WORST in used) == (rule == "worst_group")
+    assert len(used) == (3 if rule == "worst_group" else 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "selection", "expected"),
+    [
+        ("erm", "last", [TRAIN, "class labels (validation, early stopping)"]),
+        ("erm", "average", [TRAIN, AVERAGE]),  # said already
+        ("group_dro", "last", [TRAIN, GROUPS, "class labels (validation, early stopping)"]),
+    ],
+)
+def test_early_stopping_looks_at_validation(name: MethodName, selection: str, expected: list[str]) -> None:
+    method = make_method(name, selection=selection)
+    assert labels_used(method, "annotated", make_erm(), stops_early=True) == expected
+    assert labels_used(make_method("dfr"), "annotated", make_erm("last"), stops_early=True)[1] == (
+        "class labels (validation, early stopping)"
+    )
+
+
+def test_without_an_attribute_the_groups_are_the_classes() -> None:
+    assert "classes as groups (train)" in labels_used(make_method("rwg"), "none", make_erm())

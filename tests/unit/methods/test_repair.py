@@ -1,0 +1,95 @@
+"""Repair finds planted harm, undoes it, and leaves ERM alone where there is nothing to gain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import BoolArray, Split
+from pipeline.train.fitting import Attribution
+from tests.fixtures.repair import HARMED, make_attributor, make_harmed_split
+from tests.fixtures.train import (
+    GROUP_NAMES,
+    Result,
+    make_recipe,
+    make_settings,
+    make_split,
+    run_method,
+)
+
+SHARE = 0.25  # about as many as are wrong
+
+
+def val_split() -> Split:
+    return make_split(120, name="val", strength=0.5, seed=1)
+
+
+def run(attribution: Attribution, train: Split, val: Split, store: Any = None, **changes: Any) -> Result:
+    usual = {"epochs": 3, "batch_size": 16, "seeds": [0, 1, 2]}
+    train_settings = make_settings(**changes.pop("network", usual))
+    method = {"fractions": [SHARE], "curve_seeds": 1} | changes
+    recipe = make_recipe("repair", settings=train_settings, attribution=attribution, **method)
+    return run_method(recipe, train, val, store)
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, BoolArray, Split]:
+    train, is_wrong_N = make_harmed_split()
+    result = run(make_attributor(tmp_path_factory.mktemp("store")), train, val_split())
+    return result, is_wrong_N, train
+
+
+def test_leaving_harmful_images_out_lifts_the_worst_group_where_random_ones_do_not(
+    planted: tuple[Result, BoolArray, Split],
+) -> None:
+    result, _, _ = planted
+    removal = result.history.removal
+    assert removal is not None
+    assert removal.worst_group == GROUP_NAMES[HARMED]
+    assert removal.chosen == removal.tried[-1] > 0
+    at = {(p.kind, p.n_removed): p.val_worst for p in removal.points}
+    assert at["repair", removal.chosen] > at["repair", 0] + 0.2
+    assert at["repair", removal.chosen] > at["random", removal.chosen] + 0.2
+    test = make_split(200, name="test", strength=0.5, seed=2)
+    controls = Result(result.history, result.controls["random"], {})
+    for seed in (0, 1, 2):
+        assert result.worst_group(test, seed) > controls.worst_group(test, seed) + 0.15
+
+
+def test_most_of_what_is_left_out_is_what_was_planted(planted: tuple[Result, BoolArray, Split]) -> None:
+    result, is_wrong_N, _ = planted
+    removal = result.history.removal
+    assert removal is not None
+    assert removal.chosen == is_wrong_N.sum()
+    assert removal.removed_by_group["left/red"] > 0.9 * removal.chosen
+    assert removal.chosen < removal.n_harmful < removal.n_train
+    assert set(result.controls) == {"random", "balanced"}
+    assert all(set(weights) == {0, 1, 2} for weights in result.controls.values())
+
+
+def test_where_nothing_can_be_gained_it_is_erm(tmp_path: Path) -> None:
+    train, val = make_split(160, strength=0.5), val_split()
+    network = {"epochs": 3, "batch_size": 16, "seeds": [0]}
+    result = run(make_attributor(tmp_path), train, val, network=network)
+    erm = run_method(make_recipe("erm", settings=make_settings(**network)), train, val)
+    removal = result.history.removal
+    assert removal is not None
+    assert removal.chosen == 0
+    assert len(removal.tried) == 2
+    assert not result.controls
+    assert not any(removal.removed_by_group.values())
+    for name, value in erm.weights[0].items():
+        assert torch.equal(value, result.weights[0][name]), name
+    untimed = [[e.model_dump(exclude={"seconds"}) for e in h.history.epochs] for h in (result, erm)]
+    assert untimed[0] == untimed[1]
+    assert result.history.seconds > sum(e.seconds for e in result.history.epochs), "the search took time"
+
+
+def test_given_groups_need_validation_images(tmp_path: Path) -> None:
+    val = val_split()
+    with pytest.raises(InputError, match=r"none in: right/red.*methods\.repair\.groups: inferred"):
+        run(make_attributor(tmp_path), make_split(60), val.take(val.groups != HARMED))

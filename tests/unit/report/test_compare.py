@@ -1,0 +1,345 @@
+"""`python -m pipeline compare`: planted gains are found, nulls are not, and bad input is explained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from pipeline.artifacts.files import load_artifact, save_artifact
+from pipeline.cli.main import main
+from pipeline.report.compare.reports import Comparison, Difference, MethodPair, _listed
+from pipeline.report.compare.text import printable
+from pipeline.report.records import ReportSummary
+from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.statistics.accuracy.groups import split_metrics
+from tests.fixtures.report import HOSTILE_CLASS, bare, hostile_birds, photo_birds, plain_hundred
+
+ERM = [0.985, 0.78, 0.62, 0.95]
+DRO = [0.94, 0.90, 0.84, 0.90]
+
+
+def write_project(
+    root: Path, accuracies: dict[str, list[float]], *, inputs: ReportInputs | None = None, draw: int = 0
+) -> Path:
+    """A project folder with one report and the predictions it was made from, drawn at these accuracies.
+
+    Half of what decides is the image, the same for every method and draw: hard images are hard for all.
+    """
+    inputs = inputs or photo_birds()
+    groups = inputs.info.groups
+    groups_N = np.repeat(np.arange(len(groups)), [g.n_test for g in groups])
+    rng, hardness_N = np.random.default_rng(draw), np.random.default_rng(99).normal(size=len(groups_N))
+    evaluations = {}
+    for method, accuracy in accuracies.items():
+        luck_SN = norm.cdf((hardness_N + rng.normal(size=(3, len(groups_N)))) / np.sqrt(2))
+        correct_SN = luck_SN < np.array(accuracy)[groups_N]
+        test = split_metrics(
+            correct_SN,
+            groups_N,
+            group_names=[g.name for g in groups],
+            n_train=[g.n_train for g in groups],
+            seeds=[0, 1, 2],
+            min_images=100,
+        )
+        evaluations[method] = inputs.evaluations[method].model_copy(update={"test": test})
+        write_predictions(root, inputs.info.name, method, correct_SN, groups_N)
+    summary = build_summary(replace(inputs, evaluations=evaluations))
+    path = root / "reports" / f"{inputs.info.name}.json"
+    save_artifact(path, summary)
+    return path
+
+
+def write_predictions(
+    root: Path, dataset: str, method: str, correct_SN: np.ndarray, groups_N: np.ndarray
+) -> None:
+    labels_N = groups_N // 2
+    tables = [
+        pd.DataFrame(
+            {
+                "split": "test",
+                "seed": seed,
+                "id": np.arange(len(labels_N)),
+                "label": labels_N,
+                "group": groups_N,
+                "predicted": np.where(correct_N, labels_N, 1 - labels_N),
+                "correct": correct_N,
+            }
+        )
+        for seed, correct_N in enumerate(correct_SN)
+    ]
+    path = root / "evaluation" / dataset / method / "predictions.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pd.concat(tables).to_parquet(path, index=False)
+
+
+def compare(tmp_path: Path, first: str, second: str) -> Comparison:
+    out = tmp_path / "out.json"
+    assert main(["compare", first, second, "--json", str(out)]) == 0
+    return load_artifact(out, Comparison)
+
+
+def row(pair: MethodPair, name: str) -> Difference:
+    return next(r for r in [*pair.overall, *pair.groups] if r.name == name)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_project(tmp_path_factory.mktemp("project"), {"erm": ERM, "group_dro": DRO})
+
+
+def test_two_methods_of_one_report_are_paired_over_images(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = compare(tmp_path, f"{report}:erm", f"{report}:group_dro")
+    (pair,) = found.pairs
+    assert pair.paired
+    worst = row(pair, "worst_group")
+    assert worst.paired
+    assert worst.difference.value == pytest.approx(0.22, abs=0.05)
+    assert 0 < worst.difference.low < worst.difference.value < worst.difference.high
+    names = [g.name for g in load_artifact(report, ReportSummary).dataset.groups]
+    assert [r.name for r in pair.groups] == names
+    gained = [r.p_holm is not None and r.p_holm < 0.05 and r.difference.value > 0 for r in pair.groups]
+    assert gained == [False, True, True, False]
+    for r in [*pair.overall, *pair.groups]:
+        assert r.difference.value == pytest.approx(r.second.value - r.first.value)
+        assert r.difference.low <= r.difference.value <= r.difference.high
+        assert r.p_value is None or r.paired
+    assert not found.changed_rungs
+    text = capsys.readouterr().out
+    assert "ERM" in text
+    assert "Group DRO" in text
+    assert "Verdict: the same on all 5 rungs." in text
+
+
+def test_the_same_revision_twice_differs_nowhere(report: Path, tmp_path: Path) -> None:
+    again = write_project(tmp_path / "again", {"erm": ERM, "group_dro": DRO})
+    found = compare(tmp_path, str(report), str(again))
+    assert [(p.first.method, p.second.method) for p in found.pairs] == [
+        ("erm", "erm"),
+        ("group_dro", "group_dro"),
+    ]
+    for pair in found.pairs:
+        assert pair.paired
+        for r in [*pair.overall, *pair.groups]:
+            assert r.difference.value == 0
+            assert r.p_value in (None, 1.0)
+
+
+def test_a_null_revision_is_no_discovery(report: Path, tmp_path: Path) -> None:
+    redrawn = write_project(tmp_path / "redrawn", {"erm": ERM}, draw=9)
+    (pair,) = compare(tmp_path, f"{report}:erm", str(redrawn)).pairs
+    assert pair.paired
+    assert all(r.p_holm is not None and r.p_holm > 0.05 for r in pair.groups)
+    assert all(r.difference.low <= 0 <= r.difference.high for r in pair.overall)
+
+
+def test_without_predictions_the_interval_is_wider_and_says_so(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = tmp_path / "reports" / "photo_birds.json"
+    alone.parent.mkdir()
+    alone.write_text(report.read_text())
+    (paired,) = compare(tmp_path, f"{report}:erm", f"{report}:group_dro").pairs
+    (unpaired,) = compare(tmp_path, f"{report}:erm", f"{alone}:group_dro").pairs
+    assert "Unpaired" in capsys.readouterr().out
+    assert not unpaired.paired
+    assert "has no evaluation/photo_birds/group_dro/predictions.parquet" in unpaired.pairing
+    assert not any(r.paired or r.p_value for r in [*unpaired.overall, *unpaired.groups])
+    wide, narrow = (row(pair, "worst_group").difference for pair in (unpaired, paired))
+    assert wide.value == pytest.approx(narrow.value)
+    assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def test_a_report_alone_still_has_the_comparisons_it_stored(tmp_path: Path) -> None:
+    summary = build_summary(photo_birds())
+    (stored,) = summary.comparisons
+    names = [g.name for g in summary.dataset.groups]
+    tests = summary.methods
+    groups = [
+        {
+            "name": name,
+            "gain": {
+                "value": tests["group_dro"].test.groups[i].value - tests["erm"].test.groups[i].value,
+                "low": -0.5,
+                "high": 0.5,
+                "n": 99,
+            },
+            "p_value": 0.01,
+            "p_holm": 0.03,
+            "sufficient": True,
+        }
+        for i, name in enumerate(names)
+    ]
+    updated = type(stored).model_validate(stored.model_dump() | {"groups": groups})
+    path = tmp_path / "reports" / "photo_birds.json"
+    save_artifact(path, summary.model_copy(update={"comparisons": [updated]}))
+    (pair,) = compare(tmp_path, f"{path}:erm", f"{path}:group_dro").pairs
+    assert "as stored" in pair.pairing
+    assert all(r.paired and r.p_holm == 0.03 for r in pair.groups)
+    assert not row(pair, "average").paired
+
+
+@pytest.mark.parametrize("change", ["seed", "images", "stale", "groups"])
+def test_results_of_other_images_are_never_paired(report: Path, tmp_path: Path, change: str) -> None:
+    other = write_project(tmp_path / "other", {"erm": ERM}, draw=1)
+    path = tmp_path / "other" / "evaluation" / "photo_birds" / "erm" / "predictions.parquet"
+    table = pd.read_parquet(path)
+    if change == "seed":
+        table = table[table["seed"] < 2]
+    if change == "images":
+        table["id"] += 1
+    if change == "stale":
+        table.loc[:99, "predicted"] = 1 - table.loc[:99, "label"]
+    if change == "groups":
+        table["group"] = 3 - table["group"]
+    table.to_parquet(path, index=False)
+    (pair,) = compare(tmp_path, f"{report}:erm", f"{other}:erm").pairs
+    assert not pair.paired
+    expected = "another run" if change in ("seed", "stale") else "different test images"
+    assert expected in pair.pairing
+
+
+def test_changed_rungs_and_other_data_are_named(report: Path, tmp_path: Path) -> None:
+    fine = tmp_path / "fine" / "reports" / "photo_birds.json"
+    save_artifact(fine, build_summary(photo_birds(planted=False)))
+    found = compare(tmp_path, f"{report}:erm", str(fine))
+    changed = {c.rung: (c.first, c.second) for c in found.changed_rungs}
+    assert changed["available"] == ("yes", "no")
+    assert len(changed) <= found.n_rungs == 5
+
+
+def test_groups_of_one_side_only_are_listed(report: Path, tmp_path: Path) -> None:
+    summary = load_artifact(report, ReportSummary)
+    erm = summary.methods["erm"]
+    groups = [*erm.test.groups[:3], erm.test.groups[3].model_copy(update={"name": "new"})]
+    test = erm.test.model_copy(update={"groups": groups})
+    changed = summary.model_copy(update={"methods": {"erm": erm.model_copy(update={"test": test})}})
+    path = tmp_path / "reports" / "photo_birds.json"
+    save_artifact(path, changed)
+    (pair,) = compare(tmp_path, f"{report}:erm", str(path)).pairs
+    assert len(pair.groups) == 3
+    assert pair.only_first == [erm.test.groups[3].name]
+    assert pair.only_second == ["new"]
+
+
+class _Text(HTMLParser):
+    """Tags and text, to see what a browser would make of the page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_page_is_self_contained_and_names_are_text(tmp_path: Path) -> None:
+    path = tmp_path / "reports" / "photo_birds.json"
+    save_artifact(path, build_summary(hostile_birds()))
+    page_path, json_path = tmp_path / "page.html", tmp_path / "page.json"
+    arguments = ["compare", f"{path}:erm", f"{path}:group_dro"]
+    assert main([*arguments, "--html", str(page_path), "--json", str(json_path)]) == 0
+    page = page_path.read_text()
+    parsed = _Text(page)
+    assert "script" not in parsed.tags
+    assert HOSTILE_CLASS in "".join(parsed.words)
+    assert "http" not in page.replace("http-equiv", "")
+    assert len(page) < 100_000
+    assert json.loads(json_path.read_text())["pairs"][0]["groups"][0]["name"].startswith(HOSTILE_CLASS)
+
+
+def test_every_number_of_the_page_is_in_the_json(report: Path, tmp_path: Path) -> None:
+    page_path, json_path = tmp_path / "page.html", tmp_path / "page.json"
+    arguments = ["compare", f"{report}:erm", f"{report}:group_dro"]
+    assert main([*arguments, "--html", str(page_path), "--json", str(json_path)]) == 0
+    known = set(numbers(json.loads(json_path.read_text())))
+    shown = [float(part.split('"')[0]) for part in page_path.read_text().split('<data value="')[1:]]
+    assert len(shown) >= 3 * 9
+    assert set(shown) <= known
+
+
+def numbers(value: object) -> Iterator[float]:
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from numbers(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from numbers(inner)
+    elif isinstance(value, int | float):
+        yield float(value)
+
+
+def test_a_name_cannot_move_the_cursor() -> None:
+    assert printable("a\x1b[31mred\x07\u202etxt\nb") == "a [31mred txt b"
+    assert len(printable("x" * 300)) == 40
+
+
+def test_small_groups_say_that_they_are_too_few_to_decide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a" / "reports" / "plain_hundred.json"
+    save_artifact(path, build_summary(plain_hundred()))
+    copy = tmp_path / "b" / "reports" / "plain_hundred.json"
+    save_artifact(copy, build_summary(plain_hundred()))
+    (pair,) = compare(tmp_path, str(path), str(copy)).pairs
+    assert len(pair.groups) == 60
+    assert not all(r.sufficient for r in pair.groups)
+    assert "too few to decide" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("missing.json", "there is no such report"),
+        ("{report}:jtt", "has no method 'jtt', only erm, group_dro"),
+        ("{report}", "compared with itself"),
+        ("{old}", "schema version 1, this code reads"),
+        ("{broken}", "not valid JSON"),
+        ("{card}", "is not a ReportSummary"),
+        ("{hundred}", "have no group in common"),
+        ("{bare}", "no method in common"),
+        ("{folder}", "there is no such report"),
+    ],
+)
+def test_what_cannot_be_compared_is_explained(
+    report: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], second: str, message: str
+) -> None:
+    raw = json.loads(report.read_text())
+    (tmp_path / "old.json").write_text(json.dumps(raw | {"schema_version": 1}))
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "card.json").write_text(json.dumps({"schema_version": raw["schema_version"]}))
+    save_artifact(tmp_path / "hundred.json", build_summary(plain_hundred()))
+    save_artifact(tmp_path / "bare.json", build_summary(bare()))
+    names = {name: tmp_path / f"{name}.json" for name in ("old", "broken", "card", "hundred", "bare")}
+    target = second.format(report=report, folder=tmp_path, **names)
+    assert main(["compare", str(report), target]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_damaged_table_of_predictions_is_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_project(tmp_path, {"erm": ERM, "group_dro": DRO})
+    (tmp_path / "evaluation" / "photo_birds" / "erm" / "predictions.parquet").write_bytes(b"PAR1")
+    assert main(["compare", f"{path}:erm", f"{path}:group_dro"]) == 1
+    assert "is not a table of predictions" in capsys.readouterr().err
+
+
+def test_names_in_an_error_cannot_command_a_terminal() -> None:
+    found = _listed(["a\x1b[31m\n::error::b", "\u202ec"])
+    assert found.startswith("“a [31m ::error::b”")
+    assert not set(found) & {"\x1b", "\n", "\u202e"}

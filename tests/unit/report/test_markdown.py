@@ -1,0 +1,199 @@
+"""Markdown for pull requests: a Markdown parser must find names as text and nothing else."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from pipeline.artifacts.files import save_artifact
+from pipeline.cli.main import main
+from pipeline.records.data import GroupInfo
+from pipeline.report.markdown import escape, escape_name, write_table
+from pipeline.report.summary import ReportInputs, build_summary
+from tests.fixtures.report import (
+    HOSTILE_NAMES,
+    bare,
+    hostile_birds,
+    photo_birds,
+    plain_hundred,
+    repaired_birds,
+)
+
+OURS = {"h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td", "ul", "li", "strong", "sub", "span"}
+MAX_COMMENT = 65_536  # characters of a comment on GitHub
+ATTACKS = [
+    *HOSTILE_NAMES,
+    "a | b || c",
+    "a\\|b\\\\|c",
+    "`code` ``more`` ```",
+    "**bold** _under_ ~~gone~~ __x__",
+    "![x](https://evil.example/x.png)",
+    "[link](javascript:alert)",
+    "<https://evil.example>",
+    "https://evil.example www.evil.example",
+    "&lt;b&gt; &#64;",
+    "<!-- hidden -->",
+    "<details><summary>x</summary>",
+    "# title",
+    "- list",
+    "1. list",
+    "> quote",
+    "| --- |",
+    "$x^2$ $$y$$",
+    "line\nbreak\r\n\n# more",
+    "[^1] [x]: http://evil.example",
+    '=cmd|"/c calc"!A1',
+    "a\x1b[31mred\x00",
+    "\u2067turned\u2069\u2069 on",
+]
+
+
+class Page(HTMLParser):
+    def __init__(self, markdown: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.cells: list[str] = []
+        self.text = ""
+        # html: as GitHub does, so that a tag that slipped through is found
+        self.feed(
+            MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"]).render(markdown)
+        )
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self.cells:
+            self.cells[-1] += data
+
+
+def flat(text: str) -> str:
+    """What is left of a text on one line without marks that cannot be seen."""
+    return " ".join(re.sub(r"[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", text).split())
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_name_is_one_cell_of_text(name: str) -> None:
+    page = Page(write_table(("a", "b"), [(escape_name(name, 1000), "next")]))
+    assert set(page.tags) <= {"table", "thead", "tbody", "tr", "th", "td", "span"}
+    assert [flat(cell) for cell in page.cells] == ["a", "b", flat(name), "next"]
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_sentence_is_text(name: str) -> None:
+    page = Page(f"It is {escape(name)}.")
+    assert set(page.tags) <= {"p", "span"}
+    assert flat(page.text) == f"It is {flat(name)}."
+
+
+@pytest.mark.parametrize(
+    "text", ["@octocat", "see #12", "org/repo#3", ":bug:", "GH-7", "www.evil.example", "http://a"]
+)
+def test_what_is_looked_for_after_rendering_is_in_two_elements(text: str) -> None:
+    found = re.split(r"<[^>]+>", escape(text))
+    patterns = (r"@\w", r"#\d", r":\w+:", r"GH-\d", r"www\.\w", r"http://")
+    assert not any(re.search(pattern, part) for pattern in patterns for part in found)
+    assert "".join(found) == text
+
+
+def test_a_name_cannot_turn_what_stands_beside_it() -> None:
+    assert escape_name("طائر الماء \u202e txt") == "\u2068طائر الماء txt\u2069"
+    assert "\u2069" not in escape_name("a\u2069b")
+
+
+# --- the summaries ---------------------------------------------------------------------------
+
+
+def gated(tmp_path: Path, inputs: ReportInputs, *flags: str) -> str:
+    report, out = tmp_path / "report.json", tmp_path / "summary.md"
+    save_artifact(report, build_summary(inputs))
+    assert main(["gate", str(report), "--min-worst-group", "0.8", *flags, "--markdown", str(out)]) in (0, 1)
+    return out.read_text(encoding="utf-8")
+
+
+def titles(markdown: str) -> list[str]:
+    return re.findall(r"^### (.*)", markdown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("inputs", [photo_birds, plain_hundred, repaired_birds, hostile_birds, bare])
+def test_every_summary_is_whole(inputs: Any, tmp_path: Path) -> None:
+    markdown = gated(tmp_path, inputs(), "--forbid", "used,harmful,available", "--max-leaking", "0")
+    found = titles(markdown)
+    assert [title.split(" of ")[0] for title in found] == [
+        "Checks", "Verdict", "Accuracy on test images", "What to do next",
+    ]  # fmt: skip
+    page = Page(markdown)
+    assert set(page.tags) <= OURS
+    assert not [a for a in page.attributes if a[0] != "style"], "style: the alignment of a column"
+    assert len(markdown) < MAX_COMMENT
+    assert not re.search(r"\bnan\b|\bNone\b", page.text)
+    sizes = {len(line.split(" | ")) for line in markdown.splitlines() if line.startswith("| ")}
+    assert len(sizes) <= 3, "each table's rows have as many cells as its head"
+
+
+def test_the_summary_says_what_the_report_says(tmp_path: Path) -> None:
+    summary = build_summary(photo_birds())
+    page = Page(gated(tmp_path, photo_birds()))
+    assert summary.headline in page.text
+    for rung in summary.verdict:
+        assert rung.evidence in page.text
+    for step in summary.next_steps:
+        assert step.action in page.text
+    assert "62.0% [" in page.text
+    assert "at least 80%" in page.text
+    assert "❌" in page.text
+
+
+def test_many_groups_are_cut_and_counted(tmp_path: Path) -> None:
+    assert "40 more groups are in the report." in gated(tmp_path, plain_hundred())
+
+
+def test_small_groups_are_counted_in_the_reason(tmp_path: Path) -> None:
+    inputs = plain_hundred()
+    markdown = gated(tmp_path, inputs)
+    assert "12 of 60 groups have fewer than 100 test images" in markdown
+
+
+def test_hostile_groups_are_text_in_both_summaries(tmp_path: Path) -> None:
+    attack = "@octocat | <img src=x> `x` [a](b)"
+    inputs = photo_birds(class_names=(attack, "waterbird"))
+    names = [group.name for group in inputs.info.groups if isinstance(group, GroupInfo)]
+    page = Page(gated(tmp_path, replace(inputs, info=inputs.info.model_copy(update={"title": attack}))))
+    assert set(page.tags) <= OURS
+    assert set(names) <= {cell.strip() for cell in page.cells}
+    out = tmp_path / "compare.md"
+    report = tmp_path / "report.json"
+    assert main(["compare", f"{report}:erm", f"{report}:group_dro", "--markdown", str(out)]) == 0
+    page = Page(out.read_text(encoding="utf-8"))
+    assert set(page.tags) <= OURS
+    assert set(names) <= {cell.strip() for cell in page.cells}
+
+
+def test_a_comparison_shows_each_difference(tmp_path: Path) -> None:
+    report, out = tmp_path / "report.json", tmp_path / "compare.md"
+    save_artifact(report, build_summary(photo_birds()))
+    assert main(["compare", f"{report}:erm", f"{report}:group_dro", "--markdown", str(out)]) == 0
+    markdown = out.read_text(encoding="utf-8")
+    assert titles(markdown) == ["ERM and Group DRO", "Verdict"]
+    assert re.search(r"\| waterbird / land \| 62\.0% \[.*\] \| 84\.0% \[.*\] \| \+21\.\d|\+22\.\d", markdown)
+    assert "The same on all 5 rungs." in markdown
+
+
+def test_a_comparison_of_many_groups_fits_a_comment(tmp_path: Path) -> None:
+    first, second, out = (tmp_path / name for name in ("a.json", "b.json", "c.md"))
+    for path in (first, second):
+        save_artifact(path, build_summary(plain_hundred()))
+    assert main(["compare", str(first), str(second), "--markdown", str(out)]) == 0
+    assert len(out.read_text(encoding="utf-8")) < MAX_COMMENT

@@ -1,0 +1,210 @@
+"""Provenance: what dvc.lock, git and the settings say of a report, and what is said where they are silent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.records.base import Provenance
+from pipeline.report.origins import trace_report
+from pipeline.report.page.html import render_report
+from pipeline.report.page.pictures import Pictures
+from pipeline.report.provenance import (
+    FileHash,
+    Machine,
+    ReportProvenance,
+    Revision,
+    StageRun,
+    describe_stages,
+    yaml_text,
+)
+from pipeline.report.records import ReportSummary
+from pipeline.report.summary import build_summary
+from tests.fixtures.report import HOSTILE_CLASS, photo_birds
+
+DVC_YAML = """
+stages:
+  data:
+    foreach: [birds]
+    do:
+      cmd: python make.py
+      deps: [pipeline]
+      outs: [data/birds]
+  train:
+    matrix: {dataset: [birds], method: [erm]}
+    cmd: python -c "open('weights', 'w').write('w')"
+    deps: [data/birds]
+    outs: [weights]
+"""
+MAKE = """
+from pathlib import Path
+Path("data/birds/sub").mkdir(parents=True)
+for name in ("b.txt", "a.txt", "sub/c.txt"):
+    Path("data/birds", name).write_text(name)
+"""
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that `dvc repro` ran in: its hashes are DVC's own."""
+    folder = tmp_path_factory.mktemp("built")
+    (folder / "pipeline" / "__pycache__").mkdir(parents=True)
+    (folder / "pipeline" / "core.py").write_text("x = 1\n")
+    (folder / "pipeline" / "__pycache__" / "core.pyc").write_text("not code")
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / ".gitignore").write_text("__pycache__/\n")
+    (folder / "make.py").write_text(MAKE)
+    (folder / ".dvcignore").write_text("__pycache__/\n*.pyc\n")
+    for command in (["init", "--no-scm", "-q"], ["config", "core.analytics", "false"], ["repro", "-q"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def project(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    run("cp", "-rL", str(built), str(tmp_path / "project"))
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    return tmp_path / "project"
+
+
+def trace(**changes: object) -> ReportProvenance:
+    return trace_report(Provenance(), dataset="birds", methods=["erm"], params={"a": 1}, **changes)  # type: ignore[arg-type]
+
+
+def commit_all() -> None:
+    run("git", "init", "-q")
+    run("git", "add", "pipeline/core.py", "dvc.yaml")
+    run("git", "-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "first")
+
+
+def test_hashes_are_those_of_dvc(project: Path) -> None:
+    found = trace()
+    assert [stage.stage for stage in found.stages] == ["data@birds", "train@birds-erm"]
+    assert [stage.changed for stage in found.stages] == [[], []]
+    lock = YAML(typ="safe", pure=True).load((project / "dvc.lock").read_text())
+    full = lock["stages"]["data@birds"]["outs"][0]["md5"]
+    assert found.stages[0].outs == [FileHash(path="data/birds", md5=full[:8] + ".dir")]
+    assert found.stages[0].code[0].path == "pipeline"
+    assert found.stages[1].code == []
+    assert "All 2 stages fit" in found.stages_note
+
+
+def test_a_stage_run_by_hand_is_noticed(project: Path) -> None:
+    (project / "data" / "birds" / "a.txt").write_text("b.txt")  # the same size
+    found = trace()
+    assert [stage.changed for stage in found.stages] == [["data/birds"], ["data/birds"]]
+    assert "2 of 2 stages do not fit" in found.stages_note
+
+
+@pytest.mark.parametrize("change", ["deleted", "added", "edited"])
+def test_changed_code_is_noticed(project: Path, change: str) -> None:
+    if change == "deleted":
+        (project / "pipeline" / "core.py").unlink()
+    else:
+        (project / "pipeline" / ("core.py" if change == "edited" else "new.py")).write_text("x = 2\n")
+    assert trace().stages[0].changed == ["pipeline"]
+
+
+def test_other_datasets_and_methods_are_left_out(project: Path) -> None:
+    assert trace_report(Provenance(), dataset="bird", methods=["erm"], params={}).stages == []
+    (stage,) = trace_report(Provenance(), dataset="birds", methods=["dfr"], params={}).stages
+    assert stage.stage == "data@birds"
+
+
+@pytest.mark.parametrize("text", ["stages: [", "- a list", "stages:\n  data@birds: {}\n", "\x00"])
+def test_a_damaged_lock_stops_no_report(project: Path, text: str) -> None:
+    (project / "dvc.lock").write_text(text)
+    found = trace()
+    assert found.stages == []
+    assert "dvc.lock cannot be read" in found.stages_note
+
+
+def test_without_a_lock_a_sentence_says_so(project: Path) -> None:
+    (project / "dvc.lock").unlink()
+    assert "run without DVC" in trace().stages_note
+    assert "made without DVC" in describe_stages([])
+
+
+def test_the_commit_and_what_differs_from_it(project: Path) -> None:
+    commit_all()
+    clean = trace()
+    assert clean.revision is not None
+    assert clean.revision.changed == []
+    assert clean.reproduce == [f"git checkout {clean.revision.commit}", "dvc repro report@birds"]
+    (project / "pipeline" / "ö new.py").write_text("")
+    (project / "notes.txt").write_text("decides nothing")
+    dirty = trace()
+    assert dirty.revision == Revision(commit=clean.revision.commit, changed=["pipeline/ö new.py"])
+    assert "commit the changes" in dirty.revision_note
+
+
+def test_without_git_a_sentence_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "names no commit" in trace().revision_note
+    assert trace().reproduce == ["dvc repro report@birds"]
+    commit_all()
+    monkeypatch.setenv("PATH", "")
+    assert trace().revision is None
+
+
+def test_a_repository_around_the_project_is_not_its_own(project: Path) -> None:
+    run("git", "init", "-q")
+    run("git", "-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "outer", "--allow-empty")
+    assert trace().revision is None
+    assert "does not track" in trace().revision_note
+
+
+def full() -> ReportProvenance:
+    return ReportProvenance(
+        params={"train": {"lr": 0.02, "seeds": [0, 1]}, "source": {"path": f"/data/{HOSTILE_CLASS}\u202e"}},
+        stages=[
+            StageRun(
+                stage="data@x",
+                command="python -m pipeline data x",
+                code=[FileHash(path="pipeline/core", md5="01234567.dir")],
+                outs=[FileHash(path="data/x", md5="89abcdef.dir")],
+                changed=[f"data/{HOSTILE_CLASS}"],
+            )
+        ],
+        stages_note="1 of 1 stages do not fit",
+        revision=Revision(commit="0" * 40, changed=["params.yaml"]),
+        revision_note="Code or settings differed from this commit",
+        machine=Machine(system="Linux", processor="some <cpu>", cpu_threads=2),
+        reproduce=["git checkout " + "0" * 40, "dvc repro report@x"],
+    )
+
+
+def test_the_page_shows_it_as_text() -> None:
+    html = render_report(build_summary(replace(photo_birds(), provenance=full())), Pictures())
+    section = html[html.index('<section id="provenance"') :]
+    assert "89abcdef.dir" in section
+    assert "dvc repro report@x</code></pre>" in section
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\u202e" in section
+    assert HOSTILE_CLASS not in section
+    assert "  lr: 0.02\n" in section
+    assert "some &lt;cpu&gt;, 2 threads" in section
+
+
+def test_a_report_without_origins_says_so() -> None:
+    summary = build_summary(photo_birds())
+    old = summary.model_dump(mode="json")
+    old["provenance"] = {key: old["provenance"][key] for key in (*Provenance.model_fields, "command")}
+    html = render_report(ReportSummary.model_validate(old), Pictures())
+    for sentence in ("revision was not recorded", "stages were not recorded", "settings were not recorded"):
+        assert sentence in html
+
+
+def test_settings_are_yaml_that_reads_back() -> None:
+    values = {"b": 1e-5, "a": {"name": "x: y\n# no", "none": None, "on": "yes"}, "list": [1, "é"]}
+    text = yaml_text(values)
+    assert YAML(typ="safe", pure=True).load(text) == values
+    assert text.startswith("b:")

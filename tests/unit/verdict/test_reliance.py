@@ -1,0 +1,107 @@
+"""Reliance of a method beside the baseline's: direction, correction and what is left out."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.verdict.evidence import Thresholds
+from pipeline.verdict.reliance import RelianceDifference, compare_reliance
+from tests.fixtures.report import around, intervention, photo_birds, plain_hundred
+
+
+def compared(inputs: ReportInputs) -> dict[tuple[str, str], RelianceDifference]:
+    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="erm", limits=limits)
+    return {(row.kind, row.what): row for row in rows}
+
+
+def test_a_method_that_flips_less_and_keeps_more_accuracy_relies_less() -> None:
+    rows = compared(photo_birds())
+    swap = rows["accuracy_change", "Swapping the background: change in % of its accuracy"]
+    assert swap.difference.value == pytest.approx(0.8 * (0.22 - 0.08) / 0.9)  # from an accuracy of 0.9
+    assert swap.verdict == "less"
+    flips = rows["flip_excess", "Swapping the background: flips beyond the control"]
+    assert flips.before.value == pytest.approx(0.22)
+    assert flips.after.value == pytest.approx(0.08)
+    assert flips.difference.value == pytest.approx(0.14)
+    assert flips.verdict == "less"
+    assert rows["foreground_sensitivity", "Object or background"].verdict == "less"
+
+
+def test_equal_methods_show_no_difference() -> None:
+    rows = compared(photo_birds(planted=False))
+    assert {row.verdict for row in rows.values()} == {"not shown"}
+
+
+def test_the_turned_comparison_relies_more() -> None:
+    inputs = photo_birds()
+    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="group_dro", limits=limits)
+    assert {r.verdict for r in rows if "Swapping" in r.what} == {"more"}
+
+
+def test_shape_is_left_out_and_using_the_object_is_less_reliance_on_the_cue() -> None:
+    inputs = photo_birds()
+    assert not any("patches" in what for _, what in compared(inputs))
+    for method, change in (("erm", -0.02), ("group_dro", -0.30)):
+        evaluation = inputs.evaluations[method]
+        removal = intervention("foreground_removal", "object", inputs.info.groups, change=change, flips=0.3)
+        interventions = [*evaluation.interventions, removal]
+        inputs.evaluations[method] = evaluation.model_copy(  # type: ignore[index]
+            update={"interventions": interventions}
+        )
+    row = compared(inputs)["object_removed", "Removing the object: change in % of its accuracy"]
+    assert row.difference.value == pytest.approx(0.28 / 0.9)
+    assert row.verdict == "less"
+
+
+def test_intervals_hold_for_all_measures_at_once() -> None:
+    inputs = photo_birds()
+    rows = compared(inputs)
+    row = rows["foreground_sensitivity", "Object or background"]
+    alone = (0.1**2 + 0.1**2) ** 0.5  # Newcombe of two halves of 0.1
+    assert row.difference.value - row.difference.low > 1.2 * alone
+    assert len(rows) == 6
+
+
+def test_one_method_has_nothing_beside_it() -> None:
+    assert build_summary(plain_hundred()).reliance == []
+
+
+def test_measures_that_only_one_method_has_are_left_out() -> None:
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"].model_copy(update={"foreground_sensitivity": None})
+    inputs.evaluations["erm"] = erm  # type: ignore[index]
+    assert ("foreground_sensitivity", "Object or background") not in compared(inputs)
+    assert around(0, 1, 1).n == 1
+
+
+def test_a_weaker_model_that_loses_the_same_share_does_not_rely_less() -> None:
+    inputs = photo_birds(planted=False)
+    for method, accuracy in (("erm", 0.8), ("group_dro", 0.4)):
+        evaluation = inputs.evaluations[method]
+        grey = evaluation.interventions[0].model_copy(
+            update={
+                "accuracy": around(accuracy * 0.5, 0.01, 5794),
+                "accuracy_change": around(-accuracy * 0.5, 0.01, 5794),
+            }
+        )
+        inputs.evaluations[method] = evaluation.model_copy(  # type: ignore[index]
+            update={"interventions": [grey]}
+        )
+    row = compared(inputs)["accuracy_change", "Removing color: change in % of its accuracy"]
+    assert row.before.value == row.after.value == pytest.approx(-0.5)
+    assert row.verdict == "not shown"
+
+
+def test_without_accuracy_there_is_nothing_to_lose() -> None:
+    inputs = photo_birds()
+    evaluation = inputs.evaluations["erm"]
+    grey = evaluation.interventions[0].model_copy(
+        update={"accuracy": around(0.0, 0.0, 50), "accuracy_change": around(0.0, 0.0, 50)}
+    )
+    inputs.evaluations["erm"] = evaluation.model_copy(  # type: ignore[index]
+        update={"interventions": [grey]}
+    )
+    assert not any(kind == "accuracy_change" for kind, _ in compared(inputs))

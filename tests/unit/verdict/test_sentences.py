@@ -1,0 +1,186 @@
+"""Sentences that were wrong for a kind of data, each with the data that made it so."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.core import progress
+from pipeline.pixels.duplicates import describe, find_candidates
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.report.cards.limits import list_limits
+from pipeline.report.compare.pairing import Side
+from pipeline.report.compare.reports import compare_sides
+from pipeline.report.summary import build_summary
+from pipeline.verdict import phrases
+from pipeline.verdict.askable import why_not_asked
+from pipeline.verdict.reliance import color_reliance
+from tests.fixtures.report import photo_birds
+from tests.fixtures.skill import skill
+
+
+@pytest.mark.parametrize(
+    ("write", "low", "high", "disagree"),
+    [
+        (phrases.points_interval, -1.0, 1.0, True),
+        (phrases.points_phrase, -0.98, 0.97, True),
+        (phrases.points_phrase, 0.03, 0.99, False),  # wide, and above zero
+        (phrases.points_interval, -0.9, 0.9, False),
+        (phrases.accuracy_phrase, 0.01, 0.99, True),
+        (phrases.accuracy_brief, 0.0, 1.0, True),
+        (phrases.percent_interval, 0.21, 1.0, False),  # one image
+    ],
+)
+def test_an_interval_of_all_that_is_possible_says_that_seeds_disagree(
+    write: Any, low: float, high: float, disagree: bool
+) -> None:
+    text = write(Estimate(value=(low + high) / 2, low=low, high=high, n=200))
+    assert ("seeds disagree" in text) is disagree
+    assert ("100.0" in text) is (not disagree and high == 1.0)
+
+
+def test_a_model_that_is_all_color_is_not_said_to_lose_nowhere() -> None:
+    """Without color it gets wrong what agreed with the cue and right what conflicted: the mean is 0."""
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"]
+    grey = erm.interventions[0]
+
+    def change(name: str, value: float, n: int = 2000) -> GroupEstimate:
+        return GroupEstimate(name=name, value=value, low=value - 0.02, high=value + 0.02, n=n)
+
+    def n_relied(values: list[float]) -> int:
+        names = [group.name for group in inputs.info.groups]
+        cells = [change(name, value) for name, value in zip(names, values, strict=True)]
+        labels = [change("landbird", 0.0), change("waterbird", 0.0)]
+        changed = grey.model_copy(update={"group_changes": cells, "label_changes": labels})
+        evaluation = erm.model_copy(update={"interventions": [changed]})
+        found = color_reliance(inputs.color, inputs.info, evaluation, build_summary(inputs).thresholds)
+        assert found is not None
+        return sum(row.relies == "yes" for row in found.labels)
+
+    assert n_relied([-0.45, 0.45, 0.45, -0.45]) == 2
+    assert n_relied([-0.45, 0.45, 0.0, 0.0]) == 1
+    assert n_relied([0.0, 0.0, 0.0, 0.0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("shares", "origin", "hinted"),
+    [
+        ([0.0, 0.0, 0.3, 0.0], "annotated", True),  # the group alone
+        ([0.3, 0.0, 0.3, 0.0], "annotated", False),  # as all images on land: the attribute itself
+        ([0.95, 0.0, 1.0, 0.0], "annotated", False),
+        ([0.0, 0.0, 0.3, 0.0], "derived", False),  # lightness levels are dark by construction
+    ],
+)
+def test_a_property_that_is_the_attribute_explains_no_group(
+    shares: list[float], origin: str, hinted: bool
+) -> None:
+    inputs = photo_birds()
+    assert inputs.hygiene is not None
+    dark = inputs.hygiene.issues[0]
+    groups = [
+        g.model_copy(update={"value": share, "low": share - 0.02, "high": share + 0.02})
+        for g, share in zip(dark.groups, shares, strict=True)
+    ]
+    attribute = inputs.info.attributes[0].model_copy(update={"origin": origin})
+    issues = [dark.model_copy(update={"groups": groups})]
+    changed = replace(
+        inputs,
+        info=inputs.info.model_copy(update={"attributes": [attribute]}),
+        hygiene=inputs.hygiene.model_copy(update={"issues": issues}),
+    )
+    actions = [step.action for step in build_summary(changed).next_steps]
+    assert any(action.startswith("Check whether dark images") for action in actions) is hinted
+
+
+def test_progress_counts_every_image_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
+    images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    with caplog.at_level(logging.INFO):
+        list(find_candidates(describe(images)))
+    assert "near duplicates: 12 of 12 images" in caplog.text
+
+
+def test_a_class_that_is_never_predicted_is_named() -> None:
+    inputs = photo_birds(planted=False)
+    blind = inputs.evaluations["erm"].model_copy(
+        update={"class_skill": skill(0.8, n_classes=10, never=["fox"])}
+    )
+    summary = build_summary(replace(inputs, evaluations={"erm": blind}))
+    assert "ERM never predicts “fox” (1 of 10 classes)" in summary.headline
+
+
+def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
+    """It follows no cue and flips no prediction: "relies less" would praise it."""
+    inputs = photo_birds()
+    dro = inputs.evaluations["group_dro"].model_copy(update={"class_skill": skill(0.5)})
+    summary = build_summary(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
+    assert summary.reliance == []
+    erm = inputs.evaluations["erm"].model_copy(update={"class_skill": skill(0.5)})
+    constant = build_summary(replace(inputs, evaluations={"erm": erm}))
+    assert "cannot be asked yet: ERM is no better than a constant" in constant.headline
+    assert "It is right on 62.0%" in constant.headline
+    assert [r.status for r in constant.verdict] == ["yes", *["insufficient"] * 4]
+    sides = [Side("a.json", summary, method, None) for method in ("erm", "group_dro")]
+    said = compare_sides(*sides).pairing
+    assert "Of the second: the questions cannot be asked yet: Group DRO is no better than a constant" in said
+    card = " ".join(list_limits(summary, "group_dro"))
+    assert "Group DRO is no better than a constant" in card
+
+
+@pytest.mark.parametrize(
+    ("per_seed", "half", "n_classes", "asked"),
+    [
+        ((0.5, 0.5, 0.5), 0.02, 2, False),
+        ((0.51, 0.51, 0.51), 0.005, 2, False),  # clearly above chance, by less than counts
+        ((0.6, 0.6, 0.6), 0.02, 2, True),
+        ((0.6, 0.6, 0.6), 0.2, 2, True),  # each seed is clear, whatever their joint interval
+        ((0.8, 0.95), 0.9, 2, True),  # two seeds: the joint interval spans all that is possible
+        ((0.5, 0.9, 0.9), 0.3, 2, False),  # one collapsed seed shrinks every effect
+        ((0.1, 0.1, 0.1), 0.01, 10, False),
+        ((0.10, 0.10, 0.10), 0.005, 100, True),  # ten times chance
+    ],
+)
+def test_whom_the_questions_can_be_asked_of(
+    per_seed: tuple[float, ...], half: float, n_classes: int, asked: bool
+) -> None:
+    inputs = photo_birds()
+    found = skill(*per_seed, half=half, n_classes=n_classes)
+    erm = inputs.evaluations["erm"].model_copy(
+        update={"class_skill": found, "seeds": list(range(len(per_seed)))}
+    )
+    limits = build_summary(inputs).thresholds
+    assert (why_not_asked(erm, limits) is None) is asked
+    old = erm.model_copy(update={"class_skill": None})  # of before it was measured
+    assert why_not_asked(old, limits) is None
+
+
+@pytest.mark.parametrize(
+    ("per_seed", "follows", "said"),
+    [
+        ((0.5, 0.5, 0.5), [0.9, 0.9, 0.9], None),  # the cue alone: right on no more than a constant
+        ((0.24, 0.24, 0.24), [0.8, 0.8, 0.8], None),
+        ((0.5, 0.5, 0.5), [0.0, 0.03, -0.9], "ERM is no better than a constant"),
+        ((0.1, 0.1, 0.07), [0.0] * 3, "ERM is no better than a constant"),  # all seeds, not the lowest
+        ((0.95, 0.5, 0.95), [0.1] * 3, None),
+        ((0.95, 0.5, 0.95), [0.0] * 3, "ERM with seed 1 is no better"),
+        ((0.5, 0.5, 0.5), [0.9, 0.9, 0.0], "ERM with seed 2 is no better"),
+    ],
+)
+def test_who_follows_the_attribute_is_asked_and_who_does_not_is_named(
+    per_seed: tuple[float, ...], follows: list[float], said: str | None
+) -> None:
+    inputs = photo_birds()
+    update = {"class_skill": skill(*per_seed, follows=follows, half=0.2), "seeds": [0, 1, 2]}
+    erm = inputs.evaluations["erm"].model_copy(update=update)
+    found = why_not_asked(erm, build_summary(inputs).thresholds)
+    assert (found is None) if said is None else (said in (found or "")), found
+    if said and "with seed" in said:
+        assert "balanced accuracy 50.0%" in (found or "")  # that seed's own

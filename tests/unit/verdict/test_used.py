@@ -1,0 +1,172 @@
+"""Rung 2: yes only for an exchange of the cue, in both directions, that real images and training confirm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.records.base import Estimate
+from pipeline.records.color import Predictability
+from pipeline.records.evaluation import Carried, CueUse, EvaluationResult, Intervention
+from pipeline.report.gate.judge import judge_report
+from pipeline.report.summary import build_summary
+from pipeline.settings.gate import GateSettings
+from pipeline.verdict.evidence import Rung, Thresholds
+from pipeline.verdict.used import cue_words, deciding_exchange, judge_used, size_either_way
+from tests.fixtures.report import around, cue_use, photo_birds, plain_hundred
+
+BIRDS = photo_birds()
+LIMITS = Thresholds.from_settings(BIRDS.evaluate_settings, BIRDS.settings, BIRDS.color_settings)
+
+
+def judge(
+    found: CueUse | None, *, kappa: float = 0.34, interventions: list[Intervention] | None = None
+) -> Rung:
+    erm = BIRDS.evaluations["erm"].model_copy(update={"cue_use": found, "interventions": interventions or []})
+    only = BIRDS.color.color_only.model_copy(update={"kappa": kappa, "low": kappa - 0.02})
+    return judge_used(erm, only, LIMITS)
+
+
+def changed(found: CueUse, **updates: Any) -> CueUse:
+    """The same with other numbers of its one exchange."""
+    return found.model_copy(update={"exchanges": [found.exchanges[0].model_copy(update=updates)]})
+
+
+COLOR = cue_use(0.3, cue="color", values=("a", "b"), cramers_v=None)
+USED = cue_use(0.3)
+ONE_WAY = changed(
+    USED, up=around(0.33, 0.03, 900), down=around(0.01, 0.03, 900), size=around(0.17, 0.02, 900)
+)
+FEW = changed(USED, n_images=40)
+PARTLY = cue_use(0.01).model_copy(
+    update={"carried": [Carried(name="background_swap", share=around(0.6, 0.05, 400))]}
+)
+UNSURE = USED.model_copy(update={"natural": around(0.06, 0.1, 200)})
+INNOCENT = ONE_WAY.model_copy(update={"association": cue_use(0, cramers_v=0.02).association})
+AGAINST = cue_use(-0.2)
+AGAINST_ONE_WAY = changed(AGAINST, up=around(-0.39, 0.03, 900), down=around(-0.01, 0.03, 900))
+AGAINST_TRACE = changed(AGAINST, size=around(-0.08, 0.04, 900))
+CONFOUNDED = changed(USED, is_balanced=False).model_copy(update={"natural": None})
+
+
+@pytest.mark.parametrize(
+    ("found", "kappa", "status", "words"),
+    [
+        (USED, 0.0, "yes", "Both directions go where the cue points"),
+        (cue_use(0.01), 0.3, "no", "less than matters"),
+        (ONE_WAY, 0.3, "insufficient", "cannot be told apart"),  # a paste artefact in one direction
+        (cue_use(0.3, natural=0.0), 0.3, "no", "fragility, not use"),  # real images say otherwise
+        (UNSURE, 0.3, "insufficient", "neither confirm"),
+        (cue_use(0.0, natural=0.4), 0.3, "insufficient", "the exchange misses it"),
+        (cue_use(0.02, cramers_v=0.02), 0.3, "no", "there is nothing to use"),  # whatever color tells
+        (cue_use(0.3, cramers_v=0.02), 0.3, "insufficient", "training cannot have taught it"),
+        (INNOCENT, 0.3, "no", "nothing to use"),
+        (changed(USED, size=around(0.08, 0.04, 900)), 0.3, "insufficient", "a trace of the cue"),
+        (FEW, 0.3, "insufficient", "At least 100 images"),
+        (PARTLY, 0.3, "insufficient", "carries only 60%"),
+        (CONFOUNDED, 0.3, "insufficient", "too few images have the other class's value"),
+        (COLOR, 0.3, "yes", "Both directions"),
+        (COLOR, 0.01, "insufficient", "color alone hardly tells"),
+        (cue_use(0.01, cue="color", values=("a", "b"), cramers_v=None), 0.01, "no", "nothing to use"),
+        (None, 0.3, "insufficient", "No exchange of a cue"),
+        # a model that goes where the cue points away from: over-corrected, say
+        (AGAINST, 0.3, "yes", "go against the cue"),
+        (AGAINST_ONE_WAY, 0.3, "insufficient", "cannot be told apart"),
+        (AGAINST_TRACE, 0.3, "insufficient", "cannot be told apart"),
+        (cue_use(-0.2, natural=0.2), 0.3, "insufficient", "not shown to go the same way"),
+        (cue_use(-0.2, natural=0.0), 0.3, "no", "fragility, not use"),
+        (cue_use(0.3, natural=-0.3), 0.3, "insufficient", "not shown to go the same way"),
+        (cue_use(0.0, natural=-0.4), 0.3, "insufficient", "the exchange misses it"),
+        (cue_use(-0.2, cramers_v=0.02), 0.3, "insufficient", "training cannot have taught it"),
+        (cue_use(-0.01), 0.3, "no", "less than matters"),
+    ],
+)  # fmt: skip
+def test_the_answer_and_its_reason(found: CueUse | None, kappa: float, status: str, words: str) -> None:
+    rung = judge(found, kappa=kappa)
+    assert (rung.status, words in rung.evidence) == (status, True), rung.evidence
+
+
+def test_where_nothing_carries_the_attribute_the_answer_says_so() -> None:
+    found = cue_use(0.3, cue="domain").model_copy(update={"exchanges": []})
+    weak = [
+        Carried(name="color_exchange", share=around(0.2, 0.1, 400)),
+        Carried(name="rim_exchange", share=None),
+    ]
+    for carried, words in (
+        (weak, "the best of 1 goes 20%"),
+        (weak[1:], "do not tell its values apart"),
+        ([], "too few"),
+    ):
+        rung = judge(found.model_copy(update={"carried": carried}))
+        assert rung.status == "insufficient"
+        assert "domain" in rung.evidence
+        assert words in rung.evidence
+        assert rung.estimate is None
+
+
+def test_a_change_of_color_alone_is_fragility() -> None:
+    """A tint without information: turning its hue costs 30 points and says nothing of use."""
+    grey = BIRDS.evaluations["erm"].interventions[0]
+    turned = grey.model_copy(update={"name": "hue_rotation", "accuracy_change": around(-0.3, 0.05, 5000)})
+    null = cue_use(0.0, cue="color", values=("a", "b"), cramers_v=None)
+    rung = judge(null, kappa=0.01, interventions=[grey, turned])
+    assert rung.status == "no"
+    assert "Turning the hue changes accuracy by −30.0 points" in rung.evidence
+    assert "fragile to it, which does not say that it uses color" in rung.evidence
+    assert "fragile" not in judge(null, kappa=0.01, interventions=[grey]).evidence
+
+
+def test_several_exchanges_widen_the_intervals_and_the_largest_decides() -> None:
+    first = changed(USED, size=around(0.12, 0.065, 900)).exchanges[0]
+    alone = changed(USED, size=around(0.12, 0.065, 900))
+    assert judge(alone).status == "yes"  # .12 - .065 > .05
+    both = alone.model_copy(
+        update={"exchanges": [first.model_copy(update={"size": around(0.0, 0.01, 900)}), first]}
+    )
+    assert deciding_exchange(both) == first
+    found = judge(both)
+    assert found.status == "insufficient"  # the interval that holds for both reaches below .05
+    assert "Of 2 exchanges it shifts most" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        ((-0.2, -0.21, -0.19), (0.2, 0.19, 0.21)),
+        ((0.2, 0.19, 0.21), (0.2, 0.19, 0.21)),
+        ((-0.04, -0.12, 0.03), (0.04, 0.0, 0.12)),
+    ],
+)
+def test_the_size_of_a_shift_is_the_same_either_way(
+    estimate: tuple[float, float, float], expected: tuple[float, float, float]
+) -> None:
+    value, low, high = estimate
+    found = size_either_way(Estimate(value=value, low=low, high=high, n=900))
+    assert (found.value, found.low, found.high) == expected
+
+
+def test_the_gate_sees_a_shift_against_the_cue() -> None:
+    erm = BIRDS.evaluations["erm"].model_copy(update={"cue_use": AGAINST})
+    summary = build_summary(replace(BIRDS, evaluations={"erm": erm}))
+    asked = GateSettings(max_flip_rate=0.1, forbid=["used"])
+    checks = judge_report(summary, asked, ["erm"], {}).checks
+    assert [check.passed for check in checks] == [False, False]
+    assert "against the cue" in checks[0].reason + checks[1].reason
+
+
+def test_what_is_found_of_color_is_not_said_of_the_attribute() -> None:
+    found = cue_use(0.3, cue="domain")
+    assert cue_words(found) == "the attribute “domain”"
+    assert (
+        cue_words(changed(found, name="color_exchange")) == "the color that goes with the attribute “domain”"
+    )
+    assert cue_words(COLOR) == "color"
+
+
+def test_color_alone_that_was_never_measured_is_not_a_cue() -> None:
+    evaluation = plain_hundred().evaluations["erm"]
+    only: Predictability | None = None
+    assert isinstance(evaluation, EvaluationResult)
+    assert judge_used(evaluation, only, LIMITS).status == "no"  # the exchange itself shows nothing
