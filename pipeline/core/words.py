@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from tabulate import tabulate
 
 DASH = "–"
-
-
 MINUS = "\u2212"
 
 
@@ -145,3 +145,13 @@ def _fixed(value: float, digits: int) -> str:
     if not text.strip("-0."):  # -0.0 is zero
         text = text.lstrip("-")
     return text.replace("-", MINUS)
+
+
+def align(rows: Sequence[Sequence[str]], *, n_left: int = 1) -> str:
+    """Cells in columns for a terminal, the first `n_left` of them to the left, the others to the right.
+
+    Wide characters take two columns and combining ones none, as terminals draw them.
+    """
+    sides = ["left" if i < n_left else "right" for i in range(len(rows[0]))]
+    text = tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
+    return "\n".join(line.rstrip() for line in text.splitlines())

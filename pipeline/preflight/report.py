@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import indent
 from typing import get_args
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import available_cores
-from pipeline.data.entry.preview import align
+from pipeline.core.words import align
 from pipeline.data.plan import Plan
 from pipeline.data.raw import RawDataset
 from pipeline.preflight.labels import augmentation_risks
@@ -74,7 +75,7 @@ def _group_lines(sizes: Sizes) -> list[str]:
     for group in groups[:_MAX_GROUPS]:
         table.append([group.name, *(f"{n:,}" for n in (group.n_train, group.n_val, group.n_test))])
     hidden = len(groups) - _MAX_GROUPS
-    lines = [f"images per group{about}, fewest test images first:", align(table, n_left=1)]
+    lines = [f"images per group{about}, fewest test images first:", indent(align(table), "  ")]
     return [*lines, f"  ... and {hidden:,} larger ones"] if hidden > 0 else lines
 
 

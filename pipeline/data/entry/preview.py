@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from textwrap import indent
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.types import SPLIT_NAMES
+from pipeline.core.words import align
 from pipeline.data.names.naming import natural_key
 from pipeline.data.raw import RawDataset, RawRow
 
@@ -56,21 +58,8 @@ def _counts(raw: RawDataset, attribute: str | None) -> str:
         for value in values
     ]
     hidden = len(body) - MAX_TABLE_ROWS
-    text = align([header, *body[:MAX_TABLE_ROWS]], n_left=2 if attribute else 1)
+    text = indent(align([header, *body[:MAX_TABLE_ROWS]], n_left=2 if attribute else 1), "  ")
     return f"{text}\n  ... and {hidden:,} more rows" if hidden > 0 else text
-
-
-def align(rows: list[list[str]], n_left: int) -> str:
-    """Cells in columns, the first `n_left` of them to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if i < n_left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)
 
 
 def _formats(rows: list[RawRow]) -> str:

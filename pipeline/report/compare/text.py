@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
 
-from pipeline.core.words import DASH, join_names, p_text, percent, points, shorten
+from pipeline.core.words import DASH, align, join_names, p_text, percent, points, shorten
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
 from pipeline.verdict.phrases import SAME_VERDICT, TOO_FEW, method_label, points_interval
 
@@ -41,7 +40,7 @@ def _format_pair(pair: MethodPair) -> str:
             more = f" and {len(names) - 6} more" if len(names) > 6 else ""
             notes.append(f"Only in the {which}: {listed}{more}.")
     title = [f"first:  {_side(pair.first)}", f"second: {_side(pair.second)}"]
-    return "\n".join([*title, *notes, "", *_align(rows)])
+    return "\n".join([*title, *notes, "", align(rows)])
 
 
 def _side(side: SideInfo) -> str:
@@ -79,27 +78,3 @@ def _format_rungs(comparison: Comparison) -> str:
         for change in comparison.changed_rungs
     ]
     return "\n".join(["Verdict, changed rungs:", *changes])
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [_pad(row[0], widths[0])]
-        cells += [
-            " " * (width - _width(cell)) + cell for cell, width in zip(row[1:], widths[1:], strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines
-
-
-def _pad(text: str, width: int) -> str:
-    return text + " " * (width - _width(text))
-
-
-def _width(text: str) -> int:
-    """Columns that a terminal gives a text: wide characters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
-        for char in text
-    )
