@@ -15,7 +15,7 @@ from pipeline.data.entry.guess import new_dataset_entry
 from pipeline.data.entry.preview import preview
 from pipeline.data.entry.write import write_entry, write_lists
 from pipeline.data.names.roles import describe_roles
-from pipeline.data.names.split_names import parse_flags
+from pipeline.data.names.split_mapping import parse_flags
 from pipeline.data.plan import Plan, make_plan
 from pipeline.data.sources.registry import load_raw
 from pipeline.settings.data import DataSettings

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.core.words import count, join_names, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import ClassSkill, EvaluationResult
-from pipeline.statistics.cues.association import kappa_from_balanced
+from pipeline.statistics.accuracy.balanced import kappa_from_balanced
 from pipeline.verdict.evidence import Rung, Thresholds, judge_effect
 from pipeline.verdict.phrases import method_label, percent_interval
 

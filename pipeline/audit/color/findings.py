@@ -25,14 +25,14 @@ from pipeline.pixels.color_features import MASK_REGIONS, FeatureName
 from pipeline.records.base import Estimate
 from pipeline.records.color import ColorFinding
 from pipeline.settings.audit import ColorSettings
-from pipeline.statistics.cues.association import (
+from pipeline.statistics.cues.separation import (
     EffectSizes,
     RankSeparation,
     auroc_estimate,
-    benjamini_hochberg,
     omega_squared,
     one_vs_rest_auroc,
 )
+from pipeline.statistics.multiplicity import benjamini_hochberg
 from pipeline.statistics.sources import source_means
 
 MAX_FINDINGS = 8

@@ -14,7 +14,8 @@ from pipeline.audit.color.wording import WORDINGS
 from pipeline.pixels.color_features import FeatureName
 from pipeline.records.color import LabelColor
 from pipeline.settings.audit import ColorSettings
-from pipeline.statistics.cues.association import auroc_estimate, benjamini_hochberg
+from pipeline.statistics.cues.separation import auroc_estimate
+from pipeline.statistics.multiplicity import benjamini_hochberg
 
 
 def label_colors(

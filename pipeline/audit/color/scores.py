@@ -18,11 +18,8 @@ from scipy import stats
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.color import Predictability
 from pipeline.settings.audit import ColorSettings
-from pipeline.statistics.cues.association import (
-    balanced_accuracy_estimate,
-    kappa_from_balanced,
-    permutation_p,
-)
+from pipeline.statistics.accuracy.balanced import balanced_accuracy_estimate, kappa_from_balanced
+from pipeline.statistics.multiplicity import permutation_p
 from pipeline.statistics.sources import SourcePermutations, design_effect
 
 CROSS_FIT_STRETCH = math.sqrt(2)  # of deviations: see `predictability`

@@ -16,8 +16,9 @@ from pipeline.pixels.quality import Quality, robust_z
 from pipeline.records.base import GroupEstimate
 from pipeline.records.hygiene import ImageIssue
 from pipeline.settings.audit import HygieneSettings
-from pipeline.statistics.cues.association import benjamini_hochberg, cramers_v
+from pipeline.statistics.cues.association import cramers_v
 from pipeline.statistics.intervals import share_estimate
+from pipeline.statistics.multiplicity import benjamini_hochberg
 
 DARK, BRIGHT = 0.25, 0.75  # of white
 GREY_SPREAD = 4.0  # of 255

@@ -17,8 +17,8 @@ from pipeline.data.files.listing import find_images, is_junk, subfolders, unwrap
 from pipeline.data.files.read_table import read_table
 from pipeline.data.files.table_files import FileIndex, match_masks
 from pipeline.data.names.columns import Given, check_twins, guess_columns
+from pipeline.data.names.folder_levels import explain_empty
 from pipeline.data.sources import cifar100, tiny_imagenet
-from pipeline.data.sources.folder import explain_empty
 from pipeline.settings.methods import TRAINED_WITH_GROUPS, MethodName
 from pipeline.settings.params import NAME_PATTERN, SECTIONS
 

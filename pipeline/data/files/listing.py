@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from pipeline.core.errors import InputError
-from pipeline.data.names.split_names import plain_split
+from pipeline.data.names.split_words import plain_split
 
 # Of what Pillow opens, what people keep pictures in: no documents, icons, videos or scientific containers.
 _FORMATS = {"AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "MPO", "PCX", "PNG", "PPM", "QOI", "TGA"}

@@ -15,8 +15,10 @@ from pipeline.core.errors import InputError
 from pipeline.data.files.listing import is_image, subfolders
 from pipeline.data.files.table_files import FileIndex
 from pipeline.data.names.spelling import spelling_key
-from pipeline.data.names.split_names import ask, looks_like_split, read_column
-from pipeline.data.names.split_names import clean as split_key
+from pipeline.data.names.split_mapping import ask
+from pipeline.data.names.split_names import read_column
+from pipeline.data.names.split_words import clean as split_key
+from pipeline.data.names.split_words import looks_like_split
 from pipeline.data.scenes import guess_group_column
 from pipeline.settings.parsing import did_you_mean
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from pipeline.data.files.read_table import read_table
 from pipeline.data.names.columns import Given, guess_columns
+from pipeline.data.names.folder_levels import ATTRIBUTE
 from pipeline.data.raw import RawDataset
-from pipeline.data.sources.folder import ATTRIBUTE
 from pipeline.settings.sources import FolderSource, Source, TableSource
 
 N_SHOWN = 8  # columns passed over that are listed

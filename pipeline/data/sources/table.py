@@ -17,7 +17,9 @@ from pipeline.data.files.read_table import read_table
 from pipeline.data.files.table_files import FileIndex, find_listed, match_masks
 from pipeline.data.names.naming import list_some, natural_key
 from pipeline.data.names.spelling import MISSING, find_spelling, join_spellings
-from pipeline.data.names.split_names import Place, ask, looks_like_split, read_column, read_given, say
+from pipeline.data.names.split_mapping import ask, read_given
+from pipeline.data.names.split_names import read_column, say
+from pipeline.data.names.split_words import Place, looks_like_split
 from pipeline.data.raw import RawDataset, RawRow
 from pipeline.settings.parsing import did_you_mean
 from pipeline.settings.sources import TableSource

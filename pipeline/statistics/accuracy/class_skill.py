@@ -13,8 +13,8 @@ from pipeline.core.types import Int64Array
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.evaluation import ClassSkill
+from pipeline.statistics.accuracy.balanced import kappa_from_balanced
 from pipeline.statistics.accuracy.groups import weighted_average
-from pipeline.statistics.cues.association import kappa_from_balanced
 from pipeline.statistics.seed_pool import pool_seeds
 
 

@@ -16,7 +16,7 @@ from pipeline.records.base import Estimate
 from pipeline.records.evaluation import GroupComparison, MethodComparison
 from pipeline.statistics.comparison.paired import bootstrap_groups, check_pair, group_means, percentiles
 from pipeline.statistics.comparison.seed_shifts import Change, SeedShifts
-from pipeline.statistics.cues.association import holm
+from pipeline.statistics.multiplicity import holm
 
 
 class Target(NamedTuple):

@@ -13,7 +13,8 @@ from pipeline.audit.color.folds import stratified_folds, stratified_subset
 from pipeline.core.types import UInt8Array
 from pipeline.records.base import Provenance
 from pipeline.records.color import Predictability
-from pipeline.statistics.cues.association import auroc_estimate, cramers_v_by_source
+from pipeline.statistics.cues.association import cramers_v_by_source
+from pipeline.statistics.cues.separation import auroc_estimate
 from pipeline.statistics.sources import SourcePermutations, design_effect, merge_sources, source_means
 from tests.fixtures.audit import make_info, make_split, settings, view
 

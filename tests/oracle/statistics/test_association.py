@@ -8,15 +8,10 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, roc_auc_score
 
 from pipeline.core.errors import InputError
-from pipeline.statistics.cues.association import (
-    auroc_estimate,
-    balanced_accuracy_estimate,
-    benjamini_hochberg,
-    cramers_v,
-    kappa_from_balanced,
-    omega_squared,
-    one_vs_rest_auroc,
-)
+from pipeline.statistics.accuracy.balanced import balanced_accuracy_estimate, kappa_from_balanced
+from pipeline.statistics.cues.association import cramers_v
+from pipeline.statistics.cues.separation import auroc_estimate, omega_squared, one_vs_rest_auroc
+from pipeline.statistics.multiplicity import benjamini_hochberg
 
 
 def test_cramers_v_by_hand() -> None:

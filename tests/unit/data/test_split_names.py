@@ -11,7 +11,9 @@ from ruamel.yaml import YAML
 
 from pipeline.core.errors import InputError
 from pipeline.data.entry.guess import new_dataset_entry
-from pipeline.data.names.split_names import as_flags, as_yaml, looks_like_split, parse_flags, read_column
+from pipeline.data.names.split_mapping import as_flags, as_yaml, parse_flags
+from pipeline.data.names.split_names import read_column
+from pipeline.data.names.split_words import looks_like_split
 from pipeline.data.sources.registry import load_raw
 from pipeline.settings.sources import Source
 from tests.fixtures.data import noise, save_image

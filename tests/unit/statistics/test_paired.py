@@ -10,7 +10,7 @@ from pipeline.core.errors import InputError
 from pipeline.records.evaluation import MethodComparison
 from pipeline.statistics.comparison.compare import Target, compare_all, compare_methods
 from pipeline.statistics.comparison.paired import measure_change, paired_change
-from pipeline.statistics.cues.association import holm
+from pipeline.statistics.multiplicity import holm
 
 NAMES = ["a", "b", "c", "d"]
 
