@@ -102,7 +102,7 @@ def measure(args: argparse.Namespace) -> None:
         rate = plain_rate(args)
     else:
         keep_freed_memory()  # as the stage does
-        with joined_processes() as world:
+        with joined_processes(torch.device("cpu")) as world:
             rate = loop_rate(args)
             if not world.is_first:
                 return

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.core.types import Int64Array, Split
-from pipeline.models.hardware import choose_device
 from pipeline.models.registry import Classifier
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
@@ -40,7 +41,8 @@ class Trained:
         return max(range(len(groups)), key=lambda g: groups[g].value if groups[g].n else -1.0)
 
 
-def load_trained(dataset: str, method: str) -> Trained:
+def load_trained(dataset: str, method: str, device: torch.device) -> Trained:
+    """A method's models on `device`, in evaluation mode, and what `evaluate` found of them."""
     data = dataset_dir(dataset)
     info, test = load_info(data), load_split(data, "test")
     seeds, predicted_SN = load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)
@@ -49,7 +51,7 @@ def load_trained(dataset: str, method: str) -> Trained:
         info=info,
         test=test,
         seeds=seeds,
-        models=[load_weights(weights_path(weights, seed)).to(choose_device()) for seed in seeds],
+        models=[load_weights(weights_path(weights, seed)).to(device) for seed in seeds],
         predicted_SN=predicted_SN,
         evaluation=load_current(
             evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult, info.digest
@@ -57,14 +59,16 @@ def load_trained(dataset: str, method: str) -> Trained:
     )
 
 
-def earlier_checkpoints(dataset: str, method: str, seeds: Sequence[int]) -> dict[int, list[Classifier]]:
+def earlier_checkpoints(
+    dataset: str, method: str, seeds: Sequence[int], device: torch.device
+) -> dict[int, list[Classifier]]:
     """For each seed the networks of `train.checkpoints`, which its run left beside the selected one."""
     folder = model_dir(dataset, method)
     packing = load_info(dataset_dir(dataset)).digest
     kept = load_current(folder / "history.json", TrainHistory, packing).checkpoints
     return {
         seed: [
-            load_weights(weights_path(folder / "weights", seed, epoch=epoch)).to(choose_device())
+            load_weights(weights_path(folder / "weights", seed, epoch=epoch)).to(device)
             for epoch in kept.get(str(seed), [])
         ]
         for seed in seeds

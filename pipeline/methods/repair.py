@@ -133,7 +133,7 @@ def fit_task(run: SeedRun, task: Task) -> Outcome:
 
 def correct_on_val(run: SeedRun, model: Classifier) -> BoolArray:
     """Which validation images a network gets right."""
-    logits = predict_logits(model, run.val.images, device=model.mean.device)
+    logits = predict_logits(model, run.val.images)
     correct_V: BoolArray = current_world().share(logits.argmax(1) == run.val.labels)  # one answer for all
     return correct_V
 

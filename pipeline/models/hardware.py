@@ -12,8 +12,8 @@ from torch import Tensor
 from pipeline.core.errors import InputError
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA where there is one.
+def choose_device(name: str) -> torch.device:
+    """The device that `train.device` names; `auto` is CUDA where there is one.
 
     Raises:
         InputError: CUDA is asked for and there is none.

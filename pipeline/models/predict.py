@@ -20,11 +20,9 @@ def to_pixels(images_NHW3: UInt8Array, device: torch.device | str = "cpu") -> Te
 
 
 @torch.no_grad()
-def predict_logits(
-    model: nn.Module, images_NHW3: UInt8Array, *, batch_size: int = 256, device: torch.device | str = "cpu"
-) -> Float32Array:
-    """Logits N x K in fp32 evaluation mode; the model's training flag is restored."""
-    was_training = model.training
+def predict_logits(model: nn.Module, images_NHW3: UInt8Array, *, batch_size: int = 256) -> Float32Array:
+    """Logits N x K in fp32 evaluation mode, computed where the model lives; its training flag is restored."""
+    was_training, device = model.training, next(model.parameters()).device
     model.eval()
     parts = [
         model(to_pixels(images_NHW3[i : i + batch_size], device)).float().cpu()

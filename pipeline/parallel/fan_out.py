@@ -33,6 +33,7 @@ def fan_out(
     unit: str = "tasks",
     executor: FanOutExecutor = "local",
     submitit: Mapping[str, Any] | None = None,
+    uses_gpu: bool = False,
 ) -> dict[str, Path]:
     """Call `function(*arguments)` for every task and keep what it returns, one file each.
 
@@ -43,6 +44,7 @@ def fan_out(
             for results; the caller deletes the folder when it has read them.
         workers: one-thread processes, or jobs, at the same time.
         submitit: settings of submitit's executor, such as `slurm_partition` or `timeout_min`.
+        uses_gpu: workers are spread over the GPUs of their machine, if any; else none is touched.
 
     Returns:
         The result file of every task, in the order of `tasks`; `arrays.load_arrays` reads one.
@@ -58,13 +60,21 @@ def fan_out(
         folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     todo = {name: arguments for name, arguments in tasks.items() if not _is_whole(result_path(folder, name))}
+    workers = min(workers, len(todo))
     with Progress(label, total=len(tasks), unit=unit, start=len(tasks) - len(todo)) as progress:
         if todo and executor == "local":
-            run_in_processes(function, todo, folder, min(workers, len(todo)), progress.update)
+            run_in_processes(function, todo, folder, workers, progress.update, uses_gpu=uses_gpu)
         elif todo:
             cluster = "slurm" if executor == "slurm" else "local"
             run_as_jobs(
-                function, todo, folder, min(workers, len(todo)), progress.update, cluster, submitit or {}
+                function,
+                todo,
+                folder,
+                workers,
+                progress.update,
+                cluster=cluster,
+                parameters=submitit or {},
+                uses_gpu=uses_gpu,
             )
     return {name: result_path(folder, name) for name in tasks}
 

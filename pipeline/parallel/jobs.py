@@ -29,8 +29,10 @@ def run_as_jobs(
     folder: Path,
     workers: int,
     done: Callable[[int], None],
+    *,
     cluster: str,
     parameters: Mapping[str, Any],
+    uses_gpu: bool,
 ) -> None:
     """Compute all tasks in an array of `workers` jobs, each of which takes its share one by one.
 
@@ -44,7 +46,7 @@ def run_as_jobs(
     shares = [list(tasks.items())[start::workers] for start in range(workers)]
     with one_thread_environment(), executor.batch():
         jobs = [
-            executor.submit(_Share(function, share, folder.absolute(), index))
+            executor.submit(_Share(function, share, folder.absolute(), index, uses_gpu))
             for index, share in enumerate(shares)
         ]
     try:
@@ -63,9 +65,10 @@ class _Share:
     tasks: list[tuple[str, Arguments]]
     folder: Path  # absolute: a job may start elsewhere
     index: int
+    uses_gpu: bool
 
     def __call__(self) -> Failure | None:
-        prepare_process(self.index)
+        prepare_process(self.index, uses_gpu=self.uses_gpu)
         for name, arguments in self.tasks:
             if not result_path(self.folder, name).exists():
                 failure = run_task(self.function, name, arguments, self.folder)

@@ -23,7 +23,13 @@ from pipeline.parallel.task import Arguments, Task, one_thread_environment, prep
 
 
 def run_in_processes(
-    function: Task, tasks: Mapping[str, Arguments], folder: Path, workers: int, done: Callable[[int], None]
+    function: Task,
+    tasks: Mapping[str, Arguments],
+    folder: Path,
+    workers: int,
+    done: Callable[[int], None],
+    *,
+    uses_gpu: bool,
 ) -> None:
     """Compute all tasks in `workers` processes, each of which takes one task after the other.
 
@@ -35,7 +41,7 @@ def run_in_processes(
     pool: list[_Worker] = []
     try:
         with one_thread_environment():
-            pool.extend(_Worker(context, index, function, folder) for index in range(workers))
+            pool.extend(_Worker(context, function, folder, index, uses_gpu) for index in range(workers))
         busy = {worker.pipe: worker for worker in pool if worker.take(waiting)}
         while busy:
             for pipe in wait(list(busy)):
@@ -52,11 +58,13 @@ def run_in_processes(
 class _Worker:
     """A process and the task that it is at."""
 
-    def __init__(self, context: SpawnContext, index: int, function: Task, folder: Path) -> None:
+    def __init__(
+        self, context: SpawnContext, function: Task, folder: Path, index: int, uses_gpu: bool
+    ) -> None:
         self.task = ""
         self.pipe, end = context.Pipe()
         # the function as bytes: unpickling it imports torch, and the child watches its parent before that
-        arguments = (end, pickle.dumps(function), folder, index)
+        arguments = (end, pickle.dumps(function), folder, index, uses_gpu)
         self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         end.close()  # the child's copy is the last: it closes when the child ends
@@ -93,12 +101,12 @@ class _Worker:
         self.pipe.close()
 
 
-def _serve(pipe: Connection, pickled: bytes, folder: Path, index: int) -> None:
+def _serve(pipe: Connection, pickled: bytes, folder: Path, index: int, uses_gpu: bool) -> None:
     """A worker's life: one task after the other, until the parent hangs up."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops its workers
     function: Task = pickle.loads(pickled)
-    prepare_process(index)
+    prepare_process(index, uses_gpu=uses_gpu)
     while True:
         try:
             name, arguments = pipe.recv()

@@ -113,24 +113,27 @@ def current_world() -> World:
 
 
 @contextlib.contextmanager
-def joined_processes() -> Iterator[World]:
+def joined_processes(device: torch.device) -> Iterator[World]:
     """Join the processes that torchrun started; without torchrun there is one, and nothing to join.
 
+    Args:
+        device: what all train on; of several GPUs each process gets its own.
+
     Raises:
-        InputError: more processes on this machine than GPUs, where there are GPUs.
+        InputError: more processes on this machine than GPUs, where they train on GPUs.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield World()
         return
-    if torch.cuda.is_available():
+    if device.type == "cuda":
         local, n_gpus = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= n_gpus:
             raise InputError(
                 f"torchrun started {local + 1} or more processes here, but there are {n_gpus} GPUs: "
-                "lower --nproc_per_node, or hide the GPUs with CUDA_VISIBLE_DEVICES= to train on the CPU."
+                "lower --nproc_per_node, or set train.device: cpu."
             )
         torch.cuda.set_device(local)
-    dist.init_process_group(None if torch.cuda.is_available() else "gloo")
+    dist.init_process_group(None if device.type == "cuda" else "gloo")
     try:
         yield current_world()
     finally:

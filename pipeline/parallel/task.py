@@ -67,8 +67,8 @@ def one_thread_environment() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def prepare_process(index: int) -> None:
-    """Settle this process as the worker `index`: one thread, and one of the GPUs if there are several.
+def prepare_process(index: int, *, uses_gpu: bool) -> None:
+    """Settle this process as the worker `index`: one thread, and one of the GPUs where tasks use them.
 
     Called when the task's module is loaded: tasks without torch do not wait for it.
     """
@@ -76,5 +76,5 @@ def prepare_process(index: int) -> None:
     torch: Any = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
-        if torch.cuda.is_available():
+        if uses_gpu and torch.cuda.is_available():
             torch.cuda.set_device(index % torch.cuda.device_count())

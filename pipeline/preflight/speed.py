@@ -65,7 +65,7 @@ class _Probe:
         if n > _FEW:
             seconds = self._train(n, min(self.settings.batch_size, n // 2)) / n
         model, images = self._network(), self._pixels(n)
-        predict = _timed(lambda: predict_logits(model, images, device=self.device), self.device) / n
+        predict = _timed(lambda: predict_logits(model, images), self.device) / n
         return Speed(seconds, predict, workers)
 
     def _train(self, n: int, batch_size: int) -> float:

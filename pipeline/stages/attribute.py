@@ -44,21 +44,21 @@ _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    place = current_place()
-    if place.size > 1 and choose_device().type == "cuda":
+    place, device = current_place(), choose_device(read_params().dataset(dataset).train_for(method).device)
+    if place.size > 1 and device.type == "cuda":
         torch.cuda.set_device(place.rank % torch.cuda.device_count())
     if not place.is_first and why_not_trained("evaluate", dataset, method):
         return
     if not place.is_first:  # one of several that torchrun started: it shares the work, the first one saves
         logging.getLogger().setLevel(logging.WARNING)
         with _at_work(dataset, method, place.rank):
-            _attribute(dataset, method)
+            _attribute(dataset, method, device)
         return
     out = attribution_dir(dataset, method)
     with exclusive("attribute", dataset, method):
         if pass_on("evaluate", "attribute", dataset, method):
             return
-        result = _attribute(dataset, method)
+        result = _attribute(dataset, method, device)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
         with contextlib.ExitStack() as others:  # which may still read what is deleted here
@@ -77,13 +77,13 @@ def _at_work(dataset: str, method: MethodName, rank: int) -> contextlib.Abstract
     return locked("attribute", dataset, method, f"process_{rank}")
 
 
-def _attribute(dataset: str, method: MethodName) -> AttributionResult:
+def _attribute(dataset: str, method: MethodName, device: torch.device) -> AttributionResult:
     settings = read_params().dataset(dataset).attribute
-    trained = load_trained(dataset, method)
+    trained = load_trained(dataset, method, device)
     train = load_split(dataset_dir(dataset), "train")
     rows = choose_targets(trained.test, settings.targets_per_group, settings.seed)
     used = trained.seeds[: settings.max_models]
-    earlier = earlier_checkpoints(dataset, method, used)
+    earlier = earlier_checkpoints(dataset, method, used, device)
     return run_attribution(
         method=method,
         models=[[*earlier[seed], model] for seed, model in zip(used, trained.models, strict=False)],
@@ -98,7 +98,7 @@ def _attribute(dataset: str, method: MethodName) -> AttributionResult:
         label_evidence=_label_evidence(dataset, method, trained, train),
         work_dir=scratch_dir("attribute", dataset, method),
         provenance=make_provenance(settings_hash(settings), trained.seeds, data=trained.info.digest),
-        device=choose_device().type,
+        device=device.type,
     )
 
 
@@ -117,7 +117,7 @@ def _label_evidence(dataset: str, method: MethodName, trained: Trained, train: S
 
 
 def _probabilities(model: Classifier, train: Split) -> Float64Array:
-    logits_NC = predict_logits(model, train.images, device=choose_device())
+    logits_NC = predict_logits(model, train.images)
     found: Float64Array = softmax(logits_NC.astype(np.float64), axis=1)
     return found
 

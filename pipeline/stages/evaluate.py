@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
@@ -42,7 +43,8 @@ Control = Literal["random", "balanced"]
 
 
 def run(dataset: str, method: MethodName) -> None:
-    settings = read_params().dataset(dataset).evaluate
+    chosen = read_params().dataset(dataset)
+    settings, device = chosen.evaluate, choose_device(chosen.train_for(method).device)
     data, out = dataset_dir(dataset), evaluation_dir(dataset, method)
     info = load_info(data)
     with exclusive("evaluate", dataset, method):
@@ -50,7 +52,7 @@ def run(dataset: str, method: MethodName) -> None:
             return
         history = load_current(model_dir(dataset, method) / "history.json", TrainHistory, info.digest)
         seeds = [int(seed) for seed in history.selected_epoch]
-        models = _load_models(dataset, method, seeds)
+        models = _load_models(dataset, method, seeds, device)
         val, test = load_split(data, "val"), load_split(data, "test")
         val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
@@ -80,7 +82,7 @@ def run(dataset: str, method: MethodName) -> None:
             color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
             trained_on_val=history.trained_on_val,
             removal_controls=[
-                _compare_control(control, dataset, history, test_SN, test, info, settings)
+                _compare_control(control, dataset, history, test_SN, test, info, settings, device)
                 for control in _controls(history)
             ],
             class_skill=measure_class_skill(
@@ -145,9 +147,11 @@ def _log_outcome(dataset: str, result: EvaluationResult) -> None:
         )  # fmt: skip
 
 
-def _load_models(dataset: str, method: str, seeds: list[int], control: str = "") -> list[Classifier]:
+def _load_models(
+    dataset: str, method: str, seeds: list[int], device: torch.device, control: str = ""
+) -> list[Classifier]:
     folder = model_dir(dataset, method) / "weights"
-    return [load_weights(weights_path(folder, seed, control=control)).to(choose_device()) for seed in seeds]
+    return [load_weights(weights_path(folder, seed, control=control)).to(device) for seed in seeds]
 
 
 def _controls(history: TrainHistory) -> list[Control]:
@@ -167,10 +171,12 @@ def _compare_control(  # what the stage has at hand
     test: Split,
     info: DatasetInfo,
     settings: EvaluateSettings,
+    device: torch.device,
 ) -> RemovalComparison:
     assert history.removal is not None
     seeds = [int(seed) for seed in history.selected_epoch]
-    control_SN = predict_classes(_load_models(dataset, history.method, seeds, control), test.images)
+    models = _load_models(dataset, history.method, seeds, device, control)
+    control_SN = predict_classes(models, test.images)
     return compare_removal(
         control,
         control_SN == test.labels,

@@ -18,6 +18,7 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.artifacts.trained import load_trained
 from pipeline.explain.cam.run import run_gradcam
+from pipeline.models.hardware import choose_device
 from pipeline.settings.methods import MethodName
 from pipeline.statistics.sampling import choose_by_group
 
@@ -25,12 +26,13 @@ _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    settings = read_params().dataset(dataset).gradcam
+    chosen = read_params().dataset(dataset)
+    settings, device = chosen.gradcam, choose_device(chosen.train_for(method).device)
     out = gradcam_dir(dataset, method)
     with exclusive("gradcam", dataset, method):
         if pass_on("evaluate", "gradcam", dataset, method):
             return
-        trained = load_trained(dataset, method)
+        trained = load_trained(dataset, method, device)
         rows = choose_by_group(trained.test.groups, settings.images_per_group, settings.seed)
         result, pictures, maps_SNhw = run_gradcam(
             method=method,

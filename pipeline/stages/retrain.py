@@ -110,6 +110,8 @@ def _train_all(
         unit="trainings",
         executor=chosen.executor,
         submitit=chosen.submitit,
+        uses_gpu=train_settings.device
+        != "cpu",  # auto: the cluster's machines may have GPUs that this one lacks
     )
     return [load_arrays(path) for path in files.values()]
 
@@ -135,7 +137,7 @@ def _train_one(
     train, val, test = _splits(data)
     rows = training_rows(training, train.groups, share=chosen.share, seed=chosen.seed)
     model = retrain(method, settings, train.take(rows), val, load_info(data), training.seed)
-    logits_NK = predict_logits(model, test.images, device=choose_device(settings.device))
+    logits_NK = predict_logits(model, test.images)
     return {
         "margins": label_margins(logits_NK, test.labels),
         "accuracy": np.array((logits_NK.argmax(1) == test.labels).mean()),

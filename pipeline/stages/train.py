@@ -48,7 +48,8 @@ _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    with joined_processes() as world:
+    device = choose_device(read_params().dataset(dataset).train_for(method).device)
+    with joined_processes(device) as world:
         if world.is_first:
             # only one process locks and writes; the others meet it in the first training step
             with exclusive("train", dataset, method):

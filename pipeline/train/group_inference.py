@@ -72,7 +72,7 @@ def error_groups(model: Classifier, run: SeedRun) -> Groups:
     """Class x whether the model errs: of class k group 2k is right, group 2k + 1 wrong."""
     found = []
     for split in (run.train, run.val):
-        logits = predict_logits(model, split.images, device=model.mean.device)
+        logits = predict_logits(model, split.images)
         found.append(2 * split.labels + (logits.argmax(1) != split.labels))
     return Groups(
         found[0], found[1], [f"{c}, {what}" for c in run.info.classes for what in ("right", "wrong")]

@@ -243,7 +243,7 @@ class _Run:
         own = slice(part.start, part.stop)
         right = torch.zeros(len(part), device=self.device)
         if len(part):  # fewer images than processes leave some without any
-            logits = predict_logits(self.evaluated, val.images[own], device=self.device)
+            logits = predict_logits(self.evaluated, val.images[own])
             right += torch.from_numpy(logits.argmax(1) == val.labels[own]).to(self.device)
         correct_V: BoolArray = self.world.gather(right, len(val)).cpu().numpy() > 0
         return correct_V

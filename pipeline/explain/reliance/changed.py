@@ -140,8 +140,7 @@ def predict_classes(
     for i in range(0, len(images_NHW3), batch_size):
         images = np.asarray(images_NHW3[i : i + batch_size])
         for s, model in enumerate(models):
-            device = next(model.parameters()).device
-            logits_nK = predict_logits(model, images, batch_size=batch_size, device=device)
+            logits_nK = predict_logits(model, images, batch_size=batch_size)
             predicted_SN[s, i : i + batch_size] = logits_nK.argmax(axis=1)
     return predicted_SN
 

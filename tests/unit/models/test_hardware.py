@@ -20,4 +20,4 @@ def test_a_gpu_that_is_not_there_names_the_remedy(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match=r"train.device = cuda, but .*`train.device: auto`"):
         choose_device("cuda")
-    assert choose_device().type == "cpu"
+    assert choose_device("auto").type == "cpu"

@@ -61,7 +61,7 @@ def train_in_one_of_two(rank: int, port: int, folder: Path) -> None:
         "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2",
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
-    with joined_processes() as world:
+    with joined_processes(torch.device("cpu")) as world:
         saved: dict[str, list[Any]] = {name: [] for name in JOBS}
         outcomes = {name: train(name, saved=saved[name]) for name in JOBS}
         # the second process finds no checkpoint, as on a machine that shares no files
@@ -141,7 +141,7 @@ def test_parts_cover_a_batch_once() -> None:
 
 def test_alone_nothing_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined_processes() as world:
+    with joined_processes(torch.device("cpu")) as world:
         assert (world.rank, world.size, world.is_first) == (0, 1, True)
 
 

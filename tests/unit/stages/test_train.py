@@ -123,7 +123,7 @@ def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo:
     assert np.isfinite(found[0].aum).all()
     assert history("erm").checkpoints == {"0": [1]}
     assert history("erm").no_aum_reason is None
-    (network,) = earlier_checkpoints("photo_digits", "erm", [0])[0]
+    (network,) = earlier_checkpoints("photo_digits", "erm", [0], torch.device("cpu"))[0]
     weights = Path("models/photo_digits/erm/weights")
     assert sorted(path.name for path in weights.iterdir()) == [
         "seed_0.safetensors",
