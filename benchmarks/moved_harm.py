@@ -15,8 +15,9 @@ import numpy as np
 
 from benchmarks.verdict_rates import LIMITS, draw_correct, evaluation, make_groups
 from pipeline.statistics.accuracy import groups as group_metrics
+from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison import paired
-from pipeline.statistics.comparison.compare import compare_all
+from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.verdict.cause import judge_fixed_by
 from pipeline.verdict.repairs import judge_repairs
 
@@ -53,13 +54,11 @@ def fixed_by(before: Sequence[float], after: Sequence[float], rng: np.random.Gen
     baseline = evaluation(info, base_SN, groups_N)
     method = evaluation(info, method_SN, groups_N).model_copy(update={"method": "group_dro"})
     found = compare_all(
-        base_SN,
-        {"group_dro": method_SN},
+        Contender("erm", base_SN, worst_of(baseline.test)),
+        [Contender("group_dro", method_SN, worst_of(method.test))],
         groups_N,
         [group.name for group in info.groups],
-        baseline_name="erm",
-        worst_group_index=1,
-        n_picked=2,
+        target=Target(1, 2),
         seed=0,
         sufficient=[bool(n >= LIMITS.min_test) for n in n_G],
     )

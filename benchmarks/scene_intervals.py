@@ -16,7 +16,8 @@ import numpy as np
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.statistics.accuracy.class_skill import measure_class_skill
 from pipeline.statistics.accuracy.groups import split_metrics
-from pipeline.statistics.comparison.compare import Target, compare_methods
+from pipeline.statistics.accuracy.worst_group import worst_of
+from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
 
 N_FRAMES, N_SEEDS = 30, 3
 NAMES = ("average", "group", "group mean", "balanced", "gain")
@@ -55,9 +56,10 @@ def covers(
     if not gains:
         return inside
     better_S = np.where(rng.random(n_scenes) < 0.1, 1.0, accuracy_S)
+    worst = worst_of(found)  # decides nothing of a gain in a group that was named beforehand
     gain = compare_methods(
-        right_SN, score(rng, better_S, sources_N), groups_N, ["a", "b"], baseline_name="", method_name="",
-        target=Target(0), seed=0, sources_N=given,
+        Contender("", right_SN, worst), Contender("", score(rng, better_S, sources_N), worst),
+        groups_N, ["a", "b"], target=Target(0), seed=0, sources_N=given,
     ).gain  # fmt: skip
     return [*inside, gain.low <= 0.1 * (1 - accuracy) <= gain.high]
 

@@ -20,8 +20,9 @@ from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, GroupInfo
 from pipeline.records.evaluation import EvaluationResult, SplitMetrics
 from pipeline.statistics.accuracy import groups as group_metrics
+from pipeline.statistics.accuracy.worst_group import lowest_of
 from pipeline.statistics.comparison import paired
-from pipeline.statistics.comparison.compare import compare_all
+from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.verdict.cause import judge_fixed_by
 from pipeline.verdict.evidence import Status, Thresholds, worst_enough_group
 from pipeline.verdict.harmful import judge_harmful
@@ -204,19 +205,17 @@ def gain_rates(
     for _ in range(repeats):
         baseline = draw_correct(base_G, n_G, n_seeds, scatter, rng)
         lifted_G = base_G + gain * misled_G
-        methods = {
-            name: draw_correct(lifted_G if i == 0 else base_G, n_G, n_seeds, scatter, rng)
+        methods = [
+            _contender(name, draw_correct(lifted_G if i == 0 else base_G, n_G, n_seeds, scatter, rng))
             for i, name in enumerate(["group_dro", "subg", "dfr", "jtt", "repair"][:n_methods])
-        }
-        means_G = baseline.reshape(n_seeds, n_groups, N_TEST).mean(axis=(0, 2))
+        ]
+        misled = np.flatnonzero(misled_G).tolist()
         found = compare_all(
-            baseline,
+            _contender("erm", baseline),
             methods,
             groups_N,
             [group.name for group in info.groups],
-            baseline_name="erm",
-            worst_group_index=int(np.where(misled_G, means_G, 1.0).argmin()),
-            n_picked=int(misled_G.sum()),
+            target=Target(lowest_of(_accuracies(baseline), misled).group, len(misled)),
             seed=0,
         )
         rung = judge_fixed_by(info, found, baseline="erm", harmful="yes", limits=LIMITS)
@@ -227,6 +226,17 @@ def gain_rates(
             for c in found
         )
     return GainRates(fixed / repeats, some_p / repeats, consistent / repeats)
+
+
+def _contender(name: str, correct_SN: BoolArray) -> Contender:
+    accuracy_G = _accuracies(correct_SN)
+    return Contender(name, correct_SN, lowest_of(accuracy_G, range(len(accuracy_G))))
+
+
+def _accuracies(correct_SN: BoolArray) -> Float64Array:
+    """Of groups of N_TEST images each."""
+    means_G: Float64Array = correct_SN.mean(axis=0).reshape(-1, N_TEST).mean(axis=1)
+    return means_G
 
 
 def study_gains() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Record(BaseModel):
@@ -40,7 +40,8 @@ class Estimate(Record):
 class GroupEstimate(Estimate):
     """An estimate for one group; `sufficient` is False below the minimum counts."""
 
-    name: str
+    index: int  # of the group in its dataset, or of the class where classes are the groups
+    name: str  # for people: code goes by the index
     sufficient: bool = True
     n_sources: int | None = None  # scenes or patients that the n images are of; None: each by itself
     n_effective: float | None = None  # independent images that would say as much; None: n

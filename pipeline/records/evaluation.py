@@ -13,7 +13,7 @@ class SeedResult(Record):
     seed: int
     average: float
     worst_group: float
-    worst_group_name: str
+    worst_group_index: int
     groups: list[float]
 
 
@@ -23,7 +23,8 @@ class SplitMetrics(Record):
     average: Estimate
     adjusted_average: Estimate
     group_mean: Estimate
-    worst_group: GroupEstimate  # its interval is a Šidák band over the groups
+    worst_group: GroupEstimate  # its interval is a Šidák band over the groups it was chosen from
+    considered: list[int]  # these groups
     groups: list[GroupEstimate]
     per_seed: list[SeedResult]
     expected_worst_if_equal: float | None  # expected minimum if all groups were equally good
@@ -46,7 +47,7 @@ class Intervention(Record):
     flip_rate: Estimate
     flip_rate_control: Estimate | None  # the same intervention with a donor of the same cue
     accuracy_change: Estimate  # negative: the model was relying on what was removed
-    worst_group: str | None  # the worst group on the unchanged images
+    worst_group: int | None  # index of the worst group on the unchanged images; None where there is one only
     worst_group_change: Estimate | None
     groups: list[GroupEstimate]  # flip rate per group
     group_changes: list[GroupEstimate]  # accuracy change per group
@@ -165,6 +166,7 @@ class EvaluationResult(Artifact):
 class GroupComparison(Record):
     """One method against a baseline in one group, on the same test images."""
 
+    index: int
     name: str
     gain: Estimate  # accuracy of method minus baseline, paired; pointwise interval
     p_value: float | None  # of `gain`, over images and seeds; None below three seeds or with too few images
@@ -177,7 +179,8 @@ class MethodComparison(Record):
 
     baseline: str
     method: str
-    group: str  # the baseline's worst group
+    group: str  # the name of the baseline's worst group, or of the one that pays for the cue
+    group_index: int
     gain: Estimate  # accuracy of method minus baseline there, paired; allows for groups and methods tried
     worst_group_gain: Estimate  # worst group of method minus worst group of baseline
     p_value: float | None  # of `gain`, two-sided, over images and seeds; None below three seeds

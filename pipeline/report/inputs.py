@@ -41,7 +41,8 @@ from pipeline.report.records import MethodSettings, MissingPart
 from pipeline.report.summary import ReportInputs
 from pipeline.settings.methods import MethodName
 from pipeline.settings.params import DatasetSettings, Params
-from pipeline.statistics.comparison.compare import compare_all
+from pipeline.statistics.accuracy.worst_group import worst_of
+from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.statistics.maps import compare_maps
 from pipeline.verdict.evidence import Thresholds
 from pipeline.verdict.harm import find_harm
@@ -201,15 +202,16 @@ def _compare(
     limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
     test_metrics = evaluations[baseline].test
     harm = find_harm(info, evaluations[baseline], limits)
-    group = harm.group if harm else test_metrics.worst_group
+    worst = worst_of(test_metrics)
+    first, *rest = (Contender(m, correct[m], worst_of(evaluations[m].test)) for m in (baseline, *others))
     return compare_all(
-        correct[baseline],
-        {method: correct[method] for method in others},
+        first,
+        rest,
         test.groups,
         names,
-        baseline_name=baseline,
-        worst_group_index=names.index(group.name),
-        n_picked=harm.n_candidates if harm else sum(g.n > 0 for g in test_metrics.groups),
+        target=Target(harm.group.index, harm.n_candidates)
+        if harm
+        else Target(worst.group, len(worst.considered)),
         seed=0,
         sufficient=[g.sufficient for g in test_metrics.groups],
         sources_N=test.sources,

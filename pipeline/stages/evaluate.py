@@ -34,7 +34,7 @@ from pipeline.settings.methods import MethodName
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
 from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
-from pipeline.statistics.accuracy.worst_group import is_clearly_below
+from pipeline.statistics.accuracy.worst_group import is_clearly_below, worst_of
 from pipeline.statistics.comparison.removal import compare_removal
 from pipeline.statistics.cues.reliance import color_agreement
 
@@ -56,16 +56,17 @@ def run(dataset: str, method: MethodName) -> None:
         val, test = load_split(data, "val"), load_split(data, "test")
         val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
+        val_metrics = _measure(val_SN, val, info, seeds, settings)
+        test_metrics = _measure(test_SN, test, info, seeds, settings)
         reliance = measure_reliance(
             models=models,
             test=test,
             info=info,
             predicted_SN=test_SN,
+            worst=worst_of(test_metrics),
             cue=choose_cue(load_split(data, "train"), test, info, color.predicted),
             settings=settings,
         )
-        val_metrics = _measure(val_SN, val, info, seeds, settings)
-        test_metrics = _measure(test_SN, test, info, seeds, settings)
         result = EvaluationResult(
             provenance=make_provenance(
                 settings_hash(settings, history.provenance.params_hash), seeds, data=info.digest
@@ -82,7 +83,9 @@ def run(dataset: str, method: MethodName) -> None:
             color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
             trained_on_val=history.trained_on_val,
             removal_controls=[
-                _compare_control(control, dataset, history, test_SN, test, info, settings, device)
+                _compare_control(
+                    control, dataset, history, (test_SN, test_metrics), test, info, settings, device
+                )
                 for control in _controls(history)
             ],
             class_skill=measure_class_skill(
@@ -167,7 +170,7 @@ def _compare_control(  # what the stage has at hand
     control: Control,
     dataset: str,
     history: TrainHistory,
-    repaired_SN: Int64Array,
+    repaired: tuple[Int64Array, SplitMetrics],
     test: Split,
     info: DatasetInfo,
     settings: EvaluateSettings,
@@ -180,9 +183,9 @@ def _compare_control(  # what the stage has at hand
     return compare_removal(
         control,
         control_SN == test.labels,
-        repaired_SN == test.labels,
+        repaired[0] == test.labels,
         test.groups,
-        control_metrics=_measure(control_SN, test, info, seeds, settings),
+        metrics=(_measure(control_SN, test, info, seeds, settings), repaired[1]),
         n_removed=history.removal.chosen,
         seed=settings.seed,
         sources_N=test.sources,

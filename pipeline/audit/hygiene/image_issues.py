@@ -99,7 +99,7 @@ def _issue(
             "rule": rule.words,
             "n": int(is_odd_N.sum()),
             "share": share_estimate(int(is_odd_N.sum()), len(is_odd_N)),
-            "groups": [_group_share(is_odd_N[groups_N == g], name) for g, name in enumerate(group_names)],
+            "groups": [_group_share(is_odd_N[groups_N == g], g, name) for g, name in enumerate(group_names)],
             "p_value": p_value,
             "q_value": q_value,
             "examples": [int(row) for row in order],
@@ -107,6 +107,6 @@ def _issue(
     )
 
 
-def _group_share(is_odd_n: BoolArray, name: str) -> GroupEstimate:
+def _group_share(is_odd_n: BoolArray, index: int, name: str) -> GroupEstimate:
     share = share_estimate(int(is_odd_n.sum()), len(is_odd_n))
-    return GroupEstimate(**share.model_dump(), name=name, sufficient=len(is_odd_n) >= MIN_GROUP)
+    return GroupEstimate(**share.model_dump(), index=index, name=name, sufficient=len(is_odd_n) >= MIN_GROUP)

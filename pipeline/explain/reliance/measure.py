@@ -27,7 +27,7 @@ from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.evaluation import CueUse, Intervention
 from pipeline.settings.evaluation import EvaluateSettings
-from pipeline.statistics.accuracy.groups import split_metrics
+from pipeline.statistics.accuracy.worst_group import WorstGroup
 from pipeline.statistics.comparison.paired import paired_change
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.cues.reliance import foreground_sensitivity
@@ -48,6 +48,7 @@ def measure_reliance(
     test: Split,
     info: DatasetInfo,
     predicted_SN: Int64Array,
+    worst: WorstGroup,
     cue: Cue,
     settings: EvaluateSettings,
     batch_size: int = 256,
@@ -57,6 +58,7 @@ def measure_reliance(
     Args:
         models: one per seed.
         predicted_SN: the models' classes on the unchanged test images.
+        worst: the worst group on these.
         settings: `max_images` bounds the images, `min_test` says which groups are large enough,
             `seed` draws subset, patches, donors and bootstraps.
 
@@ -76,7 +78,7 @@ def measure_reliance(
     rows = choose_rows(test.groups, test.ids, settings.max_images, settings.seed)
     editor = Editor(models, test, info, settings.seed, batch_size)
     changed = editor.predict_plain(rows) | editor.predict_masked(rows)
-    measure = Measure(info, test, predicted_SN, settings)
+    measure = Measure(info, test, predicted_SN, worst, settings)
     return Reliance(
         [measure.intervention(name, changed[name]) for name in INTERVENTIONS if name in changed],
         measure.foreground_sensitivity(changed),
@@ -111,6 +113,7 @@ class Measure:
     info: DatasetInfo
     test: Split
     predicted_SN: Int64Array
+    worst: WorstGroup  # on all unchanged test images
     settings: EvaluateSettings
 
     def intervention(self, name: str, changed: Changed) -> Intervention:
@@ -126,12 +129,12 @@ class Measure:
         flipped_Sn = changed.predicted_Sn != original_Sn
         sources_n = self._sources(rows)
         kept_n = self._overall(groups_n)
-        worst, n_considered = self._worst_group()
-        in_worst_n = groups_n == worst
+        in_worst_n = groups_n == self.worst.group
+        is_one_of_many = len(np.unique(self.test.groups)) > 1
         worst_change = None
-        if worst is not None and in_worst_n.any():
+        if is_one_of_many and in_worst_n.any():
             plain = self._change(was_right_Sn, is_right_Sn, groups_n, in_worst_n, sources_n)
-            worst_change = clip_difference(widen(plain, n_comparisons=n_considered, alpha=0.05))
+            worst_change = clip_difference(widen(plain, n_comparisons=len(self.worst.considered), alpha=0.05))
         return Intervention(
             name=name,
             family=INTERVENTIONS[name].family,
@@ -143,7 +146,7 @@ class Measure:
             if changed.control_Sn is None
             else accuracy_over_seeds(changed.control_Sn != original_Sn, sources_N=sources_n),
             accuracy_change=self._change(was_right_Sn, is_right_Sn, groups_n, kept_n, sources_n),
-            worst_group=None if worst is None else self.info.groups[worst].name,
+            worst_group=self.worst.group if is_one_of_many else None,
             worst_group_change=worst_change,
             groups=self._flip_rates(flipped_Sn, groups_n, sources_n),
             group_changes=self._changes_by(
@@ -191,28 +194,6 @@ class Measure:
         aligned_n: BoolArray = aligned_groups(self.info.groups)[groups_n]
         return aligned_n if aligned_n.any() else everyone_n
 
-    def _worst_group(self) -> tuple[int | None, int]:
-        """The worst group on all unchanged test images, as `split_metrics` chooses it.
-
-        Returns:
-            its index, None where there is only one group, and the number of groups it was chosen from.
-        """
-        names = [group.name for group in self.info.groups]
-        found = split_metrics(
-            self.predicted_SN == self.test.labels,
-            self.test.groups,
-            group_names=names,
-            n_train=[group.n_train for group in self.info.groups],
-            seeds=range(len(self.predicted_SN)),
-            min_images=self.settings.min_test,
-            sources_N=self.test.sources,
-        )
-        n_present = sum(group.n > 0 for group in found.groups)
-        if n_present < 2:
-            return None, 0
-        n_enough = sum(group.sufficient for group in found.groups)
-        return names.index(found.worst_group.name), n_enough if found.worst_group.sufficient else n_present
-
     def _sources(self, rows: Int64Array) -> Int64Array | None:
         return None if self.test.sources is None else self.test.sources[rows]
 
@@ -244,7 +225,7 @@ class Measure:
             else nothing
             for kept_n in inside
         ]
-        return [self._named(e, g.name) for e, g in zip(estimates, self.info.groups, strict=True)]
+        return [self._named(estimate, g, self.info.groups[g].name) for g, estimate in enumerate(estimates)]
 
     def _changes_by(
         self,
@@ -263,12 +244,12 @@ class Measure:
             change = nothing
             if kept_n.any():
                 change = self._change(before_Sn, after_Sn, groups_n, kept_n, sources_n)
-            found.append(self._named(change, name))
+            found.append(self._named(change, index, name))
         return found
 
-    def _named(self, estimate: Estimate, name: str) -> GroupEstimate:
+    def _named(self, estimate: Estimate, index: int, name: str) -> GroupEstimate:
         sufficient = 0 < estimate.n >= self.settings.min_test
-        return GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
+        return GroupEstimate(**estimate.model_dump(), index=index, name=name, sufficient=sufficient)
 
     def _describe(self, name: str, changed: Changed, n_kept: int) -> str:
         kind, n, total = INTERVENTIONS[name], len(changed.rows), len(self.test)

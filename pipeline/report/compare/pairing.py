@@ -13,7 +13,8 @@ from pipeline.core.types import BoolArray, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import GroupComparison
 from pipeline.report.records import MethodSummary, ReportSummary
-from pipeline.statistics.comparison.compare import Target, compare_methods
+from pipeline.statistics.accuracy.worst_group import worst_of
+from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
 from pipeline.statistics.comparison.paired import measure_change
 
 SAME = 1e-6  # accuracies closer than this are the same number
@@ -115,34 +116,23 @@ def _obstacle(first: Side, second: Side) -> str:
 
 def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) -> dict[str, PairedGain]:
     names = [group.name for group in first.report.dataset.groups]
-    enough_G = np.array(
-        [
-            a.sufficient and b.sufficient
-            for a, b in zip(first.metrics.test.groups, second.metrics.test.groups, strict=True)
-        ]
-    )
-    # as in the report, the worst is taken among groups with enough images, if there are any
-    counted_G = enough_G if enough_G.any() else np.ones(len(names), bool)
-    kept_N = counted_G[before.groups_N]
-    everywhere, counted = (
-        compare_methods(
-            before.correct_SN[:, rows],
-            after.correct_SN[:, rows],
-            before.groups_N[rows],
-            names,
-            baseline_name=first.method,
-            method_name=second.method,
-            target=Target(names.index(first.metrics.test.worst_group.name)),
-            seed=0,
-            sufficient=enough_G.tolist(),
-            sources_N=None if before.sources_N is None else before.sources_N[rows],
-        )
-        for rows in (np.ones(len(kept_N), bool), kept_N)
+    tests = first.metrics.test, second.metrics.test
+    found = compare_methods(
+        Contender(first.method, before.correct_SN, worst_of(tests[0])),
+        Contender(second.method, after.correct_SN, worst_of(tests[1])),
+        before.groups_N,
+        names,
+        target=Target(tests[0].worst_group.index),
+        seed=0,
+        sufficient=[
+            a.sufficient and b.sufficient for a, b in zip(tests[0].groups, tests[1].groups, strict=True)
+        ],
+        sources_N=before.sources_N,
     )
     average = measure_change(before.correct_SN, after.correct_SN, before.groups_N, sources_N=before.sources_N)
-    return _group_rows(everywhere.groups) | {
+    return _group_rows(found.groups) | {
         "average": PairedGain(average.estimate, average.p_value),
-        "worst_group": PairedGain(counted.worst_group_gain),
+        "worst_group": PairedGain(found.worst_group_gain),
     }
 
 

@@ -152,7 +152,7 @@ def _seed_rows(method: MethodSummary) -> list[Row]:
         for seed in metrics.per_seed:
             found = [
                 ("average", None, seed.average),
-                ("worst_group", seed.worst_group_name, seed.worst_group),
+                ("worst_group", names[seed.worst_group_index], seed.worst_group),
             ]
             found += [("group", name, value) for name, value in zip(names, seed.groups, strict=False)]
             rows += [
@@ -221,15 +221,16 @@ def _intervention_rows(found: Intervention) -> list[Row]:
         }
     )
     rows = [{**first, "scope": "all images", "name": None, **row, "sufficient": True} for row in overall]
-    if found.worst_group_change is not None:
+    if found.worst_group is not None and found.worst_group_change is not None:
+        worst = found.group_changes[found.worst_group]
         rows.append(
             {
                 **first,
                 "scope": "worst group",
-                "name": found.worst_group,
+                "name": worst.name,
                 "measure": "accuracy_change",
                 **spread(found.worst_group_change),
-                "sufficient": True,
+                "sufficient": worst.sufficient,
             }
         )
     parts: list[tuple[str, str, list[GroupEstimate]]] = [

@@ -14,7 +14,12 @@ from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import SeedResult, SplitMetrics
 from pipeline.statistics.accuracy.shrinkage import effective_sizes, shrink_groups
-from pipeline.statistics.accuracy.worst_group import correct_minimum, expected_minimum, is_clearly_below
+from pipeline.statistics.accuracy.worst_group import (
+    WorstGroup,
+    choose_worst,
+    correct_minimum,
+    expected_minimum,
+)
 from pipeline.statistics.intervals import (
     MeanVariance,
     SeedPool,
@@ -29,7 +34,6 @@ from pipeline.statistics.sources import design_effect
 
 _CONFIDENCE = 0.95
 _MIN_EFFECTIVE = 10  # images that a group counts for; below, its seeds say different things of it
-_ROUNDING = 1e-9  # of a mean over seeds and images
 
 
 def split_metrics(
@@ -47,11 +51,9 @@ def split_metrics(
     - `adjusted_average`: group accuracies weighted with the groups' *training* counts (what some suites
       call "adjusted" is the unweighted mean of groups, here `group_mean`). Where no group of this
       split has training images it is the plain average.
-    - `worst_group`: the lowest of the groups with at least `min_images` images here. Where none has as
-      many, or the lowest that has lies above the average, so that smaller groups are worse, it is chosen
-      from all as `_best_known_low` says, with `sufficient=False`. Its interval is simultaneous (Sidak)
-      over the groups it was chosen from. `worst_group_corrected` is what `worst_group.correct_minimum`
-      makes of it, at most the average; `gap` is the average minus that.
+    - `worst_group`: what `worst_group.choose_worst` chooses from `considered`; its interval is simultaneous
+      (Sidak) over these. `worst_group_corrected` is what `worst_group.correct_minimum` makes of it, at most
+      the average; `gap` is the average minus that.
       Both are None for one group and where seeds disagree too much to say.
     - groups without images are left out of every average; in `groups` they have n = 0,
       `sufficient=False` and value 0 in the interval 0..1, that is: nothing is known. `per_seed` has 0.
@@ -77,17 +79,16 @@ def split_metrics(
     variances = {g: mean_variance(column, sources.get(g)) for g, column in columns.items()}
     pool = pool_seeds(list(columns.values()))
     groups = [
-        _group(columns[g], name, bool(enough_G[g]), pool, sources.get(g)) if g in columns else _nothing(name)
+        _group(columns[g], g, name, bool(enough_G[g]), pool, sources.get(g))
+        if g in columns
+        else _nothing(g, name)
         for g, name in enumerate(group_names)
     ]
     average = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool, sources_N)
-    considered = np.flatnonzero(enough_G)
-    if not len(considered) or accuracy_SG[:, considered].mean(axis=0).min() > average.value + _ROUNDING:
-        considered = present
-    worst = _find_worst(groups, enough_G, considered, average.value)
-    confidence = sidak_confidence(len(considered), _CONFIDENCE)
-    band = accuracy_over_seeds(columns[worst], confidence, pool, sources.get(worst))
-    corrected = _corrected_worst(columns, variances, considered, worst, pool, average.value)
+    worst = choose_worst(groups, average.value)
+    confidence = sidak_confidence(len(worst.considered), _CONFIDENCE)
+    band = accuracy_over_seeds(columns[worst.group], confidence, pool, sources.get(worst.group))
+    corrected = _corrected_worst(columns, variances, worst, pool, average.value)
     train_weights_G = np.where(counts_G > 0, np.asarray(n_train, np.float64), 0.0)
     if train_weights_G.sum() == 0:
         train_weights_G = counts_G.astype(np.float64)
@@ -95,15 +96,20 @@ def split_metrics(
         average=average,
         adjusted_average=weighted_average(columns, accuracy_SG, train_weights_G, pool, sources),
         group_mean=weighted_average(columns, accuracy_SG, (counts_G > 0).astype(np.float64), pool, sources),
-        worst_group=groups[worst].model_copy(update=band.model_dump()),
+        worst_group=groups[worst.group].model_copy(update=band.model_dump()),
+        considered=list(worst.considered),
         groups=groups,
         per_seed=[
-            _seed_result(seed, correct_SN[s], accuracy_SG[s], considered, group_names)
-            for s, seed in enumerate(seeds)
+            SeedResult(
+                seed=seed,
+                average=float(correct_SN[s].mean()),
+                worst_group=float(accuracy_SG[s, g]),
+                worst_group_index=int(g),
+                groups=np.nan_to_num(accuracy_SG[s]).tolist(),
+            )
+            for s, (seed, g) in enumerate(zip(seeds, worst.groups(accuracy_SG), strict=True))
         ],
-        expected_worst_if_equal=_expected_worst(
-            correct_SN, counts_G[considered], groups_N, considered, sources_N
-        ),
+        expected_worst_if_equal=_expected_worst(correct_SN, counts_G, groups_N, worst.considered, sources_N),
         worst_group_corrected=corrected,
         gap=independent_difference(average, corrected) if corrected else None,
         shrunk=shrink_groups(groups, {g: variance.total for g, variance in variances.items()}),
@@ -111,36 +117,10 @@ def split_metrics(
     )
 
 
-def _find_worst(
-    groups: Sequence[GroupEstimate], enough_G: BoolArray, considered: Int64Array, average: float
-) -> int:
-    """The lowest of groups that all have enough images; else the one that is best known to be low."""
-    if enough_G[considered].all():
-        return int(min(considered, key=lambda g: groups[g].value))
-    return _best_known_low([groups[g] for g in considered], considered, average)
-
-
-def _best_known_low(groups: Sequence[GroupEstimate], numbers: Int64Array, average: float) -> int:
-    """Of small groups the lowest accuracy belongs to whoever has one image, and says nothing.
-
-    Named is, of those clearly below the average, the one whose interval ends lowest; where none is, of
-    those not above the average the one with most images.
-    """
-    clear = [i for i, group in enumerate(groups) if is_clearly_below(group, average, len(groups))]
-    below = [i for i, group in enumerate(groups) if group.value <= average + _ROUNDING]
-    chosen = (
-        min(clear, key=lambda i: groups[i].high)
-        if clear
-        else max(below, key=lambda i: (groups[i].n, -groups[i].value))
-    )
-    return int(numbers[chosen])
-
-
 def _corrected_worst(
     columns: dict[int, BoolArray],
     variances: Mapping[int, MeanVariance],
-    considered: Int64Array,
-    worst: int,
+    worst: WorstGroup,
     pool: SeedPool | None,
     average: float,
 ) -> Estimate | None:
@@ -153,19 +133,20 @@ def _corrected_worst(
     group: in simulations it covers the true minimum in 91 to 97 % of splits, while the percentiles of
     the bootstrap cover 50 to 93 %.
     """
+    considered = worst.considered
     if len(considered) < 2:
         return None
-    accuracy_G = np.array([columns[int(g)].mean() for g in considered])
-    counts_G = np.array([columns[int(g)].shape[1] / variances[int(g)].effect for g in considered])
-    total_G = np.array([variances[int(g)].total for g in considered])
+    accuracy_G = np.array([columns[g].mean() for g in considered])
+    counts_G = np.array([columns[g].shape[1] / variances[g].effect for g in considered])
+    total_G = np.array([variances[g].total for g in considered])
     effective_G = effective_sizes(accuracy_G, counts_G, total_G)
     if (effective_G[counts_G >= _MIN_EFFECTIVE] < _MIN_EFFECTIVE).any():
         return None
     return estimate_from_variance(
         min(correct_minimum(accuracy_G, effective_G), average),
-        variances[worst],
-        n=columns[worst].shape[1],
-        n_seeds=len(columns[worst]),
+        variances[worst.group],
+        n=columns[worst.group].shape[1],
+        n_seeds=len(columns[worst.group]),
         confidence=_CONFIDENCE,
         pool=pool,
     )
@@ -173,9 +154,9 @@ def _corrected_worst(
 
 def _expected_worst(
     correct_SN: BoolArray,
-    sizes: Int64Array,
+    counts_G: Int64Array,
     groups_N: Int64Array,
-    considered: Int64Array,
+    considered: Sequence[int],
     sources_N: Int64Array | None,
 ) -> float | None:
     """`expected_minimum` at the pooled accuracy, None for a single group.
@@ -193,7 +174,7 @@ def _expected_worst(
         return p
     if sources_N is not None:
         variance *= design_effect(means_N - p, sources_N[kept_N], variance * len(means_N))
-    return expected_minimum(p, sizes.astype(np.float64) * (p * (1 - p) / variance))
+    return expected_minimum(p, counts_G[list(considered)].astype(np.float64) * (p * (1 - p) / variance))
 
 
 def _group_accuracies(correct_SN: BoolArray, groups_N: Int64Array, counts_G: Int64Array) -> Float64Array:
@@ -204,19 +185,20 @@ def _group_accuracies(correct_SN: BoolArray, groups_N: Int64Array, counts_G: Int
     return np.where(counts_G > 0, hits_SG / np.maximum(counts_G, 1), np.nan)
 
 
-def _nothing(name: str) -> GroupEstimate:
-    return GroupEstimate(value=0.0, low=0.0, high=1.0, n=0, name=name, sufficient=False)
+def _nothing(index: int, name: str) -> GroupEstimate:
+    return GroupEstimate(value=0.0, low=0.0, high=1.0, n=0, index=index, name=name, sufficient=False)
 
 
 def _group(
     correct_SN: BoolArray,
+    index: int,
     name: str,
     sufficient: bool,
     pool: SeedPool | None,
     sources_N: Int64Array | None,
 ) -> GroupEstimate:
     estimate = accuracy_over_seeds(correct_SN, _CONFIDENCE, pool, sources_N)
-    found = GroupEstimate(**estimate.model_dump(), name=name, sufficient=sufficient)
+    found = GroupEstimate(**estimate.model_dump(), index=index, name=name, sufficient=sufficient)
     if sources_N is None:
         return found
     weight = max(1.0, estimate.n / mean_variance(correct_SN, sources_N).effect)
@@ -287,23 +269,6 @@ def _image_variance(correct_SN: BoolArray, variance: MeanVariance) -> float:
         return variance.images
     center = (p * n + 2) / (n + 4)
     return float(center * (1 - center) / (n + 4))
-
-
-def _seed_result(
-    seed: int,
-    correct_N: BoolArray,
-    accuracy_G: Float64Array,
-    considered: Int64Array,
-    group_names: Sequence[str],
-) -> SeedResult:
-    worst = int(considered[np.argmin(accuracy_G[considered])])
-    return SeedResult(
-        seed=seed,
-        average=float(correct_N.mean()),
-        worst_group=float(accuracy_G[worst]),
-        worst_group_name=group_names[worst],
-        groups=[float(value) for value in np.nan_to_num(accuracy_G)],
-    )
 
 
 def _check(correct_SN: BoolArray, groups_N: Int64Array, n_groups: int, n_train: int, n_seeds: int) -> None:

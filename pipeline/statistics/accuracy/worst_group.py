@@ -1,28 +1,114 @@
-"""The worst of several groups: what chance alone makes of it, and its accuracy without that bias.
+"""The worst of several groups: which one it is, what chance alone makes of it, and its accuracy without that.
+
+Nobody else chooses: whoever needs the worst group of a split, of a seed or of redrawn images has it from
+`choose_worst` or `lowest_of`, with the groups it was chosen from.
 
 The bootstrap here is parametric and needs no draws: groups are independent binomials, so the
 distribution of their minimum is a product of survival functions.
 
-Shape legend: G groups, U distinct sizes, T grid points.
+Shape legend: G groups, X seeds or draws, U distinct sizes, T grid points.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline.core.types import Float64Array
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import GroupEstimate
+from pipeline.records.evaluation import SplitMetrics
 from pipeline.statistics.accuracy.shrinkage import fit_beta_prior
 from pipeline.statistics.intervals import widen
 
-_ROUNDING = 1e-6
+_ROUNDING = 1e-6  # of images
+_SAME = 1e-9  # accuracies closer than this are the same number
 _GRID = 4096  # steps of the integral of P(min > t): good to about 1e-4
+
+
+class WorstGroup(NamedTuple):
+    """The worst group and the groups that it was chosen from, all as indices."""
+
+    group: int
+    considered: Sequence[int]
+    is_lowest: bool = True  # of those; False where the order of so small groups means nothing
+
+    def groups(self, accuracy_XG: Float64Array) -> Int64Array:
+        """The worst group of each row, X: of single seeds or redrawn images, whose worst may be another.
+
+        Where small groups decided, the lowest of a row is whichever has fewest images: it stays the same.
+        """
+        columns = np.asarray(self.considered if self.is_lowest else [self.group], np.int64)
+        found: Int64Array = columns[accuracy_XG[:, columns].argmin(axis=1)]
+        return found
+
+    def accuracies(self, accuracy_XG: Float64Array) -> Float64Array:
+        """The accuracy of each row's worst group, X."""
+        found: Float64Array = np.take_along_axis(accuracy_XG, self.groups(accuracy_XG)[:, None], axis=1)[:, 0]
+        return found
+
+    def among(self, present: Int64Array) -> WorstGroup:
+        """The same with positions in `present`, groups in rising order, in place of indices."""
+        at = {int(g): i for i, g in enumerate(present)}
+        return WorstGroup(at[self.group], [at[g] for g in self.considered], self.is_lowest)
+
+
+def choose_worst(groups: Sequence[GroupEstimate], average: float) -> WorstGroup:
+    """The worst group of a split: the lowest of those with enough images.
+
+    Where none has as many, or the lowest that has lies above the average, so that smaller groups are
+    worse, it is chosen from all that have images, as `_best_known_low` says.
+
+    Args:
+        groups: at least one with images, each with its accuracy and 95 % interval.
+        average: over all images.
+    """
+    present = [g for g, group in enumerate(groups) if group.n]
+    enough = [g for g in present if groups[g].sufficient]
+    if enough:
+        worst = lowest_of(np.array([group.value for group in groups]), enough)
+        if groups[worst.group].value <= average + _SAME:
+            return worst
+    return WorstGroup(_best_known_low(groups, present, average), present, is_lowest=False)
+
+
+def worst_of(metrics: SplitMetrics) -> WorstGroup:
+    """What `choose_worst` chose when the split was measured."""
+    found = metrics.worst_group
+    return WorstGroup(found.index, metrics.considered, is_lowest=found.sufficient)
+
+
+def lowest_of(accuracy_G: Float64Array, considered: Sequence[int]) -> WorstGroup:
+    """The lowest of groups that all count, the first of equals.
+
+    For validation images: whoever selects by them must ask the same groups of every epoch, size or
+    strength, so which ones count goes by their sizes alone (`counted`) and not, as on test images, by how
+    they do.
+    """
+    return WorstGroup(min(considered, key=lambda g: float(accuracy_G[g])), considered)
+
+
+def counted(n_G: Int64Array, least: int) -> BoolArray:
+    """G, True for groups of at least `least` images; where there is none, for all that have images."""
+    enough_G = (n_G > 0) & (n_G >= least)
+    return enough_G if enough_G.any() else n_G > 0
+
+
+def _best_known_low(groups: Sequence[GroupEstimate], considered: Sequence[int], average: float) -> int:
+    """Of small groups the lowest accuracy belongs to whoever has one image, and says nothing.
+
+    Named is, of those clearly below the average, the one whose interval ends lowest; where none is, of
+    those not above the average the one with most images.
+    """
+    clear = [g for g in considered if is_clearly_below(groups[g], average, len(considered))]
+    if clear:
+        return min(clear, key=lambda g: groups[g].high)
+    below = [g for g in considered if groups[g].value <= average + _SAME]
+    return max(below, key=lambda g: (groups[g].n, -groups[g].value))
 
 
 def expected_minimum(accuracy: float, sizes: Sequence[float] | Float64Array) -> float:

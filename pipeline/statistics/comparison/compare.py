@@ -14,9 +14,18 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import GroupComparison, MethodComparison
+from pipeline.statistics.accuracy.worst_group import WorstGroup, lowest_of
 from pipeline.statistics.comparison.paired import bootstrap_groups, check_pair, group_means, percentiles
 from pipeline.statistics.comparison.seed_shifts import Change, SeedShifts
 from pipeline.statistics.multiplicity import holm
+
+
+class Contender(NamedTuple):
+    """Whether a method's seed s is right on image n, and its own worst group on these images."""
+
+    method: str
+    correct_SN: BoolArray
+    worst: WorstGroup
 
 
 class Target(NamedTuple):
@@ -27,15 +36,13 @@ class Target(NamedTuple):
     n_tests: int = 1  # methods that are compared with the baseline
 
 
-def compare_all(  # noqa: PLR0913 - most keyword-only, each a thing of its own
-    baseline_SN: BoolArray,
-    methods: Mapping[str, BoolArray],
+def compare_all(
+    baseline: Contender,
+    methods: Sequence[Contender],
     groups_N: Int64Array,
     group_names: Sequence[str],
     *,
-    baseline_name: str,
-    worst_group_index: int,
-    n_picked: int,
+    target: Target,
     seed: int,
     sufficient: Sequence[bool] | None = None,
     sources_N: Int64Array | None = None,
@@ -49,29 +56,25 @@ def compare_all(  # noqa: PLR0913 - most keyword-only, each a thing of its own
     """
     return [
         compare_methods(
-            baseline_SN,
-            method_SN,
+            baseline,
+            method,
             groups_N,
             group_names,
-            baseline_name=baseline_name,
-            method_name=name,
-            target=Target(worst_group_index, n_picked, len(methods)),
+            target=target._replace(n_tests=len(methods)),
             seed=seed,
             sufficient=sufficient,
             sources_N=sources_N,
         )
-        for name, method_SN in methods.items()
+        for method in methods
     ]
 
 
-def compare_methods(  # noqa: PLR0913 - most keyword-only, each a thing of its own
-    baseline_SN: BoolArray,
-    method_SN: BoolArray,
+def compare_methods(
+    baseline: Contender,
+    method: Contender,
     groups_N: Int64Array,
     group_names: Sequence[str],
     *,
-    baseline_name: str,
-    method_name: str,
     target: Target,
     seed: int,
     sufficient: Sequence[bool] | None = None,
@@ -82,8 +85,9 @@ def compare_methods(  # noqa: PLR0913 - most keyword-only, each a thing of its o
     `gain` compares both methods in one group. That group was picked on these very images for being
     the baseline's worst, so part of its gain is regression to the mean: with 60 equal groups, a
     method that changes nothing seems to gain. Its interval and p-value allow for that, and for the number
-    of methods (`target`). `worst_group_gain` compares each method's own worst
-    group, which is picked in the same way on both sides. Intervals are percentiles of a bootstrap
+    of methods (`target`). `worst_group_gain` compares each method's own worst group, the one that its
+    split metrics name; in a bootstrap draw and in a seed the worst is taken among the groups that it was
+    chosen from, so that none that is too small to count has a say. Intervals are percentiles of a bootstrap
     over images (within groups), shifted so that its mean is the observed value, since a minimum of
     redrawn groups is lower than the minimum it was drawn from, and widened for new seeds by Student's
     t (`SeedShifts`). The p-value is that interval's: it asks about images and trainings, and is None below
@@ -95,38 +99,41 @@ def compare_methods(  # noqa: PLR0913 - most keyword-only, each a thing of its o
     sufficient have no p-value.
 
     Args:
-        baseline_SN, method_SN: whether seed s is right on image n.
-        target: the baseline's worst group.
+        target: the group that `gain` is about: the baseline's worst, or the one that pays for the cue,
+            which may be another.
         sufficient: per group, whether it has enough images; None = those that have any.
         sources_N: scene or patient of each image; the bootstrap redraws whole ones.
 
     Raises:
-        InputError: shapes that do not agree, or no image of the worst group.
+        InputError: shapes that do not agree, or no image of a group that is asked about.
     Source: Holm 1979; Efron and Tibshirani 1993; Graybill and Wang 1980.
     """
-    n_seeds = min(len(baseline_SN), len(method_SN))
-    before_SN, after_SN = baseline_SN[:n_seeds], method_SN[:n_seeds]
+    n_seeds = min(len(baseline.correct_SN), len(method.correct_SN))
+    before_SN, after_SN = baseline.correct_SN[:n_seeds], method.correct_SN[:n_seeds]
     check_pair(before_SN, after_SN, groups_N)
     present, counts_G = np.unique(groups_N, return_counts=True)
-    if target.group not in present:
-        raise InputError(f"worst group {target.group}: no image of that group to compare on.")
+    asked = {target.group, *baseline.worst.considered, *method.worst.considered}
+    if missing := sorted(asked.difference(present.tolist())):
+        raise InputError(f"group {missing[0]}: no image of that group to compare on.")
     rng = np.random.default_rng(seed)
     before_SG, after_SG = (group_means(side, groups_N, present) for side in (before_SN, after_SN))
     before_BG, after_BG = bootstrap_groups(before_SN, after_SN, groups_N, present, rng, sources_N=sources_N)
     shifts = SeedShifts(before_SN, after_SN, groups_N, sources_N=sources_N)
     gain_G, draws_BG = (after_SG - before_SG).mean(axis=0), after_BG - before_BG
     images = [percentiles(float(gain_G[i]), draws_BG[:, i], int(n)) for i, n in enumerate(counts_G)]
-    worst = int(np.flatnonzero(present == target.group)[0])
-    gain = shifts.of_group(images[worst], worst, n_picked=target.n_picked, n_tests=target.n_tests)
-    worst_gain = _between_worst(shifts, (before_SG, after_SG), (before_BG, after_BG), n=len(groups_N))
+    at = present.tolist().index(target.group)
+    gain = shifts.of_group(images[at], at, n_picked=target.n_picked, n_tests=target.n_tests)
+    worst = baseline.worst.among(present), method.worst.among(present)
+    worst_gain = _between_worst(shifts, worst, (before_SG, after_SG), (before_BG, after_BG), counts_G)
     return MethodComparison(
-        baseline=baseline_name,
-        method=method_name,
+        baseline=baseline.method,
+        method=method.method,
         group=group_names[target.group],
+        group_index=target.group,
         gain=gain.estimate,
         worst_group_gain=worst_gain.estimate,
         p_value=gain.p_value,
-        per_seed_gain=[float(v) for v in after_SG.min(axis=1) - before_SG.min(axis=1)],
+        per_seed_gain=(worst[1].accuracies(after_SG) - worst[0].accuracies(before_SG)).tolist(),
         groups=_group_comparisons(
             {int(g): shifts.of_group(images[i], i) for i, g in enumerate(present)}, group_names, sufficient
         ),
@@ -144,6 +151,8 @@ def worst_group_change(
 ) -> Change:
     """The worst group after minus the worst group before, as `worst_group_gain` of `compare_methods`.
 
+    The worst is the lowest of all groups in `groups_N`: whoever asks passes the images that count.
+
     Args:
         n_picked: changes that this one was picked from for its height.
         sources_N: scene or patient of each image; the bootstrap redraws whole ones.
@@ -152,27 +161,33 @@ def worst_group_change(
         InputError: shapes that do not agree.
     """
     check_pair(before_SN, after_SN, groups_N)
-    present = np.unique(groups_N)
-    means = [group_means(side, groups_N, present) for side in (before_SN, after_SN)]
+    present, counts_G = np.unique(groups_N, return_counts=True)
+    before_SG, after_SG = (group_means(side, groups_N, present) for side in (before_SN, after_SN))
+    worst = tuple(lowest_of(side.mean(axis=0), range(len(present))) for side in (before_SG, after_SG))
     rng = np.random.default_rng(seed)
     drawn = bootstrap_groups(before_SN, after_SN, groups_N, present, rng, sources_N=sources_N)
     shifts = SeedShifts(before_SN, after_SN, groups_N, sources_N=sources_N)
-    return _between_worst(shifts, (means[0], means[1]), drawn, n=len(groups_N), n_picked=n_picked)
+    return _between_worst(
+        shifts, (worst[0], worst[1]), (before_SG, after_SG), drawn, counts_G, n_picked=n_picked
+    )
 
 
 def _between_worst(
     shifts: SeedShifts,
+    worst: tuple[WorstGroup, WorstGroup],
     means: tuple[Float64Array, Float64Array],
     drawn: tuple[Float64Array, Float64Array],
+    counts_G: Int64Array,
     *,
-    n: int,
     n_picked: int = 1,
 ) -> Change:
+    """Each side's own worst group; everything by position among the groups that have images."""
     (before_SG, after_SG), (before_BG, after_BG) = means, drawn
-    first, second = (int(side.mean(axis=0).argmin()) for side in means)
-    value = float(after_SG[:, second].mean() - before_SG[:, first].mean())
-    images = percentiles(value, after_BG.min(axis=1) - before_BG.min(axis=1), n)
-    return shifts.of_two(images, first, second, n_picked=n_picked)
+    before, after = worst
+    value = float(after_SG[:, after.group].mean() - before_SG[:, before.group].mean())
+    draws_B = after.accuracies(after_BG) - before.accuracies(before_BG)
+    n = int(counts_G[sorted({*before.considered, *after.considered})].sum())
+    return shifts.of_two(percentiles(value, draws_B, n), before.group, after.group, n_picked=n_picked)
 
 
 def _group_comparisons(
@@ -184,6 +199,7 @@ def _group_comparisons(
     nothing = Estimate(value=0.0, low=-1.0, high=1.0, n=0)
     return [
         GroupComparison(
+            index=g,
             name=name,
             gain=changes[g].estimate if g in changes else nothing,
             p_value=p_values.get(g),

@@ -9,7 +9,8 @@ from typing import Literal
 
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.records.evaluation import RemovalComparison, SplitMetrics
-from pipeline.statistics.comparison.compare import Target, compare_methods
+from pipeline.statistics.accuracy.worst_group import worst_of
+from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
 
 
 def compare_removal(
@@ -18,7 +19,7 @@ def compare_removal(
     repaired_SN: BoolArray,
     groups_N: Int64Array,
     *,
-    control_metrics: SplitMetrics,
+    metrics: tuple[SplitMetrics, SplitMetrics],
     n_removed: int,
     seed: int,
     sources_N: Int64Array | None = None,
@@ -27,24 +28,19 @@ def compare_removal(
 
     Args:
         control_SN, repaired_SN: whether seed s is right on image n.
-        control_metrics: those of `control_SN`: its worst group is one with enough images.
+        metrics: of the control's and of the repaired models.
         sources_N: as `compare_methods`.
 
     Raises:
         InputError: as `compare_methods`.
     """
-    names = [group.name for group in control_metrics.groups]
+    of_control, of_repaired = metrics
     found = compare_methods(
-        control_SN,
-        repaired_SN,
+        Contender(control, control_SN, worst_of(of_control)),
+        Contender("repair", repaired_SN, worst_of(of_repaired)),
         groups_N,
-        names,
-        baseline_name=control,
-        method_name="repair",
-        target=Target(
-            names.index(control_metrics.worst_group.name),
-            n_picked=sum(group.n > 0 for group in control_metrics.groups),
-        ),
+        [group.name for group in of_control.groups],
+        target=Target(of_control.worst_group.index, n_picked=len(of_control.considered)),
         seed=seed,
         sources_N=sources_N,
     )
@@ -52,7 +48,7 @@ def compare_removal(
         control=control,
         n_removed=n_removed,
         n_seeds=min(len(control_SN), len(repaired_SN)),
-        control_worst=control_metrics.worst_group,
+        control_worst=of_control.worst_group,
         gain=found.gain,
         worst_group_gain=found.worst_group_gain,
         p_value=found.p_value,

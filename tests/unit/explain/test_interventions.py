@@ -19,6 +19,7 @@ from pipeline.models.registry import Classifier
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.evaluation import Intervention
 from pipeline.statistics.accuracy.groups import split_metrics
+from pipeline.statistics.accuracy.worst_group import WorstGroup, lowest_of
 from tests.fixtures.explain import (
     LAYOUT_READER,
     LUMA_READER,
@@ -100,7 +101,7 @@ def test_changes_are_over_the_images_whose_cue_fits_and_in_the_worst_group() -> 
         assert (change.accuracy.value, change.accuracy_change.value) == (0.0, -1.0)
         assert change.accuracy.n == change.accuracy_change.n == 80
         assert change.n_images == 160
-        assert change.worst_group == "dark on blue"
+        assert change.worst_group == 1, "dark on blue"
         assert change.worst_group_change is not None
         assert change.worst_group_change.value == 1.0
         assert change.worst_group_change.n == 40
@@ -229,7 +230,7 @@ def test_the_worst_group_is_the_evaluations(n_val: tuple[int, ...], min_test: in
         min_images=min_test,
     )
     found = run_reliance(models, test, info, min_test=min_test).interventions
-    assert {change.worst_group for change in found} == {metrics.worst_group.name}
+    assert {change.worst_group for change in found} == {metrics.worst_group.index}
     if min_test == 20:
         assert metrics.worst_group.name == "dark on blue"  # however few validation images it has
 
@@ -268,7 +269,8 @@ def test_the_worst_of_many_equal_groups_does_not_seem_repaired() -> None:
     gains, alarms = [], 0
     for _ in range(25):
         before, after = (rng.random((2, 1, len(groups))) > 0.7).astype(np.int64)
-        measure = Measure(info, test, before, make_settings())
+        right = (before == 0).mean(axis=0).reshape(n_groups, per_group).mean(axis=1)
+        measure = Measure(info, test, before, lowest_of(right, range(n_groups)), make_settings())
         change = measure.intervention("greyscale", Changed(np.arange(len(groups)), after)).worst_group_change
         assert change is not None
         gains.append(change.value)
@@ -301,18 +303,22 @@ def test_rows_are_drawn_in_proportion_and_a_larger_draw_keeps_a_smaller_one() ->
 
 
 def test_nothing_to_test_is_an_error() -> None:
-    for n, models in ((0, [WALL_READER]), (4, [])):
-        with pytest.raises(InputError, match="need test images and models"):
-            run_reliance(models, make_split().take(np.arange(n)))
-    with pytest.raises(InputError, match=r"shape \(1, 3\), but there are 1 models and 4 test images"):
-        measure_reliance(
-            models=[WALL_READER],
-            test=make_split(4),
-            info=make_info(),
-            cue=choose_cue(make_train(), make_split(4), make_info(), np.zeros(4, np.int64)),
-            predicted_SN=np.zeros((1, 3), np.int64),
-            settings=make_settings(),
-        )
+    def refused(models: list[Classifier], test: Split, n_predicted: int, message: str) -> None:
+        with pytest.raises(InputError, match=message):
+            measure_reliance(
+                models=models,
+                test=test,
+                info=make_info(),
+                cue=choose_cue(make_train(), make_split(4), make_info(), np.zeros(4, np.int64)),
+                predicted_SN=np.zeros((1, n_predicted), np.int64),
+                worst=WorstGroup(0, [0]),
+                settings=make_settings(),
+            )
+
+    four = make_split(4)
+    refused([WALL_READER], four.take(np.arange(0)), 0, "need test images and models")
+    refused([], four, 4, "need test images and models")
+    refused([WALL_READER], four, 3, r"shape \(1, 3\), but there are 1 models and 4 test images")
 
 
 def test_every_intervention_says_what_it_does() -> None:

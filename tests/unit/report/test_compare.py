@@ -166,6 +166,7 @@ def test_a_report_alone_still_has_the_comparisons_it_stored(tmp_path: Path) -> N
     tests = summary.methods
     groups = [
         {
+            "index": i,
             "name": name,
             "gain": {
                 "value": tests["group_dro"].test.groups[i].value - tests["erm"].test.groups[i].value,

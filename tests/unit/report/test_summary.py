@@ -30,7 +30,7 @@ CONTRACT = {
 
 def test_keys_that_machines_rely_on() -> None:
     summary = json.loads(build_summary(photo_birds()).model_dump_json())
-    assert summary["schema_version"] == 2
+    assert summary["schema_version"] == 3
     for part, keys in CONTRACT.items():
         assert keys <= set(summary[part])
     assert set(summary["dataset"]["n"]) == {"train", "val", "test"}
@@ -43,7 +43,7 @@ def test_keys_that_machines_rely_on() -> None:
     assert {"labels_used", "seeds", "test"} <= set(method)
     for name in ("average", "adjusted_average", "worst_group"):
         assert {"value", "low", "high", "n"} <= set(method["test"][name])
-    assert {"name", "value", "low", "high", "n"} <= set(method["test"]["groups"][0])
+    assert {"index", "name", "value", "low", "high", "n"} <= set(method["test"]["groups"][0])
     attribution = summary["attribution"]["erm"]
     assert {"library", "n_models", "proj_dim", "n_train", "n_targets", "seconds", "groups"} <= set(
         attribution
@@ -158,8 +158,10 @@ def test_how_numbers_are_written() -> None:
 def test_a_recommended_model_is_named_with_the_groups_that_it_serves_worse() -> None:
     inputs = photo_birds()
     name, gain = inputs.info.groups[0].name, around(-0.08, 0.03, 642)
-    loss = GroupComparison(name=name, gain=gain, p_value=0.001, p_holm=0.004, sufficient=True)
-    even = loss.model_copy(update={"name": inputs.info.groups[1].name, "gain": around(-0.01, 0.03, 642)})
+    loss = GroupComparison(index=0, name=name, gain=gain, p_value=0.001, p_holm=0.004, sufficient=True)
+    even = loss.model_copy(
+        update={"index": 1, "name": inputs.info.groups[1].name, "gain": around(-0.01, 0.03, 642)}
+    )
     comparison = inputs.comparisons[0].model_copy(update={"groups": [loss, even]})
     step = build_summary(replace(inputs, comparisons=[comparison])).next_steps[0]
     assert step.action == "Use the Group DRO model instead of ERM."

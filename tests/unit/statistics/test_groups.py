@@ -118,9 +118,9 @@ def test_each_seed_has_its_own_worst_group() -> None:
         seeds=[3, 7],
         min_images=1,
     )
-    assert [(s.seed, s.worst_group_name, s.worst_group) for s in result.per_seed] == [
-        (3, "b", 0.5),
-        (7, "a", 0.4),
+    assert [(s.seed, s.worst_group_index, s.worst_group) for s in result.per_seed] == [
+        (3, 1, 0.5),
+        (7, 0, 0.4),
     ]
     assert result.worst_group.name == "a"  # on average 0.65 each: the first of equals
     assert result.worst_group.value == pytest.approx(0.65)

@@ -8,26 +8,32 @@ from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.records.evaluation import MethodComparison
-from pipeline.statistics.comparison.compare import Target, compare_all, compare_methods
+from pipeline.statistics.accuracy.worst_group import lowest_of
+from pipeline.statistics.comparison.compare import Contender, Target, compare_all, compare_methods
 from pipeline.statistics.comparison.paired import measure_change, paired_change
 from pipeline.statistics.multiplicity import holm
 
 NAMES = ["a", "b", "c", "d"]
 
 
+def contender(method: str, correct: np.ndarray, groups: np.ndarray) -> Contender:
+    """All groups that have images count."""
+    present = np.unique(groups)
+    accuracy = np.zeros(present.max() + 1)
+    accuracy[present] = [correct[:, groups == g].mean() for g in present]
+    return Contender(method, correct, lowest_of(accuracy, present.tolist()))
+
+
 def compare(before: np.ndarray, after: np.ndarray, groups: np.ndarray, worst: int) -> MethodComparison:
-    return compare_methods(
-        before, after, groups, NAMES, baseline_name="erm", method_name="dro", target=Target(worst, 4), seed=0
-    )
+    sides = contender("erm", before, groups), contender("dro", after, groups)
+    return compare_methods(*sides, groups, NAMES, target=Target(worst, 4), seed=0)
 
 
 def compare_equal(before: np.ndarray, after: np.ndarray, groups: np.ndarray, worst: int) -> MethodComparison:
     """The worst of all groups, named by number."""
     names = [str(g) for g in range(groups.max() + 1)]
-    target = Target(worst, len(names))
-    return compare_methods(
-        before, after, groups, names, baseline_name="a", method_name="b", target=target, seed=0
-    )
+    sides = contender("a", before, groups), contender("b", after, groups)
+    return compare_methods(*sides, groups, names, target=Target(worst, len(names)), seed=0)
 
 
 def draw(rng: np.random.Generator, accuracy: list[float], groups: np.ndarray, n_seeds: int = 3) -> np.ndarray:
@@ -116,13 +122,11 @@ def test_some_method_seems_to_gain_in_one_null_of_twenty_at_most() -> None:
         baseline, *others = tried
         worst = int(baseline.mean(axis=0).reshape(4, 200).mean(axis=1).argmin())
         found = compare_all(
-            baseline,
-            {str(i): other for i, other in enumerate(others)},
+            contender("erm", baseline, groups),
+            [contender(str(i), other, groups) for i, other in enumerate(others)],
             groups,
             NAMES,
-            baseline_name="erm",
-            worst_group_index=worst,
-            n_picked=4,
+            target=Target(worst, 4),
             seed=0,
         )
         alarms += any(c.p_value is not None and c.p_value < 0.05 for c in found)
@@ -140,12 +144,10 @@ def test_every_group_has_its_p_value_and_holms_correction() -> None:
     groups = np.repeat(np.arange(4), [200, 100, 20, 300])
     before, after = draw(rng, [0.9, 0.5, 0.5, 0.8], groups, 5), draw(rng, [0.9, 0.8, 0.9, 0.8], groups, 5)
     result = compare_methods(
-        before,
-        after,
+        contender("erm", before, groups),
+        contender("dro", after, groups),
         groups,
         [*NAMES, "empty"],
-        baseline_name="erm",
-        method_name="dro",
         target=Target(1, 4),
         seed=0,
         sufficient=[True, True, False, True, False],
@@ -187,16 +189,17 @@ def test_several_methods_are_corrected_for_having_been_tried() -> None:
     baseline = draw(rng, [0.9, 0.6], groups, 5)
     good = draw(rng, [0.9, 0.75], groups, 5)
     methods = {"good": good, "same": draw(rng, [0.9, 0.6], groups, 5), "none": baseline.copy()}
-    options = {"baseline_name": "erm", "worst_group_index": 1, "n_picked": 2, "seed": 0}
-    found = compare_all(baseline, methods, groups, NAMES[:2], **options)
-    alone = compare_all(baseline, {"good": good}, groups, NAMES[:2], **options)[0]
+    erm, *others = (contender(m, side, groups) for m, side in {"erm": baseline, **methods}.items())
+    options = {"target": Target(1, 2), "seed": 0}
+    found = compare_all(erm, others, groups, NAMES[:2], **options)
+    alone = compare_all(erm, others[:1], groups, NAMES[:2], **options)[0]
     assert [c.method for c in found] == ["good", "same", "none"]
     assert alone.p_value is not None
     assert found[0].p_value == pytest.approx(3 * alone.p_value)
     assert found[0].p_value < 0.01
     assert found[0].gain.low < alone.gain.low
     assert found[2].p_value == 1
-    assert compare_all(baseline, {}, groups, NAMES, **options) == []
+    assert compare_all(erm, [], groups, NAMES, **options) == []
 
 
 def test_pattern_bootstrap_equals_redrawing_images() -> None:

@@ -17,7 +17,13 @@ def measured(hits: np.ndarray, sizes: np.ndarray) -> list[GroupEstimate]:
         low, high = wilson(h, n) if n else (0.0, 1.0)
         groups.append(
             GroupEstimate(
-                value=h / n if n else 0.0, low=low, high=high, n=int(n), name=str(i), sufficient=n > 9
+                value=h / n if n else 0.0,
+                low=low,
+                high=high,
+                n=int(n),
+                index=i,
+                name=str(i),
+                sufficient=n > 9,
             )
         )
     return groups

@@ -47,9 +47,14 @@ def case(
     }
     gains = [
         GroupComparison(
-            name=g.name, gain=around(new - old, 0.06, g.n_test), p_value=None, p_holm=None, sufficient=True
+            index=i,
+            name=g.name,
+            gain=around(new - old, 0.06, g.n_test),
+            p_value=None,
+            p_holm=None,
+            sufficient=True,
         )
-        for g, old, new in zip(groups, accuracies["erm"], after, strict=True)
+        for i, (g, old, new) in enumerate(zip(groups, accuracies["erm"], after, strict=True))
     ]
     comparison = inputs.comparisons[0].model_copy(
         update={"group": group, "gain": around(gain, 0.04, 642), "groups": gains}

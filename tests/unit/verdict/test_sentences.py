@@ -49,13 +49,13 @@ def test_a_model_that_is_all_color_is_not_said_to_lose_nowhere() -> None:
     erm = inputs.evaluations["erm"]
     grey = erm.interventions[0]
 
-    def change(name: str, value: float, n: int = 2000) -> GroupEstimate:
-        return GroupEstimate(name=name, value=value, low=value - 0.02, high=value + 0.02, n=n)
+    def change(index: int, name: str, value: float, n: int = 2000) -> GroupEstimate:
+        return GroupEstimate(index=index, name=name, value=value, low=value - 0.02, high=value + 0.02, n=n)
 
     def n_relied(values: list[float]) -> int:
         names = [group.name for group in inputs.info.groups]
-        cells = [change(name, value) for name, value in zip(names, values, strict=True)]
-        labels = [change("landbird", 0.0), change("waterbird", 0.0)]
+        cells = [change(i, names[i], value) for i, value in enumerate(values)]
+        labels = [change(0, "landbird", 0.0), change(1, "waterbird", 0.0)]
         changed = grey.model_copy(update={"group_changes": cells, "label_changes": labels})
         evaluation = erm.model_copy(update={"interventions": [changed]})
         found = color_reliance(inputs.color, inputs.info, evaluation, build_summary(inputs).thresholds)
