@@ -6,6 +6,7 @@ a result depends on its task's arguments alone, so neither kills nor the number 
 
 from __future__ import annotations
 
+import logging
 import re
 import zipfile
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from pipeline.parallel.local_processes import run_in_processes
 from pipeline.parallel.task import Arguments, Task, result_path
 from pipeline.settings.attribution import FanOutExecutor
 
+_log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 
 
@@ -61,6 +63,8 @@ def fan_out(
     _sweep(folder)
     todo = {name: arguments for name, arguments in tasks.items() if not _is_whole(result_path(folder, name))}
     workers = min(workers, len(todo))
+    if len(todo) < len(tasks):
+        _log.info("%s: found %d of %d %s", label, len(tasks) - len(todo), len(tasks), unit)
     with Progress(label, total=len(tasks), unit=unit, start=len(tasks) - len(todo)) as progress:
         if todo and executor == "local":
             run_in_processes(function, todo, folder, workers, progress.update, uses_gpu=uses_gpu)

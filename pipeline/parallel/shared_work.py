@@ -6,6 +6,7 @@ serve as well as several processes, and one that was killed is made up for by th
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from pipeline.core.progress import Progress
 from pipeline.parallel.place import Place
 
+_log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 0.1
 
 
@@ -39,23 +41,26 @@ def do_together(pieces: Sequence[Piece], place: Place, label: str) -> None:
     """
     own = [piece for i, piece in enumerate(pieces) if i % place.size == place.rank]
     left = own + [piece for i, piece in enumerate(pieces) if i % place.size != place.rank]
+    n_found, n_made = sum(piece.path.exists() for piece in pieces), 0
     with Progress(label, total=len(pieces), unit="blocks") as progress:
         while left:
             waiting = []
             for piece in left:
-                if _is_done(piece):
+                is_there = piece.path.exists()
+                if is_there or _is_done(piece):
+                    n_made += not is_there
                     progress.update(1)
                 else:
                     waiting.append(piece)
             if len(waiting) == len(left):  # all are in other hands
                 time.sleep(SECONDS_BETWEEN_LOOKS)
             left = waiting
+    if n_found:
+        _log.info("%s: found %d of %d blocks, made %d", label, n_found, len(pieces), n_made)
 
 
 def _is_done(piece: Piece) -> bool:
-    """Make the piece, unless it is there or another process is at it."""
-    if piece.path.exists():
-        return True
+    """Make the piece, unless another process is at it."""
     try:
         with FileLock(piece.path.with_name(f".{piece.path.name}.lock")).acquire(timeout=0):
             if not piece.path.exists():  # made between the look and the lock

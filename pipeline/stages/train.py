@@ -130,6 +130,8 @@ def _train_ahead(
     works: Sequence[Work],
 ) -> None:
     """Fill the checkpoints of several networks, each in a process of its own."""
+    if len(works) == 1:  # trained where it is needed: a process would load everything anew
+        return
     fan_out(
         _train_part,
         {work_name(work): (dataset, method, settings, digests, checkpoints, work) for work in works},

@@ -96,7 +96,8 @@ class SeedRun:
         key = "_".join(filter(None, [f"seed_{self.seed}", part]))
         label = " ".join(filter(None, [self.name, f"seed {self.seed}", part]))
         resume = self.store.load(key)
-        if resume is not None and resume["epoch"] < settings.epochs:
+        goes_on = resume is not None and resume["epoch"] < settings.epochs
+        if resume is not None and goes_on:
             _log.info("%s: going on from epoch %d, step %d", label, resume["epoch"], resume["step"])
         total = settings.epochs * steps_per_epoch(plan.n_per_epoch, settings.batch_size)
         with Progress(label, total=total, unit="steps") as progress:
@@ -109,6 +110,8 @@ class SeedRun:
                 save=lambda state: self.store.save(key, state),
                 tick=progress.update,
             )
+        if goes_on:
+            _log.info("%s: went on and computed %d of %d steps", label, outcome.n_computed, total)
         chosen = outcome.history[outcome.selected_epoch]
         worst = "-" if chosen.val_worst is None else f"{chosen.val_worst:.3f}"
         _log.info(

@@ -65,6 +65,7 @@ class Outcome:
     precision: str
     snapshots: dict[int, Weights] = field(default_factory=dict)  # of other epochs, by epoch
     dynamics: Dynamics | None = None  # None: not at hand
+    n_computed: int = 0  # steps that were computed here, without those that a checkpoint held
 
 
 def train_seed(
@@ -143,6 +144,7 @@ class _Run:
         self.weights_G = job.plan.initial_weights_G
         self.epoch = 0
         self.step = 0
+        self.n_computed = 0
         self.history: list[EpochRecord] = []
         self._begin_epoch()
 
@@ -171,6 +173,7 @@ class _Run:
         self.counts.add(losses_B, logits.argmax(1) == batch.labels_B, batch.groups_B, self.world)
         self.margins.add(logits, batch.labels_B, rows, self.world)
         self.epoch, self.step = epoch, step + 1
+        self.n_computed += 1
         if step % CHECK_EVERY == 0:
             self.check_finite(weights=False)
 
@@ -260,6 +263,7 @@ class _Run:
             precision,
             self.snapshots.result(epoch),
             self.margins.result(),
+            self.n_computed,
         )
 
     def state(self) -> State:

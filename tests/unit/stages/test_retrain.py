@@ -49,7 +49,7 @@ def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> Non
 
 
 @pytest.mark.slow
-def test_kills_and_workers_change_nothing(demo: Path) -> None:
+def test_kills_and_workers_change_nothing(demo: Path, caplog: pytest.LogCaptureFixture) -> None:
     asked: dict[str, Any] = {"subsets": 2, "repeats": 1, "thin_keep": [0.5], "thin_repeats": 2}
     ask(demo, **asked, workers=1)
     scratch = Path(".scratch/retrain")
@@ -57,7 +57,9 @@ def test_kills_and_workers_change_nothing(demo: Path) -> None:
     kept = list(scratch.rglob("*.npz"))
     assert kept, "finished trainings outlive the kill"
     assert not (OUT / "retrained.json").exists()
+    caplog.set_level("INFO")
     retrain.run("photo_digits", "erm")
+    assert f"found {len(kept)} of 12 trainings" in caplog.text, "and computes the others"
     files = [OUT / "retrained.json", OUT / "margins.npz"]
     whole = [path.read_bytes() for path in files]
     assert not any(scratch.rglob("*.npz")), "deleted on success"

@@ -17,6 +17,7 @@ from pipeline.train.loop import Job, Outcome, _Run, train_seed
 from tests.fixtures.train import make_dro, make_erm, make_split
 from tests.fixtures.train import make_job as job_for
 
+N_STEPS = 5  # an epoch
 TRAIN, VAL = make_split(160), make_split(64, name="val", strength=0.5)
 
 
@@ -72,9 +73,12 @@ def check_resume(method: Any, options: dict[str, Any]) -> None:
     job = make_job(method, **{"checkpoint_seconds": 1e-9, "epochs": 2} | options)
     saved: list[Any] = []
     whole = train(job, save=lambda state: saved.append(copy.deepcopy(state)))
-    assert len(saved) == len(whole.history) * (5 + 1), "every step and every epoch"
+    assert len(saved) == len(whole.history) * (N_STEPS + 1), "every step and every epoch"
+    assert whole.n_computed == len(whole.history) * N_STEPS
     for state in (saved[2], saved[5], saved[-5], saved[-1]):
         again = train(job, resume=state)
+        done = state["epoch"] * N_STEPS + state["step"]
+        assert again.n_computed == whole.n_computed - done, "and not from the beginning"
         assert again.selected_epoch == whole.selected_epoch
         assert without_seconds(again) == without_seconds(whole)
         for key, value in whole.weights.items():
