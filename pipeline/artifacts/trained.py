@@ -32,13 +32,14 @@ class Trained:
 
     @property
     def worst_group(self) -> int:
-        return [g.name for g in self.info.groups].index(self.evaluation.test.worst_group.name)
+        return self.evaluation.test.worst_group.index
 
     @property
     def best_group(self) -> int:
-        """The group with the highest test accuracy, of those with images."""
-        groups = self.evaluation.test.groups
-        return max(range(len(groups)), key=lambda g: groups[g].value if groups[g].n else -1.0)
+        """The group with the highest test accuracy, of those with enough images if there are any."""
+        present = [group for group in self.evaluation.test.groups if group.n]
+        enough = [group for group in present if group.sufficient]
+        return max(enough or present, key=lambda group: group.value).index
 
 
 def load_trained(dataset: str, method: str, device: torch.device) -> Trained:

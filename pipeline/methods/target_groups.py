@@ -3,7 +3,7 @@
 Clusters are those of attribution vectors: validation images that the same training images help and harm.
 No attribute is read for them; where the dataset has groups, these score the clusters for the record.
 
-Shape legend: S seeds, V validation images, D dimensions, G groups.
+Shape legend: S seeds, V validation images, D dimensions, G groups, C counted groups.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sklearn.mixture import GaussianMixture
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.training import ClusterMatch
+from pipeline.statistics.accuracy.worst_group import counted, lowest_of
 from pipeline.train.fitting import SeedRun
 from pipeline.train.group_inference import agreement_in_classes, best_match
 
@@ -44,16 +45,16 @@ class TargetGroups:
 
     def worst(self, correct_SV: BoolArray) -> int:
         """The counted group with the lowest accuracy, mean over seeds."""
-        return int(self.counted_G[self.accuracies(correct_SV).mean(axis=0).argmin()])
+        accuracy_C = self.accuracies(correct_SV).mean(axis=0)
+        return int(self.counted_G[lowest_of(accuracy_C, range(len(accuracy_C))).group])
 
 
 def given_groups(run: SeedRun) -> TargetGroups:
     """The dataset's groups. Those without training images do not count, nor small ones beside others."""
     groups, infos = run.groups, run.info.groups
     n_val_G = np.bincount(groups.val_V, minlength=len(infos))
-    known_G = (n_val_G > 0) & (np.array(groups.n_train()) > 0)
-    enough_G = known_G & (n_val_G >= run.settings.min_val)
-    counted_G = np.flatnonzero(enough_G if enough_G.any() else known_G)
+    known_G = np.array(groups.n_train()) > 0
+    counted_G = np.flatnonzero(counted(np.where(known_G, n_val_G, 0), run.settings.min_val))
     return TargetGroups(groups.val_V, groups.names, [g.label for g in infos], counted_G)
 
 
@@ -74,7 +75,7 @@ def target_weights(targets: TargetGroups, accuracy_G: Float64Array) -> Float64Ar
     parents_G = np.array([targets.parents_G[g] for g in targets.counted_G.tolist()])
     gap_G = np.array([accuracy_G[parents_G == parent].max() for parent in parents_G]) - accuracy_G
     if not gap_G.any():  # none falls behind: the worst group of all
-        gap_G[accuracy_G.argmin()] = 1.0
+        gap_G[lowest_of(accuracy_G, range(len(accuracy_G))).group] = 1.0
     weights_V = np.zeros(len(targets.groups_V))
     for gap, g in zip(gap_G / gap_G.sum(), targets.counted_G.tolist(), strict=True):
         members = targets.groups_V == g

@@ -23,7 +23,7 @@ class EpochRecord(Record):
     train_accuracy: list[float | None]  # per group, None where the epoch drew no image of it
     val_accuracy: list[float | None]  # per group
     val_average: float
-    val_worst: float | None
+    val_worst: float | None  # of the dataset's groups with enough validation images
     group_weights: list[float] | None = None  # q of group DRO at the end of the epoch; inferred: of those
     seconds: float
 

@@ -27,6 +27,7 @@ from pipeline.models.registry import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import GroupInference
 from pipeline.settings.methods import GroupSettings
+from pipeline.statistics.accuracy.worst_group import worst_counted
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import Groups
@@ -127,11 +128,13 @@ def score_groups(groups: Groups, run: SeedRun, erm: Outcome, *, kind: Kind) -> G
     """How well inferred groups match the dataset's own, which train nothing.
 
     The group to find is the one where `erm`, the model they are inferred from, has its lowest
-    validation accuracy.
+    validation accuracy, of those with enough validation images.
     """
     accuracies = erm.history[erm.selected_epoch].val_accuracy
-    known = {g: accuracy for g, accuracy in enumerate(accuracies) if accuracy is not None}
-    worst = min(known, key=lambda g: known[g])
+    n_val_G = np.bincount(run.val.groups, minlength=len(accuracies))
+    found_worst = worst_counted(accuracies, n_val_G, run.settings.min_val)
+    assert found_worst is not None, "plans of inferred groups need validation images"
+    worst, _ = found_worst
     agreement = agreement_in_classes(groups.train_N, run.train.groups, run.train.labels)
     recall, precision = best_match(run.train.groups == worst, groups.train_N)
     found = GroupInference(

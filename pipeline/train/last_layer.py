@@ -19,6 +19,7 @@ from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
 from pipeline.records.training import LastLayer
 from pipeline.settings.methods import LEAST_MIN_IMAGES, DfrSettings
+from pipeline.statistics.accuracy.worst_group import worst_counted
 from pipeline.train.subsets import balanced_rows
 
 _HALVES = 13  # a random stream of its own
@@ -76,6 +77,7 @@ def retrain_head(
                 fit, strength, settings, n_classes, n_fits=min(TUNING_FITS, settings.n_fits), seed=seed
             ),
             judge,
+            least=settings.min_images // 2,  # halves of the groups that the fit accepts have as many
         )
         for strength in settings.strengths
     }
@@ -159,10 +161,14 @@ def fit_head(features: Features, strength: float, penalty: str, n_classes: int) 
     return Head(weight_KD, bias_K)
 
 
-def worst_group_accuracy(head: Head, features: Features) -> float:
-    """Lowest accuracy over the groups that have images."""
+def worst_group_accuracy(head: Head, features: Features, *, least: int) -> float:
+    """Accuracy of the worst of the groups that have at least `least` images, or of all where none has."""
     correct_N = head.predict(features.embeddings_ND) == features.labels_N
-    return min(float(correct_N[features.groups_N == g].mean()) for g in np.unique(features.groups_N))
+    n_G = np.bincount(features.groups_N)
+    accuracy_G = np.bincount(features.groups_N, weights=correct_N) / np.maximum(n_G, 1)
+    worst = worst_counted(accuracy_G.tolist(), n_G, least)
+    assert worst is not None, "a head is judged on images"
+    return worst[1]
 
 
 def check_enough_images(

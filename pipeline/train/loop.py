@@ -27,6 +27,7 @@ from pipeline.models.registry import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import EpochRecord
 from pipeline.settings.train import TrainSettings
+from pipeline.statistics.accuracy.worst_group import worst_counted
 from pipeline.train.batches import step_seed, steps_per_epoch
 from pipeline.train.counts import Counts
 from pipeline.train.feed import Batch, Feed
@@ -222,7 +223,8 @@ class _Run:
         self.world.share_buffers(self.evaluated)  # what is validated is what is kept
         correct_V = self._correct(val)
         val_G = group_accuracies(correct_V, val.groups, self.job.n_groups)
-        known = [value for value in val_G if value is not None]
+        n_val_G = np.bincount(val.groups, minlength=self.job.n_groups)
+        worst = worst_counted(val_G, n_val_G, self.settings.min_val)
         record = EpochRecord(
             seed=self.job.seed,
             epoch=epoch,
@@ -230,7 +232,7 @@ class _Run:
             train_accuracy=self.counts.accuracies(),
             val_accuracy=val_G,
             val_average=float(correct_V.mean()),
-            val_worst=min(known) if known else None,
+            val_worst=None if worst is None else worst[1],
             group_weights=None if self.weights_G is None else self.weights_G.tolist(),
             seconds=time.monotonic() - self._started,
         )

@@ -17,7 +17,7 @@ from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import Optimism
 from pipeline.statistics.accuracy.shrinkage import effective_sizes
-from pipeline.statistics.accuracy.worst_group import correct_minimum
+from pipeline.statistics.accuracy.worst_group import correct_minimum, lowest_of
 from pipeline.statistics.intervals import MeanVariance, clip_difference, estimate_from_variance, mean_variance
 
 _CONFIDENCE = 0.95
@@ -43,8 +43,8 @@ def measure_optimism(val: ScoredSplit, test: ScoredSplit, considered: Sequence[i
     several seeds, of the seeds' differences, which are paired: the same models are scored twice.
 
     Args:
-        considered: groups that the worst is taken from. Those without images in both splits are left
-            out.
+        considered: groups that the worst is taken from: on both splits the same, so those with enough
+            images in both, and neither split's own choice. Those without images in both are left out.
 
     Raises:
         InputError: the splits have other seeds.
@@ -106,7 +106,7 @@ def _worst(columns: dict[int, _Column]) -> _Accuracy:
     variances = [column.variance for column in columns.values()]
     counts_G = np.array([column.correct_SN.shape[1] for column in columns.values()], np.float64)
     sizes_G = effective_sizes(accuracy_G, counts_G, np.array([v.total for v in variances]))
-    lowest = int(accuracy_G.argmin())
+    lowest = lowest_of(accuracy_G, range(len(accuracy_G))).group
     per_seed_S = list(columns.values())[lowest].correct_SN.mean(axis=1)
     return _Accuracy(
         correct_minimum(accuracy_G, sizes_G), variances[lowest].images, per_seed_S, int(counts_G[lowest])

@@ -14,6 +14,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.training import EpochRecord
 from pipeline.settings.methods import Selection
+from pipeline.statistics.accuracy.worst_group import counted
 from pipeline.statistics.intervals import wilson
 
 # Rules that read the groups of validation images: whoever uses one has used group labels.
@@ -133,12 +134,10 @@ def counted_groups(
             f"{len(n_G)} group sizes."
         )
     accuracy_EG = np.array([[np.nan if v is None else v for v in record.val_accuracy] for record in records])
-    measured_G = (n_G > 0) & ~np.isnan(accuracy_EG).any(axis=0)
-    if not measured_G.any():
+    counted_G = counted(np.where(np.isnan(accuracy_EG).any(axis=0), 0, n_G), min_val)
+    if not counted_G.any():
         raise InputError(
             "no group has validation images, so no epoch can be selected by groups: set selection to "
             "average or last, or data.val_fraction above 0."
         )
-    enough_G = measured_G & (n_G >= min_val)
-    counted_G = enough_G if enough_G.any() else measured_G
     return accuracy_EG[:, counted_G], n_G[counted_G]

@@ -92,6 +92,23 @@ def lowest_of(accuracy_G: Float64Array, considered: Sequence[int]) -> WorstGroup
     return WorstGroup(min(considered, key=lambda g: float(accuracy_G[g])), considered)
 
 
+def worst_counted(
+    accuracy_G: Sequence[float | None], n_G: Int64Array, least: int
+) -> tuple[int, float] | None:
+    """Index and accuracy of the worst group of validation images; None where no group has any.
+
+    Args:
+        accuracy_G: of single models; None for groups without images.
+        n_G, least: as `counted`.
+    """
+    considered = np.flatnonzero(counted(n_G, least)).tolist()
+    if not considered:
+        return None
+    known_G = np.array([np.nan if accuracy is None else accuracy for accuracy in accuracy_G])
+    worst = lowest_of(known_G, considered).group
+    return worst, float(known_G[worst])
+
+
 def counted(n_G: Int64Array, least: int) -> BoolArray:
     """G, True for groups of at least `least` images; where there is none, for all that have images."""
     enough_G = (n_G > 0) & (n_G >= least)

@@ -103,7 +103,7 @@ def test_balancing_repairs_the_worst_group_and_does_no_harm_without_a_shortcut()
         plain = make_pipeline(StandardScaler(), LogisticRegression()).fit(val.embeddings_ND, val.labels_N)
         right = plain.predict(test.embeddings_ND) == test.labels_N
         before = min(right[test.groups_N == g].mean() for g in range(4))
-        assert worst_group_accuracy(head, test) >= before + least_gain
+        assert worst_group_accuracy(head, test, least=1) >= before + least_gain
 
 
 def test_the_strength_is_judged_on_images_that_its_fits_have_not_seen() -> None:
@@ -115,7 +115,7 @@ def test_the_strength_is_judged_on_images_that_its_fits_have_not_seen() -> None:
     )
     method = settings(strengths=[10.0, 1.0], n_fits=5, penalty="l2")
     head, record = retrain_head(None, noise, settings=method, n_classes=2, seed=0)
-    assert worst_group_accuracy(head, noise) > 0.8, "the layer itself does fit the noise"
+    assert worst_group_accuracy(head, noise, least=1) > 0.8, "the layer itself does fit the noise"
     assert max(record.tried.values()) < 0.65
 
 

@@ -9,7 +9,14 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.records.evaluation import MethodComparison, SplitMetrics
 from pipeline.statistics.accuracy.groups import split_metrics
-from pipeline.statistics.accuracy.worst_group import WorstGroup, choose_worst, counted, lowest_of, worst_of
+from pipeline.statistics.accuracy.worst_group import (
+    WorstGroup,
+    choose_worst,
+    counted,
+    lowest_of,
+    worst_counted,
+    worst_of,
+)
 from pipeline.statistics.comparison.compare import Contender, Target, compare_methods, worst_group_change
 
 SIZES = [400, 400, 200, 12]
@@ -127,6 +134,12 @@ def test_sizes_alone_say_which_groups_count_in_validation() -> None:
     assert counted(np.array([30, 29, 0]), 30).tolist() == [True, False, False]
     assert counted(np.array([3, 2, 0]), 30).tolist() == [True, True, False]
     assert counted(np.array([3, 0]), 0).tolist() == [True, False]
+
+
+def test_the_worst_of_validation_is_no_group_of_three_images() -> None:
+    assert worst_counted([0.9, 0.7, 0.0, None], np.array([50, 40, 3, 0]), 30) == (1, 0.7)
+    assert worst_counted([0.9, 0.0, None], np.array([5, 3, 0]), 30) == (1, 0.0), "none has as many"
+    assert worst_counted([None], np.array([0]), 30) is None
 
 
 def test_on_validation_all_groups_that_are_passed_count() -> None:

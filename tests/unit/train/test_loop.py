@@ -133,6 +133,9 @@ def test_history_has_every_group_and_the_weights_of_group_dro() -> None:
     assert len(record.val_accuracy) == len(record.train_accuracy) == 4
     assert sum(record.group_weights or []) == pytest.approx(1)
     assert record.val_worst == min(a for a in record.val_accuracy if a is not None)
+    sizes = np.bincount(VAL.groups)
+    large = train(make_job(make_dro(), epochs=1, min_val=int(sizes.max()))).history[0]
+    assert large.val_worst == large.val_accuracy[sizes.argmax()], "the others are too small to count"
 
 
 def test_group_dro_beats_erm_on_the_planted_shortcut() -> None:
