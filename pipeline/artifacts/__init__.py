@@ -1,1 +1,1 @@
-"""Files <-> core types: paths, atomic writes, schema versions. The only layer, with `data`, on disk."""
+"""Files <-> core types: paths, atomic writes, schema versions, what is of which data."""

@@ -1,1 +1,1 @@
-"""Types, errors and settings that flow through every layer. Pure: nothing here touches files."""
+"""Errors, array types, words, progress: pure, for every room."""

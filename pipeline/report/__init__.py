@@ -1,1 +1,1 @@
-"""What people read: a typed summary of one audit, then its HTML and JSON. Rendering only formats."""
+"""What people read: page, cards, comparisons, gate, exports. Words and pictures only; it adds no number."""

@@ -1,1 +1,1 @@
-"""`params.yaml` as typed, validated settings: one file a section, `params` for the whole."""
+"""Sections of `params.yaml` as typed, validated settings: one file a section."""

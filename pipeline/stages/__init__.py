@@ -1,1 +1,1 @@
-"""The edge: one thin file per DVC stage (load, call, save) and the command line."""
+"""One thin file for each stage of `dvc.yaml`: load, call, save."""

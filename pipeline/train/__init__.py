@@ -1,1 +1,1 @@
-"""One training loop for every method; objectives and batch orders are small pure functions."""
+"""One training loop for every method: batches, objectives, schedule, selection; `options` any method can have."""
