@@ -1,1 +1,1 @@
-"""Files <-> core types: paths, atomic writes, schema versions, what is of which data."""
+"""Files <-> core types: paths, atomic writes, schema versions, whose data a result is of."""

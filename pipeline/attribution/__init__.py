@@ -1,1 +1,1 @@
-"""Which training images caused a prediction: TRAK scores and their summaries."""
+"""Which training images caused a prediction: gradients, scores, and their proof by retraining."""

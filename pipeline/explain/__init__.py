@@ -1,1 +1,1 @@
-"""Does the model use the cue: raw GradCAM maps against masks, and interventions on test images."""
+"""Does the model use the cue: GradCAM maps, and predictions when a cue is changed."""

@@ -1,1 +1,1 @@
-"""What people read: page, cards, comparisons, gate, exports. Words and pictures only; it adds no number."""
+"""What people read: page, cards, comparisons, gate, exports. It formats and adds no number."""

@@ -1,1 +1,1 @@
-"""One training loop for every method: batches, objectives, schedule, selection; `options` any method can have."""
+"""One training loop for every method; `options` are what any method can switch on."""
