@@ -72,7 +72,7 @@ def _harmful(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
         )
     few = () if len(settings.train_for("erm").seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
     needed = settings.evaluate.min_test
-    misled = misled_groups(sizes)
+    misled = [sizes.groups[g] for g in misled_groups(sizes)]
     if sum(group.n_test >= needed for group in sizes.groups) < 2:
         why, remedies = _thin_groups(misled or sizes.groups, sizes, settings, name)
         return Outlook("harmful", False, why, (*remedies, *few))
@@ -89,16 +89,16 @@ def _of_misled(misled: Sequence[GroupInfo], sizes: Sizes, settings: DatasetSetti
     """Whether it can be told that a misled group pays."""
     needed, seeds = settings.evaluate.min_test, settings.train_for("erm").seeds
     few = () if len(seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
-    thin = {group.name: group for victim in misled for group in _too_thin(victim, sizes, needed)}
+    thin = list(dict.fromkeys(group for victim in misled for group in _too_thin(victim, sizes, needed)))
     answerable = [victim for victim in misled if not _too_thin(victim, sizes, needed)]
     if not answerable:
-        why, remedies = _thin_groups(list(thin.values()), sizes, settings, name)
+        why, remedies = _thin_groups(thin, sizes, settings, name)
         return Outlook("harmful", False, why, (*remedies, *few))
     if few:
         why = f"{len(seeds)} training{'s' if len(seeds) > 1 else ''} a method; {MIN_SEEDS} are needed"
         return Outlook("harmful", False, f"{why} to tell training's chance from harm", few)
     if thin:
-        why, remedies = _thin_groups(list(thin.values()), sizes, settings, name)
+        why, remedies = _thin_groups(thin, sizes, settings, name)
         return Outlook("harmful", True, f"not of every group: {why}", remedies)
     return Outlook("harmful", True)
 
@@ -108,7 +108,7 @@ def _too_thin(victim: GroupInfo, sizes: Sizes, needed: int) -> list[GroupInfo]:
 
     These are the same class where the cue is right, and one other class with both attribute values.
     """
-    same = [group for group in sizes.groups if group.label == victim.label and group.name != victim.name]
+    same = [group for group in sizes.groups if group.label == victim.label and group is not victim]
     if not same:
         return [victim]
     guided = max(same, key=lambda group: group.n_train)

@@ -20,7 +20,9 @@ class Projection(Record):
 
 
 class GroupAttribution(Record):
-    train_group: str
+    train_index: int
+    test_index: int
+    train_group: str  # names, for people
     test_group: str
     value: float  # mean score; positive = these training images help
     low: float
@@ -76,7 +78,8 @@ class Lds(Record):
 class GroupShare(Record):
     """How often a training group stands among the images that most help, or harm, the worst group."""
 
-    group: str
+    index: int
+    group: str  # its name
     n_train: int
     expected: float  # share among all scored training images
     harmful: Estimate  # share among the most harmful; n = images looked at
@@ -86,7 +89,9 @@ class GroupShare(Record):
 class GroupChange(Record):
     """One training group thinned out: how a test group's mean margin changed, and what scores foretold."""
 
-    train_group: str
+    train_index: int
+    test_index: int
+    train_group: str  # names, for people
     test_group: str
     kept: float  # share of the training group that was kept
     n_removed: int
@@ -135,7 +140,8 @@ class Suspect(Record):
 class GroupSuspects(Record):
     """Suspects of one group: minority images and wrong labels look alike."""
 
-    group: str
+    index: int
+    group: str  # its name
     n_train: int
     n_suspects: int
     share: Estimate

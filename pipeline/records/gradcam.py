@@ -20,6 +20,7 @@ class CamOverlay(Record):
 class CamGroup(Record):
     """One group's maps in numbers; without masks the mask's numbers are None."""
 
+    index: int
     name: str
     n: int  # images with a map
     sufficient: bool

@@ -101,8 +101,7 @@ def _warn_of_costs(case: Case) -> list[NextStep]:
 
 
 def _collect(case: Case, worst: GroupEstimate, why: str) -> NextStep:
-    counts = next((g for g in case.info.groups if g.name == worst.name), None)
-    n_train = f"{count(counts.n_train)} of {count(case.info.n.get('train'))}" if counts else "Few"
+    n_train = f"{count(case.info.groups[worst.index].n_train)} of {count(case.info.n.get('train'))}"
     return NextStep(
         action=f"Collect more training images of {quoted(worst.name)}, or weight those you have more.",
         because=f"{n_train} training images belong to it and {why}.",
@@ -278,11 +277,12 @@ def _is_the_attribute(case: Case, issue: ImageIssue, worst: GroupEstimate) -> bo
         return False
     if attribute.origin == "derived" and issue.name in _FROM_PIXELS:
         return True
-    own = next((group for group in case.info.groups if group.name == worst.name), None)
-    if own is None:
-        return False
-    alike = {g.name for g in case.info.groups if g.attribute == own.attribute and g.label != own.label}
-    others = [group for group in issue.groups if group.name in alike and group.n]
+    own = case.info.groups[worst.index]
+    others = [
+        group
+        for info, group in zip(case.info.groups, issue.groups, strict=True)
+        if group.n and info.attribute == own.attribute and info.label != own.label
+    ]
     n_others = sum(group.n for group in others)
     share = sum(group.value * group.n for group in others) / max(n_others, 1)
     return n_others > 0 and worst.low - share < case.limits.min_effect

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pipeline.core.words import count, p_clause, per_thousand, quoted
 from pipeline.records.attribution import AttributionResult, GroupAttribution
 from pipeline.records.base import Estimate
-from pipeline.records.data import DatasetInfo, GroupInfo
+from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import MethodComparison
 from pipeline.statistics.intervals import widen
 from pipeline.verdict.evidence import MIN_SEEDS, Rung, Status, Thresholds, judge_effect
@@ -23,19 +23,19 @@ def judge_caused_by(
     info: DatasetInfo,
     attribution: AttributionResult | None,
     *,
-    worst: str | None,
+    worst: int | None,
     harmful: Status,
     limits: Thresholds,
 ) -> Rung:
-    """Do training images of the aligned groups of other classes hurt the test group `worst`."""
-    suspects = {group.name: group.n_train for group in aligned_opponents(info, worst)} if worst else {}
+    """Do training images of the aligned groups of other classes hurt the test group of index `worst`."""
+    suspects = [] if worst is None else aligned_opponents(info, worst)
     cells = (
-        [c for c in attribution.groups if c.test_group == worst and c.train_group in suspects]
+        [c for c in attribution.groups if c.test_index == worst and c.train_index in suspects]
         if attribution
         else []
     )
     if attribution is None or worst is None or not cells:
-        text = _why_no_cells(attribution, worst)
+        text = _why_no_cells(attribution, None if worst is None else info.groups[worst].name)
         return Rung(
             rung="caused_by",
             question=_CAUSE_QUESTION,
@@ -46,12 +46,12 @@ def judge_caused_by(
     cell = min(cells, key=lambda c: c.high)
     # older results do not say how many of the group were scored: of a subset only the total is known
     is_whole = attribution.n_train == attribution.n_train_total
-    n = cell.n_train or (suspects[cell.train_group] if is_whole else attribution.n_train)
+    n = cell.n_train or (info.groups[cell.train_index].n_train if is_whole else attribution.n_train)
     estimate = Estimate(value=cell.value, low=cell.low, high=cell.high, n=n)
     wide = widen(estimate, n_comparisons=len(cells), alpha=limits.alpha)
     text = _cause_text(cell, wide, len(cells), attribution)
-    text += describe_trust(attribution, cell.train_group, cell.test_group)
-    support = judge_support(attribution, cell.train_group, cell.test_group)
+    text += describe_trust(attribution, cell.train_index, cell.test_index)
+    support = judge_support(attribution, cell.train_index, cell.test_index)
     status: Status = "yes" if wide.high < 0 else "no"
     if status == "yes" and support in ("doubtful", "refuted"):
         status = "insufficient"
@@ -79,20 +79,18 @@ def _why_no_cells(attribution: AttributionResult | None, worst: str | None) -> s
     )
 
 
-def aligned_opponents(info: DatasetInfo, worst: str) -> list[GroupInfo]:
-    """Groups of other labels with the worst group's attribute value that are their label's majority.
+def aligned_opponents(info: DatasetInfo, worst: int) -> list[int]:
+    """Groups, by index, of other labels with the worst one's attribute value that are their label's majority.
 
     These are the images that teach the shortcut: for waterbirds on land, landbirds on land.
     """
-    target = next((group for group in info.groups if group.name == worst), None)
-    if target is None:
-        return []
+    target = info.groups[worst]
     largest: dict[str, int] = {}
     for group in info.groups:
         largest[group.label] = max(largest.get(group.label, 0), group.n_train)
     return [
-        group
-        for group in info.groups
+        g
+        for g, group in enumerate(info.groups)
         if group.label != target.label
         and group.attribute == target.attribute
         and 0 < group.n_train == largest[group.label]
@@ -105,7 +103,7 @@ def _cause_text(cell: GroupAttribution, wide: Estimate, n_cells: int, attributio
     worst = cell.test_group
     is_known = cell.n_train or attribution.n_train == attribution.n_train_total
     where = "" if is_known else " scored, of all groups"
-    own = next((c for c in attribution.groups if c.test_group == worst == c.train_group), None)
+    own = next((c for c in attribution.groups if c.train_index == cell.test_index == c.test_index), None)
     control = f"; its own training images score {per_thousand(own.value)} for comparison" if own else ""
     return (
         f"Training images of {quoted(cell.train_group)} {verb} {quoted(worst)} on test: mean score "
@@ -155,7 +153,7 @@ def judge_fixed_by(
     elif best.gain.n < limits.min_test:
         status = "insufficient"
         text += f" The group needs {count(limits.min_test)} test images."
-    elif is_favoured(info, best.group):
+    elif is_favoured(info, best.group_index):
         status = "insufficient"
         text = f"In {quoted(best.group)} the cue points the right way: raising it would repair no harm."
     if harmful == "no":

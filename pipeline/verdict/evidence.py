@@ -123,8 +123,8 @@ def counted_groups(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate
     return [group for group in test.groups if has_enough(group, limits)]
 
 
-def misled_groups(info: GroupedData) -> list[GroupInfo]:
-    """Groups in which the cue points the wrong way: label and attribute value rarely go together.
+def misled_groups(info: GroupedData) -> list[int]:
+    """Groups, by index, in which the cue points the wrong way: label and attribute value rarely go together.
 
     A group is misled when it has clearly fewer training images than label and attribute being
     independent would give: at most `MISLED_RATIO` of them, and an adjusted residual below
@@ -133,20 +133,20 @@ def misled_groups(info: GroupedData) -> list[GroupInfo]:
     return [group for group, residual in _rare_groups(info) if residual <= MISLED_RESIDUAL]
 
 
-def perhaps_misled_groups(info: GroupedData) -> list[GroupInfo]:
-    """Groups that are as rare as misled ones, where training images are too few to tell it from chance."""
+def perhaps_misled_groups(info: GroupedData) -> list[int]:
+    """Groups, by index, as rare as misled ones, where training images are too few to tell it from chance."""
     return [group for group, residual in _rare_groups(info) if residual > MISLED_RESIDUAL]
 
 
-def _rare_groups(info: GroupedData) -> list[tuple[GroupInfo, float]]:
-    """Groups with at most `MISLED_RATIO` of what independence would give, and their adjusted residuals."""
+def _rare_groups(info: GroupedData) -> list[tuple[int, float]]:
+    """Groups with at most `MISLED_RATIO` of what independence would give: index and adjusted residual."""
     if not info.attributes or info.attributes[0].origin == "none":
         return []
     expected_G, residual_G = compare_with_independence(info.groups)
     return [
-        (group, float(residual))
-        for group, expected, residual in zip(info.groups, expected_G, residual_G, strict=True)
-        if group.n_train <= MISLED_RATIO * expected
+        (g, float(residual_G[g]))
+        for g, group in enumerate(info.groups)
+        if group.n_train <= MISLED_RATIO * expected_G[g]
     ]
 
 
@@ -169,7 +169,7 @@ def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate 
 
 def simultaneous(group: GroupEstimate, n: int, test: SplitMetrics, limits: Thresholds) -> GroupEstimate:
     """The group with an interval that allows for having picked it from `n`."""
-    if group.name == test.worst_group.name:  # its band over all groups is known already
+    if group.index == test.worst_group.index:  # its band over all groups is known already
         return test.worst_group
     wide = widen(group, n_comparisons=n, alpha=limits.alpha)
     return group.model_copy(update={"low": max(wide.low, 0.0), "high": min(wide.high, 1.0)})

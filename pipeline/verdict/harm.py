@@ -70,20 +70,17 @@ class _Table:
 
     def __init__(self, info: GroupedData, evaluation: EvaluationResult, limits: Thresholds) -> None:
         test = evaluation.test
-        column = {group.name: i for i, group in enumerate(test.groups)}
-        self.infos = [group for group in info.groups if group.name in column]
-        self.found = [test.groups[column[group.name]] for group in self.infos]
+        self.infos = info.groups
+        self.found = test.groups
         self.labels_G = _codes([group.label for group in self.infos])
         self.values_G = _codes([group.attribute for group in self.infos])
         self.enough_G = np.array([has_enough(group, limits) for group in self.found], bool)
-        rows = [[seed.groups[column[group.name]] for group in self.infos] for seed in test.per_seed]
+        rows = [seed.groups for seed in test.per_seed]
         n_G = np.array([group.n for group in self.found], np.float64)
         weight_G = np.array([group.weight for group in self.found], np.float64)
         self.measured = MeasuredGroups(np.array(rows, np.float64), n_G, weight_G)
-        misled = {group.name for group in misled_groups(info)}
-        self.misled_G = np.array([group.name in misled for group in self.infos], bool)
-        residuals = compare_with_independence(info.groups).residual_G
-        self.residual_G = np.array([residuals[i] for i, g in enumerate(info.groups) if g.name in column])
+        self.misled_G = np.isin(np.arange(len(self.infos)), misled_groups(info))
+        self.residual_G = compare_with_independence(info.groups).residual_G
 
 
 def _codes(names: Sequence[str]) -> Int64Array:

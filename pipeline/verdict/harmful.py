@@ -78,9 +78,10 @@ def _of_no_misled(
     attribute, worst_text = quoted(info.attributes[0].name), _worst_text(baseline, worst)
     perhaps = perhaps_misled_groups(info)
     if perhaps:
+        rarest = info.groups[perhaps[0]]
         return "insufficient", (
             f"Too few training images to tell whether {attribute} points the wrong way in a group: "
-            f"{quoted(perhaps[0].name)} has {count(perhaps[0].n_train)}, which may be chance. {worst_text}"
+            f"{quoted(rarest.name)} has {count(rarest.n_train)}, which may be chance. {worst_text}"
         )
     return "no", (
         f"In no group does {attribute} point the wrong way: each has at least {percent(MISLED_RATIO, 0)} of "
@@ -168,7 +169,7 @@ def guided_group(
 ) -> GroupEstimate | None:
     """The same label where the cue is right, None where `harmed` is not the misled group that pays most."""
     harm = find_harm(info, baseline, limits)
-    return harm.same if harm and harm.group.name == harmed.name else None
+    return harm.same if harm and harm.group.index == harmed.index else None
 
 
 def _one_training(n_seeds: int) -> str:
@@ -207,7 +208,7 @@ def _hardness_text(
         f"on average over {count(hard.n_strata)} classes. That is no shortcut."
         for hard in hard_values(info, baseline, limits)
     ]
-    label = next(found.label for found in info.groups if found.name == group.name)
+    label = info.groups[group.index].label
     hard = hard_class(info, baseline, label, limits)
     if hard is not None:
         sentences.append(
@@ -221,7 +222,7 @@ def _harm_text(
     info: GroupedData, baseline: EvaluationResult, harmed: GroupEstimate, n_candidates: int
 ) -> str:
     average, expected = baseline.test.average, baseline.test.expected_worst_if_equal
-    n_train = next(group.n_train for group in info.groups if group.name == harmed.name)
+    n_train = info.groups[harmed.index].n_train
     gap = points(average.value - harmed.value).lstrip("+")
     which = (
         f"the one that pays most of {count(n_candidates)} groups"
@@ -241,7 +242,7 @@ def _harm_text(
         text += (
             f" If all groups were equally good, chance alone would put the worst near {percent(expected)}."
         )
-    if baseline.test.worst_group.name != harmed.name:
+    if baseline.test.worst_group.index != harmed.index:
         text += f" The lowest accuracy of all is in {quoted(baseline.test.worst_group.name)}."
     return text
 

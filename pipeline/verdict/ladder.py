@@ -84,7 +84,7 @@ def climb_ladder(case: Case) -> list[Rung]:
         judge_caused_by(
             case.info,
             case.attribution,
-            worst=harmed.name if harmed else None,
+            worst=harmed.index if harmed else None,
             harmful=harmful.status,
             limits=case.limits,
         ),
@@ -131,7 +131,7 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
         return f"{text}{_other_groups(case, ladder)}."
     shown = _spoken_of(baseline, worst, ladder, case.limits)
     text = f"{_no_harm_headline(case, (model, cue), ladder)}: {_shown_gap(case, shown, ladder)}"
-    return f"{text}{_other_groups(case, ladder, shown.name)}."
+    return f"{text}{_other_groups(case, ladder, shown.index)}."
 
 
 def _harm_gap(case: Case, baseline: EvaluationResult, harmed: GroupEstimate) -> str:
@@ -153,7 +153,7 @@ def _spoken_of(
     """
     test = baseline.test
     worse = clearly_worse(test, limits)
-    is_candidate = ladder["harmful"] == "insufficient" and harmed.name in {group.name for group in worse}
+    is_candidate = ladder["harmful"] == "insufficient" and harmed.index in {group.index for group in worse}
     if is_candidate or (not worse and harmed.value <= test.average.value):
         return harmed
     lowest = worse[0] if worse else lowest_group(test)
@@ -175,7 +175,7 @@ def _shown_gap(case: Case, shown: GroupEstimate, ladder: Ladder) -> str:
     return f"{accuracy_brief(shown)} right in {quoted(shown.name)}{few} against {average} on average"
 
 
-def _other_groups(case: Case, ladder: Ladder, named: str = "") -> str:
+def _other_groups(case: Case, ladder: Ladder, named: int | None = None) -> str:
     """What the one group of the headline would hide: small groups, and classes that are never named."""
     if case.baseline is None:
         return ""

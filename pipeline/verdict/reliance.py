@@ -75,8 +75,7 @@ def color_reliance(
 
 def _largest_losses(grey: Intervention, info: GroupedData) -> tuple[dict[str, GroupEstimate], int]:
     """Per label the group with enough images that loses most, and from how many cells they were picked."""
-    labels = {group.name: group.label for group in info.groups}
-    cells = [(labels[g.name], g) for g in grey.group_changes if g.sufficient and g.name in labels]
+    cells = [(info.groups[g.index].label, g) for g in grey.group_changes if g.sufficient]
     with_groups = {label for label, _ in cells}
     cells += [(g.name, g) for g in grey.label_changes if g.name not in with_groups]
     cells.sort(key=lambda cell: -cell[1].value)

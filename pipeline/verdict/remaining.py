@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.core.words import points, quoted
-from pipeline.records.base import Estimate, GroupEstimate, Record
+from pipeline.records.base import Estimate, Record
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.intervals import clip_difference, independent_difference
@@ -28,12 +28,13 @@ def measure_remaining(
     comparison: MethodComparison,
     limits: Thresholds,
 ) -> Remaining | None:
-    """None where the group is not among the method's or the baseline's."""
-    raised, before = (_find(e, comparison.group) for e in (method, baseline))
-    if raised is None or before is None:
+    """None where the group has no test images."""
+    raised, before = (e.test.groups[comparison.group_index] for e in (method, baseline))
+    if not raised.n or not before.n:
         return None
     same_before = guided_group(info, baseline, before, limits)
-    same = _find(method, same_before.name) if same_before else None
+    same = method.test.groups[same_before.index] if same_before else None
+    same = same if same and same.n else None
     average = max(baseline.test.average, method.test.average, key=lambda found: found.value)
     return Remaining(
         to_average=_gap(average, raised),
@@ -75,21 +76,15 @@ def remaining_text(left: Remaining) -> str:
     return " and ".join(parts)
 
 
-def is_favoured(info: GroupedData, name: str) -> bool:
+def is_favoured(info: GroupedData, group: int) -> bool:
     """Whether the cue points the right way in a group: more training images than independence would give."""
     if not info.attributes or info.attributes[0].origin == "none":
         return False
-    residual_G = compare_with_independence(info.groups).residual_G
-    found = [r for group, r in zip(info.groups, residual_G, strict=True) if group.name == name]
-    return bool(found) and found[0] >= -MISLED_RESIDUAL
+    return bool(compare_with_independence(info.groups).residual_G[group] >= -MISLED_RESIDUAL)
 
 
 def _size(gap: Estimate) -> str:
     return f"{points(gap.value)} points {points_interval(gap)}"
-
-
-def _find(evaluation: EvaluationResult, name: str) -> GroupEstimate | None:
-    return next((group for group in evaluation.test.groups if group.name == name and group.n), None)
 
 
 def _gap(reference: Estimate, group: Estimate) -> Estimate:

@@ -78,8 +78,8 @@ def judge_repair(
     """
     left = measure_remaining(info, baseline, method, comparison, limits)
     status = judge_effect(comparison.gain.value, comparison.gain.low, limits.min_effect)
-    harmed = next((g for g in baseline.test.groups if g.name == comparison.group and g.n), None)
-    if status != "yes" or harmed is None:
+    harmed = baseline.test.groups[comparison.group_index]
+    if status != "yes" or not harmed.n:
         return Repair(status=status, costs="", left=left)
     pairs = _pair_up(baseline, method, comparison)
     fallen = [pair for pair in pairs if _falls(pair, len(pairs) + 1, limits)]
@@ -102,16 +102,13 @@ def _pair_up(
     baseline: EvaluationResult, method: EvaluationResult, comparison: MethodComparison
 ) -> list[_Pair]:
     """All groups but the raised one; unpaired, which is conservative, where a result has no paired gains."""
-    after = {group.name: group for group in method.test.groups if group.n}
-    gains = {group.name: group.gain for group in comparison.groups if group.gain.n}
+    gains = {group.index: group.gain for group in comparison.groups if group.gain.n}
     return [
         _Pair(
-            group,
-            after[group.name],
-            gains.get(group.name) or clip_difference(independent_difference(after[group.name], group)),
+            before, after, gains.get(before.index) or clip_difference(independent_difference(after, before))
         )
-        for group in baseline.test.groups
-        if group.n and group.name in after and group.name != comparison.group
+        for before, after in zip(baseline.test.groups, method.test.groups, strict=True)
+        if before.n and after.n and before.index != comparison.group_index
     ]
 
 
@@ -148,7 +145,12 @@ def _harm_elsewhere(
 ) -> Harm | None:
     """The group that pays most under the method, where that is another one, by the size that matters."""
     harm = find_harm(info, method, limits)
-    if harm is None or harm.group.name == comparison.group or harm.gap is None or harm.interaction is None:
+    if (
+        harm is None
+        or harm.group.index == comparison.group_index
+        or harm.gap is None
+        or harm.interaction is None
+    ):
         return None
     pays = min(harm.gap.points.value, harm.interaction.points.value)
     return harm if pays >= limits.min_effect else None
@@ -166,7 +168,7 @@ def _low_elsewhere(
         pair
         for pair in pairs
         if has_enough(pair.after, limits)
-        and (pair.gain.value <= -limits.min_effect or (harm and pair.after.name == harm.group.name))
+        and (pair.gain.value <= -limits.min_effect or (harm and pair.after.index == harm.group.index))
     ]
     if not answerable:
         return "yes", ""

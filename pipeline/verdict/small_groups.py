@@ -16,8 +16,12 @@ NAMED = 3
 
 def uncounted_groups(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
     """Groups that have images anywhere, but too few for testing; the lowest accuracy first."""
-    exist = {group.name for group in info.groups if group.n_train or group.n_val or group.n_test}
-    thin = [group for group in test.groups if group.name in exist and not has_enough(group, limits)]
+    sizes = zip(info.groups, test.groups, strict=True)
+    thin = [
+        group
+        for size, group in sizes
+        if (size.n_train or size.n_val or size.n_test) and not has_enough(group, limits)
+    ]
     return sorted(thin, key=lambda group: (not group.n, group.value))
 
 
@@ -44,12 +48,12 @@ def clearly_bad_uncounted(test: SplitMetrics, limits: Thresholds) -> list[GroupE
     return [group for group in clearly_worse(test, limits) if not has_enough(group, limits)]
 
 
-def bad_clause(test: SplitMetrics, limits: Thresholds, named: str = "") -> str:
+def bad_clause(test: SplitMetrics, limits: Thresholds, named: int | None = None) -> str:
     """The end of a sentence that names small groups which are clearly worse; empty where none is.
 
     `named` is a group that the sentence has named already.
     """
-    bad = [group for group in clearly_bad_uncounted(test, limits) if group.name != named]
+    bad = [group for group in clearly_bad_uncounted(test, limits) if group.index != named]
     if not bad:
         return ""
     verb = "is" if len(bad) == 1 else "are"

@@ -56,17 +56,17 @@ def judge_share(observed: Estimate, expected: float, *, n_groups: int) -> Litera
     return "under" if wide.high < expected else "even"
 
 
-def find_change(check: GroupCheck | None, train_group: str, test_group: str) -> GroupChange | None:
+def find_change(check: GroupCheck | None, train_group: int, test_group: int) -> GroupChange | None:
     """What happened to `test_group` when `train_group` was thinned out most."""
     own = (
-        [c for c in check.changes if (c.train_group, c.test_group) == (train_group, test_group)]
+        [c for c in check.changes if (c.train_index, c.test_index) == (train_group, test_group)]
         if check
         else []
     )
     return min(own, key=lambda change: change.kept, default=None)
 
 
-def judge_support(attribution: AttributionResult, train_group: str, test_group: str) -> Support:
+def judge_support(attribution: AttributionResult, train_group: int, test_group: int) -> Support:
     """Whether retraining bears out that `train_group` hurts `test_group`.
 
     Thinning that very group out is the closest evidence: it shows the harm whatever the scores say. The LDS
@@ -83,7 +83,7 @@ def judge_support(attribution: AttributionResult, train_group: str, test_group: 
     return "backed" if judge_lds(attribution.lds) == "beyond" else "doubtful"
 
 
-def describe_trust(attribution: AttributionResult, train_group: str, test_group: str) -> str:
+def describe_trust(attribution: AttributionResult, train_group: int, test_group: int) -> str:
     """What retraining says about the scores, as sentences that begin with a space; empty without any."""
     change = find_change(attribution.group_check, train_group, test_group)
     text = f" {_describe_change(change)}" if change else ""

@@ -87,7 +87,7 @@ def check_groups(
     foretold_PH = scores.train_sums(lost_nP) @ mean_weights(targets.groups, len(names))
     thinned = [
         Thinned(
-            train_group=names[group],
+            group=group,
             kept=kept,
             n_removed=len(removed[group, kept]),
             margins_RN=retrained.margins_TM[trainings].astype(np.float64),

@@ -88,6 +88,7 @@ def group_shares(
     n_train = len(train_groups)
     return [
         GroupShare(
+            index=group,
             group=name,
             n_train=int(counts_G[group]),
             expected=float(counts_G[group] / n_train),
@@ -145,6 +146,8 @@ def group_attributions(
     n_test_G = np.bincount(target_groups, minlength=len(group_names))
     return [
         GroupAttribution(
+            train_index=cell.train_group,
+            test_index=cell.test_group,
             train_group=group_names[cell.train_group],
             test_group=group_names[cell.test_group],
             value=cell.value,

@@ -220,6 +220,7 @@ def _by_group(
         own = None if scores is None else Scores(*(part[:, is_in[chosen_F]] for part in scores))
         found.append(
             CamGroup(
+                index=index,
                 name=group.name,
                 n=n,
                 sufficient=n >= MIN_IMAGES,

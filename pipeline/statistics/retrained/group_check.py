@@ -28,7 +28,7 @@ _LEAST_FREEDOM = 4  # of correlations within cells together: fewer say nothing i
 class Thinned:
     """One training group thinned to one share: what followed, and what had been foretold."""
 
-    train_group: str
+    group: int
     kept: float
     n_removed: int
     margins_RN: Float64Array  # of the test images, after each training
@@ -58,11 +58,13 @@ def group_check(
         for group in np.unique(groups_N).tolist():
             inside = groups_N == group
             actual, half = _change(one.margins_RN[:, inside], reference_RN[:, inside])
-            pairs.append((one.train_group, group))
+            pairs.append((one.group, group))
             told.append(float(one.rule_H[group]))
             changes.append(
                 GroupChange(
-                    train_group=one.train_group,
+                    train_index=one.group,
+                    test_index=group,
+                    train_group=names[one.group],
                     test_group=names[group],
                     kept=one.kept,
                     n_removed=one.n_removed,

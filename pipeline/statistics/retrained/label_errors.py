@@ -208,6 +208,7 @@ def suspects_by_group(
             n_known = None if known_N is None else int(known_N[members].sum())
             found.append(
                 GroupSuspects(
+                    index=g,
                     group=name,
                     n_train=n,
                     n_suspects=n_suspects,

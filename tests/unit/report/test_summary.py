@@ -49,7 +49,7 @@ def test_keys_that_machines_rely_on() -> None:
         attribution
     )
     assert set(attribution["groups"][0]) == {
-        "train_group", "test_group", "value", "low", "high", "n_train", "n_test",
+        "train_index", "test_index", "train_group", "test_group", "value", "low", "high", "n_train", "n_test",
     }  # fmt: skip
     cam = summary["gradcam"]["erm"]
     assert cam["layer"] == "stages.3"

@@ -13,11 +13,11 @@ from pipeline.verdict.repairs import judge_repair
 from tests.fixtures.report import around, metrics, photo_birds
 from tests.fixtures.skill import skill
 
-HARMED = "waterbird / land"
+HARMED = 2  # waterbird / land
 
 
 def judged(
-    after: list[float], gain: float, *, before: list[float] | None = None, group: str = HARMED
+    after: list[float], gain: float, *, before: list[float] | None = None, group: int = HARMED
 ) -> tuple[Rung, str, list[str]]:
     """Rung 5, the headline and what to do, where ERM had `before` and Group DRO has `after`."""
     summary = build_summary(case(after, gain, before=before, group=group))
@@ -30,7 +30,7 @@ def case(
     gain: float,
     *,
     before: list[float] | None = None,
-    group: str = HARMED,
+    group: int = HARMED,
     sizes: dict[int, int] | None = None,
 ) -> ReportInputs:
     """`sizes`: test images of groups that have other than the fixture's."""
@@ -57,7 +57,12 @@ def case(
         for i, (g, old, new) in enumerate(zip(groups, accuracies["erm"], after, strict=True))
     ]
     comparison = inputs.comparisons[0].model_copy(
-        update={"group": group, "gain": around(gain, 0.04, 642), "groups": gains}
+        update={
+            "group": groups[group].name,
+            "group_index": group,
+            "gain": around(gain, 0.04, 642),
+            "groups": gains,
+        }
     )
     return replace(inputs, evaluations=evaluations, comparisons=[comparison])
 
@@ -157,7 +162,7 @@ def test_a_repair_is_preferred_to_a_larger_gain_that_moves_the_harm() -> None:
 
 
 def test_a_favoured_group_is_never_the_one_that_is_repaired() -> None:
-    rung, _, _ = judged([0.99, 0.92, 0.90, 0.99], 0.04, group="waterbird / water")
+    rung, _, _ = judged([0.99, 0.92, 0.90, 0.99], 0.04, group=3)
     assert rung.status == "insufficient"
     assert "the cue points the right way" in rung.evidence
 

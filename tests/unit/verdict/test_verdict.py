@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
+from typing import TypeVar
 
 import pytest
 
-from pipeline.records.base import Estimate
+from pipeline.records.base import Estimate, Record
 from pipeline.records.data import SourceCounts
 from pipeline.report.cards.limits import list_limits
 from pipeline.report.gate.judge import judge_report
@@ -20,6 +22,7 @@ from pipeline.verdict.cause import aligned_opponents
 from pipeline.verdict.evidence import Rung, answer_words, judge_effect, misled_groups
 from tests.fixtures.report import around, bare, cue_use, hostile_birds, metrics, photo_birds, plain_hundred
 
+R = TypeVar("R", bound=Record)
 RUNGS = ["available", "used", "harmful", "caused_by", "fixed_by"]
 
 
@@ -166,13 +169,13 @@ def test_without_another_class_to_compare_with_harm_cannot_be_told_from_a_harder
 
 def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     inputs = plain_hundred()
-    misled = {group.name for group in misled_groups(inputs.info)}
-    hurt = [0.4 if group.name in misled else 0.9 for group in inputs.info.groups]
+    misled = misled_groups(inputs.info)
+    hurt = [0.4 if g in misled else 0.9 for g in range(len(inputs.info.groups))]
     inputs = with_baseline(inputs, test=metrics(hurt, inputs.info.groups), seeds=[0, 1, 2])
     worst = build_summary(inputs).harmed_group
     assert worst is not None
     assert statuses(inputs)["harmful"] == "yes"
-    suspects = {g.name for g in aligned_opponents(inputs.info, worst.name)}
+    suspects = aligned_opponents(inputs.info, worst.index)
     assert len(suspects) > 2
 
     def status(high: float) -> str:
@@ -180,7 +183,7 @@ def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
         erm = inputs.attributions["erm"]
         cells = [
             c.model_copy(update={"value": -0.010, "low": -0.020 - high, "high": high})
-            if c.test_group == worst.name and c.train_group in suspects
+            if c.test_index == worst.index and c.train_index in suspects
             else c
             for c in erm.groups
         ]
@@ -286,8 +289,35 @@ def with_accuracies(inputs: ReportInputs, accuracies: list[float]) -> ReportInpu
     return with_baseline(inputs, test=metrics(accuracies, inputs.info.groups))
 
 
+def test_groups_of_one_name_are_not_confused() -> None:
+    """Class "a / b" with "c" and class "a" with "b / c": to the verdict a name is a word and no more."""
+    inputs = photo_birds()
+    names = [group.name for group in inputs.info.groups]
+
+    def renamed(record: R) -> R:
+        text = record.model_dump_json()
+        for name in names:
+            text = text.replace(json.dumps(name), '"a / b / c"')
+        return type(record).model_validate_json(text)
+
+    same = replace(
+        inputs,
+        info=renamed(inputs.info),
+        evaluations={m: renamed(found) for m, found in inputs.evaluations.items()},
+        attributions={m: renamed(found) for m, found in inputs.attributions.items()},
+        comparisons=[renamed(found) for found in inputs.comparisons],
+        hygiene=inputs.hygiene and renamed(inputs.hygiene),
+    )
+    found, plain = build_summary(same), build_summary(inputs)
+    assert {group.name for group in found.dataset.groups} == {"a / b / c"}
+    assert [(r.status, r.estimate) for r in found.verdict] == [(r.status, r.estimate) for r in plain.verdict]
+    assert len(found.next_steps) == len(plain.next_steps)
+    assert found.harmed_group is not None
+    assert found.harmed_group.index == 2
+
+
 def test_misled_groups_by_hand() -> None:
-    assert [g.name for g in misled_groups(photo_birds().info)] == ["landbird / water", "waterbird / land"]
+    assert misled_groups(photo_birds().info) == [1, 2], "landbird / water, waterbird / land"
     balanced = photo_birds(planted=False).info
     groups = [g.model_copy(update={"n_train": 750 + i}) for i, g in enumerate(balanced.groups)]
     assert misled_groups(balanced.model_copy(update={"groups": groups})) == []
