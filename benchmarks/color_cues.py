@@ -18,10 +18,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.datasets import load_sample_images
 
-from pipeline.artifacts.params_file import read_params
 from pipeline.audit.color.classifier import Data, cross_fitted
 from pipeline.audit.color.inputs import view_colors
 from pipeline.core.types import Split, UInt8Array
+from pipeline.plan.params_file import read_params
 from pipeline.records.color import Predictability
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.parsing import parse

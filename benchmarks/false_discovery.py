@@ -19,13 +19,13 @@ from joblib import Parallel, delayed
 
 from benchmarks.color_features import random_images
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.params_file import read_params
 from pipeline.audit.color.classifier import Data, cross_fitted
 from pipeline.audit.color.findings import Features, find_color_differences
 from pipeline.audit.color.inputs import view_colors
 from pipeline.audit.color.wording import LABEL, Target
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName
 from pipeline.pixels.color_features import FeatureName
+from pipeline.plan.params_file import read_params
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.parsing import parse
 from pipeline.statistics.intervals import wilson

@@ -24,7 +24,6 @@ import numpy as np
 from scipy import stats
 
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.attribution.estimation import estimate
 from pipeline.attribution.selection import choose_targets, select
@@ -32,9 +31,10 @@ from pipeline.attribution.streaming import mean_weights
 from pipeline.core.types import Split
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.photo_digits import PhotoDigits
+from pipeline.plan.params import DatasetSettings
+from pipeline.plan.params_file import read_params
 from pipeline.records.data import DatasetInfo
 from pipeline.settings.methods import ErmSettings
-from pipeline.settings.params import DatasetSettings
 from pipeline.statistics.retrained.label_errors import (
     SHOWN,
     attribution_suspicion,

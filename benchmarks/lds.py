@@ -29,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import rivals
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir
 from pipeline.attribution.estimators.last_layer import last_layer_trak
 from pipeline.attribution.estimators.trak import TrakStore
@@ -40,6 +39,7 @@ from pipeline.methods.retraining import retrain
 from pipeline.models.predict import predict_logits
 from pipeline.models.registry import Classifier
 from pipeline.parallel.fan_out import fan_out
+from pipeline.plan.params_file import read_params
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.methods import ErmSettings
 from pipeline.statistics.retrained.lds import random_sums, same_class_sums, score_predictors, spearman

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from sklearn.datasets import load_digits
 
-from pipeline.artifacts.params_file import read_params
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName, UInt8Array
 from pipeline.models.registry import Classifier, build_model
+from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
 from pipeline.settings.methods import ErmSettings, GroupDroSettings

@@ -22,11 +22,11 @@ import torch
 from joblib import Parallel, delayed
 
 from benchmarks.planted_cues import CUES, CueName, Twin, make_twin, repaint, train_network
-from pipeline.artifacts.params_file import read_params
 from pipeline.core.types import Int64Array
 from pipeline.explain.reliance.changed import Editor, predict_classes
 from pipeline.explain.reliance.cue_use import choose_cue, measure_cue_use
 from pipeline.explain.reliance.interventions import SWAP
+from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.verdict.evidence import Rung, Thresholds
 from pipeline.verdict.used import judge_used

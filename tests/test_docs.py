@@ -12,11 +12,11 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli.main import DATASET_STAGES, METHOD_STAGES, main
+from pipeline.plan.params import Params
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.records import ReportSummary
 from pipeline.settings.methods import MethodName
-from pipeline.settings.params import Params
 from pipeline.settings.parsing import parse
 from tests import ROOT
 

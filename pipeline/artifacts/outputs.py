@@ -19,8 +19,8 @@ from pipeline.artifacts.paths import (
     dataset_dir,
     evaluation_dir,
     gradcam_dir,
-    guard_path,
     model_dir,
+    plans_dir,
     plots_dir,
     reports_dir,
     retrained_dir,
@@ -30,6 +30,7 @@ from pipeline.core.errors import InputError
 
 DATASET_STAGES = ("data", "color", "hygiene", "report")
 METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
+PLAN_FILES = r"([a-z0-9_]+/)?[a-z]+(-[a-z0-9_]+)?(\.untracked)?\.json|(.*/)?\..*\.part"
 
 
 class Output(NamedTuple):
@@ -47,7 +48,7 @@ def _files(folder: Path, *names: str) -> list[Path | Output]:
 
 
 _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
-    "guard": lambda: [guard_path()],
+    "plan": lambda: [Output(plans_dir(), holds=PLAN_FILES)],
     "data": lambda d: _files(dataset_dir(d), *PACKED_FILES),
     "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
     "hygiene": lambda d: _files(color_dir(d), "hygiene.json", "copies.parquet", "hygiene_metrics.json"),

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.artifacts.paths import dataset_dir
+from pipeline.core.errors import InputError
 
 # folders that are the pipeline's as a whole; of data/ only data/<dataset>/packed is
 OWN_FOLDERS = (
@@ -18,6 +19,7 @@ OWN_FOLDERS = (
     "gradcam",
     "reports",
     ".scratch",
+    ".plan",
     ".dvc",
 )
 
@@ -25,6 +27,46 @@ OWN_FOLDERS = (
 def written_folders(datasets: Iterable[str]) -> list[Path]:
     """Where stages write for these datasets; `downloads/` is not among them: nothing there is replaced."""
     return [*(Path(name) for name in OWN_FOLDERS), *(dataset_dir(name) for name in datasets)]
+
+
+def check_files(files: Iterable[Path], name: str, datasets: Iterable[str]) -> None:
+    """Refuse images and masks that a loader found: a table or plugin may name them anywhere.
+
+    Args:
+        datasets: of all that there are; a run of one can delete what another reads.
+
+    Raises:
+        InputError: one lies where a stage writes.
+    """
+    folders = _written(name, datasets)
+    for parent in sorted({file.parent for file in files}):
+        found = describe_overlap(parent, folders)
+        if found and not found.startswith("holds"):
+            raise InputError(_explain(f"{parent}, with images or masks of {name}, {found}", parent, name))
+
+
+def check_path(path: Path, what: str, name: str, datasets: Iterable[str]) -> None:
+    """Refuse `path` as a source of the dataset `name`; `what` starts the message.
+
+    Raises:
+        InputError: it is, lies in or holds something that a stage writes.
+    """
+    found = describe_overlap(path, _written(name, datasets))
+    if found:
+        raise InputError(_explain(f"{what} {found}", path, name))
+
+
+def _written(name: str, datasets: Iterable[str]) -> list[Path]:
+    return written_folders(dict.fromkeys([name, *datasets]))
+
+
+def _explain(finding: str, path: Path, name: str) -> str:
+    is_namesake = describe_overlap(path, [dataset_dir(name).parent]) == f"is {dataset_dir(name).parent}"
+    other = f", or give the dataset another name than {name!r}" if is_namesake else ""
+    return (
+        f"{finding}, where the pipeline writes and DVC deletes: files would be lost. Nothing was touched. "
+        f"Move them to a folder of their own and name that{other}."
+    )
 
 
 def describe_overlap(path: Path, folders: Iterable[Path]) -> str | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")  # of a dataset: DVC builds stage names from it
 
 
 def dataset_dir(dataset: str) -> Path:
@@ -10,9 +13,9 @@ def dataset_dir(dataset: str) -> Path:
     return Path("data") / dataset / "packed"
 
 
-def guard_path() -> Path:
-    """Says that no output has a user's files in its way; every dataset's first stage waits for it."""
-    return Path("audit") / "guard.json"
+def plans_dir() -> Path:
+    """What each stage is to do of each dataset and method; every other stage waits for it."""
+    return Path(".plan")
 
 
 def color_dir(dataset: str) -> Path:

@@ -7,22 +7,22 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
 from pipeline.core.errors import ArtifactError
 from pipeline.records.base import Provenance
+from pipeline.settings.base import deciding
 
 LIBRARIES = ("torch", "torchvision", "traker", "grad-cam", "numpy", "pandas", "pillow", "dvc")
 
 
-def settings_hash(*settings: BaseModel | str) -> str:
-    """12 hex digits that change when any of the settings does."""
-    text = json.dumps(
-        [s if isinstance(s, str) else s.model_dump(mode="json") for s in settings], sort_keys=True
-    )
+def settings_hash(*settings: BaseModel | str | Mapping[str, Any]) -> str:
+    """12 hex digits that change when any of the settings does, but for those that decide nothing."""
+    text = json.dumps([deciding(s) if isinstance(s, BaseModel) else s for s in settings], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

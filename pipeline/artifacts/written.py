@@ -18,7 +18,6 @@ from pipeline.artifacts.files import write_text
 from pipeline.artifacts.paths import scratch_dir
 
 _RECORD_KEYS = {"schema_version", "provenance"}
-_CONSTANT_RECORDS = ({"is_safe": True},)  # the guard's
 
 
 @contextmanager
@@ -71,7 +70,7 @@ def is_record(path: Path) -> bool:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and (set(found) >= _RECORD_KEYS or found in _CONSTANT_RECORDS)
+    return isinstance(found, dict) and set(found) >= _RECORD_KEYS
 
 
 def _is_known(md5: str, entry: Mapping[str, Any] | None, lock: str) -> bool:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pipeline.artifacts.datasets import load_info
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.source_stamps import is_stamped, save_stamp
 from pipeline.cli.runnable import find_doubts, find_obstacles, missing_sources
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.data.fingerprint import fingerprint_files, stamp_files
 from pipeline.data.sources.registry import load_raw
+from pipeline.plan.guard import check_all_outputs
+from pipeline.plan.params_file import read_params
 from pipeline.settings.sources import FolderSource, TableSource
-from pipeline.stages.guard import check_all_outputs
 
 
 def run() -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from pipeline.artifacts.exports import save_export
 from pipeline.artifacts.files import load_artifact
-from pipeline.artifacts.paths import reports_dir
+from pipeline.artifacts.paths import NAME_PATTERN, reports_dir
 from pipeline.core.errors import InputError
 from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.export.figures import build_figures
 from pipeline.report.export.readme import is_there, write_readme
 from pipeline.report.export.tables import build_tables
 from pipeline.report.records import ReportSummary
-from pipeline.settings.params import NAME_PATTERN
 
 _log = logging.getLogger(__name__)
 

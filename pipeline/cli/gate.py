@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.files import load_artifact, write_text
-from pipeline.artifacts.params_file import PARAMS_PATH, read_params
 from pipeline.cli.compare import make_side
 from pipeline.core.errors import InputError
+from pipeline.plan.params_file import PARAMS_PATH, read_params
 from pipeline.report.gate.judge import Judged, choose_gated, judge_report
 from pipeline.report.gate.markdown import markdown_gate
 from pipeline.report.gate.text import format_gate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         stage.add_argument("dataset")
         if name in METHOD_STAGES:
             stage.add_argument("method", choices=get_args(MethodName))
-    commands.add_parser("guard", help="stop where a run would delete or overwrite your files")
+    commands.add_parser("plan", help="what each stage is to do; stops where a run would delete your files")
     commands.add_parser("index", help="render reports/index.html over all reports")
     commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
     ahead = commands.add_parser(
@@ -116,10 +117,10 @@ def _dispatch(options: argparse.Namespace) -> int:
     # imported late: `--help` and `check` should not wait for torch
     if command in METHOD_STAGES:
         keep_freed_memory()  # all of them run networks
-        importlib.import_module(f"pipeline.stages.{command}").run(options.dataset, options.method)
+        _run_stage(command, options.dataset, options.method)
     elif command in DATASET_STAGES:
-        importlib.import_module(f"pipeline.stages.{command}").run(options.dataset)
-    elif command in ("guard", "index"):
+        _run_stage(command, options.dataset)
+    elif command in ("plan", "index"):
         importlib.import_module(f"pipeline.stages.{command}").run()
     elif command == "check":
         importlib.import_module("pipeline.cli.check").run()
@@ -135,3 +136,9 @@ def _dispatch(options: argparse.Namespace) -> int:
     else:
         importlib.import_module("pipeline.cli.new_dataset").run(options)
     return 0
+
+
+def _run_stage(stage: str, *names: str) -> None:
+    if not os.environ.get("DVC_STAGE"):  # by hand: DVC has the stage `plan` for it
+        importlib.import_module("pipeline.plan.write").refresh(stage, *names)
+    importlib.import_module(f"pipeline.stages.{stage}").run(*names)

@@ -6,9 +6,8 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.artifacts.params_file import PARAMS_PATH, read_params
-from pipeline.artifacts.paths import downloads_dir
-from pipeline.artifacts.source_overlap import check_files, check_path, check_sources
+from pipeline.artifacts.overlap import check_files, check_path
+from pipeline.artifacts.paths import NAME_PATTERN, downloads_dir
 from pipeline.core.errors import InputError
 from pipeline.data.decoding.pixels import check_unreadable, note_files, scan_files
 from pipeline.data.entry.guess import new_dataset_entry
@@ -18,10 +17,12 @@ from pipeline.data.names.roles import describe_roles
 from pipeline.data.names.split_mapping import parse_flags
 from pipeline.data.plan import Plan, make_plan
 from pipeline.data.sources.registry import load_raw
+from pipeline.plan.guard import check_all_outputs
+from pipeline.plan.params import Params
+from pipeline.plan.params_file import PARAMS_PATH, read_params
+from pipeline.plan.source_overlap import check_sources
 from pipeline.settings.data import DataSettings
 from pipeline.settings.methods import MethodName
-from pipeline.settings.params import NAME_PATTERN, Params
-from pipeline.stages.guard import check_all_outputs
 
 
 def run(options: argparse.Namespace) -> None:
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
             "stage names from it."
         )
     params = read_params()
-    check_path(options.path.expanduser(), str(options.path), options.name, params)
+    check_path(options.path.expanduser(), str(options.path), options.name, [*params.datasets, *params.active])
     entry = new_dataset_entry(
         options.name,
         options.path,
@@ -52,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     check_all_outputs(with_it)
     settings = with_it.dataset(options.name)
     raw = load_raw(settings.source, downloads_dir() / options.name)
-    check_files(raw.files(), options.name, with_it)
+    check_files(raw.files(), options.name, with_it.datasets)
     print(preview(raw))
     flags = ("file", "label", "split", "attribute", "group")
     given = {f"--{flag}-column": getattr(options, f"{flag}_column") for flag in flags}

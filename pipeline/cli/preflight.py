@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import downloads_dir
 from pipeline.data.plan import make_plan
 from pipeline.data.sources.registry import load_raw
+from pipeline.plan.params_file import read_params
 from pipeline.preflight.report import look_ahead
 
 

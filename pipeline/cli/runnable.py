@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pipeline.artifacts.paths import dataset_dir
-from pipeline.artifacts.source_overlap import source_paths
 from pipeline.core.errors import InputError
-from pipeline.settings.params import DatasetSettings, Params
+from pipeline.plan.params import DatasetSettings, Params
+from pipeline.plan.source_overlap import source_paths
 
 
 def missing_sources(name: str, params: Params) -> list[str]:

@@ -15,7 +15,6 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.models.registry import Classifier
 from pipeline.records.data import DatasetInfo
 from pipeline.records.retraining import Training
-from pipeline.settings.attribution import RetrainSettings
 from pipeline.settings.methods import (
     AnyMethodSettings,
     DfrSettings,
@@ -25,6 +24,7 @@ from pipeline.settings.methods import (
     RepairSettings,
     SubgSettings,
 )
+from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.retrained.subsets import training_rows
 from pipeline.train.fitting import network_of

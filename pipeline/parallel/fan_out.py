@@ -16,10 +16,10 @@ from typing import Any
 from pipeline.artifacts.files import friendly_os_errors
 from pipeline.core.errors import InputError
 from pipeline.core.progress import Progress
+from pipeline.core.types import FanOutExecutor
 from pipeline.parallel.jobs import run_as_jobs
 from pipeline.parallel.local_processes import run_in_processes
 from pipeline.parallel.task import Arguments, Task, result_path
-from pipeline.settings.attribution import FanOutExecutor
 
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import get_args
 
 from pipeline.methods.feasibility import reason_against
+from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 from pipeline.settings.methods import MethodName
-from pipeline.settings.params import DatasetSettings
 
 
 def reasons_against(

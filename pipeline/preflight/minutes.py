@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.memory import available_cores
+from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 from pipeline.preflight.speed import Speed
 from pipeline.settings.methods import (
@@ -16,7 +17,6 @@ from pipeline.settings.methods import (
     RepairSettings,
     SubgSettings,
 )
-from pipeline.settings.params import DatasetSettings
 
 _ERRING = 0.1  # share of the images that a brief first model gets wrong
 _GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images

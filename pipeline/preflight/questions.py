@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.data.names.naming import list_some
+from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 from pipeline.records.data import GroupInfo
-from pipeline.settings.params import DatasetSettings
 from pipeline.verdict.evidence import MIN_SEEDS, RungName, misled_groups, perhaps_misled_groups
 
 _FEWEST = 30  # test images of a group that an interval says something about

@@ -12,6 +12,7 @@ from pipeline.core.memory import available_cores
 from pipeline.core.words import align
 from pipeline.data.plan import Plan
 from pipeline.data.raw import RawDataset
+from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.labels import augmentation_risks
 from pipeline.preflight.methods import reasons_against
 from pipeline.preflight.minutes import Work, estimate_seconds
@@ -19,7 +20,6 @@ from pipeline.preflight.networks import Proposal, baseline_speed, propose_networ
 from pipeline.preflight.questions import Outlook, foresee_questions
 from pipeline.preflight.sizes import Sizes, foresee_sizes
 from pipeline.settings.methods import MethodName
-from pipeline.settings.params import DatasetSettings
 
 _MAX_GROUPS = 12
 

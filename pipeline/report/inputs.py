@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.maps import SavedMaps, load_maps
@@ -40,7 +40,7 @@ from pipeline.report.page.test_images import MethodOutcomes
 from pipeline.report.records import MethodSettings, MissingPart
 from pipeline.report.summary import ReportInputs
 from pipeline.settings.methods import MethodName
-from pipeline.settings.params import DatasetSettings, Params
+from pipeline.settings.plans.report import ReportPlan
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.statistics.maps import compare_maps
@@ -80,19 +80,19 @@ class Parts:
         return {method: record for method, record in found.items() if record is not None}
 
 
-def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedMaps]]:
+def gather(dataset: str, plan: ReportPlan) -> tuple[ReportInputs, dict[str, SavedMaps]]:
     """Everything the report says, and the GradCAM maps that its pictures show.
 
     Raises:
         ArtifactError: data, colors or the baseline's evaluation are missing or of other data, a method's
             training is of other data, or any file is damaged.
     """
-    data, settings = dataset_dir(dataset), params.dataset(dataset)
+    data = dataset_dir(dataset)
     info, test = load_info(data), load_split(data, "test")
-    parts, not_trained = Parts(dataset, info.digest), _not_trained(dataset, params)
-    evaluations = _load_evaluations(parts, [m for m in params.active_methods if m not in not_trained])
-    methods: list[MethodName] = [m for m in params.active_methods if m in evaluations]
-    explained = [m for m in methods if m in params.explained_methods]
+    parts, not_trained = Parts(dataset, info.digest), _not_trained(dataset, plan)
+    evaluations = _load_evaluations(parts, [m for m in plan.active_methods if m not in not_trained])
+    methods: list[MethodName] = [m for m in plan.active_methods if m in evaluations]
+    explained = [m for m in methods if m in plan.explained_methods]
     predicted: dict[str, Int64Array] = {
         m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", test)[1] for m in methods
     }
@@ -100,7 +100,7 @@ def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedM
         {m: gradcam_dir(dataset, m) / "gradcam.json" for m in explained}, GradcamResult, "gradcam"
     )
     maps = _load_maps(dataset, list(gradcams))
-    params_hash = settings_hash(settings, *methods, "explained", *explained)
+    params_hash = settings_hash(plan, *methods, "explained", *explained)
     seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
     inputs = ReportInputs(
         info=info,
@@ -119,34 +119,34 @@ def gather(dataset: str, params: Params) -> tuple[ReportInputs, dict[str, SavedM
         cam_agreement=_compare_cams(maps),
         outcomes=_outcomes(test, predicted, maps),
         hygiene=parts.load(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
-        comparisons=_compare(test, predicted, info, evaluations, settings),
+        comparisons=_compare(test, predicted, info, evaluations, plan),
         missing=parts.missing,
         not_trained=not_trained,
-        settings=settings.report,
-        color_settings=settings.color,
-        evaluate_settings=settings.evaluate,
-        method_settings={m: settings_of(settings, m) for m in methods},
+        settings=plan.report,
+        color_settings=plan.color,
+        evaluate_settings=plan.evaluate,
+        method_settings={m: MethodSettings(**plan.methods[m].model_dump()) for m in methods},
         params_hash=params_hash,
         command=f"dvc repro report@{dataset}",
         provenance=trace_report(
             make_provenance(params_hash, seeds, data=info.digest, dated=True),
             dataset=dataset,
             methods=list(methods),
-            params=_used_params(settings, methods, explained),
+            params=plan.shown(),
         ),
     )
     return inputs, maps
 
 
-def _not_trained(dataset: str, params: Params) -> dict[str, str]:
+def _not_trained(dataset: str, plan: ReportPlan) -> dict[str, str]:
     """Active methods that these data do not allow to train, with the reasons.
 
     Raises:
         InputError: the baseline is one of them.
     """
-    found = {m: why_not_trained("train", dataset, m) for m in params.active_methods}
+    found = {m: why_not_trained("train", dataset, m) for m in plan.active_methods}
     reasons: dict[str, str] = {m: reason for m, reason in found.items() if reason is not None}
-    baseline = params.active_methods[0]
+    baseline = plan.active_methods[0]
     if baseline in reasons:
         raise InputError(
             f"{baseline}, the first of active_methods and so the baseline, was not trained: "
@@ -174,32 +174,18 @@ def _load_maps(dataset: str, methods: Sequence[str]) -> dict[str, SavedMaps]:
     return maps
 
 
-def _used_params(
-    settings: DatasetSettings, methods: list[MethodName], explained: list[MethodName]
-) -> dict[str, Any]:
-    """The dataset's settings with its defaults filled in, without the methods that did not run."""
-    used = settings.model_dump(mode="json")
-    used["methods"] = {name: kept for name, kept in used["methods"].items() if name in methods}
-    return {"active_methods": methods, "explained_methods": explained, **used}
-
-
-def settings_of(settings: DatasetSettings, method: MethodName) -> MethodSettings:
-    own = getattr(settings.methods, method).model_dump(mode="json", exclude={"train"})
-    return MethodSettings(train=settings.train_for(method).model_dump(mode="json"), method=own)
-
-
 def _compare(
     test: Split,
     predicted: Mapping[str, Int64Array],
     info: DatasetInfo,
     evaluations: Mapping[str, EvaluationResult],
-    settings: DatasetSettings,
+    plan: ReportPlan,
 ) -> list[MethodComparison]:
     """Every method against the first one, on the same test images, in the group that pays."""
     correct = {method: found == test.labels for method, found in predicted.items()}
     baseline, *others = evaluations
     names = [g.name for g in info.groups]
-    limits = Thresholds.from_settings(settings.evaluate, settings.report, settings.color)
+    limits = Thresholds.from_settings(plan.evaluate, plan.report, plan.color)
     test_metrics = evaluations[baseline].test
     harm = find_harm(info, evaluations[baseline], limits)
     worst = worst_of(test_metrics)

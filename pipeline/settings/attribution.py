@@ -1,15 +1,12 @@
-"""`attribute` and `retrain` of `params.yaml`: which training images did it, and the proof by retraining."""
+"""`attribute` of `params.yaml`: which training images did it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from pipeline.settings.base import Seed, Settings
-from pipeline.settings.methods import MethodName
-
-FanOutExecutor = Literal["local", "slurm", "submitit_local"]
 
 
 class AttributeSettings(Settings):
@@ -42,29 +39,3 @@ class AttributeSettings(Settings):
         if isinstance(dim, int) and dim <= 100:
             raise ValueError("should be greater than 100, or auto")
         return dim
-
-
-class RetrainSettings(Settings):
-    """Retraining on parts of the training images: what scores foretell is checked against it."""
-
-    methods: list[MethodName] = Field(description="methods that are retrained; others are not checked")
-    subsets: int = Field(ge=0, le=1000, description="random subsets; 0 = no linear datamodeling score")
-    share: float = Field(gt=0, lt=1, description="of the training images in a subset")
-    repeats: int = Field(ge=1, le=20, description="trainings of each subset; the ceiling needs two")
-    thin_keep: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        description="shares of a training group that are kept when it is thinned; [] = not checked"
-    )
-    thin_repeats: int = Field(
-        ge=2, le=50, description="trainings of each thinned group, and of all images; intervals need two"
-    )
-    executor: FanOutExecutor = Field(
-        description="local: processes on this machine; slurm: a job array, submitit_local: its jobs here "
-        "(both need the extra submitit)"
-    )
-    workers: int | None = Field(
-        ge=1, description="one-thread processes, or jobs, side by side; null = one per core, or per GPU"
-    )
-    submitit: dict[str, Any] = Field(
-        description="settings of submitit's executor, such as slurm_partition or timeout_min"
-    )
-    seed: Seed

@@ -1,4 +1,4 @@
-"""`color` and `hygiene` of `params.yaml`: what is asked of the data alone."""
+"""`color` of `params.yaml`: what colors alone say of classes and groups."""
 
 from __future__ import annotations
 
@@ -17,11 +17,4 @@ class ColorSettings(Settings):
         ge=0, description="stratified training images for the boosted trees; 0 = no boosted trees"
     )
     examples_per_class: int = Field(ge=0, le=24, description="most and least typical images kept")
-    seed: Seed
-
-
-class HygieneSettings(Settings):
-    near_duplicates: bool = Field(description="also look for images that are alike, not identical")
-    min_similarity: float = Field(gt=0.5, le=1, description="least similarity of near duplicates")
-    examples: int = Field(ge=0, le=100, description="sets of duplicates and odd images kept as examples")
     seed: Seed

@@ -48,3 +48,35 @@ def _kinds(annotation: Any) -> set[Any]:
     if get_origin(annotation) is Annotated:
         parts = parts[:1]
     return set().union(*map(_kinds, parts)) if parts else {annotation}
+
+
+class DecidesNothing:
+    """Marks a setting that no result depends on, such as how many processes work: a change reruns nothing."""
+
+
+def deciding(settings: BaseModel) -> dict[str, Any]:
+    """The settings as plain values, without those that no result depends on."""
+    return _split(settings)[0]
+
+
+def deciding_nothing(settings: BaseModel) -> dict[str, Any]:
+    """Those that `deciding` leaves out, at the same places."""
+    return _split(settings)[1]
+
+
+def _split(settings: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    values = settings.model_dump(mode="json", by_alias=True)
+    decides: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for name, info in type(settings).model_fields.items():
+        if info.exclude:
+            continue
+        key, value = info.alias or name, getattr(settings, name)
+        if any(isinstance(mark, DecidesNothing) for mark in info.metadata):
+            others[key] = values[key]
+        elif isinstance(value, BaseModel):
+            decides[key], rest = _split(value)
+            others |= {key: rest} if rest else {}
+        else:
+            decides[key] = values[key]
+    return decides, others

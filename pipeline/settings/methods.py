@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -139,6 +139,11 @@ AnyMethodSettings = (
     | DfrSettings
     | RepairSettings
 )
+
+
+METHOD_SETTINGS: dict[MethodName, type[AnyMethodSettings]] = {
+    kind.key: kind for kind in get_args(AnyMethodSettings)
+}
 
 
 def needs_erm(method: AnyMethodSettings) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import DecidesNothing, Seed, Settings
+
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class TrainSettings(Settings):
@@ -63,12 +65,14 @@ class TrainSettings(Settings):
         1, ge=1, description="groups with fewer validation images do not count in selection, where others do"
     )
     precision: Literal["auto", "fp32", "bf16"]
-    device: Literal["auto", "cpu", "cuda"]
+    device: Device
     compile: bool = Field(False, description="torch.compile; needs a C++ compiler on a CPU")
-    workers: int | None = Field(
+    workers: Annotated[int | None, DecidesNothing()] = Field(
         None, ge=1, description="one-thread processes for networks side by side, on a CPU; null = by network"
     )
-    checkpoint_seconds: float = Field(gt=0, description="at most this long between checkpoints")
+    checkpoint_seconds: Annotated[float, DecidesNothing()] = Field(
+        gt=0, description="at most this long between checkpoints"
+    )
     checkpoints: int = Field(
         0, ge=0, description="weights of so many more epochs kept, spread over the last half; for attribution"
     )

@@ -16,7 +16,6 @@ from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.margins import load_retrained
 from pipeline.artifacts.not_trained import pass_on, why_not_trained
 from pipeline.artifacts.packing import load_current
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import (
     attribution_dir,
     dataset_dir,
@@ -24,6 +23,7 @@ from pipeline.artifacts.paths import (
     retrained_dir,
     scratch_dir,
 )
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive, locked
 from pipeline.artifacts.tables import metrics_json
@@ -37,14 +37,17 @@ from pipeline.models.registry import Classifier
 from pipeline.parallel.place import current_place
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.training import TrainHistory
+from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.methods import MethodName
+from pipeline.settings.plans.attribute import AttributePlan
 from pipeline.statistics.retrained.label_errors import suggest_classes
 
 _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    place, device = current_place(), choose_device(read_params().dataset(dataset).train_for(method).device)
+    plan = read_plan(AttributePlan, "attribute", dataset, method)
+    place, device = current_place(), choose_device(plan.device)
     if place.size > 1 and device.type == "cuda":
         torch.cuda.set_device(place.rank % torch.cuda.device_count())
     if not place.is_first and why_not_trained("evaluate", dataset, method):
@@ -52,13 +55,13 @@ def run(dataset: str, method: MethodName) -> None:
     if not place.is_first:  # one of several that torchrun started: it shares the work, the first one saves
         logging.getLogger().setLevel(logging.WARNING)
         with _at_work(dataset, method, place.rank):
-            _attribute(dataset, method, device)
+            _attribute(dataset, method, plan.attribute, device)
         return
     out = attribution_dir(dataset, method)
     with exclusive("attribute", dataset, method):
         if pass_on("evaluate", "attribute", dataset, method):
             return
-        result = _attribute(dataset, method, device)
+        result = _attribute(dataset, method, plan.attribute, device)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
         with contextlib.ExitStack() as others:  # which may still read what is deleted here
@@ -77,8 +80,9 @@ def _at_work(dataset: str, method: MethodName, rank: int) -> contextlib.Abstract
     return locked("attribute", dataset, method, f"process_{rank}")
 
 
-def _attribute(dataset: str, method: MethodName, device: torch.device) -> AttributionResult:
-    settings = read_params().dataset(dataset).attribute
+def _attribute(
+    dataset: str, method: MethodName, settings: AttributeSettings, device: torch.device
+) -> AttributionResult:
     trained = load_trained(dataset, method, device)
     train = load_split(dataset_dir(dataset), "train")
     rows = choose_targets(trained.test, settings.targets_per_group, settings.seed)

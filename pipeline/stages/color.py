@@ -11,8 +11,8 @@ import pandas as pd
 from pipeline.artifacts.copies import load_copies
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import color_dir, dataset_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.predictions import ColorPredictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
@@ -20,6 +20,7 @@ from pipeline.artifacts.tables import metrics_json
 from pipeline.audit.color.audit import analyze_color
 from pipeline.core.types import Split
 from pipeline.records.color import ColorResult, Predictability
+from pipeline.settings.audit import ColorSettings
 from pipeline.statistics.sources import merge_sources
 
 _log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ MIN_PICTURES = 10  # of a class in training; in fewer sets of copies every cue w
 
 
 def run(dataset: str) -> None:
-    settings = read_params().dataset(dataset).color
+    settings = read_plan(ColorSettings, "color", dataset)
     folder = dataset_dir(dataset)
     out = color_dir(dataset)
     table_path = out / "color_predictions.parquet"

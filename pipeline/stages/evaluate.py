@@ -14,8 +14,8 @@ from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.predictions import load_color_predictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
@@ -31,6 +31,7 @@ from pipeline.records.evaluation import EvaluationResult, RemovalComparison, Spl
 from pipeline.records.training import TrainHistory
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.methods import MethodName
+from pipeline.settings.plans.evaluate import EvaluatePlan
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
 from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
@@ -43,8 +44,8 @@ Control = Literal["random", "balanced"]
 
 
 def run(dataset: str, method: MethodName) -> None:
-    chosen = read_params().dataset(dataset)
-    settings, device = chosen.evaluate, choose_device(chosen.train_for(method).device)
+    plan = read_plan(EvaluatePlan, "evaluate", dataset, method)
+    settings, device = plan.evaluate, choose_device(plan.device)
     data, out = dataset_dir(dataset), evaluation_dir(dataset, method)
     info = load_info(data)
     with exclusive("evaluate", dataset, method):

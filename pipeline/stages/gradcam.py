@@ -11,8 +11,8 @@ from PIL import Image
 from pipeline.artifacts.files import find_foreign, fresh_dir, save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps, save_maps
 from pipeline.artifacts.not_trained import pass_on
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import gradcam_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
@@ -20,14 +20,15 @@ from pipeline.artifacts.trained import load_trained
 from pipeline.explain.cam.run import run_gradcam
 from pipeline.models.hardware import choose_device
 from pipeline.settings.methods import MethodName
+from pipeline.settings.plans.gradcam import GradcamPlan
 from pipeline.statistics.sampling import choose_by_group
 
 _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    chosen = read_params().dataset(dataset)
-    settings, device = chosen.gradcam, choose_device(chosen.train_for(method).device)
+    plan = read_plan(GradcamPlan, "gradcam", dataset, method)
+    settings, device = plan.gradcam, choose_device(plan.device)
     out = gradcam_dir(dataset, method)
     with exclusive("gradcam", dataset, method):
         if pass_on("evaluate", "gradcam", dataset, method):

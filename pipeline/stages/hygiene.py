@@ -7,8 +7,8 @@ import logging
 from pipeline.artifacts.copies import save_copies
 from pipeline.artifacts.datasets import load_info, load_split, map_array
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import color_dir, dataset_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
@@ -16,12 +16,13 @@ from pipeline.audit.hygiene.audit import analyze_hygiene
 from pipeline.core.types import SPLIT_NAMES
 from pipeline.records.data import DatasetInfo
 from pipeline.records.hygiene import HygieneResult
+from pipeline.settings.hygiene import HygieneSettings
 
 _log = logging.getLogger(__name__)
 
 
 def run(dataset: str) -> None:
-    settings = read_params().dataset(dataset).hygiene
+    settings = read_plan(HygieneSettings, "hygiene", dataset)
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("hygiene", dataset):
         info = load_info(folder)

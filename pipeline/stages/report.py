@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import card_path, plots_dir, reports_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import group_table, mean_curves
 from pipeline.report.cards.index import make_card
@@ -15,15 +15,16 @@ from pipeline.report.page.html import render_report
 from pipeline.report.page.picture_source import picture_source
 from pipeline.report.page.pictures import build_pictures
 from pipeline.report.summary import build_summary
+from pipeline.settings.plans.report import ReportPlan
 
 _log = logging.getLogger(__name__)
 
 
 def run(dataset: str) -> None:
-    params = read_params()
+    plan = read_plan(ReportPlan, "report", dataset)
     page, plots = reports_dir() / f"{dataset}.html", plots_dir(dataset)
     with exclusive("report", dataset):
-        inputs, maps = gather(dataset, params)
+        inputs, maps = gather(dataset, plan)
         summary = build_summary(inputs)
         pictures = build_pictures(summary, picture_source(dataset, maps, summary.settings.thumbnail))
         html = render_report(summary, pictures)

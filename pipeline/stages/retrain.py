@@ -16,8 +16,8 @@ from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.margins import SavedMargins, save_margins
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir, retrained_dir, scratch_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.core.memory import available_cores
@@ -29,9 +29,9 @@ from pipeline.models.predict import predict_logits
 from pipeline.parallel.fan_out import fan_out
 from pipeline.records.data import DatasetInfo
 from pipeline.records.retraining import RetrainResult, Training
-from pipeline.settings.attribution import RetrainSettings
-from pipeline.settings.methods import AnyMethodSettings, MethodName
-from pipeline.settings.params import DatasetSettings
+from pipeline.settings.methods import METHOD_SETTINGS, AnyMethodSettings, MethodName
+from pipeline.settings.plans.retrain import RetrainPlan
+from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.retrained.margins import label_margins
 from pipeline.statistics.retrained.subsets import training_rows
@@ -42,14 +42,15 @@ _log = logging.getLogger(__name__)
 def run(dataset: str, method: MethodName) -> None:
     out = retrained_dir(dataset, method)
     with exclusive("retrain", dataset, method):
-        settings = read_params().dataset(dataset)
+        plan = read_plan(RetrainPlan, "retrain", dataset, method)
+        chosen = METHOD_SETTINGS[method].model_validate(plan.method)
         train, test = (load_split(dataset_dir(dataset), name) for name in ("train", "test"))
-        key = _key(settings, method, dataset)
+        key = _key(plan, dataset)
         scratch = scratch_dir("retrain", dataset, method)
-        trainings, reason = _plan(settings, method, train, load_info(dataset_dir(dataset)))
+        trainings, reason = _plan(plan, chosen, train, load_info(dataset_dir(dataset)))
         margins_MN = np.zeros((0, len(test)), np.float32)
         if reason is None:
-            results = _train_all(trainings, settings, method, dataset, scratch / key)
+            results = _train_all(trainings, plan, chosen, dataset, scratch / key)
             if results:
                 margins_MN = np.stack([result["margins"] for result in results])
             accuracies = [float(result["accuracy"]) for result in results]
@@ -63,8 +64,8 @@ def run(dataset: str, method: MethodName) -> None:
             method=method,
             asked=reason is None,
             reason=reason,
-            share=settings.retrain.share,
-            seed=settings.retrain.seed,
+            share=plan.retrain.share,
+            seed=plan.retrain.seed,
             n_train=len(train),
             trainings=trainings,
         )
@@ -76,42 +77,41 @@ def run(dataset: str, method: MethodName) -> None:
 
 
 def _plan(
-    settings: DatasetSettings, method: MethodName, train: Split, info: DatasetInfo
+    plan: RetrainPlan, chosen: AnyMethodSettings, train: Split, info: DatasetInfo
 ) -> tuple[list[Training], str | None]:
     """The trainings; none, and the reason, where the method is not to be or cannot be retrained."""
-    chosen, batch_size = getattr(settings.methods, method), settings.train_for(method).batch_size
-    reason = why_not(chosen, settings.retrain)
+    batch_size = plan.train.batch_size
+    reason = why_not(chosen, plan.retrain)
     if reason is None:
         against = reason_against(chosen, info.groups, batch_size=batch_size)
         reason = None if against is None else str(against)
     if reason is not None:
         return [], reason
-    trainings = plan_trainings(settings.retrain, train)
+    trainings = plan_trainings(plan.retrain, train)
     names = [group.name for group in info.groups]
     reason = why_too_small(
-        trainings, chosen, settings.retrain, groups_N=train.groups, names=names, batch_size=batch_size
+        trainings, chosen, plan.retrain, groups_N=train.groups, names=names, batch_size=batch_size
     )
     return ([], reason) if reason is not None else (trainings, None)
 
 
 def _train_all(
-    trainings: list[Training], settings: DatasetSettings, method: MethodName, dataset: str, folder: Path
+    trainings: list[Training], plan: RetrainPlan, method: AnyMethodSettings, dataset: str, folder: Path
 ) -> list[Arrays]:
     """The result of every training, in order."""
-    train_settings, chosen = settings.train_for(method), settings.retrain
+    chosen = plan.retrain
     data = dataset_dir(dataset).absolute()
-    common = data, train_settings, getattr(settings.methods, method), chosen
+    common = data, plan.train, method, chosen
     files = fan_out(
         _train_one,
         {training.name: (*common, training) for training in trainings},
         folder=folder,
-        workers=chosen.workers or _default_workers(train_settings, chosen, len(trainings)),
-        label=f"retrain {dataset} {method}",
+        workers=chosen.workers or _default_workers(plan.train, chosen, len(trainings)),
+        label=f"retrain {dataset} {method.key}",
         unit="trainings",
         executor=chosen.executor,
         submitit=chosen.submitit,
-        uses_gpu=train_settings.device
-        != "cpu",  # auto: the cluster's machines may have GPUs that this one lacks
+        uses_gpu=plan.train.device != "cpu",  # auto: the cluster's machines may have GPUs that this one lacks
     )
     return [load_arrays(path) for path in files.values()]
 
@@ -150,13 +150,9 @@ def _splits(data: Path) -> tuple[Split, Split, Split]:
     return load_split(data, "train"), load_split(data, "val"), load_split(data, "test")
 
 
-def _key(settings: DatasetSettings, method: MethodName, dataset: str) -> str:
+def _key(plan: RetrainPlan, dataset: str) -> str:
     """Hash of everything that decides a training's result, beside its name."""
-    data, chosen = dataset_dir(dataset), settings.retrain
-    train = settings.train_for(method).model_copy(
-        update={"seeds": [], "checkpoint_seconds": 0.0, "workers": None}
-    )
+    data, chosen = dataset_dir(dataset), plan.retrain
     digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
     versions = str(make_provenance("").versions)
-    method_settings = getattr(settings.methods, method)
-    return settings_hash(train, method_settings, f"{chosen.share} {chosen.seed}", versions, *digests)
+    return settings_hash(plan.train, plan.method, f"{chosen.share} {chosen.seed}", versions, *digests)

@@ -20,8 +20,8 @@ from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.not_trained import write_not_trained
-from pipeline.artifacts.params_file import read_params
 from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
+from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive, locked
 from pipeline.artifacts.tables import learning_curves, mean_curves, metrics_json
@@ -36,8 +36,9 @@ from pipeline.parallel.fan_out import fan_out
 from pipeline.parallel.rank import World, joined_processes
 from pipeline.records.data import DatasetInfo
 from pipeline.records.training import NotTrained, TrainHistory
-from pipeline.settings.methods import MethodName, needs_erm
-from pipeline.settings.params import DatasetSettings
+from pipeline.settings.attribution import AttributeSettings
+from pipeline.settings.methods import METHOD_SETTINGS, ErmSettings, MethodName
+from pipeline.settings.plans.train import NetworkPlan, TrainPlan
 from pipeline.settings.train import TrainSettings
 from pipeline.train.fitting import ErmBase, spec_of
 from pipeline.train.loop import Outcome
@@ -48,23 +49,22 @@ _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: MethodName) -> None:
-    device = choose_device(read_params().dataset(dataset).train_for(method).device)
+    plan = read_plan(TrainPlan, "train", dataset, method)
+    device = choose_device(plan.train.device)
     with joined_processes(device) as world:
         if world.is_first:
             # only one process locks and writes; the others meet it in the first training step
             with exclusive("train", dataset, method):
-                _run(dataset, method, world)
+                _run(dataset, method, plan, world)
         else:
             logging.getLogger().setLevel(logging.WARNING)
-            _run(dataset, method, world)
+            _run(dataset, method, plan, world)
 
 
-def _run(dataset: str, method: MethodName, world: World) -> None:
-    params = read_params()
-    settings, is_baseline = params.dataset(dataset), method == params.active_methods[0]
+def _run(dataset: str, method: MethodName, plan: TrainPlan, world: World) -> None:
     data, out = dataset_dir(dataset), model_dir(dataset, method)
     digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
-    key = _key(settings, method, digests)
+    key = _key(plan, digests)
     scratch = scratch_dir("train", dataset, method)
     if world.is_first:
         # a history says that all weights beside it are its own: no longer true from here on
@@ -83,17 +83,18 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
         if outcome.dynamics is not None and not control:
             dynamics[seed] = outcome.dynamics
 
-    recipe = _recipe(settings, method, _erm_base(settings, dataset, digests))
+    recipe = _recipe(plan, method, dataset, digests)
     if method == "repair":
         device = choose_device(recipe.settings.device).type
-        attributor = Attributor(settings.attribute, scratch / key / "attribution", device)
+        choosing = AttributeSettings.model_validate(plan.attribute)
+        attributor = Attributor(choosing, scratch / key / "attribution", device)
         recipe = replace(recipe, attribution=attributor)
     spec = spec_of(recipe.settings, info)
     workers = n_workers(recipe.settings, parameter_count(**spec))
     if workers > 1 and method != "dfr":  # which has ERM's networks
-        ahead = partial(_train_ahead, dataset, method, settings, digests, scratch / key, workers)
+        ahead = partial(_train_ahead, dataset, method, plan, digests, scratch / key, workers)
         recipe = replace(recipe, ahead=ahead)
-    provenance = make_provenance(key, settings.train_for(method).seeds, data=info.digest)
+    provenance = make_provenance(key, plan.train.seeds, data=info.digest)
     try:
         with one_thread() if workers > 1 else nullcontext():
             history = train_method(
@@ -106,7 +107,7 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
                 provenance=provenance,
             )
     except CannotTrainError as error:
-        if is_baseline:  # there is nothing to report without it
+        if plan.is_baseline:  # there is nothing to report without it
             raise
         if world.is_first:
             _log.warning("%s is not trained, and the report goes on without it: %s", method, error)
@@ -116,14 +117,14 @@ def _run(dataset: str, method: MethodName, world: World) -> None:
         return
     if world.is_first:
         save_dynamics(out / "dynamics.parquet", dynamics)
-        _write(out, history, info, settings)
+        _write(out, history, info, recipe)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _train_ahead(
     dataset: str,
     method: MethodName,
-    settings: DatasetSettings,
+    plan: TrainPlan,
     digests: tuple[str, str],
     checkpoints: Path,
     workers: int,
@@ -134,7 +135,7 @@ def _train_ahead(
         return
     fan_out(
         _train_part,
-        {work_name(work): (dataset, method, settings, digests, checkpoints, work) for work in works},
+        {work_name(work): (dataset, method, plan, digests, checkpoints, work) for work in works},
         folder=checkpoints / "done",
         workers=workers,
         label=f"{method}, {workers} at a time",
@@ -145,7 +146,7 @@ def _train_ahead(
 def _train_part(
     dataset: str,
     method: MethodName,
-    settings: DatasetSettings,
+    plan: TrainPlan,
     digests: tuple[str, str],
     checkpoints: Path,
     work: Work,
@@ -155,7 +156,7 @@ def _train_part(
     data = dataset_dir(dataset)
     with suppress(CannotTrainError):  # the waiting process finds it again, and says it
         train_part(
-            _recipe(settings, method, _erm_base(settings, dataset, digests)),
+            _recipe(plan, method, dataset, digests),
             work,
             train=load_split(data, "train"),
             val=load_split(data, "val"),
@@ -165,7 +166,7 @@ def _train_part(
     return {"is_done": np.array(True)}
 
 
-def _write(out: Path, history: TrainHistory, info: DatasetInfo, settings: DatasetSettings) -> None:
+def _write(out: Path, history: TrainHistory, info: DatasetInfo, recipe: Recipe) -> None:
     curves = learning_curves(history, info)
     write_atomic(out / "curves.csv", lambda path: curves.to_csv(path, index=False))
     means = mean_curves([history])
@@ -173,50 +174,48 @@ def _write(out: Path, history: TrainHistory, info: DatasetInfo, settings: Datase
     metrics = training_metrics(
         history,
         info,
-        knows_groups=selects_by_given_groups(getattr(settings.methods, history.method)),
-        min_val=settings.train.min_val,
+        knows_groups=selects_by_given_groups(recipe.method),
+        min_val=recipe.settings.min_val,
     )
     write_text(out / "metrics.json", metrics_json(metrics))
     save_artifact(out / "history.json", history)
 
 
-def _recipe(settings: DatasetSettings, method: MethodName, erm: ErmBase) -> Recipe:
+def _recipe(plan: TrainPlan, method: MethodName, dataset: str, digests: tuple[str, str]) -> Recipe:
     return Recipe(
         name=method,
-        method=getattr(settings.methods, method),
-        settings=settings.train_for(method),
-        erm=erm,
-        first=settings.identification_settings() if method == "jtt" else None,
+        method=METHOD_SETTINGS[method].model_validate(plan.method),
+        settings=plan.train,
+        erm=_erm_base(plan, dataset, digests),
+        first=plan.first,
     )
 
 
-def _erm_base(settings: DatasetSettings, dataset: str, digests: tuple[str, str]) -> ErmBase:
-    data = settings_hash(*digests)
+def _erm_base(plan: TrainPlan, dataset: str, digests: tuple[str, str]) -> ErmBase:
+    erm = plan.erm
+    if erm is None:  # nobody asks for it
+        return ErmBase(plan.train, ErmSettings(selection="last"))
     return ErmBase(
-        settings.train_for("erm"),
-        settings.methods.erm,
-        load=_trained_erm(dataset, _key(settings, "erm", digests)),
-        embed=EmbeddingCache(scratch_dir("embeddings", dataset), data),
+        erm.train,
+        ErmSettings.model_validate(erm.method),
+        load=_trained_erm(dataset, _key(erm, digests)),
+        embed=EmbeddingCache(scratch_dir("embeddings", dataset), settings_hash(*digests)),
     )
 
 
-def _key(settings: DatasetSettings, method: MethodName, digests: tuple[str, str]) -> str:
-    """Hash of everything that decides a seed's result."""
-    method_settings = getattr(settings.methods, method)
-    parts = [_decisive(settings.train_for(method)), method_settings, *digests]
-    if method == "jtt":
-        parts.append(_decisive(settings.identification_settings()))
-    if method == "repair":  # all seeds' models say which images do harm
-        parts.append(settings.attribute)
-        parts.append(str(settings.train_for("erm").seeds))
-    if needs_erm(method_settings):
-        parts.append(_key(settings, "erm", digests))
+def _key(plan: NetworkPlan, digests: tuple[str, str]) -> str:
+    """Hash of everything that decides a seed's result. Which other seeds are trained does not."""
+    parts: list[Any] = [_one_seed(plan.train), plan.method, *digests]
+    if isinstance(plan, TrainPlan):
+        parts += [_one_seed(plan.first)] if plan.first else []
+        if plan.attribute is not None:  # of all seeds' models: they say which images do harm
+            parts += [plan.attribute, str(plan.train.seeds)]
+        parts += [_key(plan.erm, digests)] if plan.erm else []
     return settings_hash(*parts)
 
 
-def _decisive(settings: TrainSettings) -> TrainSettings:
-    """Neither which other seeds are trained nor how often is saved decides a seed's result."""
-    return settings.model_copy(update={"seeds": [], "checkpoint_seconds": 0.0, "workers": None})
+def _one_seed(settings: TrainSettings) -> TrainSettings:
+    return settings.model_copy(update={"seeds": []})
 
 
 def _trained_erm(dataset: str, key: str) -> Callable[[int], Outcome | None]:

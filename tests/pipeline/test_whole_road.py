@@ -81,7 +81,7 @@ def test_no_stage_touches_a_file_that_it_did_not_declare(planted: dict[str, Any]
     allowed = [
         *USERS_FILES,
         "params.yaml",
-        *(str(o.path) for o in (*stage_outputs("guard"), *stage_outputs("index"))),
+        *(str(o.path) for o in (*stage_outputs("plan"), *stage_outputs("index"))),
     ]
     for stage in DATASET_STAGES:
         allowed += [str(output.path) for output in stage_outputs(stage, "photo_digits")]

@@ -17,7 +17,7 @@ from pipeline.pixels.quality import measure_quality
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.records.hygiene import Balance, DuplicateSummary, HygieneResult
-from pipeline.settings.audit import HygieneSettings
+from pipeline.settings.hygiene import HygieneSettings
 
 
 class HygieneAnalysis(NamedTuple):

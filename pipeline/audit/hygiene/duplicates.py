@@ -18,7 +18,7 @@ from pipeline.core.progress import track
 from pipeline.core.types import BoolArray, Int64Array, Split, UInt8Array
 from pipeline.pixels.duplicates import Pairs, find_near_duplicates
 from pipeline.records.hygiene import DuplicateSet, DuplicateSummary
-from pipeline.settings.audit import HygieneSettings
+from pipeline.settings.hygiene import HygieneSettings
 from pipeline.statistics.intervals import share_estimate
 
 Kind = Literal["exact", "near"]

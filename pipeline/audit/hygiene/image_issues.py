@@ -15,7 +15,7 @@ from pipeline.core.types import BoolArray, Int64Array
 from pipeline.pixels.quality import Quality, robust_z
 from pipeline.records.base import GroupEstimate
 from pipeline.records.hygiene import ImageIssue
-from pipeline.settings.audit import HygieneSettings
+from pipeline.settings.hygiene import HygieneSettings
 from pipeline.statistics.cues.association import cramers_v
 from pipeline.statistics.intervals import share_estimate
 from pipeline.statistics.multiplicity import benjamini_hochberg

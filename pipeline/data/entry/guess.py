@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
 from pipeline.data.files.listing import find_images, is_junk, subfolders, unwrap
 from pipeline.data.files.read_table import read_table
@@ -19,8 +20,7 @@ from pipeline.data.files.table_files import FileIndex, match_masks
 from pipeline.data.names.columns import Given, check_twins, guess_columns
 from pipeline.data.names.folder_levels import explain_empty
 from pipeline.data.sources import cifar100, tiny_imagenet
-from pipeline.settings.methods import TRAINED_WITH_GROUPS, MethodName
-from pipeline.settings.params import NAME_PATTERN, SECTIONS
+from pipeline.settings.methods import TRAINED_WITH_GROUPS
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 MASK_FOLDERS = ("masks", "mask", "segmentations", "segmentation")
@@ -41,7 +41,7 @@ def new_dataset_entry(
     image_size: int | None = None,
     said: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The complete entry of a dataset at `path`: a table, its folder, or a folder of class folders.
+    """The entry of a dataset at `path`: a table, its folder, or a folder of class folders.
 
     Args:
         name: the dataset's name in params.yaml.
@@ -84,18 +84,15 @@ def new_dataset_entry(
     else:
         source, sample = _folder_source(outer, wants_folders)  # which the loader unwraps, and says so
     source |= said
-    entry: dict[str, Any] = {"source": source, **{section: {} for section in SECTIONS}}
+    entry: dict[str, Any] = {"source": source}
     side = image_size or _image_size(sample)
     entry["data"] = {"image_size": side}
     if side >= 64:
         # keeps small_resnet as fast as at 32 px
         entry["train"] = {"stem_stride": 2 if side < 128 else 4}
-    # DVC tracks the methods one by one, so each key must be there
-    entry["methods"] = {method: {} for method in get_args(MethodName)}
     if not source.get("columns", {}).get("attributes"):
         # Derived groups may well be empty for some class: leave those out instead of stopping.
-        for method in TRAINED_WITH_GROUPS:
-            entry["methods"][method] = {"allow_empty_groups": True}
+        entry["methods"] = {method: {"allow_empty_groups": True} for method in TRAINED_WITH_GROUPS}
     return entry
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, Int64Array, Split, UInt8Array
 from pipeline.explain.cam.overlays import draw_overlay
 from pipeline.records.gradcam import CamOverlay
-from pipeline.settings.evaluation import GradcamSettings
+from pipeline.settings.gradcam import GradcamSettings
 
 Role = Literal["failure_in_worst_group", "success_in_best_group"]
 

@@ -27,7 +27,7 @@ from pipeline.models.registry import Classifier
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.records.gradcam import CamGroup, GradcamResult, SanityStep
-from pipeline.settings.evaluation import GradcamSettings
+from pipeline.settings.gradcam import GradcamSettings
 from pipeline.statistics.means import MIN_IMAGES, estimate_mean, estimate_share
 
 

@@ -20,7 +20,7 @@ from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
 from pipeline.records.retraining import RetrainResult, Training
-from pipeline.settings.params import AttributeSettings
+from pipeline.settings.attribution import AttributeSettings
 from pipeline.statistics.retrained.margins import label_margins
 from pipeline.statistics.retrained.subsets import training_rows
 

@@ -18,9 +18,9 @@ from pipeline.artifacts.predictions import load_color_predictions
 from pipeline.core.errors import ArtifactError
 from pipeline.records.color import ColorResult
 from pipeline.records.data import AttributeInfo
-from pipeline.stages import color
 from tests import ROOT
 from tests.fixtures.audit import make_info, make_split, planted
+from tests.fixtures.stages import run_stage
 
 PARAMS = ROOT / "params.yaml"
 N = {"train": 240, "val": 30, "test": 90}
@@ -58,7 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def out(project: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
-        color.run("photo_digits")
+        run_stage("color", "photo_digits")
     return project / "audit" / "photo_digits"
 
 
@@ -83,7 +83,7 @@ def test_a_second_run_writes_the_same_predictions_and_one_line(
     before = (out / "color_predictions.parquet").read_bytes()
     monkeypatch.chdir(project)
     with caplog.at_level(logging.INFO, logger="pipeline.stages.color"):
-        color.run("photo_digits")
+        run_stage("color", "photo_digits")
     assert (out / "color_predictions.parquet").read_bytes() == before
     assert len(caplog.messages) == 2
     assert "python -m pipeline hygiene photo_digits" in caplog.messages[0], "copies were not looked for"

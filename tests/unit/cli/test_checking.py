@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 
 from pipeline.cli import check as checking
 from pipeline.core.errors import InputError
-from pipeline.stages import data
 from tests import ROOT
 from tests.fixtures.data import noise, save_image
+from tests.fixtures.stages import run_stage
 from tests.unit.cli.test_users_files import add_dataset, save_classes
 
 AS_PACKED, CHANGED = "as they were packed", "changed since they were packed"
@@ -75,7 +75,7 @@ def packed(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
             save_image(tmp_path / "elsewhere" / name, noise(0)[:, :, 0])
         entry |= {"table": "list.csv", "columns": {"file": "file", "label": "label"}, "masks": "../elsewhere"}
     add_dataset("mine", entry, active=True)
-    data.run("mine")
+    run_stage("data", "mine")
     return source
 
 

@@ -20,10 +20,10 @@ from pipeline.artifacts.files import sweep_leftovers, write_text
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, check_outputs, stage_outputs
 from pipeline.artifacts.overlap import describe_overlap, written_folders
 from pipeline.artifacts.running import exclusive
-from pipeline.artifacts.source_overlap import check_sources
 from pipeline.cli.main import main
 from pipeline.core.errors import InputError
-from pipeline.settings.params import Params
+from pipeline.plan.params import Params
+from pipeline.plan.source_overlap import check_sources
 from tests import ROOT
 from tests.fixtures.data import save_image
 
@@ -95,7 +95,7 @@ def test_dvc_knows_the_same_outputs_and_removes_no_folder_of_a_users() -> None:
         outputs = stage_outputs(name, *names)
         assert sorted(declared(stage.get("do", stage))) == sorted(str(o.path) for o in outputs), name
         folders |= {str(output.path) for output in outputs if output.holds}
-    assert folders == {"models/dataset/method/weights", "gradcam/dataset/method/overlays"}
+    assert folders == {".plan", "models/dataset/method/weights", "gradcam/dataset/method/overlays"}
 
 
 def make_record(folder: Path, name: str = "dataset.json") -> None:
@@ -142,7 +142,7 @@ def names_of(stage: str) -> list[str]:
 
 @pytest.mark.parametrize("stage", [*DATASET_STAGES, *METHOD_STAGES, "index"])
 def test_every_output_is_told_from_a_users_beside_results_of_ours(project: Path, stage: str) -> None:
-    """By hand no guard runs first: the stage has to look at each of its files."""
+    """By hand nothing looks first: the stage has to look at each of its files."""
     names = names_of(stage)
     outputs = [output.path for output in stage_outputs(stage, *names) if output.holds is None]
     with exclusive(stage, *names):
@@ -202,7 +202,7 @@ def test_a_stage_by_hand_leaves_a_users_file(project: Path, capsys: pytest.Captu
         assert main([stage, "photo_digits"]) == 1
         assert f"{path} was not written by this pipeline" in capsys.readouterr().err
         assert path.read_text() == "my own notes"
-    assert main(["guard"]) == 1
+    assert main(["plan"]) == 1
 
 
 @pytest.mark.parametrize("link", ["data", "data/birds", "data/birds/packed", "reports"])
@@ -296,7 +296,7 @@ def test_paths_of_every_kind_of_source_are_looked_at(
 
 def test_every_command_that_reads_params_refuses(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     add_dataset("mine", {"kind": "folder", "path": "data/mine"})
-    for command in (["check"], ["guard"], ["data", "photo_digits"]):
+    for command in (["check"], ["plan"], ["data", "photo_digits"]):
         assert main(command) == 1
         assert "datasets.mine.source.path" in capsys.readouterr().err
 

@@ -1,7 +1,6 @@
 """Guessed entries load what they describe; writing one changes nothing else in params.yaml."""
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,7 +8,6 @@ import pytest
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.params_file import read_params
 from pipeline.cli.main import main
 from pipeline.core.errors import InputError
 from pipeline.data.entry.guess import new_dataset_entry
@@ -17,8 +15,7 @@ from pipeline.data.entry.preview import preview
 from pipeline.data.entry.write import write_entry, write_lists
 from pipeline.data.raw import RawRow
 from pipeline.data.sources.registry import load_raw
-from pipeline.settings.methods import MethodName
-from pipeline.settings.params import SECTIONS
+from pipeline.plan.params_file import read_params
 from pipeline.settings.sources import Source
 from tests import ROOT
 from tests.fixtures.data import noise, raw_dataset, save_image
@@ -66,8 +63,7 @@ def test_a_table_is_guessed_column_by_column(tmp_path):
         "masks": "masks",
     }
     assert entry["data"] == {"image_size": 48}
-    assert set(entry) == {"source", *SECTIONS}
-    assert entry["methods"] == {method: {} for method in get_args(MethodName)}
+    assert set(entry) == {"source", "data"}, "what it decided and nothing else"
     raw = load(entry, tmp_path)
     assert len(raw.rows) == 40
     assert raw.rows[0].mask is not None

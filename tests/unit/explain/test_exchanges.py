@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from benchmarks.planted_cues import make_twin, train_network
-from pipeline.artifacts.params_file import read_params
 from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.explain.reliance.changed import Editor, predict_classes
 from pipeline.explain.reliance.cue_use import choose_cue, choose_exchanges, measure_cue_use
 from pipeline.explain.reliance.exchanges import EXCHANGES, Pair
 from pipeline.explain.reliance.interventions import SWAP
+from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import Carried, CueUse, EvaluationResult
 from pipeline.statistics.cues.cue_use import exchange_shifts, favored_classes, natural_shift
 from pipeline.verdict.evidence import Thresholds

@@ -10,8 +10,8 @@ import pytest
 from pipeline.core.types import Float64Array, Split
 from pipeline.methods.retraining import plan_trainings, retrain, why_not
 from pipeline.models.predict import predict_logits
-from pipeline.settings.attribution import RetrainSettings
 from pipeline.settings.methods import MethodName
+from pipeline.settings.retrain import RetrainSettings
 from pipeline.statistics.retrained.margins import label_margins
 from pipeline.statistics.retrained.subsets import training_rows
 from tests.fixtures.train import (

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts.params_file import read_params
 from pipeline.cli.main import main
 from pipeline.data.pack import pack_dataset
 from pipeline.data.plan import make_plan
 from pipeline.data.raw import RawDataset, RawRow
+from pipeline.plan.params import DatasetSettings, Params
+from pipeline.plan.params_file import read_params
 from pipeline.preflight.labels import augmentation_risks
 from pipeline.preflight.methods import reasons_against
 from pipeline.preflight.minutes import Work, estimate_seconds
@@ -22,7 +23,6 @@ from pipeline.preflight.report import look_ahead
 from pipeline.preflight.sizes import Sizes, foresee_sizes
 from pipeline.preflight.speed import Speed, measure_speed
 from pipeline.records.data import AttributeInfo, GroupInfo
-from pipeline.settings.params import DatasetSettings, Params
 from pipeline.settings.parsing import parse
 from tests import ROOT
 

@@ -16,6 +16,9 @@ from huggingface_hub import DatasetCard, ModelCard
 from markdown_it import MarkdownIt
 
 from pipeline.core import words
+from pipeline.plan.params import DatasetSettings
+from pipeline.plan.params_file import read_params
+from pipeline.plan.resolve import resolve
 from pipeline.records.data import SourceInfo
 from pipeline.report.cards.model_card import harmed_group, model_card
 from pipeline.report.export.cards import write_dataset_card, write_model_card
@@ -23,7 +26,7 @@ from pipeline.report.export.front_matter import license_id, size_category
 from pipeline.report.markdown import code, escape, plain, whole_name, write_table
 from pipeline.report.records import ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
-from pipeline.settings.params import DatasetSettings
+from pipeline.settings.plans.report import ReportPlan
 from tests.fixtures.report import (
     HOSTILE_NAMES,
     bare,
@@ -214,19 +217,19 @@ def test_settings_that_are_off_are_left_out() -> None:
     assert settings == {"epochs": "20", "lr": "0.02", "identification.lr": "0.0005"}
 
 
-def test_the_stage_records_what_a_method_is_trained_with(shipped: DatasetSettings) -> None:
-    from pipeline.report.inputs import settings_of
-
-    found = settings_of(shipped, "dfr")
+def test_the_report_is_told_what_a_method_is_trained_with(shipped: DatasetSettings) -> None:
+    params = read_params()
+    plan = resolve(params, "report", "photo_digits")
+    assert isinstance(plan, ReportPlan)
+    found = plan.methods["dfr"]
     assert found.train["epochs"] == shipped.train_for("erm").epochs
     assert found.method["penalty"] == shipped.methods.dfr.penalty
-    assert "train" not in settings_of(shipped, "jtt").method
+    assert "train" not in plan.methods["jtt"].method
+    assert "identification" in plan.methods["jtt"].method
 
 
 @pytest.fixture
 def shipped() -> DatasetSettings:
-    from pipeline.artifacts.params_file import read_params
-
     return read_params().dataset("photo_digits")
 
 

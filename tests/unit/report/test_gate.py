@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.files import save_artifact
 from pipeline.cli.main import main
 from pipeline.core.errors import InputError
+from pipeline.plan.params import Params
 from pipeline.records.base import Estimate
 from pipeline.report.gate.judge import choose_gated, judge_report
 from pipeline.report.gate.limits import Limit, hold_against, limit_text
@@ -22,7 +23,6 @@ from pipeline.report.gate.rungs import find_rung
 from pipeline.report.records import ReportSummary
 from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.settings.gate import GateSettings
-from pipeline.settings.params import Params
 from pipeline.settings.parsing import parse
 from tests import ROOT
 from tests.fixtures.report import (

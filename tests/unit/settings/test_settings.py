@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.artifacts.params_file import read_params
 from pipeline.core.errors import InputError
-from pipeline.settings.params import Params
+from pipeline.plan.params import Params
+from pipeline.plan.params_file import read_params
 from pipeline.settings.parsing import deep_merge, parse
+from pipeline.settings.train import TrainSettings
 from tests import ROOT
 
 
@@ -68,11 +69,13 @@ def test_networks_whose_weights_nobody_keeps_keep_no_further_epochs():
     assert settings.identification_settings().checkpoints == 0
 
 
-def test_erm_must_be_there_because_others_start_from_it(raw: dict[str, Any]) -> None:
-    raw["active_methods"] = raw["explained_methods"] = ["dfr"]
-    del raw["datasets"]["photo_digits"]["methods"]["erm"]
-    with pytest.raises(InputError, match=r"datasets\.photo_digits lacks methods\.erm\."):
-        parse(Params, raw).dataset("photo_digits")
+def test_a_source_is_a_complete_entry(raw: dict[str, Any]) -> None:
+    entry = {"source": {"kind": "folder", "path": "x"}}
+    settings = parse(Params, raw | {"datasets": {"mine": entry}}).dataset("mine")
+    assert settings.train.model_dump() == TrainSettings.model_validate(raw["defaults"]["train"]).model_dump()
+    assert settings.methods.dfr.model_dump() == raw["defaults"]["methods"]["dfr"]
+    empty = {section: {} for section in raw["defaults"]}
+    assert parse(Params, raw | {"datasets": {"mine": entry | empty}}).dataset("mine") == settings
 
 
 @pytest.mark.parametrize(
@@ -190,7 +193,7 @@ def test_unknown_top_level_key_and_default_are_named(raw: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, r"defaults\.train is empty: write"),
+        (None, r"defaults\.train is empty\. Each section of the defaults"),
         ([], r"defaults\.train = \[\] is not a mapping"),
         ("x", r"defaults\.train = 'x' is not"),
     ],
@@ -220,9 +223,9 @@ def test_a_default_may_be_left_to_the_entries(raw: dict[str, Any]) -> None:
     parse(Params, raw).check()
 
 
-def test_a_missing_section_says_why_it_must_be_there(raw: dict[str, Any]) -> None:
-    del raw["datasets"]["cifar100"]["gradcam"]
-    with pytest.raises(InputError, match=r"datasets\.cifar100 lacks gradcam.*write `\{\}`"):
+def test_a_default_section_must_be_there(raw: dict[str, Any]) -> None:
+    del raw["defaults"]["gradcam"]
+    with pytest.raises(InputError, match=r"defaults lacks gradcam\. Each section of the defaults must be"):
         parse(Params, raw).dataset("cifar100")
 
 
@@ -249,13 +252,13 @@ TABLE = {"kind": "table", "path": "x", "columns": {"file": "f", "label": "l"}}
             "e8.source.clas is not a known key; did you mean 'class'?",
         ),
         ({"source": {"path": "x"}}, "e8.source.kind is missing."),
-        ({"source": None}, "e8.source = None is not a mapping of keys."),
-        ({"train": None}, "datasets.e8.train is empty: write `train: {}`."),
-        ({"train": None, "data": []}, "e8.data = [] is not a mapping of keys; datasets.e8.train is empty:"),
-        ({"color": ..., "colour": {}}, "lacks color (colour is not a known key; did you mean 'color'?)."),
-        ({"train": ..., "gate": {}}, "e8 lacks train. DVC"),
-        ({"methods": None}, "datasets.e8.methods is empty: write `methods: {}`"),
-        ({"gate": None}, "e8.gate is empty: input should be"),
+        ({"source": None}, "e8.source is empty. Leave"),
+        ({"source": ...}, "datasets.e8.source is missing."),
+        ({"train": None}, "datasets.e8.train is empty. Leave a section out where the defaults serve, or "),
+        ({"train": None, "data": []}, "e8.data = [] is not a mapping of keys; datasets.e8.train is empty."),
+        ({"colour": {}}, "e8.colour is not a known key; did you mean 'color'?"),
+        ({"methods": None}, "datasets.e8.methods is empty. Leave"),
+        ({"gate": None}, "e8.gate is empty. Leave"),
     ],
 )
 def test_a_place_is_called_as_people_write_it(

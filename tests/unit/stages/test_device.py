@@ -10,7 +10,7 @@ import torch
 from ruamel.yaml import YAML
 
 from pipeline.parallel.task import prepare_process
-from pipeline.stages import attribute, color, data, evaluate, gradcam, hygiene, retrain, train
+from tests.fixtures.stages import run_stage
 from tests.pipeline.demo_fixture import write_params
 
 
@@ -52,15 +52,15 @@ def test_every_stage_of_a_method_computes_on_its_own_device(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _settings(tmp_path, "cpu")
-    for audit in (data, hygiene, color):
-        audit.run("photo_digits")
-    for stage in (train, evaluate, retrain, attribute, gradcam):
-        stage.run("photo_digits", "erm")
+    for audit in ("data", "hygiene", "color"):
+        run_stage(audit, "photo_digits")
+    for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
+        run_stage(stage, "photo_digits", "erm")
     assert Path("gradcam/photo_digits/erm/gradcam.json").exists()
     _settings(tmp_path, "cuda")
-    for stage in (evaluate, attribute, gradcam):  # the trap is set for each of them
+    for stage in ("evaluate", "attribute", "gradcam"):  # the trap is set for each of them
         with pytest.raises(AssertionError, match="CUDA"):
-            stage.run("photo_digits", "erm")
+            run_stage(stage, "photo_digits", "erm")
 
 
 def test_workers_leave_the_gpu_alone_where_their_tasks_do(gpu_that_nobody_may_touch: None) -> None:

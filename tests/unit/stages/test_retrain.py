@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.margins import load_retrained
 from pipeline.core.errors import ArtifactError
-from pipeline.stages import data, retrain
 from pipeline.statistics.retrained.subsets import training_rows
+from tests.fixtures.stages import run_stage
 from tests.pipeline.demo_fixture import write_params
 from tests.pipeline.test_kill import run_and_kill
 
@@ -34,13 +34,13 @@ def ask(folder: Path, **settings: Any) -> None:
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, train={"epochs": 1, "width": 4}, n_train=400, n_val=100, n_test=60)
-    data.run("photo_digits")
+    run_stage("data", "photo_digits")
     return tmp_path
 
 
 def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> None:
     ask(demo)
-    retrain.run("photo_digits", "erm")
+    run_stage("retrain", "photo_digits", "erm")
     result, margins = load_retrained(OUT, load_split(Path("data/photo_digits/packed"), "test"))
     assert not result.asked
     assert "retrain.subsets is 0" in str(result.reason)
@@ -58,14 +58,14 @@ def test_kills_and_workers_change_nothing(demo: Path, caplog: pytest.LogCaptureF
     assert kept, "finished trainings outlive the kill"
     assert not (OUT / "retrained.json").exists()
     caplog.set_level("INFO")
-    retrain.run("photo_digits", "erm")
+    run_stage("retrain", "photo_digits", "erm")
     assert f"found {len(kept)} of 12 trainings" in caplog.text, "and computes the others"
     files = [OUT / "retrained.json", OUT / "margins.npz"]
     whole = [path.read_bytes() for path in files]
     assert not any(scratch.rglob("*.npz")), "deleted on success"
 
     ask(demo, **asked, workers=2)
-    retrain.run("photo_digits", "erm")
+    run_stage("retrain", "photo_digits", "erm")
     assert [path.read_bytes() for path in files] == whole
 
     train, test = (load_split(Path("data/photo_digits/packed"), name) for name in ("train", "test"))

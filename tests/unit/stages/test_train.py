@@ -17,7 +17,8 @@ from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.trained import earlier_checkpoints
 from pipeline.core.errors import ArtifactError
 from pipeline.records.training import TrainHistory
-from pipeline.stages import data, train
+from pipeline.stages import train
+from tests.fixtures.stages import run_stage
 from tests.pipeline.demo_fixture import write_params
 
 FROM_DISK = "starts from the trained ERM model"
@@ -28,7 +29,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # 90 %: the smallest group has enough images
     write_params(tmp_path, train={"epochs": 1, "width": 4}, n_train=400, n_val=100, n_test=40, strength=0.9)
-    data.run("photo_digits")
+    run_stage("data", "photo_digits")
     return tmp_path
 
 
@@ -57,11 +58,11 @@ def test_dfr_gives_the_same_with_and_without_erms_model_on_disk(
     demo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    train.run("photo_digits", "dfr")
+    run_stage("train", "photo_digits", "dfr")
     assert FROM_DISK not in caplog.text
     alone, key = weights("dfr"), history("dfr").provenance.params_hash
-    train.run("photo_digits", "erm")
-    train.run("photo_digits", "dfr")
+    run_stage("train", "photo_digits", "erm")
+    run_stage("train", "photo_digits", "dfr")
     assert caplog.text.count(FROM_DISK) == 1
     assert history("dfr").provenance.params_hash == key
     for name, value in weights("dfr").items():
@@ -73,13 +74,13 @@ def test_an_erm_model_of_other_settings_is_not_used_and_changes_the_key(
     demo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    train.run("photo_digits", "erm")
-    train.run("photo_digits", "dfr")
+    run_stage("train", "photo_digits", "erm")
+    run_stage("train", "photo_digits", "dfr")
     assert FROM_DISK in caplog.text
     before = history("dfr").provenance.params_hash
     caplog.clear()
     change(demo, "datasets.photo_digits.methods.erm", {"selection": "last", "train": {"weight_decay": 0.01}})
-    train.run("photo_digits", "dfr")
+    run_stage("train", "photo_digits", "dfr")
     assert FROM_DISK not in caplog.text
     assert history("dfr").provenance.params_hash != before
 
@@ -88,9 +89,9 @@ def test_other_seeds_of_erm_leave_its_key_and_a_missing_seed_is_trained(
     demo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    train.run("photo_digits", "erm")
+    run_stage("train", "photo_digits", "erm")
     change(demo, "datasets.photo_digits.train.seeds", [0, 5])
-    train.run("photo_digits", "dfr")
+    run_stage("train", "photo_digits", "dfr")
     assert f"seed 0: {FROM_DISK}" in caplog.text
     assert f"seed 5: {FROM_DISK}" not in caplog.text
     assert "dfr seed 5 erm: epoch 0 selected" in caplog.text
@@ -99,7 +100,7 @@ def test_other_seeds_of_erm_leave_its_key_and_a_missing_seed_is_trained(
 def test_a_history_does_not_outlive_the_weights_it_describes(
     demo: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train.run("photo_digits", "erm")
+    run_stage("train", "photo_digits", "erm")
     change(demo, "datasets.photo_digits.train.lr", 0.03)
 
     def killed(*args: Any, **kwargs: Any) -> None:
@@ -107,14 +108,14 @@ def test_a_history_does_not_outlive_the_weights_it_describes(
 
     monkeypatch.setattr(train, "train_method", killed)
     with pytest.raises(KeyboardInterrupt):
-        train.run("photo_digits", "erm")
+        run_stage("train", "photo_digits", "erm")
     assert not Path("models/photo_digits/erm/history.json").exists()
 
 
 def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo: Path) -> None:
     change(demo, "datasets.photo_digits.train.epochs", 3)
     change(demo, "datasets.photo_digits.train.checkpoints", 1)
-    train.run("photo_digits", "erm")
+    run_stage("train", "photo_digits", "erm")
     found = load_dynamics(Path("models/photo_digits/erm/dynamics.parquet"))
     split = load_split(Path("data/photo_digits/packed"), "train")
     assert list(found) == [0]
@@ -131,7 +132,7 @@ def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo:
     ]
     early, chosen = network.state_dict(), load_weights(weights / "seed_0.safetensors").state_dict()
     assert not all(torch.equal(value, chosen[key]) for key, value in early.items())
-    train.run("photo_digits", "dfr")
+    run_stage("train", "photo_digits", "dfr")
     assert history("dfr").checkpoints == {}
     again = load_dynamics(Path("models/photo_digits/dfr/dynamics.parquet"))
     np.testing.assert_array_equal(again[0].aum, found[0].aum)
@@ -144,7 +145,7 @@ def test_dynamics_that_are_not_there_name_the_remedy(tmp_path: Path) -> None:
 
 def test_repair_leaves_controls_beside_its_weights_and_erm_where_it_chose_nothing(demo: Path) -> None:
     change(demo, "datasets.photo_digits.methods.repair", {"fractions": [0.2], "curve_seeds": 1})
-    train.run("photo_digits", "repair")
+    run_stage("train", "photo_digits", "repair")
     removal = history("repair").removal
     assert removal is not None
     assert removal.tried[0] == 0
@@ -162,7 +163,7 @@ def test_settings_of_attribution_are_part_of_repairs_key_alone(demo: Path) -> No
     for ridge in (1.0, 2.0):
         change(demo, "datasets.photo_digits.attribute.ridge", ridge)
         for method in ("erm", "repair"):
-            train.run("photo_digits", method)  # type: ignore[arg-type]
+            run_stage("train", "photo_digits", method)
             keys.append(history(method).provenance.params_hash)
     assert keys[0] == keys[2]
     assert keys[1] != keys[3]

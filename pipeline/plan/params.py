@@ -6,33 +6,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
-from pipeline.settings.attribution import AttributeSettings, RetrainSettings
-from pipeline.settings.audit import ColorSettings, HygieneSettings
+from pipeline.settings.attribution import AttributeSettings
+from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings
 from pipeline.settings.data import DataSettings
-from pipeline.settings.evaluation import EvaluateSettings, GradcamSettings
+from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.gate import GateSettings
+from pipeline.settings.gradcam import GradcamSettings
+from pipeline.settings.hygiene import HygieneSettings
 from pipeline.settings.methods import MethodName, MethodsSettings
 from pipeline.settings.parsing import _invalid, _shortened, deep_merge, did_you_mean, parse
 from pipeline.settings.report import ReportSettings
+from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.sources import Source
 from pipeline.settings.train import TrainSettings
-
-NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")
-
-
-# --- where images come from ------------------------------------------------------------------
-
-
-# --- what the stages do ----------------------------------------------------------------------
-
 
 SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
@@ -125,33 +119,23 @@ class Params(Settings):
                 "`python -m pipeline new-dataset NAME PATH`."
             )
         entry = self.datasets[name]
-        missing = [key for key in ("source", *SECTIONS) if key not in entry]
-        if isinstance(entry.get("methods"), Mapping):
-            # erm, too: methods that start from its model track its settings
-            needed = dict.fromkeys(["erm", *self.active_methods])
-            missing += [f"methods.{m}" for m in needed if m not in entry["methods"]]
-        wrong = _not_sections(entry, missing, f"datasets.{name}")
+        wrong = _no_sections(entry, f"datasets.{name}")
         if wrong:
             raise InputError(
-                f"params.yaml: {'; '.join(wrong)}. DVC tracks each section, so each must be there; write "
-                "`{}` where the defaults serve."
+                f"params.yaml: {'; '.join(wrong)}. Leave a section out where the defaults serve, or write "
+                "its keys."
             )
-        unset = _not_sections(
-            self.defaults, [key for key in SECTIONS if key not in self.defaults], "defaults"
-        )
+        unset = [f"defaults lacks {key}" for key in SECTIONS if key not in self.defaults]
+        unset += _no_sections(self.defaults, "defaults")
         if unset:
             raise InputError(
-                f"params.yaml: {'; '.join(unset)}. Each section must be there with its keys; "
+                f"params.yaml: {'; '.join(unset)}. Each section of the defaults must be there with its keys; "
                 "restore it, for example with git."
             )
         self._check_defaults()
-        merged = {key: deep_merge(self.defaults[key], entry[key]) for key in SECTIONS if key in entry}
-        extra = {key: value for key, value in entry.items() if key not in SECTIONS}
-        for key in OPTIONAL_SECTIONS:
-            given = entry.get(key, {})
-            if isinstance(given, Mapping):
-                extra[key] = deep_merge(self.defaults.get(key, {}), given)
-        settings = parse(DatasetSettings, {**extra, **merged}, f"datasets.{name}")
+        known = {**SECTIONS, **OPTIONAL_SECTIONS}
+        merged = {key: deep_merge(self.defaults.get(key, {}), entry.get(key, {})) for key in known}
+        settings = parse(DatasetSettings, {**entry, **merged}, f"datasets.{name}")
         for method in self.active_methods:
             settings.train_for(method, f"datasets.{name}")
             if method == "jtt":
@@ -192,22 +176,12 @@ class Params(Settings):
             self.dataset(name)
 
 
-def _not_sections(given: Mapping[str, Any], missing: Sequence[str], where: str) -> list[str]:
-    """What is wrong with the sections of an entry: missing, maybe misspelt, empty, or no mapping."""
-    known = ("source", *SECTIONS, *OPTIONAL_SECTIONS)
-    near = [f"{key} is not a known key{hint}" for key in given if (hint := _misspelt(key, missing, known))]
-    why = f" ({', '.join(near)})" if near else ""
-    wrong = [f"{where} lacks {', '.join(missing)}{why}"] if missing else []
-    for key in ("source", *SECTIONS):
-        value = given.get(key)
-        if key in given and not isinstance(value, Mapping):
-            wrong.append(
-                f"{where}.{key} is empty: write `{key}: {{}}`"
-                if value is None and key != "source"
-                else f"{where}.{key} = {_shortened(value)} is not a mapping of keys"
-            )
-    return wrong
-
-
-def _misspelt(key: str, missing: Sequence[str], known: Sequence[str]) -> str:
-    return did_you_mean(key, missing) if key not in known else ""
+def _no_sections(given: Mapping[str, Any], where: str) -> list[str]:
+    """The sections that hold something else than keys. A missing one is no mistake."""
+    return [
+        f"{where}.{key} is empty"
+        if given[key] is None
+        else f"{where}.{key} = {_shortened(given[key])} is not a mapping of keys"
+        for key in ("source", *SECTIONS, *OPTIONAL_SECTIONS)
+        if key in given and not isinstance(given[key], Mapping)
+    ]

@@ -8,9 +8,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.artifacts.source_overlap import check_sources
 from pipeline.core.errors import InputError
-from pipeline.settings.params import Params
+from pipeline.plan.params import Params
+from pipeline.plan.source_overlap import check_sources
 from pipeline.settings.parsing import parse
 
 PARAMS_PATH = Path("params.yaml")

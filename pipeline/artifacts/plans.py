@@ -1,0 +1,86 @@
+"""What the stage `plan` leaves for each stage, dataset and method.
+
+DVC tracks the whole of a plan and reruns a stage when it is another one. What no result depends on, such as
+the number of processes, lies in a file beside it that no stage of DVC's depends on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.artifacts.files import write_text
+from pipeline.artifacts.paths import plans_dir
+from pipeline.core.errors import ArtifactError
+from pipeline.settings.base import Settings
+from pipeline.settings.parsing import deep_merge
+
+S = TypeVar("S", bound=Settings)
+
+
+class StagePlan(BaseModel):
+    """What decides a stage's result, as its file holds it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: dict[str, Any]
+    code: str  # fingerprint of all modules that the stage imports for this method
+
+
+def plan_path(stage: str, *names: str) -> Path:
+    """Where the plan of a stage lies; `names` are its dataset and its method."""
+    dataset, method = names[:1], names[1:]
+    return plans_dir().joinpath(*dataset, "-".join([stage, *method]) + ".json")
+
+
+def read_plan(kind: type[S], stage: str, *names: str) -> S:
+    """The settings that a stage goes by.
+
+    Raises:
+        ArtifactError: there is no plan, or it is not of this kind.
+    """
+    path = plan_path(stage, *names)
+    found = load_plan(path)
+    if found is None:
+        raise ArtifactError(
+            f"{path} does not exist: nothing says what {stage} is to do. Run `python -m pipeline plan`, or "
+            "`dvc repro`."
+        )
+    plan, untracked = found
+    try:
+        return kind.model_validate(deep_merge(plan.settings, untracked))
+    except ValidationError as error:
+        raise _broken(path, error) from None
+
+
+def load_plan(path: Path) -> tuple[StagePlan, dict[str, Any]] | None:
+    """A plan and what is not tracked of it; None where there is none.
+
+    Raises:
+        ArtifactError: it is no plan.
+    """
+    try:
+        plan = StagePlan.model_validate_json(path.read_text(encoding="utf-8"))
+        untracked: dict[str, Any] = json.loads(_untracked_path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:  # of JSON, of encoding, or of pydantic
+        raise _broken(path, error) from None
+    return plan, untracked
+
+
+def save_plan(path: Path, plan: StagePlan, untracked: dict[str, Any]) -> None:
+    """Write both files; the same plan gives the same bytes."""
+    for file, values in ((_untracked_path(path), untracked), (path, plan.model_dump(mode="json"))):
+        write_text(file, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+
+
+def _untracked_path(path: Path) -> Path:
+    return path.with_suffix(".untracked.json")
+
+
+def _broken(path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(f"{path} is not a plan ({error}). Run `python -m pipeline plan` to make it again.")

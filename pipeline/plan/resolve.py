@@ -1,0 +1,136 @@
+"""What each stage is told of a dataset and a method: `params.yaml` with everything filled in, and no more.
+
+**A new stage adds one line to a table here.** Its function takes the dataset's settings and returns what the
+stage's `read_plan` asks for; a setting that it does not return cannot make the stage run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from pipeline.artifacts.plans import StagePlan
+from pipeline.plan.fingerprint import Code
+from pipeline.plan.params import DatasetSettings, Params
+from pipeline.settings.base import Settings, deciding
+from pipeline.settings.methods import MethodName, needs_erm
+from pipeline.settings.plans.attribute import AttributePlan
+from pipeline.settings.plans.data import DataPlan
+from pipeline.settings.plans.evaluate import EvaluatePlan
+from pipeline.settings.plans.gradcam import GradcamPlan
+from pipeline.settings.plans.report import MethodPlan, ReportPlan
+from pipeline.settings.plans.retrain import RetrainPlan
+from pipeline.settings.plans.train import NetworkPlan, TrainPlan
+from pipeline.settings.sources import PythonSource
+
+PLUGINS = "pipeline.data.plugins"
+
+
+def resolve(params: Params, stage: str, *names: str) -> Settings | None:
+    """The settings of `stage` for `names` (dataset, method); None where it has none.
+
+    Raises:
+        InputError: the dataset is not known, or its entry does not validate.
+    """
+    if not names:
+        return None
+    settings = params.dataset(names[0])
+    if len(names) == 1:
+        return DATASET_PLANS[stage](settings, params, names[0])
+    return METHOD_PLANS[stage](settings, params, cast(MethodName, names[1]))
+
+
+def make_plan(told: Settings | None, code: Code, stage: str, *names: str) -> StagePlan:
+    """What `stage` is told for `names`, with the fingerprint of the code that makes something of it."""
+    return StagePlan(
+        settings={} if told is None else deciding(told),
+        code=code.fingerprint(*roots(code, stage, told, *names)),
+    )
+
+
+def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[str]:
+    """The modules whose imports are the code of a stage: its own, its method's, its plugin's."""
+    found = [f"pipeline.stages.{stage}"]
+    if len(names) == 2 and code.has(f"pipeline.methods.{names[1]}"):
+        found.append(f"pipeline.methods.{names[1]}")
+    if isinstance(told, DataPlan) and isinstance(told.source, PythonSource):
+        plugin = f"{PLUGINS}.{told.source.cls.partition(':')[0]}"
+        found += [plugin] if code.has(plugin) else []  # the stage says what is wrong with the name
+    return found
+
+
+def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
+    datasets = list(dict.fromkeys([name, *params.datasets, *params.active]))
+    return DataPlan(source=settings.source, data=settings.data, datasets=datasets)
+
+
+def _train(settings: DatasetSettings, params: Params, method: MethodName) -> Settings:
+    own = getattr(settings.methods, method)
+    return TrainPlan(
+        train=settings.train_for(method),
+        method=_own(settings, method),
+        erm=NetworkPlan(train=settings.train_for("erm"), method=_own(settings, "erm"))
+        if needs_erm(own)
+        else None,
+        first=settings.identification_settings() if method == "jtt" else None,
+        attribute=deciding(settings.attribute) if method == "repair" else None,
+        is_baseline=method == params.active_methods[0],
+    )
+
+
+def _retrain(settings: DatasetSettings, _: Params, method: MethodName) -> Settings:
+    asked = [name for name in settings.retrain.methods if name == method]
+    return RetrainPlan(
+        retrain=settings.retrain.model_copy(update={"methods": asked}),
+        train=settings.train_for(method).model_copy(update={"seeds": [0]}),
+        method=_own(settings, method),
+    )
+
+
+def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
+    """Everything that decided the results it shows, without the methods that do not run."""
+    sections = deciding(settings)
+    sections["methods"] = {method: sections["methods"][method] for method in params.active_methods}
+    return ReportPlan(
+        **{key: sections.pop(key) for key in ("color", "evaluate", "report")},
+        active_methods=params.active_methods,
+        explained_methods=params.explained_methods,
+        methods={
+            method: MethodPlan(
+                train=deciding(settings.train_for(method)),
+                method=_without(getattr(settings.methods, method), "train"),
+            )
+            for method in params.active_methods
+        },
+        sections=sections,
+    )
+
+
+def _own(settings: DatasetSettings, method: MethodName) -> dict[str, Any]:
+    """A method's keys without `train` and `identification`, which are laid over the training's."""
+    return _without(getattr(settings.methods, method), "train", "identification")
+
+
+def _without(settings: Settings, *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in deciding(settings).items() if key not in keys}
+
+
+DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
+    "data": _data,
+    "color": lambda settings, *_: settings.color,
+    "hygiene": lambda settings, *_: settings.hygiene,
+    "report": _report,
+}
+METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, MethodName], Settings]] = {
+    "train": _train,
+    "evaluate": lambda settings, _, method: EvaluatePlan(
+        evaluate=settings.evaluate, device=settings.train_for(method).device
+    ),
+    "retrain": _retrain,
+    "attribute": lambda settings, _, method: AttributePlan(
+        attribute=settings.attribute, device=settings.train_for(method).device
+    ),
+    "gradcam": lambda settings, _, method: GradcamPlan(
+        gradcam=settings.gradcam, device=settings.train_for(method).device
+    ),
+}

@@ -1,0 +1,12 @@
+"""What the stage `evaluate` is told of one method."""
+
+from __future__ import annotations
+
+from pipeline.settings.base import Settings
+from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.settings.train import Device
+
+
+class EvaluatePlan(Settings):
+    evaluate: EvaluateSettings
+    device: Device  # of the method's trainings

@@ -1,0 +1,12 @@
+"""What the stage `gradcam` is told of one method."""
+
+from __future__ import annotations
+
+from pipeline.settings.base import Settings
+from pipeline.settings.gradcam import GradcamSettings
+from pipeline.settings.train import Device
+
+
+class GradcamPlan(Settings):
+    gradcam: GradcamSettings
+    device: Device  # of the method's trainings
