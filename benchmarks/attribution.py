@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from trak import TRAKer
 from trak.modelout_functions import ImageClassificationModelOutput
 
+from pipeline.attribution.estimators.traker_parts import FusedProjector, HookGradientComputer
 from pipeline.attribution.gradients.featurizer import make_featurizer
-from pipeline.attribution.gradients.traker import FusedProjector, HookGradientComputer
 from pipeline.core.memory import keep_freed_memory
 from pipeline.models.registry import build_model
 

@@ -17,7 +17,7 @@ from pipeline.core.errors import ArtifactError
 from pipeline.records.base import Provenance
 from pipeline.settings.base import deciding
 
-LIBRARIES = ("torch", "torchvision", "traker", "grad-cam", "numpy", "pandas", "pillow", "dvc")
+LIBRARIES = ("torch", "torchvision", "grad-cam", "numpy", "pandas", "pillow", "dvc")
 
 
 def settings_hash(*settings: BaseModel | str | Mapping[str, Any]) -> str:

@@ -5,13 +5,14 @@ Shape legend: N training images, M targets.
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.attribution.estimators import ekfac, last_layer
 from pipeline.attribution.estimators.trak import TrakStore
-from pipeline.attribution.estimators.traker import library_name
+from pipeline.attribution.estimators.traker import TrakerStore
 from pipeline.attribution.scores import Scores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import Scratch
@@ -29,10 +30,11 @@ class Estimated:
     """One estimator's scores, and what it came across on the way."""
 
     scores: Scores
-    library: str
-    n_models: int
-    n_checkpoints: int
+    engine: str  # whose code ran, with its version
     projection: Projection
+    ridge: float
+    loss_weighting: float  # power of 1 - p
+    in_margin_units: bool = True
     scratch: Scratch | None = None  # where finished blocks of extremes outlive a kill
     cosines: Scores | None = None  # of the same gradients: the baseline
     plain: Scores | None = None  # without loss weighting
@@ -61,6 +63,8 @@ def estimate(
     """
     if settings.estimator in ("trak", "grad_cosine"):
         return _from_store(runs, train, targets, settings, work_dir, device)
+    if settings.estimator == "traker":
+        return _from_traker(runs, train, targets, settings, work_dir, device)
     networks = [model for run in runs for model in run]
     n_parameters = sum(p.numel() for p in networks[0].parameters())
     if settings.estimator == "last_layer":
@@ -76,15 +80,14 @@ def estimate(
         head = networks[0].head
         dim = min((head.out_features - 1) * (head.in_features + 1), last_layer.MOST_DIMENSIONS)
         projection = Projection(kind="last_layer", dim=dim, n_parameters=n_parameters, precision="fp32")
-        return Estimated(scores, "exact last layer", len(runs), len(runs[0]), projection)
-    if current_place().size > 1:
-        raise InputError("attribute.estimator = ekfac runs in one process: start it without torchrun.")
+        return Estimated(scores, own_engine(), projection, settings.ridge, settings.loss_weighting)
+    _require_one_process("ekfac")
     dense = ekfac.ekfac(
         networks, train=train, targets=targets, work_dir=work_dir, seed=settings.seed, device=device,
         batch_size=settings.batch_size,
     )  # fmt: skip
     projection = Projection(kind="none", dim=n_parameters, n_parameters=n_parameters, precision="fp32")
-    return Estimated(dense, ekfac.library_name(), len(runs), len(runs[0]), projection)
+    return Estimated(dense, ekfac.engine(), projection, settings.ridge, settings.loss_weighting)
 
 
 def _from_store(
@@ -109,13 +112,54 @@ def _from_store(
     is_trak = settings.estimator == "trak"
     return Estimated(
         store.scores() if is_trak else cosines,
-        library_name(),
-        store.n_models,
-        store.n_checkpoints,
+        own_engine(),
         store.projection,
+        settings.ridge,
+        settings.loss_weighting,
+        in_margin_units=is_trak,
         scratch=store.scratch(settings.top_k),
         cosines=cosines,
         plain=store.scores(loss_weighting=0.0) if is_trak else None,
         self_influence_N=store.self_influence() if is_trak else None,
         one_minus_p_N=store.mean_one_minus_p(),
     )
+
+
+def _from_traker(
+    runs: Sequence[Sequence[Classifier]],
+    train: Examples,
+    targets: Examples,
+    settings: AttributeSettings,
+    work_dir: Path,
+    device: str,
+) -> Estimated:
+    _require_one_process("traker")
+    store = TrakerStore(
+        runs, train=train, targets=targets, settings=settings, work_dir=work_dir, device=device
+    )
+    store.compute()
+    return Estimated(
+        store.scores(),
+        store.engine,
+        store.projection,
+        settings.traker.lambda_reg,
+        1.0,
+        in_margin_units=settings.traker.score_computer == "own",
+        cosines=store.gradient_cosines(),
+        plain=store.unweighted(),
+        self_influence_N=store.self_influence(),
+        one_minus_p_N=store.mean_one_minus_p(),
+    )
+
+
+def _require_one_process(estimator: str) -> None:
+    if current_place().size > 1:
+        raise InputError(f"attribute.estimator = {estimator} runs in one process: start it without torchrun.")
+
+
+def own_engine() -> str:
+    """This project's own code, as the report names it."""
+    try:
+        return f"shortcut-audit {importlib.metadata.version('shortcut-audit')} (own code)"
+    except importlib.metadata.PackageNotFoundError:  # a checkout that was not installed
+        return "shortcut-audit (own code)"

@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.core.errors import InputError
 from pipeline.core.types import Float32Array, Float64Array
 
 TRAIN_BLOCK = 2048
 TARGET_BLOCK = 2048
 TARGET_BYTES = 2**28  # of target features held at a time, all networks together
+MOST_DENSE_BYTES = 2**31  # of a matrix held whole; twice that while networks are averaged
 ReadBlock = Callable[[slice], Float32Array]
 
 
@@ -74,6 +76,20 @@ class DenseScores:
             for rows in blocks(self.shape[0], TRAIN_BLOCK)
         ]
         return np.concatenate(parts)
+
+
+def require_room(n_train: int, n_targets: int, estimator: str) -> None:
+    """Refuse an estimator that makes the whole matrix where that does not fit.
+
+    Raises:
+        InputError: with what to lower.
+    """
+    if 4 * n_train * n_targets > MOST_DENSE_BYTES:
+        raise InputError(
+            f"attribute.estimator = {estimator} keeps all {n_train:,} x {n_targets:,} scores in memory, more "
+            f"than {MOST_DENSE_BYTES / 2**30:.0f} GiB. Lower attribute.max_train or "
+            "attribute.targets_per_group, or use attribute.estimator = trak."
+        )
 
 
 @dataclass(frozen=True)

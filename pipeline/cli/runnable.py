@@ -48,12 +48,16 @@ def find_doubts(name: str, params: Params) -> list[str]:
 
 
 def _checks(settings: DatasetSettings, params: Params) -> Iterator[Callable[[], object]]:
-    """Torch and kronfluence are loaded only where a setting asks for them: `check` answers at once."""
+    """Large packages are loaded only where a setting asks for them: `check` answers at once."""
     devices = {settings.train_for(method).device for method in params.active_methods}
     if "cuda" in devices:
         from pipeline.models.hardware import choose_device
 
         yield lambda: choose_device("cuda")
+    if settings.attribute.estimator == "traker":
+        from pipeline.attribution.estimators.traker import require_traker
+
+        yield require_traker
     if settings.attribute.estimator == "ekfac":
         from pipeline.attribution.estimators.ekfac import require_kronfluence
 

@@ -12,7 +12,7 @@ from pipeline.records.base import Artifact, Estimate, Record
 class Projection(Record):
     """How per-image gradients were compressed before they were compared."""
 
-    kind: str  # "block_sketch" | "factorized" | "last_layer" | "none"
+    kind: str  # "block_sketch" | "factorized" | "dense" | "last_layer" | "none"
     dim: int
     n_parameters: int
     precision: str  # of the gradients: "fp32" | "bf16"
@@ -193,8 +193,9 @@ class AttributionResult(Artifact):
     """`attribution/<dataset>/<method>/attribution.json`."""
 
     method: str
-    library: str
-    estimator: Literal["trak", "grad_cosine", "last_layer", "ekfac"] = "trak"
+    engine: str  # whose code made the scores, with its version
+    in_margin_units: bool  # scores are changes of the margin; else they only rank
+    estimator: Literal["trak", "grad_cosine", "last_layer", "traker", "ekfac"] = "trak"
     n_models: int
     n_checkpoints: int = 1  # of each model's run
     proj_dim: int

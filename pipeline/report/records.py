@@ -186,8 +186,9 @@ class MethodSummary(Record):
 
 
 class AttributionSummary(Record):
-    library: str
-    estimator: Literal["trak", "grad_cosine", "last_layer", "ekfac"] = "trak"
+    engine: str
+    in_margin_units: bool
+    estimator: Literal["trak", "grad_cosine", "last_layer", "traker", "ekfac"] = "trak"
     n_models: int
     n_checkpoints: int = 1
     proj_dim: int

@@ -9,10 +9,26 @@ from pydantic import Field, field_validator
 from pipeline.settings.base import Seed, Settings
 
 
-class AttributeSettings(Settings):
-    estimator: Literal["trak", "grad_cosine", "last_layer", "ekfac"] = Field(
-        description="ekfac needs the extra: pip install 'shortcut-audit[ekfac]'"
+class TrakerSettings(Settings):
+    """Of `estimator: traker`, where `ridge`, `loss_weighting` (always 1) and `store` (fp32) do not hold."""
+
+    projector: Literal["traker", "own"] = Field(
+        "traker", description="traker: a dense random matrix; own: as `projection` and `precision` say"
     )
+    score_computer: Literal["traker", "own"] = Field(
+        "traker", description="own: in float64, in the unit of the margin"
+    )
+    lambda_reg: float = Field(
+        0.0, ge=0, description="ridge; times the mean squared feature norm where score_computer: own"
+    )
+
+
+class AttributeSettings(Settings):
+    estimator: Literal["trak", "grad_cosine", "last_layer", "traker", "ekfac"] = Field(
+        description="trak: this project's own code; traker: the library; ekfac needs the extra: "
+        "pip install 'shortcut-audit[ekfac]'"
+    )
+    traker: TrakerSettings = Field(default_factory=TrakerSettings)
     proj_dim: int | Literal["auto"] = Field(
         description="dimension of the projected gradients, above 100; auto: by the number of training images"
     )

@@ -74,11 +74,13 @@ ESTIMATOR_LABELS = {
     "trak": "TRAK",
     "last_layer": "TRAK on the last layer",
     "grad_cosine": "Gradient cosine",
+    "traker": "TRAK by the library traker",
     "ekfac": "EK-FAC influence",
 }
 PROJECTION_WORDS = {
     "block_sketch": "random-sign sketch of the gradient",
     "factorized": "projection layer by layer",
+    "dense": "dense random projection",
     "last_layer": "gradients of the last layer only",
     "none": "gradients not compressed",
 }

@@ -166,7 +166,7 @@ def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
     assert tuple(planted["attribution"]) == tuple(planted["gradcam"]) == EXPLAINED
     for method in EXPLAINED:
         attribution = planted["attribution"][method]
-        assert attribution["library"].startswith("traker")
+        assert attribution["engine"].startswith("shortcut-audit")
         assert set(attribution) >= {"n_models", "proj_dim", "n_train", "n_targets", "seconds", "groups"}
         for cell in attribution["groups"]:
             assert set(cell) >= {"train_group", "test_group", "value", "low", "high"}

@@ -34,7 +34,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from pipeline.attribution.gradients.margin import margins
-from pipeline.attribution.scores import DenseScores
+from pipeline.attribution.scores import DenseScores, require_room
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.progress import track
@@ -44,12 +44,11 @@ from pipeline.models.interface import Classifier
 if TYPE_CHECKING:
     from kronfluence.analyzer import Analyzer
 
-MOST_BYTES = 2**31  # of the dense matrix; twice that while models are averaged
 GRADIENT_BYTES = 2**29  # of one batch's preconditioned target gradients
 TRACKED = (nn.Linear, nn.Conv2d)
 
 
-def library_name() -> str:
+def engine() -> str:
     return f"kronfluence {importlib.metadata.version('kronfluence')}"
 
 
@@ -113,12 +112,7 @@ def _check(models: Sequence[Classifier], *, n_train: int, n_targets: int) -> Non
     require_kronfluence()
     if not models:
         raise InputError("attribution needs at least one trained model: run the train stage first.")
-    if 4 * n_train * n_targets > MOST_BYTES:
-        raise InputError(
-            f"attribute.estimator = ekfac keeps all {n_train:,} x {n_targets:,} scores in memory, more than "
-            f"{MOST_BYTES / 2**30:.0f} GiB. Lower attribute.max_train or attribute.targets_per_group, or use "
-            "attribute.estimator = trak."
-        )
+    require_room(n_train, n_targets, "ekfac")
 
 
 class _Images(Dataset[tuple[Tensor, Tensor]]):

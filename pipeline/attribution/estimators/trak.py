@@ -1,7 +1,8 @@
 """TRAK scores of an ensemble: features on disk, made once and resumed after a kill, then any scores.
 
-The gradient of the margin, the projection, the ridge and Q are TRAK's; the parts are traker's or plug
-into it (`traker_adapter`). Every network - each checkpoint of each seed's run - has its own projection.
+The gradient of the margin, the projection, the ridge and Q are TRAK's, the code is this project's own:
+traker itself is another estimator (`traker`). Every network - each checkpoint of each seed's run - has its
+own projection.
 
 Shape legend: N training images, M targets, K projected dimensions.
 """
@@ -19,15 +20,13 @@ from torch import nn
 
 from pipeline.artifacts.files import write_text
 from pipeline.attribution.estimators.cosine import grad_cosine
-from pipeline.attribution.estimators.traker import library_name
-from pipeline.attribution.gradients.dimension import check_sizes, choose_dim
+from pipeline.attribution.gradients.choice import check_sizes, choose_dim
 from pipeline.attribution.scores import Factor, FactoredScores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store.features import STORE_ROWS, FeatureRows
 from pipeline.attribution.store.featurizing import Featurizer, choose_featurizer
-from pipeline.attribution.store.fingerprint import fingerprint
+from pipeline.attribution.store.folder import fingerprint, prepare
 from pipeline.attribution.store.preconditioning import Preconditioned
-from pipeline.attribution.store.work_folder import prepare
 from pipeline.attribution.streaming import Scratch
 from pipeline.core.types import Float64Array
 from pipeline.parallel.place import Place, current_place
@@ -83,7 +82,6 @@ class TrakStore:
         """
         if not runs or not runs[0] or len({len(run) for run in runs}) != 1:
             raise ValueError(f"checkpoints per run are {[len(run) for run in runs]}: give each run as many")
-        self.n_models, self.n_checkpoints = len(runs), len(runs[0])
         self._networks = [model for run in runs for model in run]
         n_parameters = sum(p.numel() for p in self._networks[0].parameters())
         wanted = settings.proj_dim
@@ -100,7 +98,7 @@ class TrakStore:
             "seed": settings.seed,
             # results in floating point depend on how images are batched
             "batch_size": settings.batch_size,
-            "versions": [library_name(), torch.__version__, "layer_sketch 1", "store 1"],
+            "versions": [torch.__version__, "layer_sketch 1", "store 1"],
             "device": torch.device(device).type,
         }
         digits = fingerprint(self._networks, train=train, targets=targets, facts=facts)

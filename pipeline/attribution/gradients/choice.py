@@ -1,4 +1,4 @@
-"""Which projection and which precision, where the settings leave it open."""
+"""Which dimension, projection and precision, where the settings leave it open."""
 
 from __future__ import annotations
 
@@ -10,12 +10,47 @@ import torch
 
 from pipeline.attribution.gradients.plan import Plan
 from pipeline.attribution.gradients.sketching import kept_inputs
+from pipeline.core.errors import InputError
 
+LEAST_DIM, MOST_DIM = 512, 4096
+EXACT_ABOVE = 128  # smallest dimension offered: traker breaks at 100 and below
 LEAST_SAVING = 0.25  # of the numbers in a per-sample gradient that factors must make unnecessary
 LEAST_GAIN = 1.1  # times faster that half precision must be
 ROUNDS = 2
 FEWEST_TIMED = 500_000  # parameters
 _log = logging.getLogger(__name__)
+
+
+def choose_dim(n_train: int, n_parameters: int) -> int:
+    """The power of two at or above half the number of training images, from 512 to 4,096.
+
+    More dimensions keep more of the kernel between images, and with a ridge of the order of the mean
+    squared feature norm they do not overfit; beyond the rank of the kernel, which the number of images
+    limits, they only cost. A sketch into as many dimensions as there are parameters is exact, so a small
+    network gets no more than that.
+    """
+    half = -(-n_train // 2)
+    power_of_two = 1 << max(0, half - 1).bit_length()
+    return min(max(LEAST_DIM, min(MOST_DIM, power_of_two)), max(EXACT_ABOVE, n_parameters))
+
+
+def check_sizes(*, n_train: int, dim: int, ridge: float, name: str = "attribute.ridge") -> None:
+    """Refuse sizes at which the scores would be meaningless. `name` is the ridge's in params.yaml.
+
+    Raises:
+        InputError: dim <= 100, or more projected dimensions than images without a ridge.
+    """
+    if dim <= 100:
+        raise InputError(
+            f"attribute.proj_dim = {dim}: at most 100 dimensions do not keep inner products "
+            "of gradients. Use 512 or more, or auto."
+        )
+    if ridge == 0 and dim > n_train:
+        raise InputError(
+            f"attribute.proj_dim = {dim} exceeds the {n_train} training images while "
+            f"{name} = 0: the scores would be arbitrary. Set {name} above 0 (1.0 serves) "
+            f"or attribute.proj_dim to {n_train // 2} or less."
+        )
 
 
 def choose_projection(plan: Plan, dim: int) -> str:

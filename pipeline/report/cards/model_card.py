@@ -62,7 +62,7 @@ def model_card(s: ReportSummary, method: str) -> ModelCard:
         ],
         out_of_scope=list(_out_of_scope(s, method)),
         limits=list_limits(s, method),
-        data=list(_data(s, found)),
+        data=list(_data(s, method, found)),
         procedure=list(_procedure(found)),
         settings=list(_settings(found)),
         commands=[
@@ -155,7 +155,7 @@ def _out_of_scope(s: ReportSummary, method: str) -> Iterator[str]:
 # --- how it was made --------------------------------------------------------------------------
 
 
-def _data(s: ReportSummary, found: MethodSummary) -> Iterator[Fact]:
+def _data(s: ReportSummary, method: str, found: MethodSummary) -> Iterator[Fact]:
     yield Fact(term="Data", text=s.dataset.title)
     counts = ", ".join(f"{split} {words.count(n)}" for split, n in s.dataset.n.items())
     yield Fact(term="Images", text=counts)
@@ -163,6 +163,10 @@ def _data(s: ReportSummary, found: MethodSummary) -> Iterator[Fact]:
     flips = s.dataset.n_label_flips
     if flips is not None:
         yield Fact(term="Known wrong labels", text=f"{words.count(flips)} in train")
+    traced = s.attribution.get(method)
+    if traced is not None:
+        label = phrases.ESTIMATOR_LABELS[traced.estimator]
+        yield Fact(term="Traced to images", text=f"{label}, computed by {traced.engine}")
     removal = found.training.removal if found.training else None
     if removal is not None:
         yield Fact(

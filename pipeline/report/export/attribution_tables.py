@@ -8,6 +8,16 @@ from pipeline.records.attribution import Influence
 from pipeline.report.export.rows import Row, Table, name_at, spread
 from pipeline.report.records import AttributionSummary, ReportSummary
 
+ENGINE = (
+    "engine",
+    "estimator",
+    "n_models",
+    "n_checkpoints",
+    "proj_dim",
+    "ridge",
+    "loss_weighting",
+    "n_train",
+)
 NOT_TRACED = "No method was traced to its training images."
 
 
@@ -15,6 +25,12 @@ def attribution_tables(s: ReportSummary) -> list[Table]:
     """Everything that attribution found, method by method."""
     found = s.attribution
     return [
+        Table(
+            "attribution_engines",
+            "Whose code made the scores, and how.",
+            [{"method": m, **{key: getattr(a, key) for key in ENGINE}} for m, a in found.items()],
+            NOT_TRACED,
+        ),
         Table(
             "attribution_groups",
             "Mean score of a training group's images on a test group's; positive = they help.",

@@ -49,8 +49,7 @@ class AttributionView:
 
     @property
     def in_margin_units(self) -> bool:
-        """Cosines of gradients only rank; the other scores are changes of the margin."""
-        return self.found.estimator != "grad_cosine"
+        return self.found.in_margin_units
 
     @property
     def worst(self) -> str | None:

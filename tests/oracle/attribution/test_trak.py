@@ -1,4 +1,4 @@
-"""TRAK scores against a slow loop, against traker's own last step, and against planted truths."""
+"""TRAK scores against a slow loop, and against planted truths."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from trak import TRAKer
-from trak.modelout_functions import ImageClassificationModelOutput
-from trak.savers import MmapSaver
 
 from pipeline.attribution.estimators.trak import TrakStore
-from pipeline.attribution.estimators.traker import BlockSketchProjector, RidgeScoreComputer
 from pipeline.attribution.gradients.projector import BlockSketch
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import group_matrix, mean_weights, summarize
@@ -116,33 +112,10 @@ def test_scores_equal_the_ridge_formula_of_a_slow_loop(tmp_path: Path, proj_dim:
     np.testing.assert_allclose(_matrix(store), expected, rtol=2e-3, atol=2e-5 * abs(expected).max())
 
 
-def test_blocks_of_scores_equal_traker_finalize_scores(tmp_path: Path) -> None:
-    models, train, targets = [_net(4), _net(5)], _examples(50, 6), _examples(7, 7)
-    store = _store(models, train, targets, tmp_path / "ours", proj_dim=128)
-    traker = TRAKer(
-        model=_net(0),
-        task=ImageClassificationModelOutput(),
-        train_set_size=50,
-        save_dir=str(tmp_path / "traker"),
-        device="cpu",
-        projector=BlockSketchProjector(grad_dim=131, proj_dim=128, seed=0, device="cpu"),
-        saver=MmapSaver,
-        score_computer=RidgeScoreComputer,
-        lambda_reg=0.01,
-        use_half_precision=False,
-        logging_level=50,
-    )
-    for model_id, model in enumerate(models):
-        traker.load_checkpoint(model.state_dict(), model_id=model_id)
-        traker.featurize(train.batch(0, 50, "cpu"), num_samples=50)
-    traker.finalize_features()
-    for model_id, model in enumerate(models):
-        traker.start_scoring_checkpoint("all", model.state_dict(), model_id, num_targets=7)
-        traker.score(targets.batch(0, 7, "cpu"), num_samples=7)
-    expected = np.array(traker.finalize_scores("all"))
-    np.testing.assert_allclose(_matrix(store), expected, rtol=1e-3, atol=1e-5 * abs(expected).max())
+def test_blocks_are_parts_of_the_matrix(tmp_path: Path) -> None:
+    store = _store([_net(4), _net(5)], _examples(50, 6), _examples(7, 7), tmp_path, proj_dim=128)
     pieces = [store.scores().block(slice(a, min(50, a + 9)), slice(2, 5)) for a in range(0, 50, 9)]
-    np.testing.assert_allclose(np.concatenate(pieces), expected[:, 2:5], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(np.concatenate(pieces), _matrix(store)[:, 2:5], rtol=1e-4, atol=1e-7)
 
 
 def test_ridge_is_relative_to_the_mean_squared_feature_norm(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 import torch
 from trak import TRAKer
 
+from pipeline.attribution.estimators.traker_parts import FusedProjector, HookGradientComputer
 from pipeline.attribution.gradients.featurizer import make_featurizer
 from pipeline.attribution.gradients.per_sample import per_sample_gradients
-from pipeline.attribution.gradients.traker import FusedProjector, HookGradientComputer
 from pipeline.core.errors import InputError
 from pipeline.models.registry import Classifier, build_model
 

@@ -1,6 +1,6 @@
-"""The featurizer behind traker's interfaces: a gradient computer whose gradients are features already.
+"""This project's gradients, projection and solver as parts of traker: `TRAKer(projector=..., ...)`.
 
-Shape legend: B images, K projected dimensions.
+Shape legend: N training images, B images of a batch, K projected dimensions.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import torch
 from torch import Tensor, nn
 from trak.gradient_computers import AbstractGradientComputer
 from trak.projectors import AbstractProjector
+from trak.score_computers import BasicScoreComputer
 
 from pipeline.attribution.gradients.featurizer import Features, Featurizer
+from pipeline.attribution.store.solving import cholesky
 from pipeline.core.errors import InputError
 
 
@@ -104,3 +106,25 @@ class FusedProjector(AbstractProjector):  # type: ignore[misc]
                 "gradient computer's `stream` when a checkpoint is loaded"
             )
         return grads
+
+
+class RidgeScoreComputer(BasicScoreComputer):  # type: ignore[misc]
+    """Φ (ΦᵀΦ + λI)⁻¹ in float64, with λ = `lambda_reg` times the mean of ‖φ‖².
+
+    Scores then have the unit of the target's margin: traker's own computer divides each model's inverse by
+    its mean, whatever that is.
+    """
+
+    def get_xtx(self, grads: Tensor) -> Tensor:
+        wide_NK = grads.double()
+        return wide_NK.T @ wide_NK
+
+    def get_x_xtx_inv(self, grads: Tensor, xtx: Tensor) -> Tensor:
+        """N x K features.
+
+        Raises:
+            InputError: ΦᵀΦ + λI cannot be inverted.
+        """
+        factor_KK = cholesky(xtx.clone(), self.lambda_reg * float(xtx.trace()) / len(grads))
+        features_KN = torch.cholesky_solve(grads.double().T, factor_KK)
+        return features_KN.T.float()

@@ -1,15 +1,18 @@
-"""One hash of everything that the stored features depend on."""
+"""The folder that features live in until scores are saved: its name says what they depend on."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from pipeline.artifacts.files import friendly_os_errors, require_space
 from pipeline.attribution.selection import Examples
 
 BLOCK = 1024  # images hashed at a time
@@ -35,3 +38,19 @@ def fingerprint(
         for start in range(0, len(examples), BLOCK):
             digest.update(examples.images[examples.rows[start : start + BLOCK]].tobytes())
     return digest.hexdigest()[:16]
+
+
+def prepare(folder: Path, *, final_bytes: int) -> None:
+    """Make `folder`, named `<estimator>_<digits>`, and drop those of other weights or settings beside it.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk lacks room for `final_bytes`.
+    """
+    with friendly_os_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for other in folder.parent.glob("trak*_*"):
+            if other != folder:
+                shutil.rmtree(other, ignore_errors=True)
+    held = sum(file.stat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
+    remedy = "Free some space, or lower attribute.proj_dim, max_train or max_models."
+    require_space(folder, final_bytes - held, "attribution", remedy)
