@@ -81,8 +81,8 @@ def _changed(name: str) -> Callable[[ReportSummary], bool]:
     return _any_method(lambda method: any(change.name == name for change in method.interventions))
 
 
-def _estimator(*names: str) -> Callable[[ReportSummary], bool]:
-    return lambda s: any(found.estimator in names for found in s.attribution.values())
+def _estimator(name: str) -> Callable[[ReportSummary], bool]:
+    return lambda s: any(found.estimator == name for found in s.attribution.values())
 
 
 def _ranking(name: str) -> Callable[[ReportSummary], bool]:
@@ -149,7 +149,8 @@ ENTRIES: dict[str, Entry] = {
     "cam_agreement": Entry(lambda s: bool(s.cam_agreement)),
     # which images caused it
     "margin": Entry(lambda s: bool(s.attribution), ("park",)),
-    "trak": Entry(_estimator("trak", "traker"), ("park",)),
+    "trak": Entry(_estimator("trak"), ("park",)),
+    "traker": Entry(_estimator("traker"), ("park",)),
     "last_layer": Entry(_estimator("last_layer"), ("park",)),
     "grad_cosine": Entry(_estimator("grad_cosine"), ("charpiat",)),
     "ekfac": Entry(_estimator("ekfac"), ("grosse", "george")),

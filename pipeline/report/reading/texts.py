@@ -235,6 +235,11 @@ TEXTS: dict[str, Text] = {
         "An estimate, from randomly projected gradients of independently trained models, of how a prediction "
         "would change without a training image. It ranks images to look at; it is not proof for one of them.",
     ),
+    "traker": Text(
+        "Attribution (traker)",
+        "TRAK as its authors' library computes it. With the library's score computer scores have no unit: "
+        "they rank images, and do not say by how much a prediction changes.",
+    ),
     "last_layer": Text(
         "Attribution on the last layer",
         "TRAK's formula with the gradients of the last layer only: cheaper, and blind to what earlier layers "

@@ -185,6 +185,19 @@ def test_labels_used_and_derived_attributes_are_said() -> None:
     assert "These groups are derived, not annotated." in rendered(plain_hundred)[1]
 
 
+def test_the_page_says_whose_code_made_the_scores() -> None:
+    summary, html = rendered(photo_birds)
+    assert "Computed by shortcut-audit 0.1.0 (own code): TRAK," in html
+    assert "traker" not in html, "it did not run"
+    theirs = {"engine": "traker 0.3.2", "estimator": "traker", "in_margin_units": False, "ridge": 0.25}
+    found = {name: a.model_copy(update=theirs) for name, a in summary.attribution.items()}
+    by_traker = summary.model_copy(update={"attribution": found})
+    page = render_report(by_traker, build_pictures(by_traker, picture_source(photo_birds())))
+    assert "Computed by traker 0.3.2: TRAK by the library traker," in page
+    assert "lambda_reg 0.25" in page
+    assert "Scores have no unit" in page
+
+
 def test_without_masks_no_claim_about_the_foreground() -> None:
     html = rendered(plain_hundred)[1]
     assert "Heat on the object" not in html

@@ -45,9 +45,7 @@ def test_keys_that_machines_rely_on() -> None:
         assert {"value", "low", "high", "n"} <= set(method["test"][name])
     assert {"index", "name", "value", "low", "high", "n"} <= set(method["test"]["groups"][0])
     attribution = summary["attribution"]["erm"]
-    assert {"library", "n_models", "proj_dim", "n_train", "n_targets", "seconds", "groups"} <= set(
-        attribution
-    )
+    assert {"engine", "n_models", "proj_dim", "n_train", "n_targets", "seconds", "groups"} <= set(attribution)
     assert set(attribution["groups"][0]) == {
         "train_index", "test_index", "train_group", "test_group", "value", "low", "high", "n_train", "n_test",
     }  # fmt: skip
