@@ -24,7 +24,7 @@ from pipeline.statistics.accuracy.worst_group import lowest_of
 from pipeline.statistics.comparison import paired
 from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.verdict.cause import judge_fixed_by
-from pipeline.verdict.evidence import Status, Thresholds, worst_enough_group
+from pipeline.verdict.evidence import Status, Thresholds
 from pipeline.verdict.harmful import judge_harmful
 
 LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
@@ -128,8 +128,7 @@ def harmful_rate(
     answers: list[Status] = []
     for _ in range(repeats):
         found = evaluation(info, draw_correct(accuracy_KA.ravel(), n_G, n_seeds, scatter, rng), groups_N)
-        worst = worst_enough_group(found.test, LIMITS)
-        answers.append(judge_harmful(info, found, worst=worst, limits=LIMITS).status)
+        answers.append(judge_harmful(info, found, limits=LIMITS).status)
     return {status: answers.count(status) / repeats for status in ("yes", "insufficient", "no")}
 
 

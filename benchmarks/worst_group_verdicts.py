@@ -32,7 +32,7 @@ from pipeline.report.records import DatasetSummary, MethodSummary, ReportSummary
 from pipeline.settings.gate import GateSettings
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
-from pipeline.verdict.evidence import Rung, Thresholds, worst_enough_group
+from pipeline.verdict.evidence import Rung, Thresholds
 from pipeline.verdict.harmful import judge_harmful
 from pipeline.verdict.ladder import Case, withhold, write_headline
 from pipeline.verdict.used import judge_used
@@ -118,12 +118,11 @@ def judge(found: Simulated) -> tuple[bool, bool, bool, bool, bool]:
     """All-clear, gate passed, a truly worse group named, called clearly worse, withheld."""
     info = describe(found)
     erm = evaluate(found, info)
-    worst = worst_enough_group(erm.test, LIMITS)
     nothing = Rung(rung="available", question="", status="no", evidence="")
     rungs = [
         nothing,
         withhold(judge_used(erm, None, LIMITS), erm, LIMITS),
-        withhold(judge_harmful(info, erm, worst=worst, limits=LIMITS), erm, LIMITS),
+        withhold(judge_harmful(info, erm, limits=LIMITS), erm, LIMITS),
         nothing.model_copy(update={"rung": "caused_by", "status": "insufficient"}),
         nothing.model_copy(update={"rung": "fixed_by", "status": "insufficient"}),
     ]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from typing import Literal, Protocol
 
+import numpy as np
+
 from pipeline.records.base import Estimate, GroupEstimate, Record
 from pipeline.records.data import AttributeInfo, GroupInfo
 from pipeline.records.evaluation import SplitMetrics
@@ -19,6 +21,7 @@ from pipeline.settings.audit import ColorSettings
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.report import ReportSettings
 from pipeline.statistics import picked
+from pipeline.statistics.accuracy.worst_group import lowest_of
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.intervals import widen
 from pipeline.verdict.phrases import NOT_RUN, STATUS_WORDS
@@ -156,15 +159,25 @@ def most_affected(issue: ImageIssue) -> GroupEstimate | None:
     return max(known, key=lambda group: group.value, default=None)
 
 
-def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
-    """The lowest of the groups with enough images, its interval simultaneous over them.
+def counted_worst(test: SplitMetrics) -> GroupEstimate | None:
+    """The split's worst group where it has enough images and there are others to compare it with."""
+    found = test.worst_group
+    return found if found.sufficient and len(test.considered) > 1 else None
 
-    None where fewer than two groups have enough: there is nobody to compare with.
+
+def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
+    """The lowest of the groups that a limit protects, its interval simultaneous over them.
+
+    For the gate, which fails for groups too small to count unless told to let them be: where only these
+    lie below the average it still holds the others to the limit, while everybody else names the split's
+    worst group. None where fewer than two groups have enough images.
     """
     counted = counted_groups(test, limits)
     if len(counted) < 2:
         return None
-    return simultaneous(min(counted, key=lambda group: group.value), len(counted), test, limits)
+    accuracy_G = np.array([group.value for group in test.groups])
+    lowest = lowest_of(accuracy_G, [group.index for group in counted]).group
+    return simultaneous(test.groups[lowest], len(counted), test, limits)
 
 
 def simultaneous(group: GroupEstimate, n: int, test: SplitMetrics, limits: Thresholds) -> GroupEstimate:

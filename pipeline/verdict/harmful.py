@@ -17,30 +17,28 @@ from pipeline.verdict.evidence import (
     Status,
     Thresholds,
     counted_groups,
+    counted_worst,
     has_enough,
     misled_groups,
     perhaps_misled_groups,
     simultaneous,
-    worst_enough_group,
 )
 from pipeline.verdict.harm import Harm, find_harm, hard_class, hard_values, unanswered_groups
 from pipeline.verdict.phrases import accuracy_phrase, method_label, points_phrase
-from pipeline.verdict.small_groups import NAMED, lowest_group
+from pipeline.verdict.small_groups import NAMED
 
 
 def judge_harmful(
     info: GroupedData,
     baseline: EvaluationResult | None,
     *,
-    worst: GroupEstimate | None,
     limits: Thresholds,
 ) -> Rung:
     """Do groups in which the cue points the wrong way lose more than their class and their value explain.
 
     A group can be worst for reasons that have nothing to do with the cue, so only misled groups
     (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
-    same attribute value costs other classes (`harm.Harm`). `worst` is the worst group of all with enough
-    images; None where fewer than two have enough, or where smaller groups alone lie below the average.
+    same attribute value costs other classes (`harm.Harm`): the group that pays need not be the worst.
     """
     question = "Does a group pay for it?"
 
@@ -57,8 +55,7 @@ def judge_harmful(
     if len(counted_groups(baseline.test, limits)) < 2:
         text = f"Fewer than two groups have the {needed} that a comparison needs."
         return answer("insufficient", text)
-    if worst is None:  # the groups with enough images all lie above the average
-        worst = lowest_group(baseline.test)
+    worst = baseline.test.worst_group
     if not info.attributes or info.attributes[0].origin == "none":
         text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
@@ -159,9 +156,7 @@ def harmed_group(
     harm = find_harm(info, baseline, limits)
     if harm is not None:
         return simultaneous(harm.group, harm.n_candidates, baseline.test, limits)
-    worst = worst_enough_group(baseline.test, limits)
-    is_best_of_the_rest = worst is not None and worst.value > baseline.test.average.value
-    return None if is_best_of_the_rest else worst
+    return counted_worst(baseline.test)
 
 
 def guided_group(

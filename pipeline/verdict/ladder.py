@@ -19,15 +19,15 @@ from pipeline.verdict.evidence import (
     Status,
     Thresholds,
     counted_groups,
+    counted_worst,
     has_enough,
     simultaneous,
-    worst_enough_group,
 )
 from pipeline.verdict.harmful import guided_group, harmed_group, judge_harmful
 from pipeline.verdict.phrases import accuracy_brief, method_label, points_interval
 from pipeline.verdict.remaining import is_open, largest_gap
 from pipeline.verdict.repairs import Repair, judge_repairs
-from pipeline.verdict.small_groups import bad_clause, clearly_worse, lowest_group, uncounted_clause
+from pipeline.verdict.small_groups import bad_clause, clearly_worse, uncounted_clause
 from pipeline.verdict.used import cue_words, deciding_exchange, judge_used
 
 Ladder = dict[str, Status]
@@ -47,12 +47,8 @@ class Case(Record):
 
     @property
     def worst(self) -> GroupEstimate | None:
-        """The baseline's worst group with enough images; None where it lies above the average.
-
-        Then smaller groups pull the average down, and the best of the rest is not the worst.
-        """
-        found = worst_enough_group(self.baseline.test, self.limits) if self.baseline else None
-        return found if found and self.baseline and found.value <= self.baseline.test.average.value else None
+        """The baseline's worst group, None where it has too few images."""
+        return counted_worst(self.baseline.test) if self.baseline else None
 
     @property
     def harmed(self) -> GroupEstimate | None:
@@ -76,7 +72,7 @@ class Case(Record):
 def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
     harmed, baseline = case.harmed, case.baseline
-    harmful = judge_harmful(case.info, baseline, worst=case.worst, limits=case.limits)
+    harmful = judge_harmful(case.info, baseline, limits=case.limits)
     rungs = [
         judge_available(case.info, case.color, case.limits),
         judge_used(baseline, case.color.color_only, case.limits),
@@ -156,7 +152,7 @@ def _spoken_of(
     is_candidate = ladder["harmful"] == "insufficient" and harmed.index in {group.index for group in worse}
     if is_candidate or (not worse and harmed.value <= test.average.value):
         return harmed
-    lowest = worse[0] if worse else lowest_group(test)
+    lowest = worse[0] if worse else test.worst_group
     return simultaneous(lowest, sum(group.n > 0 for group in test.groups), test, limits)
 
 
@@ -167,8 +163,7 @@ def _shown_gap(case: Case, shown: GroupEstimate, ladder: Ladder) -> str:
     off = [abs(group.value - test.average.value) for group in test.groups]
     is_known = ladder["harmful"] == "no" and len(counted_groups(test, limits)) == len(off)
     if is_known and max(off) < limits.min_effect:
-        lowest = lowest_group(test)
-        low = simultaneous(lowest, len(off), test, limits)
+        low = test.worst_group
         least = f"{accuracy_brief(low)} in the lowest, {quoted(low.name)}"
         return f"all are alike at {average}, {least}"
     few = "" if has_enough(shown, limits) else ", which has too few images to count,"

@@ -38,11 +38,6 @@ def clearly_worse(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]
     return sorted(found, key=lambda group: group.value)
 
 
-def lowest_group(test: SplitMetrics) -> GroupEstimate:
-    """The lowest accuracy of all groups that have images, however few."""
-    return min((group for group in test.groups if group.n), key=lambda group: group.value)
-
-
 def clearly_bad_uncounted(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
     """Those of them that have too few images to count."""
     return [group for group in clearly_worse(test, limits) if not has_enough(group, limits)]

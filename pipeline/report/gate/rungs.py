@@ -7,7 +7,7 @@ from pipeline.report.gate.limits import Check
 from pipeline.report.records import ReportSummary
 from pipeline.settings.gate import Forbidden, Use
 from pipeline.verdict.askable import withhold
-from pipeline.verdict.evidence import Rung, worst_enough_group
+from pipeline.verdict.evidence import Rung
 from pipeline.verdict.harmful import judge_harmful
 from pipeline.verdict.used import judge_used
 
@@ -65,8 +65,7 @@ def find_rung(summary: ReportSummary, name: Forbidden, method: str | None) -> Ru
         color_only = guesses[0] if guesses and guesses[0].target == "label" else None
         rung = judge_used(evaluation, color_only, limits)
     else:
-        worst = worst_enough_group(evaluation.test, limits)
-        rung = judge_harmful(summary.dataset, evaluation, worst=worst, limits=limits)
+        rung = judge_harmful(summary.dataset, evaluation, limits=limits)
     return withhold(rung, evaluation, limits)
 
 

@@ -316,6 +316,22 @@ def test_groups_of_one_name_are_not_confused() -> None:
     assert found.harmed_group.index == 2
 
 
+@pytest.mark.parametrize("attributes", [True, False])
+def test_sentences_name_the_worst_group_that_the_tiles_name(attributes: bool) -> None:
+    """Groups that count lie above the average; of the small ones a single wrong image says nothing."""
+    inputs = photo_birds()
+    for index, n in ((1, 60), (3, 1)):
+        inputs = with_groups(inputs, index, n_test=n)
+    inputs = with_accuracies(inputs, [0.95, 0.883, 0.95, 0.0])
+    if not attributes:
+        inputs = replace(inputs, info=inputs.info.model_copy(update={"attributes": []}))
+    summary = build_summary(inputs)
+    assert summary.methods["erm"].test.worst_group.index == 1
+    sentence = summary.headline if attributes else rung(inputs, "harmful").evidence
+    assert "landbird / water" in sentence
+    assert "waterbird / water" not in sentence.split(";")[0]
+
+
 def test_misled_groups_by_hand() -> None:
     assert misled_groups(photo_birds().info) == [1, 2], "landbird / water, waterbird / land"
     balanced = photo_birds(planted=False).info
