@@ -4,6 +4,8 @@
 PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
+# two processes that take whole files, in the order of tests/conftest.py
+TWO := -n 2 --dist loadfile --no-loadscope-reorder
 STAMP := $(VENV)/.installed
 
 .PHONY: demo test quick lint check format install sample benchmarks clean
@@ -21,11 +23,11 @@ lint: $(STAMP)
 
 # One command for everything that must hold: format, lint, types, layers, tests.
 test: lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TWO)
 
 # The same without the tests that take longest: about a minute of tests, for use while writing.
 quick: lint
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/unit tests/*.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(TWO) -m "not slow" tests/unit tests/*.py
 
 check: test
 

@@ -49,10 +49,24 @@ def test_no_module_is_named_after_nothing() -> None:
     assert not names & vague
 
 
-@pytest.mark.parametrize(
-    "module", ["stages.plan", "stages.report", "stages.index", "cli.compare", "cli.gate", "cli.export"]
-)
-def test_what_runs_no_network_does_not_wait_for_torch(module: str) -> None:
+def importers_of(library: str, *modules: str) -> list[str]:
+    """Which of these modules of the pipeline is the first to load a library, in a process of its own."""
+    script = (
+        f"import importlib, sys\nfor module in {modules}:\n"
+        "    importlib.import_module(f'pipeline.{module}')\n"
+        f"    if {library!r} in sys.modules: sys.exit(print(module))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def test_what_runs_no_network_does_not_wait_for_torch() -> None:
     """Half of a report's memory and of its time was torch, which it does not use."""
-    script = f"import sys, pipeline.{module}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    modules = ("stages.plan", "stages.report", "stages.index", "cli.compare", "cli.gate", "cli.export")
+    assert importers_of("torch", *modules) == []
+    assert importers_of("numpy", "core.errors", "core.types") == ["core.types"], "it would be noticed"
+
+
+def test_training_does_not_wait_for_torchvision() -> None:
+    """It takes longer to load than torch, in each of the processes that train side by side."""
+    assert importers_of("torchvision", "stages.train", "stages.retrain") == []

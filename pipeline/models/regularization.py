@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
-from torchvision.models.vision_transformer import EncoderBlock
-from torchvision.ops import stochastic_depth as skip_rows
 
 from pipeline.models.interface import Classifier
 from pipeline.models.small_resnet import ResidualBlock
@@ -42,6 +39,10 @@ def _skip_branches(net: nn.Module, probability: float) -> None:
 
 def _branch_ends(module: nn.Module) -> list[nn.Module]:
     """The modules whose output is added to a skip connection of this block."""
+    # late, as everywhere in training: torchvision takes longer to load than torch, in every process
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+    from torchvision.models.vision_transformer import EncoderBlock
+
     match module:
         case ResidualBlock():
             return [module.body]
@@ -60,5 +61,7 @@ class _Skip:
     probability: float
 
     def __call__(self, module: nn.Module, inputs: Any, branch: Tensor) -> Tensor:
-        skipped: Tensor = skip_rows(branch, self.probability, "row", module.training)
+        from torchvision.ops import stochastic_depth
+
+        skipped: Tensor = stochastic_depth(branch, self.probability, "row", module.training)
         return skipped

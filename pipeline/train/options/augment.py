@@ -9,13 +9,16 @@ Shape legend: N images of the whole batch, B images at hand, C channels, H heigh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
 
 from pipeline.settings.train import TrainSettings
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2  # takes longer to load than torch
 
 SEEDS = 2**62
 
@@ -67,6 +70,10 @@ def transforms_of(settings: TrainSettings) -> list[v2.Transform]:
     Source: Müller and Hutter 2021 (arXiv:2103.10158); Cubuk et al. 2020 (arXiv:1909.13719); the
         proportions of the color jitter by Chen et al. 2020 (arXiv:2002.05709).
     """
+    if settings.auto_augment == "none" and settings.color_jitter == 0:
+        return []
+    from torchvision.transforms import v2
+
     transforms: list[v2.Transform] = []
     if settings.auto_augment != "none":
         transforms.append(v2.TrivialAugmentWide() if settings.auto_augment == "trivial" else v2.RandAugment())

@@ -9,13 +9,16 @@ Shape legend: B images, K classes, C channels, H height, W width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.transforms import v2
 
 from pipeline.settings.train import TrainSettings
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2  # takes longer to load than torch
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Mixed:
 
 def mixers_of(settings: TrainSettings) -> list[type[v2.Transform]]:
     """The kinds of mixing that are switched on."""
+    if settings.mixup == settings.cutmix == 0:
+        return []
+    from torchvision.transforms import v2
+
     return [kind for kind, alpha in ((v2.MixUp, settings.mixup), (v2.CutMix, settings.cutmix)) if alpha > 0]
 
 
@@ -49,6 +56,8 @@ def mix(pixels: Tensor, settings: TrainSettings, seed: int) -> Mixed:
 
     Source: Zhang et al. 2018 (arXiv:1710.09412); Yun et al. 2019 (arXiv:1905.04899).
     """
+    from torchvision.transforms import v2
+
     kinds = mixers_of(settings)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
