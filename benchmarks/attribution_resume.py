@@ -24,7 +24,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pipeline.artifacts.datasets import load_split
-from pipeline.artifacts.paths import dataset_dir
+from pipeline.artifacts.paths import data_folders
 from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples, select
 from pipeline.attribution.streaming import mean_weights, summarize
@@ -137,7 +137,7 @@ def with_clock(label, call):  # type: ignore[no-untyped-def]
 
 def images(args: argparse.Namespace, split: str, n: int, seed: int) -> Examples:
     if args.dataset:
-        packed = load_split(dataset_dir(args.dataset), split)
+        packed = load_split(data_folders(args.dataset), split)
         return select(packed, np.arange(min(n, len(packed))))
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 256, (n, args.size, args.size, 3), dtype=np.uint8)

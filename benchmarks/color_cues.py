@@ -20,7 +20,7 @@ from sklearn.datasets import load_sample_images
 
 from pipeline.audit.color.classifier import Data, cross_fitted
 from pipeline.audit.color.inputs import view_colors
-from pipeline.core.types import Split, UInt8Array
+from pipeline.core.types import PackedSplit, UInt8Array
 from pipeline.plan.params_file import read_params
 from pipeline.records.color import Predictability
 from pipeline.settings.audit import ColorSettings
@@ -160,7 +160,7 @@ def run(change: Change, seed: int, n: int, settings: ColorSettings) -> tuple[Pre
     images, labels = photographs(n, seed), np.arange(n) % 2
     for i in np.flatnonzero(labels):
         images[i] = change(images[i])
-    split = Split("train", images, labels, labels, labels, np.arange(n), np.full(n, ""))
+    split = PackedSplit("train", images, labels, np.arange(n), np.full(n, ""))
     view, _, _ = view_colors(split, split)
     color, detail = (
         cross_fitted(Data(inputs, labels), "label", 2, settings)

@@ -30,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "project"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
-        targets = ["data", "color", "train", "evaluate", "attribute", "gradcam", "report", "index"]
+        targets = ["data", "color", "groups", "train", "evaluate", "attribute", "gradcam", "report", "index"]
         total = 0.0
         for stage in targets:
             seconds, ran = repro(folder, "--single-item", "--glob", f"{stage}*")

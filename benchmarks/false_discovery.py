@@ -18,7 +18,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from benchmarks.color_features import random_images
-from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.datasets import load_packed, load_packed_split
 from pipeline.audit.color.classifier import Data, cross_fitted
 from pipeline.audit.color.findings import Features, find_color_differences
 from pipeline.audit.color.inputs import view_colors
@@ -61,8 +61,8 @@ def measure(folder: Path | None) -> Measured:
         train, test = (synthetic(name, n) for name, n in SYNTHETIC.items())
         classes = [f"class {k}" for k in range(SYNTHETIC_CLASSES)]
     else:
-        train, test = load_split(folder, "train"), load_split(folder, "test")
-        classes = load_info(folder).classes
+        train, test = load_packed_split(folder, "train"), load_packed_split(folder, "test")
+        classes = load_packed(folder).classes
     train_view, test_view, names = view_colors(train, test)
     return Measured(
         train_view.features_NF,

@@ -23,14 +23,16 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.datasets import load_info, load_packed_split, load_split, write_groups
+from pipeline.artifacts.paths import DataFolders
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.attribution.estimation import estimate
 from pipeline.attribution.selection import choose_targets, select
 from pipeline.attribution.streaming import mean_weights
-from pipeline.core.types import Split
+from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.photo_digits import PhotoDigits
+from pipeline.groups.make import make_groups
 from pipeline.plan.params import DatasetSettings
 from pipeline.plan.params_file import read_params
 from pipeline.records.data import DatasetInfo
@@ -121,12 +123,16 @@ def gather(folder: Path, options: argparse.Namespace) -> dict[str, Evidence]:
     settings = read_params().dataset("photo_digits")
     changes = {"label_noise": 2 * N_WRONG / 3000, "seed": options.data_seed, "strength": options.strength}
     source = settings.source.model_copy(update=changes)
-    pack_dataset(
-        PhotoDigits(source).load(), settings.data, name="photo_digits", folder=folder,
+    data = DataFolders(folder / "packed", folder / "groups")
+    packed = pack_dataset(
+        PhotoDigits(source).load(), settings.data, name="photo_digits", folder=data.packed,
         provenance=make_provenance("", [0]),
     )  # fmt: skip
-    info = load_info(folder)
-    train, val, test = (load_split(folder, name) for name in ("train", "val", "test"))
+    parts = [load_packed_split(data.packed, name) for name in SPLIT_NAMES]
+    made = make_groups(packed, parts, settings.groups, make_provenance("", data=packed.packing))
+    write_groups(data.groups, *made)
+    info = load_info(data)
+    train, val, test = (load_split(data, name) for name in ("train", "val", "test"))
     found = {}
     for i, pattern in enumerate(PATTERNS):
         path = options.keep / f"{pattern}.npz" if options.keep else None

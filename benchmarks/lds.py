@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks import rivals
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
-from pipeline.artifacts.paths import dataset_dir
+from pipeline.artifacts.paths import data_folders
 from pipeline.attribution.estimators.last_layer import last_layer_trak
 from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.scores import DenseScores, Scores
@@ -108,7 +108,7 @@ def prepare(args: argparse.Namespace) -> Case:
     folder = args.work / args.dataset
     files = fan_out(train_one, tasks, folder=folder, workers=2, label=f"trainings of {args.dataset}")
     results = {name: load_arrays(path) for name, path in files.items()}
-    train, test = (load_split(dataset_dir(args.dataset), name) for name in ("train", "test"))
+    train, test = (load_split(data_folders(args.dataset), name) for name in ("train", "test"))
     per_group = max(1, args.targets // len(np.unique(test.groups)))
     rows = choose_targets(test, per_group if len(test) > args.targets else None, SEED)
     targets = test.take(rows)
@@ -135,8 +135,9 @@ def prepare(args: argparse.Namespace) -> Case:
 def train_one(root: Path, dataset: str, kind: str, i: int) -> Arrays:
     """One training: logits of the test images, the rows it saw, and its weights where it saw all."""
     settings = read_params(root / "params.yaml").dataset(dataset)
-    train, val, test = (load_split(root / dataset_dir(dataset), name) for name in ("train", "val", "test"))
-    info = load_info(root / dataset_dir(dataset))
+    data = data_folders(dataset).below(root)
+    train, val, test = (load_split(data, name) for name in ("train", "val", "test"))
+    info = load_info(data)
     rows = np.arange(len(train)) if kind == "full" else subset_rows(len(train), SHARE, seed=SEED, index=i)
     seed = {"full": 0, "subset": 1000, "again": 5000}[kind] + i
     model = retrain(ERM, settings.train_for("erm"), train.take(rows), val, info, seed)
@@ -147,7 +148,7 @@ def train_one(root: Path, dataset: str, kind: str, i: int) -> Arrays:
 
 
 def network(dataset: str, arrays: Arrays) -> Classifier:
-    settings, info = read_params().dataset(dataset), load_info(dataset_dir(dataset))
+    settings, info = read_params().dataset(dataset), load_info(data_folders(dataset))
     weights = {
         key.removeprefix("weights."): torch.from_numpy(value)
         for key, value in arrays.items()

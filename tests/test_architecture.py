@@ -18,6 +18,7 @@ def read_yaml(name: str) -> Any:
     return YAML(typ="safe", pure=True).load((ROOT / name).read_text())
 
 
+OUTS = ("outs", "metrics", "plots")
 STAGES: dict[str, Any] = read_yaml("dvc.yaml")["stages"]
 
 
@@ -41,6 +42,21 @@ def test_the_plan_follows_the_settings_and_all_code() -> None:
 
 def test_every_stage_is_a_command_and_the_other_way_round() -> None:
     assert set(STAGES) == {*DATASET_STAGES, *METHOD_STAGES, "plan", "index"}
+
+
+def test_other_groups_repack_nothing_and_leave_color_and_hygiene() -> None:
+    changed, waiting = {"groups"}, set(STAGES) - {"groups"}
+    while later := {stage for stage in waiting if any(_reads(stage, of) for of in changed)}:
+        changed |= later
+        waiting -= later
+    assert waiting == {"plan", "data", "color", "hygiene"}
+
+
+def _reads(stage: str, earlier: str) -> bool:
+    body = stage_body(earlier)
+    made = [next(iter(o)) if isinstance(o, dict) else o for key in OUTS for o in body.get(key, [])]
+    read = [dep.replace(".dataset}", "}") for dep in stage_body(stage).get("deps", [])]
+    return any(f"{out.replace('.dataset}', '}')}/".startswith(f"{dep}/") for out in made for dep in read)
 
 
 def test_no_module_is_named_after_nothing() -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from pipeline.artifacts.packing import PACKING, check_packing
+from pipeline.artifacts.paths import color_dir
 from pipeline.artifacts.predictions import save_table
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import Int64Array
+from pipeline.core.types import Int64Array, PackedSplit
+from pipeline.statistics.sources import merge_sources
+
+_log = logging.getLogger(__name__)
+S = TypeVar("S", bound=PackedSplit)
+MIN_PICTURES = 10  # of a class in training; in fewer sets of copies every cue would seem to be absent
 
 
 def save_copies(path: Path, copy_set_N: Int64Array, packing: str) -> None:
@@ -37,3 +46,36 @@ def load_copies(path: Path, packing: str) -> Int64Array | None:
         ) from None
     check_packing(path, table.attrs.get(PACKING, ""), packing)
     return copy_set_N
+
+
+def fold_copies(dataset: str, train: S, test: S) -> tuple[S, S]:
+    """The splits with copies of an image as one source, like frames of one scene.
+
+    Where hygiene has not run, a copy counts as an image of its own, which is said.
+    """
+    copy_set_N = load_copies(color_dir(dataset) / "copies.parquet", train.packing)
+    if copy_set_N is None:
+        _log.info(
+            "%s: copies of images were not looked for, each image counts by itself; "
+            "`python -m pipeline hygiene %s` before this finds them",
+            dataset, dataset,
+        )  # fmt: skip
+        return train, test
+    copies_N = copy_set_N[np.concatenate([train.ids, test.ids])]
+    if len(np.unique(copies_N)) == len(copies_N):
+        return train, test
+    given = None
+    if train.sources is not None and test.sources is not None:
+        given = np.concatenate([train.sources, test.sources])
+    merged_N = merge_sources(given, copies_N)
+    assert merged_N is not None
+    n = len(train)
+    left = min(len(np.unique(merged_N[:n][train.labels == label])) for label in np.unique(train.labels))
+    if left < MIN_PICTURES:
+        _log.warning(
+            "%s: joined by copies, the training images of a class fall into %d sets. No fold could learn the "
+            "class without them, so copies count by themselves: color may be memory",
+            dataset, left,
+        )  # fmt: skip
+        return train, test
+    return replace(train, sources=merged_N[:n]), replace(test, sources=merged_N[n:])

@@ -1,4 +1,7 @@
-"""The packed dataset: `images.npy`, `masks.npy` (maybe empty), `samples.parquet`, `dataset.json`.
+"""The packed dataset and its groups.
+
+`images.npy`, `masks.npy` (maybe empty), `samples.parquet` and `dataset.json` are what stage `data` packs;
+`groups.parquet` and `groups.json` say which group each image is in.
 
 One file of uint8 pixels instead of tens of thousands of image files keeps DVC fast and lets every
 reader map it into memory. Rows are sorted train, val, test, so a split is one slice.
@@ -6,28 +9,45 @@ reader map it into memory. Rows are sorted train, val, test, so a split is one s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.files import fresh_files, load_artifact, save_artifact
+from pipeline.artifacts.packing import digest_groups, load_current
+from pipeline.artifacts.paths import GROUPS_FILES, DataFolders
+from pipeline.artifacts.provenance import file_digest
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import SPLIT_NAMES, Int64Array, Split, SplitName, UInt8Array
-from pipeline.records.data import AttributeInfo, DatasetInfo
+from pipeline.core.types import SPLIT_NAMES, Int64Array, PackedSplit, Split, SplitName, UInt8Array
+from pipeline.records.data import AttributeInfo, DatasetInfo, GroupsInfo, PackedInfo
 
-PACKED_FILES = (
-    "images.npy",
-    "masks.npy",
-    "samples.parquet",
-    "dataset.json",
-)  # the last vouches for the others
-SAMPLE_COLUMNS = ("id", "file", "label", "attribute", "group", "split")
+SAMPLE_COLUMNS = ("id", "file", "label", "split")
+GROUP_COLUMNS = ("id", "attribute", "group")
 
 
-def load_info(folder: Path) -> DatasetInfo:
+def load_packed(folder: Path) -> PackedInfo:
     """`dataset.json` of a packed dataset."""
-    return load_artifact(folder / "dataset.json", DatasetInfo)
+    return load_artifact(folder / "dataset.json", PackedInfo)
+
+
+def load_info(folders: DataFolders) -> DatasetInfo:
+    """What is known of a packed dataset and its groups.
+
+    Raises:
+        StaleError: the groups are of other data than are packed now.
+        ArtifactError: a file is missing or damaged.
+    """
+    packed = load_packed(folders.packed)
+    return DatasetInfo.of(packed, load_current(folders.groups / "groups.json", GroupsInfo, packed.packing))
+
+
+def digest_files(folders: DataFolders) -> tuple[str, ...]:
+    """sha256 of what a training reads: table, pixels and groups."""
+    packed = (file_digest(folders.packed / name) for name in ("samples.parquet", "images.npy"))
+    return *packed, file_digest(folders.groups / "groups.parquet")
 
 
 def load_samples(folder: Path) -> pd.DataFrame:
@@ -36,19 +56,39 @@ def load_samples(folder: Path) -> pd.DataFrame:
     Columns: those of `SAMPLE_COLUMNS`, every annotated attribute as `attr_<name>`, `source` (scene,
     patient or video; may be null) where images have one, and `label_flipped` where label noise is known.
     """
-    path = folder / "samples.parquet"
+    return _read_table(folder / "samples.parquet", SAMPLE_COLUMNS)
+
+
+def _read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     if not path.exists():
         raise ArtifactError(f"{path} does not exist. Run `dvc repro` to make it again.")
-    samples = pd.read_parquet(path)
-    missing = [column for column in SAMPLE_COLUMNS if column not in samples]
+    table = pd.read_parquet(path)
+    missing = [column for column in columns if column not in table]
     if missing:
         raise ArtifactError(f"{path} lacks the columns {missing}. Run `dvc repro` to make it again.")
-    return samples
+    return table
 
 
-def load_split(folder: Path, name: SplitName) -> Split:
-    """One split, its pixels memory-mapped and not read yet."""
-    samples, info = load_samples(folder), load_info(folder)
+def load_split(folders: DataFolders, name: SplitName) -> Split:
+    """One split with its groups, its pixels memory-mapped and not read yet.
+
+    Raises:
+        ArtifactError: as for `load_info`, or the tables are of other images.
+    """
+    digest, packed = load_info(folders).digest, load_packed_split(folders.packed, name)
+    path = folders.groups / "groups.parquet"
+    table = _read_table(path, GROUP_COLUMNS)
+    rows = packed.ids  # a row for each image of the packed file, in its order
+    if len(table) <= rows.max(initial=-1) or (table["id"].to_numpy()[rows] != rows).any():
+        raise ArtifactError(f"{path} has groups of other images than {name}'s. Run `dvc repro` again.")
+    attributes, groups = (table[column].to_numpy(np.int64)[rows] for column in ("attribute", "group"))
+    own = {field.name: getattr(packed, field.name) for field in fields(packed)}
+    return Split(**own, attributes=attributes, groups=groups, digest=digest)
+
+
+def load_packed_split(folder: Path, name: SplitName) -> PackedSplit:
+    """One split without groups, its pixels memory-mapped and not read yet."""
+    samples, info = load_samples(folder), load_packed(folder)
     images = map_array(folder / "images.npy")
     masks_path = folder / "masks.npy"
     masks = map_array(masks_path) if masks_path.exists() else None
@@ -60,18 +100,16 @@ def load_split(folder: Path, name: SplitName) -> Split:
     start, stop = (int(rows[0]), int(rows[-1]) + 1) if len(rows) else (0, 0)
     part = samples.iloc[start:stop]
     flipped = part["label_flipped"].to_numpy(bool) if "label_flipped" in part else None
-    return Split(
+    return PackedSplit(
         name=name,
         images=images[start:stop],
         labels=part["label"].to_numpy(np.int64),
-        attributes=part["attribute"].to_numpy(np.int64),
-        groups=part["group"].to_numpy(np.int64),
         ids=part["id"].to_numpy(np.int64),
         files=part["file"].to_numpy(str),
         masks=None if masks is None else masks[start:stop],
         label_flipped=flipped,
         annotated=_annotated_codes(part, info.attributes),
-        packing=info.digest,
+        packing=info.packing,
         sources=source_codes(samples)[start:stop] if "source" in samples else None,
     )
 
@@ -89,7 +127,7 @@ def _annotated_codes(samples: pd.DataFrame, attributes: list[AttributeInfo]) -> 
     found = {}
     for attribute in attributes:
         column = f"attr_{attribute.name}"
-        if attribute.origin == "annotated" and column in samples:
+        if column in samples:
             codes = pd.Categorical(samples[column].astype(str), categories=attribute.values).codes
             if (codes < 0).any():
                 raise ArtifactError(
@@ -116,8 +154,23 @@ def map_array(path: Path) -> UInt8Array:
 
 
 def write_samples(folder: Path, samples: pd.DataFrame) -> None:
-    """Check the row order that `load_split` relies on, and write `samples.parquet`."""
+    """Check the row order that splits rely on, and write `samples.parquet`."""
     order = samples["split"].map({name: i for i, name in enumerate(SPLIT_NAMES)}).to_numpy()
     if (np.diff(order) < 0).any() or (samples["id"].to_numpy() != np.arange(len(samples))).any():
         raise ArtifactError("samples must be sorted train, val, test with ids 0..n-1")
     samples.to_parquet(folder / "samples.parquet", index=False)
+
+
+def write_groups(folder: Path, info: GroupsInfo, values_N: Int64Array, groups_N: Int64Array) -> GroupsInfo:
+    """Write `groups.parquet`, a row for each image of the packed file, and, last, `groups.json`.
+
+    Returns:
+        `info` with the digest of both and of the packed data.
+    """
+    with fresh_files(folder, GROUPS_FILES) as temporary:
+        table = pd.DataFrame({"id": np.arange(len(groups_N)), "attribute": values_N, "group": groups_N})
+        table.to_parquet(temporary / "groups.parquet", index=False)
+        digest = digest_groups(temporary, info, info.provenance.data)
+        info = info.model_copy(update={"digest": digest})
+        save_artifact(temporary / "groups.json", info)
+    return info

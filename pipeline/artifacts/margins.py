@@ -33,7 +33,7 @@ def load_retrained(folder: Path, test: Split) -> tuple[RetrainResult, SavedMargi
     Raises:
         ArtifactError: missing, damaged, or made from other data.
     """
-    result = load_current(folder / "retrained.json", RetrainResult, test.packing)
+    result = load_current(folder / "retrained.json", RetrainResult, test.digest)
     path = folder / "margins.npz"
     ids_N, margins_MN = load_record(path, ("ids", "margins"))
     if margins_MN.shape != (len(result.trainings), len(ids_N)):

@@ -10,15 +10,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.artifacts.datasets import PACKED_FILES
 from pipeline.artifacts.files import find_foreign
 from pipeline.artifacts.paths import (
+    GROUPS_FILES,
+    PACKED_FILES,
     attribution_dir,
     card_path,
     color_dir,
     dataset_dir,
     evaluation_dir,
     gradcam_dir,
+    groups_dir,
     model_dir,
     plans_dir,
     plots_dir,
@@ -28,7 +30,7 @@ from pipeline.artifacts.paths import (
 from pipeline.artifacts.written import find_not_written
 from pipeline.core.errors import InputError
 
-DATASET_STAGES = ("data", "color", "hygiene", "report")
+DATASET_STAGES = ("data", "color", "hygiene", "groups", "report")
 METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
 PLAN_FILES = r"([a-z0-9_]+/)?[a-z]+(-[a-z0-9_]+)?(\.untracked)?\.json|(.*/)?\..*\.part"
 
@@ -51,7 +53,10 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "plan": lambda: [Output(plans_dir(), holds=PLAN_FILES)],
     "data": lambda d: _files(dataset_dir(d), *PACKED_FILES),
     "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
-    "hygiene": lambda d: _files(color_dir(d), "hygiene.json", "copies.parquet", "hygiene_metrics.json"),
+    "hygiene": lambda d: _files(
+        color_dir(d), "hygiene.json", "odd_images.parquet", "copies.parquet", "hygiene_metrics.json"
+    ),
+    "groups": lambda d: _files(groups_dir(d), *GROUPS_FILES),
     "train": lambda d, m: [
         Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
         *_files(
@@ -91,6 +96,7 @@ _RECORDS = {
     "data": "dataset.json",
     "color": "color.json",
     "hygiene": "hygiene.json",
+    "groups": "groups.json",
     "train": "history.json",
     "evaluate": "evaluation.json",
     "retrain": "retrained.json",
@@ -106,8 +112,10 @@ def remake_command(path: Path) -> str:
         if len(path.parents) > 2 and path.parents[2].name == top:
             return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name == "audit":
-        stage = "hygiene" if path.name.startswith(("hygiene", "copies")) else "color"
+        stage = "hygiene" if path.name.startswith(("hygiene", "copies", "odd_images")) else "color"
         return f"dvc repro {stage}@{path.parents[0].name}"
+    if len(path.parents) > 1 and path.parents[1].name == "groups":
+        return f"dvc repro groups@{path.parents[0].name}"
     return "dvc repro"
 
 

@@ -12,6 +12,7 @@ from pipeline.core.errors import InputError
 # folders that are the pipeline's as a whole; of data/ only data/<dataset>/packed is
 OWN_FOLDERS = (
     "audit",
+    "groups",
     "models",
     "evaluation",
     "retrained",

@@ -4,13 +4,40 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")  # of a dataset: DVC builds stage names from it
+PACKED_FILES = (
+    "images.npy",
+    "masks.npy",
+    "samples.parquet",
+    "dataset.json",
+)  # the last vouches for the others
+GROUPS_FILES = ("groups.parquet", "groups.json")  # here, too
+
+
+class DataFolders(NamedTuple):
+    """Where a dataset's packed images and its groups lie."""
+
+    packed: Path
+    groups: Path
+
+    def below(self, root: Path) -> DataFolders:
+        """The same of a project that lies at `root`."""
+        return DataFolders(root / self.packed, root / self.groups)
+
+
+def data_folders(dataset: str) -> DataFolders:
+    return DataFolders(dataset_dir(dataset), groups_dir(dataset))
 
 
 def dataset_dir(dataset: str) -> Path:
     """The packed dataset, in a folder of its own: beside it a user may keep the images it is made of."""
     return Path("data") / dataset / "packed"
+
+
+def groups_dir(dataset: str) -> Path:
+    return Path("groups") / dataset
 
 
 def plans_dir() -> Path:

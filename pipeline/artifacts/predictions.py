@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.artifacts.files import write_atomic
 from pipeline.artifacts.packing import PACKING, check_packing
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import Float64Array, Int64Array, Split
+from pipeline.core.types import Float64Array, Int64Array, PackedSplit, Split
 
 _AGAIN = "Run `dvc repro` to make it again."
 _COLUMNS = ("id", "label", "group", "predicted")
@@ -87,13 +87,13 @@ def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
     table = pd.read_parquet(path, filters=[("split", "==", split.name)])
     seeds = [int(seed) for seed in table["seed"].unique()]
     rows = [table[table["seed"] == seed] for seed in seeds]
-    check_packing(path, table.attrs.get(PACKING, ""), split.packing)
+    check_packing(path, table.attrs.get(PACKING, ""), split.digest)
     if any(not np.array_equal(part["id"].to_numpy(), split.ids) for part in rows):
         raise ArtifactError(f"{path} has predictions for other images than {split.name}'s. {_AGAIN}")
     return seeds, np.stack([part["predicted"].to_numpy(np.int64) for part in rows])
 
 
-def load_color_predictions(path: Path, split: Split) -> ColorPredictions:
+def load_color_predictions(path: Path, split: PackedSplit) -> ColorPredictions:
     """The color-only predictions of the test split, in the order of `split`'s images.
 
     The file has one row per test image (id, predicted, p_true), so `split` is the complete test split.

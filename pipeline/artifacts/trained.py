@@ -10,7 +10,7 @@ import torch
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.packing import load_current
-from pipeline.artifacts.paths import dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.paths import data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.core.types import Int64Array, Split
 from pipeline.models.registry import Classifier
@@ -44,7 +44,7 @@ class Trained:
 
 def load_trained(dataset: str, method: str, device: torch.device) -> Trained:
     """A method's models on `device`, in evaluation mode, and what `evaluate` found of them."""
-    data = dataset_dir(dataset)
+    data = data_folders(dataset)
     info, test = load_info(data), load_split(data, "test")
     seeds, predicted_SN = load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)
     weights = model_dir(dataset, method) / "weights"
@@ -65,8 +65,8 @@ def earlier_checkpoints(
 ) -> dict[int, list[Classifier]]:
     """For each seed the networks of `train.checkpoints`, which its run left beside the selected one."""
     folder = model_dir(dataset, method)
-    packing = load_info(dataset_dir(dataset)).digest
-    kept = load_current(folder / "history.json", TrainHistory, packing).checkpoints
+    digest = load_info(data_folders(dataset)).digest
+    kept = load_current(folder / "history.json", TrainHistory, digest).checkpoints
     return {
         seed: [
             load_weights(weights_path(folder / "weights", seed, epoch=epoch)).to(device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.artifacts.datasets import load_info
+from pipeline.artifacts.datasets import load_packed
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.source_stamps import is_stamped, save_stamp
 from pipeline.cli.runnable import find_doubts, find_obstacles, missing_sources
@@ -37,7 +37,7 @@ def run() -> None:
 def _compare(name: str, source: FolderSource | TableSource) -> str:
     """Untouched files are not read again; those that were, wholly: an edit may keep a file's size."""
     try:
-        packed = load_info(dataset_dir(name)).source_fingerprint
+        packed = load_packed(dataset_dir(name)).source_fingerprint
     except ArtifactError:
         return "not packed yet"
     again = f"raise datasets.{name}.source.version by one, then dvc repro"

@@ -19,7 +19,8 @@ from pipeline.settings.methods import MethodName
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
     "color": "measure color bias",
-    "hygiene": "duplicates, leakage, odd images, balance",
+    "hygiene": "duplicates, leakage, odd images",
+    "groups": "which group each image is in: annotated attributes, or one read off the border",
     "report": "render reports/<dataset>.html and .json",
 }
 METHOD_STAGES = {

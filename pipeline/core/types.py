@@ -6,8 +6,8 @@ Shape legend: N images, H height, W width, K classes, G groups.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,8 @@ FanOutExecutor = Literal["local", "slurm", "submitit_local"]  # where independen
 
 
 @dataclass(frozen=True)
-class Split:
-    """The images of one split with everything known about them.
+class PackedSplit:
+    """The images of one split with everything that the packed data say about them.
 
     `images` may be a memory map; slice it, never copy it whole without need.
     `ids` are row numbers of the packed image file: unique over the dataset and stable.
@@ -35,13 +35,11 @@ class Split:
     name: SplitName
     images: UInt8Array  # N H W 3
     labels: Int64Array  # N, 0..K-1
-    attributes: Int64Array  # N, index into the primary attribute's values
-    groups: Int64Array  # N, 0..G-1
     ids: Int64Array  # N
     files: npt.NDArray[Any]  # N, str: where the image came from
     masks: UInt8Array | None = None  # N H W
     label_flipped: BoolArray | None = None  # N, True where a label is known to be wrong
-    # every annotated attribute by name, the primary one too: N, index into its values
+    # every annotated attribute by name: N, index into its values
     annotated: Mapping[str, Int64Array] = field(default_factory=dict)
     # N, equal for images of one scene, patient or video, whatever their split; None: each by itself
     sources: Int64Array | None = None
@@ -50,22 +48,24 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, rows: npt.NDArray[Any]) -> Split:
+    def take(self, rows: npt.NDArray[Any]) -> Self:
         """The same split restricted to `rows` (integer positions or a boolean mask)."""
-        return Split(
-            name=self.name,
-            images=self.images[rows],
-            labels=self.labels[rows],
-            attributes=self.attributes[rows],
-            groups=self.groups[rows],
-            ids=self.ids[rows],
-            files=self.files[rows],
-            masks=None if self.masks is None else self.masks[rows],
-            label_flipped=None if self.label_flipped is None else self.label_flipped[rows],
-            annotated={name: values[rows] for name, values in self.annotated.items()},
-            sources=None if self.sources is None else self.sources[rows],
-            packing=self.packing,
-        )
+        taken: dict[str, Any] = {}
+        for name, value in ((f.name, getattr(self, f.name)) for f in fields(self)):
+            if isinstance(value, np.ndarray):
+                taken[name] = value[rows]
+            elif isinstance(value, Mapping):
+                taken[name] = {key: codes[rows] for key, codes in value.items()}
+        return replace(self, **taken)
+
+
+@dataclass(frozen=True)
+class Split(PackedSplit):
+    """The images of one split with their groups."""
+
+    attributes: Int64Array = field(kw_only=True)  # N, index into the values of what forms the groups
+    groups: Int64Array = field(kw_only=True)  # N, 0..G-1
+    digest: str = ""  # of the packed data and of how they were grouped
 
 
 @dataclass(frozen=True)

@@ -155,3 +155,10 @@ def align(rows: Sequence[Sequence[str]], *, n_left: int = 1) -> str:
     sides = ["left" if i < n_left else "right" for i in range(len(rows[0]))]
     text = tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
     return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def list_some(names: Sequence[object], limit: int = 5) -> str:
+    """`"a, b, c and 12 more"`."""
+    shown = ", ".join(str(name) for name in names[:limit])
+    rest = len(names) - limit
+    return f"{shown} and {rest:,} more" if rest > 0 else shown

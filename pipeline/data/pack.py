@@ -7,71 +7,57 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.artifacts.datasets import PACKED_FILES, write_samples
+from pipeline.artifacts.datasets import write_samples
 from pipeline.artifacts.files import fresh_files, require_space, save_artifact
 from pipeline.artifacts.packing import digest_packing
+from pipeline.artifacts.paths import PACKED_FILES
 from pipeline.core.types import SPLIT_NAMES, Int64Array
 from pipeline.data.decoding.pixels import Gathered, check_unreadable, note_files, write_pixels
 from pipeline.data.fingerprint import fingerprint_files
-from pipeline.data.groups import (
-    Attribute,
-    Groups,
-    derive_attribute,
-    make_groups,
-    no_attribute,
-    ring_feature_name,
-)
-from pipeline.data.names.naming import list_some
+from pipeline.data.names.naming import natural_key
 from pipeline.data.plan import Plan, check_classes_per_split, make_plan
 from pipeline.data.raw import RawDataset
 from pipeline.data.scenes import count_sources, source_notes
 from pipeline.data.splits import TEST, TRAIN, VAL
 from pipeline.records.base import Provenance
-from pipeline.records.data import DatasetInfo, SourceInfo
+from pipeline.records.data import PackedInfo, SourceInfo
 from pipeline.settings.data import DataSettings
 
 
 def pack_dataset(
     raw: RawDataset, settings: DataSettings, *, name: str, folder: Path, provenance: Provenance
-) -> DatasetInfo:
-    """Decode, split and group `raw`, and write the packed dataset's files to `folder`.
+) -> PackedInfo:
+    """Decode and split `raw`, and write the packed dataset's files to `folder`.
 
     Raises:
         InputError: names, labels, splits, attributes, images or masks that cannot be used, each
             named with the remedy; the disk is full. `folder` is then as it was before.
     """
     plan = make_plan(raw, settings)
-    ring_name = ring_feature_name(settings, is_annotated=bool(plan.attributes))
     _check_free_space(folder, len(plan.rows), settings.image_size, plan.has_masks)
     with fresh_files(folder, PACKED_FILES) as temporary:
-        gathered = write_pixels(plan, settings, temporary, ring_name=ring_name)
+        gathered = write_pixels(plan, settings, temporary)
         check_unreadable(gathered, len(plan.rows), settings)
         plan = plan.take(np.array(gathered.kept, np.int64))
         check_classes_per_split(plan)
-        attributes, notes = _attributes(plan, settings, gathered, ring_name)
-        groups = make_groups(
-            raw, plan.classes, plan.labels, attributes[0], splits=plan.splits, group_by=settings.group_by
-        )
         sources = count_sources(raw, plan.sources, plan.splits)
         notes = [
             *source_notes(sources, int((plan.splits == TEST).sum())),
             *raw.notes,
             *plan.notes,
-            *notes,
-            *_group_notes(groups),
             *_pixel_notes(gathered, plan),
         ]
         mean, std = _channel_moments(gathered.histogram)
-        write_samples(temporary, _samples(raw, plan, attributes, groups))
-        info = DatasetInfo(
+        write_samples(temporary, _samples(raw, plan))
+        superclasses, class_to_superclass = order_superclasses(raw, plan.classes)
+        info = PackedInfo(
             provenance=provenance,
             name=name,
             title=raw.title,
             classes=plan.classes,
-            group_labels=groups.labels,
-            class_to_group_label=groups.class_to_label,
-            attributes=[attribute.info for attribute in attributes],
-            groups=groups.infos,
+            superclasses=superclasses,
+            class_to_superclass=class_to_superclass,
+            attributes=[attribute.info for attribute in plan.attributes],
             n={split: int((plan.splits == i).sum()) for i, split in enumerate(SPLIT_NAMES)},
             image_size=settings.image_size,
             has_masks=plan.has_masks,
@@ -86,9 +72,18 @@ def pack_dataset(
                 source=raw.source, licence=raw.licence, citation=raw.citation, checksums=raw.checksums
             ),
         )
-        info = info.model_copy(update={"digest": digest_packing(temporary, info)})
+        info = info.model_copy(update={"packing": digest_packing(temporary, info)})
         save_artifact(temporary / "dataset.json", info)
     return info
+
+
+def order_superclasses(raw: RawDataset, classes: list[str]) -> tuple[list[str], list[int | None]]:
+    """The superclasses in the order that people count in, and which each class is of; both may be empty."""
+    if not raw.superclasses:
+        return [], []
+    parents = [raw.superclasses.get(name) for name in classes]
+    ordered = sorted({parent for parent in parents if parent is not None}, key=natural_key)
+    return ordered, [None if parent is None else ordered.index(parent) for parent in parents]
 
 
 def _check_free_space(folder: Path, n: int, size: int, has_masks: bool) -> None:
@@ -97,37 +92,10 @@ def _check_free_space(folder: Path, n: int, size: int, has_masks: bool) -> None:
     require_space(folder, needed, what, "Free some space, or lower `data.image_size`.")
 
 
-def _attributes(
-    plan: Plan, settings: DataSettings, gathered: Gathered, ring_name: str | None
-) -> tuple[list[Attribute], list[str]]:
-    """Annotated attributes, else the derived one, else the single value "all"; and notes."""
-    if ring_name is not None:
-        ring, is_train = np.concatenate(gathered.ring), plan.splits == TRAIN
-        derived, notes = derive_attribute(ring_name, ring, is_train, settings.levels)
-        return [derived], notes
-    if not plan.attributes:
-        return [no_attribute(len(plan.rows))], ["no attribute: the groups are the classes"]
-    if settings.derive_attribute in ("auto", "never"):
-        return plan.attributes, []
-    first = plan.attributes[0].info.name
-    return plan.attributes, [f"no {settings.derive_attribute} was derived: {first!r} is annotated"]
-
-
 def _n_label_flips(raw: RawDataset, plan: Plan) -> int | None:
     if not raw.knows_label_flips:
         return None
     return sum(plan.rows[i].label_flipped for i in np.flatnonzero(plan.splits == TRAIN))
-
-
-def _group_notes(groups: Groups) -> list[str]:
-    notes = []
-    for split, key in zip(SPLIT_NAMES, ("n_train", "n_val", "n_test"), strict=True):
-        empty = [info.name for info in groups.infos if getattr(info, key) == 0]
-        if empty:
-            notes.append(
-                f"{len(empty)} of {len(groups.infos)} groups have no {split} images: {list_some(empty)}"
-            )
-    return notes
 
 
 def _pixel_notes(gathered: Gathered, plan: Plan) -> list[str]:
@@ -146,16 +114,14 @@ def _pixel_notes(gathered: Gathered, plan: Plan) -> list[str]:
     return notes
 
 
-def _samples(raw: RawDataset, plan: Plan, attributes: list[Attribute], groups: Groups) -> pd.DataFrame:
+def _samples(raw: RawDataset, plan: Plan) -> pd.DataFrame:
     columns: dict[str, object] = {
         "id": np.arange(len(plan.rows), dtype=np.int64),
         "file": [row.name for row in plan.rows],
         "label": plan.labels,
-        "attribute": attributes[0].values,
-        "group": groups.index,
         "split": [SPLIT_NAMES[split] for split in plan.splits],
     }
-    for attribute in attributes:
+    for attribute in plan.attributes:
         names = np.array(attribute.info.values, dtype=object)
         columns[f"attr_{attribute.info.name}"] = names[attribute.values]
     if plan.sources is not None:

@@ -9,8 +9,9 @@ import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import SPLIT_NAMES, Int64Array
-from pipeline.data.groups import Attribute, annotated_attributes, encode
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.core.words import list_some
+from pipeline.data.attributes import Attribute, annotated_attributes, encode
+from pipeline.data.names.naming import natural_key
 from pipeline.data.raw import RawDataset, RawRow
 from pipeline.data.scenes import encode_sources
 from pipeline.data.splits import TEST, TRAIN, VAL, assign_splits

@@ -20,6 +20,7 @@ from pipeline.settings.data import DataSettings
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.gate import GateSettings
 from pipeline.settings.gradcam import GradcamSettings
+from pipeline.settings.groups import GroupsSettings
 from pipeline.settings.hygiene import HygieneSettings
 from pipeline.settings.methods import MethodName, MethodsSettings
 from pipeline.settings.parsing import _invalid, _shortened, deep_merge, did_you_mean, parse
@@ -32,6 +33,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
     "color": ColorSettings,
     "hygiene": HygieneSettings,
+    "groups": GroupsSettings,
     "train": TrainSettings,
     "methods": MethodsSettings,
     "evaluate": EvaluateSettings,
@@ -50,6 +52,7 @@ class DatasetSettings(Settings):
     data: DataSettings
     color: ColorSettings
     hygiene: HygieneSettings
+    groups: GroupsSettings
     train: TrainSettings
     methods: MethodsSettings
     evaluate: EvaluateSettings

@@ -92,7 +92,7 @@ def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
     sections = deciding(settings)
     sections["methods"] = {method: sections["methods"][method] for method in params.active_methods}
     return ReportPlan(
-        **{key: sections.pop(key) for key in ("color", "evaluate", "report")},
+        **{key: sections.pop(key) for key in ("color", "hygiene", "evaluate", "report")},
         active_methods=params.active_methods,
         explained_methods=params.explained_methods,
         methods={
@@ -119,6 +119,7 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "data": _data,
     "color": lambda settings, *_: settings.color,
     "hygiene": lambda settings, *_: settings.hygiene,
+    "groups": lambda settings, *_: settings.groups,
     "report": _report,
 }
 METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, MethodName], Settings]] = {

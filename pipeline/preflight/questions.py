@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.data.names.naming import list_some
+from pipeline.core.words import list_some
 from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 from pipeline.records.data import GroupInfo
@@ -68,7 +68,7 @@ def _harmful(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
             "harmful",
             False,
             "no attribute forms groups, so nobody can be misled",
-            (_attribute_remedy(), f"datasets.{name}.data: {{ derive_attribute: auto }}"),
+            (_attribute_remedy(), f"datasets.{name}.groups: {{ derive_attribute: auto }}"),
         )
     few = () if len(settings.train_for("erm").seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
     needed = settings.evaluate.min_test
@@ -134,9 +134,9 @@ def _thin_groups(
     if sizes.is_carved["test"] and settings.data.test_fraction < share <= _LARGEST_SHARE:
         return why, (f"datasets.{name}.data: {{ test_fraction: {share:.2f} }}",)
     fewest = min(group.n_test for group in groups)
-    levels = settings.data.levels
+    levels = settings.groups.levels
     if sizes.attributes[0].origin == "derived" and fewest * levels >= 2 * needed:
-        return why, (f"datasets.{name}.data: {{ levels: 2 }}",)
+        return why, (f"datasets.{name}.groups: {{ levels: 2 }}",)
     if fewest >= _FEWEST:
         return why, (f"datasets.{name}.evaluate: {{ min_test: {fewest} }} (its intervals will be wide)",)
     return f"{why}: collect more", ()

@@ -51,7 +51,7 @@ def look_ahead(
     Raises:
         InputError: groups that cannot be made as asked.
     """
-    sizes = foresee_sizes(raw, plan, settings.data)
+    sizes = foresee_sizes(raw, plan, settings)
     against = reasons_against(sizes, settings)
     trained = [method for method in methods if method not in against] or [methods[0]]
     questions = foresee_questions(sizes, settings, trained, has_masks=plan.has_masks, name=name)

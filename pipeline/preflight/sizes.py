@@ -9,17 +9,13 @@ import numpy as np
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Float64Array, Int64Array, SplitName
 from pipeline.data.decoding.decode import UnreadableError, decode
 from pipeline.data.decoding.depth import first_ranges
-from pipeline.data.groups import (
-    RING_FEATURES,
-    Attribute,
-    derive_attribute,
-    make_groups,
-    no_attribute,
-    ring_feature_name,
-)
+from pipeline.data.pack import order_superclasses
 from pipeline.data.plan import Plan
 from pipeline.data.raw import RawDataset
 from pipeline.data.splits import TEST, TRAIN, VAL
+from pipeline.groups.cells import Classes, cross
+from pipeline.groups.derive import RING_FEATURES, Formed, derive_attribute, no_attribute, ring_feature_name
+from pipeline.plan.params import DatasetSettings
 from pipeline.records.data import AttributeInfo, GroupInfo
 from pipeline.settings.data import DataSettings
 
@@ -37,8 +33,8 @@ class Sizes:
     n: dict[SplitName, int]  # images per split
 
 
-def foresee_sizes(raw: RawDataset, plan: Plan, settings: DataSettings) -> Sizes:
-    """Count the groups that `data` will make; a derived attribute is read off a sample of the images.
+def foresee_sizes(raw: RawDataset, plan: Plan, settings: DatasetSettings) -> Sizes:
+    """Count the groups that will be made; a derived attribute is read off a sample of the images.
 
     Raises:
         InputError: groups that cannot be made as asked.
@@ -46,30 +42,32 @@ def foresee_sizes(raw: RawDataset, plan: Plan, settings: DataSettings) -> Sizes:
     given = {row.split for row in raw.rows}
     n = {name: int((plan.splits == i).sum()) for i, name in enumerate(SPLIT_NAMES)}
     carved = {"val": "val" not in given, "test": "test" not in given}
-    ring_name = ring_feature_name(settings, is_annotated=bool(plan.attributes))
+    ring_name = ring_feature_name(settings.groups, is_annotated=bool(plan.attributes))
     if ring_name is None:
-        attributes = plan.attributes or [no_attribute(len(plan.rows))]
-        groups = _cross(raw, plan, attributes[0], plan.splits, settings)
+        attributes = [Formed(a.info, a.values, []) for a in plan.attributes]
+        attributes = attributes or [no_attribute(len(plan.rows))]
+        groups = _cross(raw, plan, attributes[0], plan.splits, settings.groups.group_by)
         return Sizes([a.info for a in attributes], groups, None, carved, n)
     sample = _sample(plan)
-    ring, readable = _ring_features(plan, sample, settings, ring_name)
+    ring, readable = _ring_features(plan, sample, settings.data, ring_name)
     sample = sample[readable]
     splits = plan.splits[sample]
     if not (splits == TRAIN).any():  # nothing could be read: packing will say why
         attribute, n_seen = no_attribute(len(plan.rows)), None
-        groups = _cross(raw, plan, attribute, plan.splits, settings)
+        groups = _cross(raw, plan, attribute, plan.splits, settings.groups.group_by)
     else:
-        attribute, _ = derive_attribute(ring_name, ring, splits == TRAIN, settings.levels)
-        counted = _cross(raw, plan.take(sample), attribute, splits, settings)
+        attribute = derive_attribute(ring_name, ring, splits == TRAIN, settings.groups.levels)
+        counted = _cross(raw, plan.take(sample), attribute, splits, settings.groups.group_by)
         groups, n_seen = [_scaled(group, splits, n) for group in counted], len(sample)
     return Sizes([attribute.info], groups, n_seen, carved, n)
 
 
 def _cross(
-    raw: RawDataset, plan: Plan, attribute: Attribute, splits: Int64Array, settings: DataSettings
+    raw: RawDataset, plan: Plan, attribute: Formed, splits: Int64Array, group_by: str
 ) -> list[GroupInfo]:
-    made = make_groups(raw, plan.classes, plan.labels, attribute, splits=splits, group_by=settings.group_by)
-    return made.infos
+    classes = Classes(plan.classes, *order_superclasses(raw, plan.classes))
+    values, info = attribute.values_N, attribute.info
+    return cross(classes, plan.labels, info, values, splits_N=splits, group_by=group_by).infos
 
 
 def _sample(plan: Plan) -> Int64Array:

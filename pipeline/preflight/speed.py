@@ -79,7 +79,15 @@ class _Probe:
         }
         zeros = np.zeros(n, np.int64)
         labels = np.arange(n, dtype=np.int64) % self.spec["n_classes"]
-        train = Split("train", self._pixels(n), labels, zeros, zeros, np.arange(n), np.full(n, ""))
+        train = Split(
+            "train",
+            self._pixels(n),
+            labels,
+            np.arange(n),
+            np.full(n, ""),
+            attributes=zeros,
+            groups=zeros,
+        )
         groups = Groups(zeros, zeros[:1], ["all"])
         plan = make_plan(ErmSettings(selection="last"), train, groups, batch_size=batch_size)
         job = Job(self.settings.model_copy(update=brief), plan, 0, 1)

@@ -103,7 +103,8 @@ class ColorResult(Artifact):
     n_permutations: int
     regions: list[str]  # regions whose features were compared
     findings: list[ColorFinding]  # target "label"
-    labels: list[LabelColor]  # every class, or superclass where groups are made of these
+    labels: list[LabelColor]  # every class; told by group: every superclass where groups are made of these
+    superclasses: list[LabelColor] = Field(default_factory=list)  # where the source knows them
     color_only: Predictability  # label, linear, cross-fitted on train: is the cue in the training data
     color_only_test: Predictability  # label, linear, fitted on train, read on test
     color_only_boosted: Predictability | None  # label, boosted trees, fitted on train, read on test
@@ -115,7 +116,7 @@ class ColorResult(Artifact):
     detail_only: Predictability | None = None
     detail_findings: list[ColorFinding] = Field(default_factory=list)
     attributes: list[AttributeColor]  # one per annotated attribute
-    associations: list[Association]
+    associations: list[Association]  # of annotated attributes; told by group: of the derived one, too
     palettes: list[Palette]
     examples: list[ColorExamples]
     seconds: float

@@ -1,4 +1,4 @@
-"""The packed dataset's card: classes, attributes, groups, source."""
+"""The packed dataset's card (classes, attributes, source) and the groups that were made of it."""
 
 from __future__ import annotations
 
@@ -43,16 +43,15 @@ class SourceInfo(Record):
     checksums: dict[str, str] = Field(default_factory=dict)
 
 
-class DatasetInfo(Artifact):
-    """`data/<dataset>/dataset.json`."""
+class PackedInfo(Artifact):
+    """`data/<dataset>/packed/dataset.json`: what was packed, before anything is grouped."""
 
     name: str
     title: str
     classes: list[str]
-    group_labels: list[str]  # what groups are crossed with: classes, superclasses or one for all
-    class_to_group_label: list[int]  # K entries, index into group_labels
-    attributes: list[AttributeInfo]  # the first one forms the groups
-    groups: list[GroupInfo]
+    superclasses: list[str] = Field(default_factory=list)  # none: the source knows none
+    class_to_superclass: list[int | None] = Field(default_factory=list)  # K entries; None: not known
+    attributes: list[AttributeInfo]  # annotated ones
     n: dict[str, int]  # train / val / test
     image_size: int
     has_masks: bool
@@ -63,5 +62,31 @@ class DatasetInfo(Artifact):
     channel_mean: list[float]  # of train pixels in [0, 1]
     channel_std: list[float]
     source_fingerprint: str = ""  # of a local source's files; "" where not applicable
-    digest: str = ""  # of the packed files and what their numbers mean: results carry it
+    packing: str = ""  # digest of the packed files and what their numbers mean: results carry it
     source_info: SourceInfo
+
+
+class GroupsInfo(Artifact):
+    """`groups/<dataset>/groups.json`: what the groups are."""
+
+    attributes: list[AttributeInfo]  # the first one forms the groups: annotated, derived or none
+    groups: list[GroupInfo]
+    group_labels: list[str]  # what groups are crossed with: classes, superclasses or one for all
+    class_to_group_label: list[int]  # K entries, index into group_labels
+    notes: list[str] = Field(default_factory=list)  # said in the report
+    digest: str = ""  # of the packed data and their groups: what is made from both carries it
+
+
+class DatasetInfo(PackedInfo):
+    """What stages after `groups` know about a dataset: both records as one."""
+
+    group_labels: list[str]
+    class_to_group_label: list[int]
+    groups: list[GroupInfo]
+    digest: str = ""
+
+    @classmethod
+    def of(cls, packed: PackedInfo, grouped: GroupsInfo) -> DatasetInfo:
+        """`packed` with what `grouped` adds to it: its attributes in place of the annotated ones."""
+        added = {name: value for name, value in grouped if name not in Artifact.model_fields}
+        return cls(**{**dict(packed), **added, "notes": [*packed.notes, *grouped.notes]})

@@ -1,8 +1,13 @@
-"""Whether the images themselves are in order: duplicates, leakage, outliers, balance."""
+"""Whether the images themselves are in order: duplicates, leakage, outliers, balance.
+
+Hygiene runs before there are groups: `audit.by_group` fills in what is told by group.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
+
+from pydantic import Field
 
 from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
 
@@ -36,10 +41,11 @@ class ImageIssue(Record):
     rule: str  # in words, with its threshold
     n: int
     share: Estimate  # of all images
-    groups: list[GroupEstimate]  # share per group over all splits
-    p_value: float | None  # that the share is the same in all groups; None where too few to say
-    q_value: float | None  # Benjamini-Hochberg over the kinds
     examples: list[int]  # ids, most extreme first
+    # told by group
+    groups: list[GroupEstimate] = Field(default_factory=list)  # share per group over all splits
+    p_value: float | None = None  # that the share is the same in all groups; None where too few to say
+    q_value: float | None = None  # Benjamini-Hochberg over the kinds
 
 
 class Balance(Record):
@@ -62,5 +68,5 @@ class HygieneResult(Artifact):
     n_images: int
     duplicates: list[DuplicateSummary]
     issues: list[ImageIssue]
-    balance: list[Balance]
+    balance: list[Balance] = Field(default_factory=list)  # told by group
     seconds: float

@@ -11,22 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from pipeline.artifacts.copies import fold_copies
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.maps import SavedMaps, load_maps
 from pipeline.artifacts.not_trained import why_not_trained
+from pipeline.artifacts.odd_images import load_odd_images
 from pipeline.artifacts.packing import StaleError, load_current
 from pipeline.artifacts.paths import (
     attribution_dir,
     color_dir,
-    dataset_dir,
+    data_folders,
     evaluation_dir,
     gradcam_dir,
     model_dir,
 )
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.errors import InputError
-from pipeline.core.types import Int64Array, Split
+from pipeline.core.types import SPLIT_NAMES, Int64Array, Split
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Artifact
 from pipeline.records.color import ColorResult
@@ -56,7 +59,7 @@ class Parts:
     """Reads what is there and notes what is not."""
 
     dataset: str
-    packing: str  # digest of the data that are packed now
+    info: DatasetInfo
     missing: list[MissingPart] = field(default_factory=list)
 
     def load(self, path: Path, kind: type[A], stage: str, method: str | None = None) -> A | None:
@@ -64,9 +67,9 @@ class Parts:
         reason, is_stale = "does not exist", path.exists()
         if is_stale:
             try:
-                return load_current(path, kind, self.packing)
+                return load_current(path, kind, self.info.packing if stage == "hygiene" else self.info.digest)
             except StaleError:
-                reason = "was made from other data than are packed now"
+                reason = "was made from other data or groups than there are now"
         target = f"{stage}@{self.dataset}" + (f"-{method}" if method else "")
         self.missing.append(
             MissingPart(stage=stage, method=method, remedy=f"dvc repro {target}", is_stale=is_stale)
@@ -87,9 +90,10 @@ def gather(dataset: str, plan: ReportPlan) -> tuple[ReportInputs, dict[str, Save
         ArtifactError: data, colors or the baseline's evaluation are missing or of other data, a method's
             training is of other data, or any file is damaged.
     """
-    data = dataset_dir(dataset)
-    info, test = load_info(data), load_split(data, "test")
-    parts, not_trained = Parts(dataset, info.digest), _not_trained(dataset, plan)
+    data = data_folders(dataset)
+    info, splits = load_info(data), [load_split(data, name) for name in SPLIT_NAMES]
+    test = splits[-1]
+    parts, not_trained = Parts(dataset, info), _not_trained(dataset, plan)
     evaluations = _load_evaluations(parts, [m for m in plan.active_methods if m not in not_trained])
     methods: list[MethodName] = [m for m in plan.active_methods if m in evaluations]
     explained = [m for m in methods if m in plan.explained_methods]
@@ -104,7 +108,7 @@ def gather(dataset: str, plan: ReportPlan) -> tuple[ReportInputs, dict[str, Save
     seeds = sorted({seed for evaluation in evaluations.values() for seed in evaluation.seeds})
     inputs = ReportInputs(
         info=info,
-        color=load_current(color_dir(dataset) / "color.json", ColorResult, info.digest),
+        color=_color(dataset, splits, info, plan),
         histories={
             m: load_current(model_dir(dataset, m) / "history.json", TrainHistory, info.digest)
             for m in methods
@@ -118,7 +122,7 @@ def gather(dataset: str, plan: ReportPlan) -> tuple[ReportInputs, dict[str, Save
         gradcams=gradcams,
         cam_agreement=_compare_cams(maps),
         outcomes=_outcomes(test, predicted, maps),
-        hygiene=parts.load(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
+        hygiene=_hygiene(parts, splits, plan),
         comparisons=_compare(test, predicted, info, evaluations, plan),
         missing=parts.missing,
         not_trained=not_trained,
@@ -136,6 +140,23 @@ def gather(dataset: str, plan: ReportPlan) -> tuple[ReportInputs, dict[str, Save
         ),
     )
     return inputs, maps
+
+
+def _color(dataset: str, splits: Sequence[Split], info: DatasetInfo, plan: ReportPlan) -> ColorResult:
+    color = load_current(color_dir(dataset) / "color.json", ColorResult, info.packing)
+    train, _, test = splits
+    if info.attributes[0].origin == "derived":  # its association is tested as color tests the annotated ones'
+        train, test = fold_copies(dataset, train, test)
+    return tell_color_by_group(color, train, test, info, plan.color)
+
+
+def _hygiene(parts: Parts, splits: Sequence[Split], plan: ReportPlan) -> HygieneResult | None:
+    folder = color_dir(parts.dataset)
+    hygiene = parts.load(folder / "hygiene.json", HygieneResult, "hygiene")
+    if hygiene is None:
+        return None
+    is_odd = load_odd_images(folder / "odd_images.parquet", parts.info.packing)
+    return tell_hygiene_by_group(hygiene, is_odd, splits, parts.info, plan.hygiene)
 
 
 def _not_trained(dataset: str, plan: ReportPlan) -> dict[str, str]:
@@ -160,7 +181,7 @@ def _load_evaluations(parts: Parts, methods: Sequence[MethodName]) -> dict[str, 
     paths: dict[str, Path] = {m: evaluation_dir(parts.dataset, m) / "evaluation.json" for m in methods}
     baseline = methods[0]
     first: dict[str, EvaluationResult] = {
-        baseline: load_current(paths.pop(baseline), EvaluationResult, parts.packing)
+        baseline: load_current(paths.pop(baseline), EvaluationResult, parts.info.digest)
     }
     return first | parts.load_all(paths, EvaluationResult, "evaluate")
 

@@ -1,12 +1,15 @@
-"""`data` of `params.yaml`: how a source becomes packed images and groups."""
+"""`data` of `params.yaml`: how a source becomes packed images."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from pipeline.core.words import join_names
 from pipeline.settings.base import Seed, Settings
+from pipeline.settings.groups import GroupsSettings
 
 
 class DataSettings(Settings):
@@ -20,13 +23,18 @@ class DataSettings(Settings):
     value_range: Literal["auto"] | tuple[float, float] = Field(
         "auto", description="black and white of images beyond 8 bits; auto: the narrowest usual range of all"
     )
-    derive_attribute: Literal["auto", "ring_lightness", "ring_hue", "never"] = Field(
-        description="auto: ring lightness where no attribute is annotated"
-    )
-    levels: int = Field(ge=2, le=5, description="levels of a derived attribute")
-    group_by: Literal["auto", "class", "superclass", "all"] = Field(
-        description="what groups cross with the attribute; auto: superclass where there is one"
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_new_place(cls, given: Any) -> Any:
+        moved = [key for key in GroupsSettings.model_fields if isinstance(given, Mapping) and key in given]
+        if moved:
+            written = ", ".join(f"{key}: {given[key]}" for key in moved)
+            raise ValueError(
+                f"{join_names(moved)} moved to the section `groups` beside `data`: write "
+                f"`groups: {{ {written} }}`"
+            )
+        return given
 
     @field_validator("value_range", mode="before")
     @classmethod

@@ -18,7 +18,7 @@ from pipeline.artifacts.not_trained import pass_on, why_not_trained
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import (
     attribution_dir,
-    dataset_dir,
+    data_folders,
     model_dir,
     retrained_dir,
     scratch_dir,
@@ -84,7 +84,7 @@ def _attribute(
     dataset: str, method: MethodName, settings: AttributeSettings, device: torch.device
 ) -> AttributionResult:
     trained = load_trained(dataset, method, device)
-    train = load_split(dataset_dir(dataset), "train")
+    train = load_split(data_folders(dataset), "train")
     rows = choose_targets(trained.test, settings.targets_per_group, settings.seed)
     used = trained.seeds[: settings.max_models]
     earlier = earlier_checkpoints(dataset, method, used, device)
@@ -113,7 +113,7 @@ def _retrained(dataset: str, method: MethodName, test: Split, rows: Int64Array, 
 
 def _label_evidence(dataset: str, method: MethodName, trained: Trained, train: Split) -> LabelEvidence:
     folder = model_dir(dataset, method)
-    reason = load_current(folder / "history.json", TrainHistory, train.packing).no_aum_reason
+    reason = load_current(folder / "history.json", TrainHistory, train.digest).no_aum_reason
     found = load_dynamics(folder / "dynamics.parquet")
     aum_SN = np.stack([dynamics.aum for dynamics in found.values()]) if found else None
     probabilities_SNC = np.stack([_probabilities(model, train) for model in trained.models])

@@ -29,6 +29,6 @@ def run(dataset: str) -> None:
         if stamp is not None:
             save_stamp(dataset, stamp=stamp, fingerprint=info.source_fingerprint)
     counts = ", ".join(f"{n:,} {split}" for split, n in info.n.items())
-    _log.info("%s: %s images in %d groups", dataset, counts, len(info.groups))
+    _log.info("%s: %s images", dataset, counts)
     for note in info.notes:
         _log.log(logging.WARNING if note.startswith("LEAK") else logging.INFO, "%s: %s", dataset, note)

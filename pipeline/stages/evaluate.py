@@ -14,7 +14,7 @@ from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
-from pipeline.artifacts.paths import color_dir, dataset_dir, evaluation_dir, model_dir
+from pipeline.artifacts.paths import color_dir, data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.predictions import load_color_predictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -46,7 +46,7 @@ Control = Literal["random", "balanced"]
 def run(dataset: str, method: MethodName) -> None:
     plan = read_plan(EvaluatePlan, "evaluate", dataset, method)
     settings, device = plan.evaluate, choose_device(plan.device)
-    data, out = dataset_dir(dataset), evaluation_dir(dataset, method)
+    data, out = data_folders(dataset), evaluation_dir(dataset, method)
     info = load_info(data)
     with exclusive("evaluate", dataset, method):
         if pass_on("train", "evaluate", dataset, method):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from pipeline.artifacts.copies import save_copies
-from pipeline.artifacts.datasets import load_info, load_split, map_array
+from pipeline.artifacts.datasets import load_packed, load_packed_split, map_array
 from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.odd_images import save_odd_images
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -14,7 +15,7 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.audit.hygiene.audit import analyze_hygiene
 from pipeline.core.types import SPLIT_NAMES
-from pipeline.records.data import DatasetInfo
+from pipeline.records.data import PackedInfo
 from pipeline.records.hygiene import HygieneResult
 from pipeline.settings.hygiene import HygieneSettings
 
@@ -25,15 +26,15 @@ def run(dataset: str) -> None:
     settings = read_plan(HygieneSettings, "hygiene", dataset)
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("hygiene", dataset):
-        info = load_info(folder)
-        result, copy_set_N = analyze_hygiene(
+        info = load_packed(folder)
+        result, copy_set_N, is_odd = analyze_hygiene(
             map_array(folder / "images.npy"),
-            [load_split(folder, name) for name in SPLIT_NAMES],
-            info,
+            [load_packed_split(folder, name) for name in SPLIT_NAMES],
             settings,
-            make_provenance(settings_hash(settings), [settings.seed], data=info.digest),
+            make_provenance(settings_hash(settings), [settings.seed], data=info.packing),
         )
-        save_copies(out / "copies.parquet", copy_set_N, info.digest)
+        save_copies(out / "copies.parquet", copy_set_N, info.packing)
+        save_odd_images(out / "odd_images.parquet", is_odd, info.packing)
         save_artifact(out / "hygiene.json", result)
         write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result, info)))
     if info.sources is not None and info.sources.n_leaking_test:
@@ -49,7 +50,7 @@ def run(dataset: str) -> None:
     )
 
 
-def _metrics(result: HygieneResult, info: DatasetInfo) -> dict[str, float | int | None]:
+def _metrics(result: HygieneResult, info: PackedInfo) -> dict[str, float | int | None]:
     found: dict[str, float | int | None] = {}
     if info.sources is not None and info.n["test"]:
         found["sources_leaking"] = info.sources.n_leaking_test / info.n["test"]

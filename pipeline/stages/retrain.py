@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artifacts.arrays import Arrays, load_arrays
-from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.datasets import digest_files, load_info, load_split
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.margins import SavedMargins, save_margins
-from pipeline.artifacts.paths import dataset_dir, retrained_dir, scratch_dir
+from pipeline.artifacts.paths import DataFolders, data_folders, retrained_dir, scratch_dir
 from pipeline.artifacts.plans import read_plan
-from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.core.memory import available_cores
 from pipeline.core.types import Split
@@ -44,10 +44,10 @@ def run(dataset: str, method: MethodName) -> None:
     with exclusive("retrain", dataset, method):
         plan = read_plan(RetrainPlan, "retrain", dataset, method)
         chosen = METHOD_SETTINGS[method].model_validate(plan.method)
-        train, test = (load_split(dataset_dir(dataset), name) for name in ("train", "test"))
+        train, test = (load_split(data_folders(dataset), name) for name in ("train", "test"))
         key = _key(plan, dataset)
         scratch = scratch_dir("retrain", dataset, method)
-        trainings, reason = _plan(plan, chosen, train, load_info(dataset_dir(dataset)))
+        trainings, reason = _plan(plan, chosen, train, load_info(data_folders(dataset)))
         margins_MN = np.zeros((0, len(test)), np.float32)
         if reason is None:
             results = _train_all(trainings, plan, chosen, dataset, scratch / key)
@@ -60,7 +60,7 @@ def run(dataset: str, method: MethodName) -> None:
             ]
         save_margins(out / "margins.npz", SavedMargins(test.ids, margins_MN))
         result = RetrainResult(
-            provenance=make_provenance(key, sorted({t.seed for t in trainings}), data=test.packing),
+            provenance=make_provenance(key, sorted({t.seed for t in trainings}), data=test.digest),
             method=method,
             asked=reason is None,
             reason=reason,
@@ -100,7 +100,7 @@ def _train_all(
 ) -> list[Arrays]:
     """The result of every training, in order."""
     chosen = plan.retrain
-    data = dataset_dir(dataset).absolute()
+    data = data_folders(dataset).below(Path.cwd())
     common = data, plan.train, method, chosen
     files = fan_out(
         _train_one,
@@ -127,7 +127,7 @@ def _default_workers(train: TrainSettings, retrain: RetrainSettings, n_tasks: in
 
 
 def _train_one(
-    data: Path,
+    data: DataFolders,
     settings: TrainSettings,
     method: AnyMethodSettings,
     chosen: RetrainSettings,
@@ -145,14 +145,13 @@ def _train_one(
 
 
 @functools.lru_cache(maxsize=1)
-def _splits(data: Path) -> tuple[Split, Split, Split]:
+def _splits(data: DataFolders) -> tuple[Split, Split, Split]:
     """The data, opened once in each process; the pixels stay in the file."""
     return load_split(data, "train"), load_split(data, "val"), load_split(data, "test")
 
 
 def _key(plan: RetrainPlan, dataset: str) -> str:
     """Hash of everything that decides a training's result, beside its name."""
-    data, chosen = dataset_dir(dataset), plan.retrain
-    digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
+    chosen, digests = plan.retrain, digest_files(data_folders(dataset))
     versions = str(make_provenance("").versions)
     return settings_hash(plan.train, plan.method, f"{chosen.share} {chosen.seed}", versions, *digests)

@@ -15,14 +15,14 @@ import numpy as np
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
-from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.datasets import digest_files, load_info, load_split
 from pipeline.artifacts.dynamics import load_dynamics, save_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.files import load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.not_trained import write_not_trained
-from pipeline.artifacts.paths import dataset_dir, model_dir, scratch_dir
+from pipeline.artifacts.paths import data_folders, model_dir, scratch_dir
 from pipeline.artifacts.plans import read_plan
-from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive, locked
 from pipeline.artifacts.tables import learning_curves, mean_curves, metrics_json
 from pipeline.attribution.effects import Attributor
@@ -62,14 +62,13 @@ def run(dataset: str, method: MethodName) -> None:
 
 
 def _run(dataset: str, method: MethodName, plan: TrainPlan, world: World) -> None:
-    data, out = dataset_dir(dataset), model_dir(dataset, method)
-    digests = file_digest(data / "samples.parquet"), file_digest(data / "images.npy")
+    data, out = data_folders(dataset), model_dir(dataset, method)
+    info, digests = load_info(data), digest_files(data)
     key = _key(plan, digests)
     scratch = scratch_dir("train", dataset, method)
     if world.is_first:
         # a history says that all weights beside it are its own: no longer true from here on
         (out / "history.json").unlink(missing_ok=True)
-    info = load_info(data)
     folder = out / "weights"
 
     dynamics: dict[int, Dynamics] = {}
@@ -125,7 +124,7 @@ def _train_ahead(
     dataset: str,
     method: MethodName,
     plan: TrainPlan,
-    digests: tuple[str, str],
+    digests: tuple[str, ...],
     checkpoints: Path,
     workers: int,
     works: Sequence[Work],
@@ -147,13 +146,13 @@ def _train_part(
     dataset: str,
     method: MethodName,
     plan: TrainPlan,
-    digests: tuple[str, str],
+    digests: tuple[str, ...],
     checkpoints: Path,
     work: Work,
 ) -> Arrays:
     """What one of these processes does; its result is the checkpoint."""
     logging.getLogger().setLevel(logging.WARNING)  # the waiting process tells how far all are
-    data = dataset_dir(dataset)
+    data = data_folders(dataset)
     with suppress(CannotTrainError):  # the waiting process finds it again, and says it
         train_part(
             _recipe(plan, method, dataset, digests),
@@ -181,7 +180,7 @@ def _write(out: Path, history: TrainHistory, info: DatasetInfo, recipe: Recipe) 
     save_artifact(out / "history.json", history)
 
 
-def _recipe(plan: TrainPlan, method: MethodName, dataset: str, digests: tuple[str, str]) -> Recipe:
+def _recipe(plan: TrainPlan, method: MethodName, dataset: str, digests: tuple[str, ...]) -> Recipe:
     return Recipe(
         name=method,
         method=METHOD_SETTINGS[method].model_validate(plan.method),
@@ -191,7 +190,7 @@ def _recipe(plan: TrainPlan, method: MethodName, dataset: str, digests: tuple[st
     )
 
 
-def _erm_base(plan: TrainPlan, dataset: str, digests: tuple[str, str]) -> ErmBase:
+def _erm_base(plan: TrainPlan, dataset: str, digests: tuple[str, ...]) -> ErmBase:
     erm = plan.erm
     if erm is None:  # nobody asks for it
         return ErmBase(plan.train, ErmSettings(selection="last"))
@@ -203,7 +202,7 @@ def _erm_base(plan: TrainPlan, dataset: str, digests: tuple[str, str]) -> ErmBas
     )
 
 
-def _key(plan: NetworkPlan, digests: tuple[str, str]) -> str:
+def _key(plan: NetworkPlan, digests: tuple[str, ...]) -> str:
     """Hash of everything that decides a seed's result. Which other seeds are trained does not."""
     parts: list[Any] = [_one_seed(plan.train), plan.method, *digests]
     if isinstance(plan, TrainPlan):

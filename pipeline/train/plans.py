@@ -151,7 +151,7 @@ def check_groups(method: NetworkSettings, groups: Groups) -> None:
         return
     n_train_G = np.array(groups.n_train())
     n_val_G = np.bincount(groups.val_V, minlength=len(groups.names))
-    merge = "merge groups (data.group_by or data.levels)"
+    merge = "merge groups (groups.group_by or groups.levels)"
     leave_out = f"set methods.{method.key}.allow_empty_groups: true to leave these groups out"
     if isinstance(method, GroupSettings) and (n_train_G == 0).any():
         raise CannotTrainError(
@@ -185,7 +185,7 @@ def check_repair(groups: Groups) -> None:
         raise CannotTrainError(
             "methods.repair.groups: given needs validation images in every group, to find the worst one; "
             f"there are none in: {_names(unseen_G, groups)}. Raise data.val_fraction, merge groups "
-            "(data.group_by or data.levels), or set methods.repair.groups: inferred."
+            "(groups.group_by or groups.levels), or set methods.repair.groups: inferred."
         )
 
 

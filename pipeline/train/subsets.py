@@ -59,7 +59,7 @@ def subset_size(groups_N: Int64Array, group_names: Sequence[str], batch_size: in
         raise CannotTrainError(
             f"SUBG's subset has {size} images ({int(counts.min(initial=size))} of each group; the smallest "
             f"is {smallest}), less than one batch (train.batch_size: {batch_size}). Use rwg, which keeps all "
-            "images, merge groups (data.group_by or data.levels), collect more images of this group, or "
+            "images, merge groups (groups.group_by or groups.levels), collect more images of this group, or "
             "lower methods.subg.train.batch_size."
         )
     return size

@@ -53,6 +53,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCapt
     write_params(tmp_path, n_train=800, train={"seeds": [0], "epochs": 3, "checkpoint_seconds": 0.2})
     caplog.set_level("INFO")
     assert main(["data", "photo_digits"]) == 0
+    assert main(["groups", "photo_digits"]) == 0
     return tmp_path
 
 

@@ -37,6 +37,7 @@ def test_two_processes_train_stop_and_go_on(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, n_train=800, train={"seeds": [0], "epochs": 4, "checkpoint_seconds": 0.1})
     assert main(["data", "photo_digits"]) == 0
+    assert main(["groups", "photo_digits"]) == 0
     out, scratch = tmp_path / "models/photo_digits/group_dro", tmp_path / ".scratch/train"
     weights = out / "weights/seed_0.safetensors"
 

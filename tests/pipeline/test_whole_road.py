@@ -24,6 +24,7 @@ USERS_FILES = (
     "data/.photo_digits.backup",
     "data/my_birds/gull/1.jpg",
     "audit/photo_digits/notes.md",
+    "groups/photo_digits/notes.md",
     "models/resnet50.pt",
     "models/photo_digits/erm/thoughts.md",
     "evaluation/photo_digits/erm/.evaluation.json.old",
@@ -36,7 +37,7 @@ USERS_FILES = (
 
 
 def run_all(methods: Sequence[str] = METHODS, explained: Sequence[str] = EXPLAINED) -> dict[str, Any]:
-    for stage in ("data", "hygiene", "color"):
+    for stage in ("data", "hygiene", "color", "groups"):
         assert main([stage, "photo_digits"]) == 0
     for method in methods:
         for stage in (
@@ -147,7 +148,7 @@ def test_validation_that_trained_a_model_promises_nothing_about_it(planted: dict
 
 @pytest.mark.slow
 def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
-    assert planted["schema_version"] == 2
+    assert planted["schema_version"] == 3
     assert set(planted["dataset"]) >= {"name", "classes", "attributes", "n", "groups", "provenance"}
     assert set(planted["dataset"]["n"]) == {"train", "val", "test"}
     assert set(planted["dataset"]["provenance"]) >= {"source", "licence", "checksums"}
@@ -208,28 +209,32 @@ def test_results_of_another_packing_are_refused_with_what_makes_them(
     planted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(planted["folder"])
-    packed = Path("data/photo_digits/packed/dataset.json")
-    digest = json.loads(packed.read_text())["digest"]
-    assert len(digest) == 12
+    packed, grouped = Path("data/photo_digits/packed/dataset.json"), Path("groups/photo_digits/groups.json")
+    packing, digest = json.loads(packed.read_text())["packing"], json.loads(grouped.read_text())["digest"]
+    assert len({packing, digest}) == 2
+    assert {len(packing), len(digest)} == {12}
     for name in RECORDS:
-        assert json.loads(Path(name).read_text())["provenance"]["data"] == digest, name
+        made_of = json.loads(Path(name).read_text())["provenance"]["data"]
+        assert made_of == (packing if name.startswith("audit") else digest), name
     assert planted["provenance"]["data"] == digest
-    whole = packed.read_text()
-    packed.write_text(whole.replace(digest, "0" * 12))
-    try:
-        for command, remedy in (
-            ("evaluate photo_digits erm", "dvc repro train@photo_digits-erm"),
-            ("attribute photo_digits erm", "dvc repro evaluate@photo_digits-erm"),
-            ("gradcam photo_digits erm", "dvc repro evaluate@photo_digits-erm"),
-            ("report photo_digits", "dvc repro evaluate@photo_digits-erm"),
-        ):
-            assert main(command.split()) == 1
-            assert f"other data than are packed now (digest {digest}, now {'0' * 12})" in (
-                error := capsys.readouterr().err
-            )
-            assert remedy in error
-    finally:
-        packed.write_text(whole)
+    commands = [
+        ("evaluate photo_digits erm", "dvc repro train@photo_digits-erm"),
+        ("attribute photo_digits erm", "dvc repro evaluate@photo_digits-erm"),
+        ("gradcam photo_digits erm", "dvc repro evaluate@photo_digits-erm"),
+        ("report photo_digits", "dvc repro evaluate@photo_digits-erm"),
+    ]
+    regroup = [("train photo_digits erm", "dvc repro groups@photo_digits")]
+    for path, found, cases in ((grouped, digest, commands), (packed, packing, regroup)):
+        whole = path.read_text()
+        path.write_text(whole.replace(found, "0" * 12))
+        try:
+            for command, remedy in cases:
+                assert main(command.split()) == 1
+                error = capsys.readouterr().err
+                assert f"other data or groups than there are now (digest {found}, now {'0' * 12})" in error
+                assert remedy in error
+        finally:
+            path.write_text(whole)
 
 
 @pytest.mark.slow
@@ -243,9 +248,8 @@ def test_a_report_names_parts_of_another_packing(
         Path(f"evaluation/photo_digits/{METHODS[-1]}/evaluation.json"),
     ]
     before = {path: path.read_text() for path in stale}
-    digest = planted["provenance"]["data"]
     for path, text in before.items():
-        path.write_text(text.replace(digest, "0" * 12))
+        path.write_text(text.replace(json.loads(text)["provenance"]["data"], "0" * 12))
     try:
         assert main(["report", "photo_digits"]) == 0
     finally:

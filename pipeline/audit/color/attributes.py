@@ -1,4 +1,4 @@
-"""How color goes with annotated attributes, and attributes with the label and each other."""
+"""How color goes with annotated attributes."""
 
 from __future__ import annotations
 
@@ -8,75 +8,38 @@ from pipeline.audit.color.classifier import Data, cross_fitted, fitted_on_train
 from pipeline.audit.color.findings import Features, find_color_differences
 from pipeline.audit.color.given import label_given_cross_fitted, label_given_on_test
 from pipeline.audit.color.inputs import ColorView
-from pipeline.audit.color.wording import LABEL, Target
-from pipeline.core.types import Int64Array, Split
+from pipeline.audit.color.wording import Target
+from pipeline.core.types import PackedSplit
 from pipeline.pixels.color_features import FeatureName
-from pipeline.records.color import Association, AttributeColor
-from pipeline.records.data import AttributeInfo, DatasetInfo
+from pipeline.records.color import AttributeColor
+from pipeline.records.data import AttributeInfo, PackedInfo
 from pipeline.settings.audit import ColorSettings
-from pipeline.statistics.cues.association import cramers_v, cramers_v_by_source
 
 
 def attribute_colors(
-    train: tuple[Split, ColorView],
-    test: tuple[Split, ColorView],
+    train: tuple[PackedSplit, ColorView],
+    test: tuple[PackedSplit, ColorView],
     names: list[FeatureName],
-    info: DatasetInfo,
+    info: PackedInfo,
     settings: ColorSettings,
 ) -> list[AttributeColor]:
     """One entry per annotated attribute; those derived from color would only find themselves."""
     return [
         _attribute_color(train, test, names, attribute, len(info.classes), settings)
         for attribute in info.attributes
-        if attribute.origin == "annotated"
     ]
-
-
-def associations(train: Split, test: Split, info: DatasetInfo, settings: ColorSettings) -> list[Association]:
-    """Label with each attribute on train and test, then each pair of attributes on train."""
-    known = [a for i, a in enumerate(info.attributes) if a.origin == "annotated" or _is_derived(a, i)]
-    found = [
-        _association(
-            split,
-            (Target(LABEL, info.classes), split.labels),
-            (Target(attribute.name, attribute.values), _codes(split, attribute)),
-            settings,
-        )
-        for attribute in known
-        for split in (train, test)
-    ]
-    for i, other in enumerate(known):
-        found += [
-            _association(
-                train,
-                (Target(other.name, other.values), _codes(train, other)),
-                (Target(attribute.name, attribute.values), _codes(train, attribute)),
-                settings,
-            )
-            for attribute in known[i + 1 :]
-        ]
-    return found
-
-
-def _is_derived(attribute: AttributeInfo, index: int) -> bool:
-    """Whether it was derived from color and is the primary attribute, whose values splits carry."""
-    return index == 0 and attribute.origin == "derived"
-
-
-def _codes(split: Split, attribute: AttributeInfo) -> Int64Array:
-    return split.annotated[attribute.name] if attribute.origin == "annotated" else split.attributes
 
 
 def _attribute_color(
-    train: tuple[Split, ColorView],
-    test: tuple[Split, ColorView],
+    train: tuple[PackedSplit, ColorView],
+    test: tuple[PackedSplit, ColorView],
     names: list[FeatureName],
     attribute: AttributeInfo,
     n_classes: int,
     settings: ColorSettings,
 ) -> AttributeColor:
     (train_split, train_view), (test_split, test_view) = train, test
-    train_codes_N, test_codes_N = _codes(train_split, attribute), _codes(test_split, attribute)
+    train_codes_N, test_codes_N = train_split.annotated[attribute.name], test_split.annotated[attribute.name]
     name, n_values = attribute.name, len(attribute.values)
     if len(np.unique(train_codes_N)) < 2:
         return AttributeColor(
@@ -106,26 +69,4 @@ def _attribute_color(
             Target(name, attribute.values),
             settings,
         ),
-    )
-
-
-def _association(
-    split: Split, rows: tuple[Target, Int64Array], columns: tuple[Target, Int64Array], settings: ColorSettings
-) -> Association:
-    (other, row_codes_N), (attribute, column_codes_N) = rows, columns
-    table = np.zeros((len(other.values), len(attribute.values)), np.int64)
-    np.add.at(table, (row_codes_N, column_codes_N), 1)
-    n_draws = {"n_permutations": settings.permutations, "seed": settings.seed}
-    if split.sources is None:
-        v, p_value = cramers_v(table, **n_draws)
-    else:
-        v, p_value = cramers_v_by_source(row_codes_N, column_codes_N, split.sources, **n_draws)
-    return Association(
-        attribute=attribute.name,
-        other=other.name,
-        split=split.name,
-        cramers_v=v,
-        p_value=p_value,
-        n=len(split),
-        table=table.tolist(),
     )

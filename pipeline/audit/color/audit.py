@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.artifacts.predictions import ColorPredictions
-from pipeline.audit.color.attributes import associations, attribute_colors
+from pipeline.audit.color.associations import associations
+from pipeline.audit.color.attributes import attribute_colors
 from pipeline.audit.color.classifier import (
     Data,
     boosted,
@@ -27,10 +28,10 @@ from pipeline.audit.color.labels import label_colors
 from pipeline.audit.color.palettes import class_palettes
 from pipeline.audit.color.wording import LABEL, Target
 from pipeline.core.errors import InputError
-from pipeline.core.types import Split
+from pipeline.core.types import PackedSplit
 from pipeline.records.base import Provenance
 from pipeline.records.color import ColorResult
-from pipeline.records.data import DatasetInfo
+from pipeline.records.data import PackedInfo
 from pipeline.settings.audit import ColorSettings
 
 
@@ -42,7 +43,7 @@ class ColorAnalysis(NamedTuple):
 
 
 def analyze_color(
-    train: Split, test: Split, info: DatasetInfo, settings: ColorSettings, provenance: Provenance
+    train: PackedSplit, test: PackedSplit, info: PackedInfo, settings: ColorSettings, provenance: Provenance
 ) -> ColorAnalysis:
     """Findings, color-only predictability, associations, palettes and typical images.
 
@@ -55,6 +56,7 @@ def analyze_color(
     """
     started = time.perf_counter()
     _check_classes(train, info)
+    knows_superclasses = len(info.superclasses) > 1 and None not in info.class_to_superclass
     n_classes = len(info.classes)
     train_view, test_view, names = view_colors(train, test)
     data = Data(train_view.inputs_ND, train.labels, train.sources)
@@ -83,17 +85,23 @@ def analyze_color(
             settings,
         ),
         labels=label_colors(
+            Features(train_view.features_NF, train.labels, train.sources),
+            names.colors,
+            info.classes,
+            settings,
+        ),
+        superclasses=label_colors(
             Features(
                 train_view.features_NF,
-                np.array(info.class_to_group_label)[train.labels]
-                if len(info.group_labels) > 1
-                else train.labels,
+                np.array(info.class_to_superclass, np.int64)[train.labels],
                 train.sources,
             ),
             names.colors,
-            info.group_labels if len(info.group_labels) > 1 else info.classes,
+            info.superclasses,
             settings,
-        ),
+        )
+        if knows_superclasses
+        else [],
         color_only=describe_cross_fit(label_fit, data, LABEL, settings),
         color_only_test=on_test,
         color_only_boosted=None if trees is None else trees.test,
@@ -118,7 +126,7 @@ def analyze_color(
     return ColorAnalysis(result, ColorPredictions(test_reading.predicted, test_reading.p_true))
 
 
-def _check_classes(train: Split, info: DatasetInfo) -> None:
+def _check_classes(train: PackedSplit, info: PackedInfo) -> None:
     n_present = len(np.unique(train.labels))
     if n_present < 2:
         raise InputError(

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.core.types import Float64Array, Split
+from pipeline.core.types import Float64Array, PackedSplit
 from pipeline.records.color import ColorExamples
 
 
 def class_examples(
-    split: Split, p_true_N: Float64Array, class_names: list[str], n_examples: int
+    split: PackedSplit, p_true_N: Float64Array, class_names: list[str], n_examples: int
 ) -> list[ColorExamples]:
     """Ids of the images most and least typical of their class's color, by out-of-fold probability.
 

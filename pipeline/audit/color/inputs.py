@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
-from pipeline.core.types import Float32Array, Split
+from pipeline.core.types import Float32Array, PackedSplit
 from pipeline.pixels.color_features import COLOR_FEATURES, REGIONS, FeatureName, color_features
 from pipeline.pixels.detail_features import detail_features
 
@@ -71,7 +71,7 @@ class LinearInputs:
         return np.asarray(rotated_ND / np.sqrt(variance_D + VARIANCE_FLOOR), np.float32)
 
 
-def view_colors(train: Split, test: Split) -> tuple[ColorView, ColorView, Names]:
+def view_colors(train: PackedSplit, test: PackedSplit) -> tuple[ColorView, ColorView, Names]:
     """Both splits' colors and the names of the feature columns; mask regions where both have masks.
 
     Raises:

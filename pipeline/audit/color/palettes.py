@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pipeline.core.types import Float32Array, Int64Array, Split, UInt8Array
+from pipeline.core.types import Float32Array, Int64Array, PackedSplit, UInt8Array
 from pipeline.records.color import Palette
 
 N_COLORS = 6
@@ -18,7 +18,7 @@ IMAGES_PER_CLASS = 64
 PIXELS_PER_CLASS = 3000
 
 
-def class_palettes(split: Split, class_names: list[str], seed: int) -> list[Palette]:
+def class_palettes(split: PackedSplit, class_names: list[str], seed: int) -> list[Palette]:
     """Up to 6 dominant colors per class with their shares, by k-means in CIELAB over sampled pixels.
 
     Clustering happens in CIELAB because distances there follow what people see as different. Classes

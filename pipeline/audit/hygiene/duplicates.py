@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.core.errors import InputError
 from pipeline.core.progress import track
-from pipeline.core.types import BoolArray, Int64Array, Split, UInt8Array
+from pipeline.core.types import BoolArray, Int64Array, PackedSplit, UInt8Array
 from pipeline.pixels.duplicates import Pairs, find_near_duplicates
 from pipeline.records.hygiene import DuplicateSet, DuplicateSummary
 from pipeline.settings.hygiene import HygieneSettings
@@ -31,12 +31,11 @@ class Everything(NamedTuple):
     images: UInt8Array  # N H W 3, may be a memory map
     ids: Int64Array
     labels: Int64Array
-    groups: Int64Array
     splits: Int64Array  # index into `split_names`
     split_names: list[str]
 
 
-def join_splits(images_NHW3: UInt8Array, splits: Sequence[Split]) -> Everything:
+def join_splits(images_NHW3: UInt8Array, splits: Sequence[PackedSplit]) -> Everything:
     """All splits as one, over the packed file's images, which are not read.
 
     Raises:
@@ -52,7 +51,6 @@ def join_splits(images_NHW3: UInt8Array, splits: Sequence[Split]) -> Everything:
         images=images_NHW3,
         ids=ids_N,
         labels=np.concatenate([split.labels for split in splits]),
-        groups=np.concatenate([split.groups for split in splits]),
         splits=np.concatenate([np.full(len(split), s, np.int64) for s, split in enumerate(splits)]),
         split_names=[split.name for split in splits],
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +17,11 @@ import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.progress import Progress
-from pipeline.core.types import BoolArray, Float64Array, Int64Array, UInt8Array
+from pipeline.core.types import BoolArray, Int64Array, UInt8Array
+from pipeline.core.words import list_some
 from pipeline.data.decoding.decode import Decoded, UnreadableError, decode
 from pipeline.data.decoding.depth import Depth, Ranges, first_ranges, fit_ranges, note_depths
 from pipeline.data.decoding.npy_stream import NpyAppender
-from pipeline.data.groups import RING_FEATURES
-from pipeline.data.names.naming import list_some
 from pipeline.data.plan import Plan
 from pipeline.data.raw import RawRow
 from pipeline.data.splits import TRAIN
@@ -40,7 +39,6 @@ class Gathered:
 
     kept: list[int] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)  # name, reason
-    ring: list[Float64Array] = field(default_factory=list)
     histogram: Int64Array = field(default_factory=lambda: np.zeros((3, 256), np.int64))  # train pixels
     digests: list[bytes] = field(default_factory=list)
     n_empty_masks: int = 0
@@ -50,28 +48,22 @@ class Gathered:
     ranges: Ranges = field(default_factory=Ranges)
 
 
-def write_pixels(plan: Plan, settings: DataSettings, folder: Path, *, ring_name: str | None) -> Gathered:
+def write_pixels(plan: Plan, settings: DataSettings, folder: Path) -> Gathered:
     """Write `images.npy` and `masks.npy` (maybe empty) of the rows that can be read, in the plan's order.
 
     Where images turn out to have more than 8 bits, and values of another range than was tried, all are
     packed once more with the range that they have.
-
-    Args:
-        ring_name: the ring feature to compute for every image; None = none.
     """
     tried = first_ranges(settings.value_range)
-    gathered = _write_pixels(plan, settings, folder, tried, ring_name)
+    gathered = _write_pixels(plan, settings, folder, tried)
     fitting = fit_ranges(tried, gathered.depths)
     if fitting == tried:
         return gathered
-    return _write_pixels(plan, settings, folder, fitting, ring_name)
+    return _write_pixels(plan, settings, folder, fitting)
 
 
-def _write_pixels(
-    plan: Plan, settings: DataSettings, folder: Path, ranges: Ranges, ring_name: str | None
-) -> Gathered:
+def _write_pixels(plan: Plan, settings: DataSettings, folder: Path, ranges: Ranges) -> Gathered:
     size = settings.image_size
-    ring_feature = RING_FEATURES[ring_name] if ring_name else None
     gathered = Gathered(ranges=ranges)
     with contextlib.ExitStack() as stack:
         images = stack.enter_context(NpyAppender(folder / "images.npy", (size, size, 3)))
@@ -85,7 +77,7 @@ def _write_pixels(
                 # np.stack keeps the memory order of transposed views; what follows needs rows in order.
                 pixels = np.ascontiguousarray(np.stack([decoded.image for decoded in good]))
                 images.append(pixels)
-                _gather(gathered, pixels, plan.splits[kept] == TRAIN, ring_feature)
+                _gather(gathered, pixels, plan.splits[kept] == TRAIN)
                 gathered.kept += kept
             if good and plan.has_masks:
                 drawn = np.stack([decoded.mask for decoded in good if decoded.mask is not None])
@@ -147,14 +139,7 @@ def _gather_files(gathered: Gathered, rows: list[RawRow], block: list[Decoded | 
             gathered.several_frames.append(row.name)
 
 
-def _gather(
-    gathered: Gathered,
-    pixels_NHW3: UInt8Array,
-    is_train: BoolArray,
-    ring_feature: Callable[[UInt8Array], Float64Array] | None,
-) -> None:
-    if ring_feature is not None:
-        gathered.ring.append(ring_feature(pixels_NHW3))
+def _gather(gathered: Gathered, pixels_NHW3: UInt8Array, is_train: BoolArray) -> None:
     train = pixels_NHW3[is_train]
     for channel in range(3):
         gathered.histogram[channel] += np.bincount(train[..., channel].ravel(), minlength=256)

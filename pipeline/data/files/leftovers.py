@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from pipeline.core.words import list_some
 from pipeline.data.files.listing import find_files, find_hidden_images, is_image
-from pipeline.data.names.naming import list_some
 
 # Pictures that Pillow does not read, or not as they are (of a camera's raw file the thumbnail).
 _UNREAD = {".heic", ".heif", ".jxl", ".svg", ".eps", ".ai", ".psd", ".pdf", ".dcm", ".nii", ".fits", ".npy"}

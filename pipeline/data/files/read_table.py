@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data.files.listing import is_image
-from pipeline.data.names.naming import list_some
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 SEPARATORS = (",", ";", "\t", "|")

@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data.files.listing import IMAGE_SUFFIXES, find_files, find_images
-from pipeline.data.names.naming import list_some
 from pipeline.data.names.spelling import visible
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data.files.leftovers import name_unread_tables
 from pipeline.data.files.listing import (
     IMAGE_SUFFIXES,
@@ -18,7 +19,7 @@ from pipeline.data.files.listing import (
     subfolders,
     unwrap,
 )
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.data.names.naming import natural_key
 from pipeline.data.names.split_mapping import ask, propose_flags, read_given
 from pipeline.data.names.split_names import read_plainly, say
 from pipeline.data.names.split_words import Place, are_folds, hinted_split, plain_split

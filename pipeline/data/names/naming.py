@@ -1,10 +1,10 @@
-"""Names that people read: kept unique, listed shortly, sorted the way people count."""
+"""Names that people read: kept unique, sorted the way people count."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 
 def make_unique(names: Iterable[str]) -> list[str]:
@@ -20,13 +20,6 @@ def make_unique(names: Iterable[str]) -> list[str]:
         taken.add(shown)
         unique.append(shown)
     return unique
-
-
-def list_some(names: Sequence[object], limit: int = 5) -> str:
-    """`"a, b, c and 12 more"`."""
-    shown = ", ".join(str(name) for name in names[:limit])
-    rest = len(names) - limit
-    return f"{shown} and {rest:,} more" if rest > 0 else shown
 
 
 def natural_key(name: str) -> list[tuple[int, float, str]]:

@@ -7,7 +7,8 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.core.words import list_some
+from pipeline.data.names.naming import natural_key
 
 MISSING = "(missing)"  # what an empty cell of an attribute is called
 # zero-width spaces, soft hyphens, byte order and direction marks; not the joiners that scripts need

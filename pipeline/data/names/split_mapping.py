@@ -9,7 +9,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from pipeline.core.errors import InputError
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.core.words import list_some
+from pipeline.data.names.naming import natural_key
 from pipeline.data.names.split_names import read_plainly
 from pipeline.data.names.split_words import NO, PLACES, YES, Place, clean, hint, json_text
 from pipeline.settings.parsing import did_you_mean

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.core.words import list_some
+from pipeline.data.names.naming import natural_key
 from pipeline.data.names.split_words import EVAL, Place, clean, json_text, plain_split
 
 _NUMBERS: dict[str, Place] = {"0": "train", "1": "val", "2": "test"}  # as in WILDS and CelebA

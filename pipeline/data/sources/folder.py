@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data.files.leftovers import name_unread_tables, note_left_out
 from pipeline.data.files.listing import (
     find_images,
@@ -22,7 +23,7 @@ from pipeline.data.names.folder_levels import (
     explain_empty,
     find_splits,
 )
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.data.names.naming import natural_key
 from pipeline.data.names.spelling import MISSING, join_spellings
 from pipeline.data.names.split_words import Place
 from pipeline.data.raw import RawDataset, RawRow

@@ -10,12 +10,13 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data.fetch.checksums import md5_of
 from pipeline.data.files.leftovers import note_left_out
 from pipeline.data.files.listing import find_files
 from pipeline.data.files.read_table import read_table
 from pipeline.data.files.table_files import FileIndex, find_listed, match_masks
-from pipeline.data.names.naming import list_some, natural_key
+from pipeline.data.names.naming import natural_key
 from pipeline.data.names.spelling import MISSING, find_spelling, join_spellings
 from pipeline.data.names.split_mapping import ask, read_given
 from pipeline.data.names.split_names import read_column, say

@@ -6,9 +6,9 @@ import bisect
 from pathlib import Path
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data.fetch.officials import OfficialArchive, obtain
 from pipeline.data.files.listing import find_images
-from pipeline.data.names.naming import list_some
 from pipeline.data.raw import RawDataset, RawRow
 from pipeline.settings.sources import TinyImagenetSource
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import SPLIT_NAMES, SplitName
+from pipeline.core.words import list_some
 from pipeline.data.fetch.officials import OfficialArchive, obtain
-from pipeline.data.names.naming import list_some
 from pipeline.data.raw import RawDataset, RawRow
 from pipeline.settings.sources import WaterbirdsSource
 

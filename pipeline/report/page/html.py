@@ -43,7 +43,7 @@ def render_report(summary: ReportSummary, pictures: Pictures) -> str:
         raise InputError(
             f"the report of {summary.dataset.name} has {size / 1e6:.1f} MB, more than the "
             f"{MAX_BYTES / 1e6:.0f} MB that open well everywhere. Lower report.examples_per_group, "
-            "report.targets_shown or report.thumbnail, or set data.group_by to superclass or all."
+            "report.targets_shown or report.thumbnail, or set groups.group_by to superclass or all."
         )
     return page
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.artifacts.datasets import load_samples, map_array
+from pipeline.artifacts.datasets import load_samples, load_split, map_array
 from pipeline.artifacts.maps import SavedMaps
-from pipeline.artifacts.paths import dataset_dir, gradcam_dir
+from pipeline.artifacts.paths import data_folders, dataset_dir, gradcam_dir
 from pipeline.core.types import UInt8Array
 from pipeline.explain.cam.overlays import draw_overlay
 from pipeline.report.page.pictures import LOOK_CLOSER, PictureSource
@@ -26,16 +26,13 @@ def picture_source(dataset: str, maps: Mapping[str, SavedMaps], thumbnail: int) 
         map_hw = maps[method].maps_SNhw[0, rows[method][image_id]]
         return draw_overlay(np.asarray(images[image_id]), map_hw, None, LOOK_CLOSER * thumbnail)
 
-    samples = load_samples(data)
-    train = samples[samples["split"] == "train"]
+    samples, train = load_samples(data), load_split(data_folders(dataset), "train")
     wrong = set(samples.loc[samples["label_flipped"], "id"]) if "label_flipped" in samples else set()
     return PictureSource(
         pixels=lambda image_id: np.asarray(images[image_id]),
         overlay=lambda method, name: _read_image(gradcam_dir(dataset, method) / "overlays" / name),
         heat=heat,
-        train_ids={
-            g: train.loc[train["group"] == g, "id"].tolist() for g in train["group"].unique().tolist()
-        },
+        train_ids={g: train.ids[train.groups == g].tolist() for g in np.unique(train.groups).tolist()},
         file_name=lambda image_id: str(samples["file"].iloc[image_id]),
         known_wrong=wrong,
     )

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings
 from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.settings.hygiene import HygieneSettings
 from pipeline.settings.methods import MethodName
 from pipeline.settings.report import ReportSettings
 
@@ -24,6 +25,7 @@ class ReportPlan(Settings):
     active_methods: list[MethodName]
     explained_methods: list[MethodName]
     color: ColorSettings
+    hygiene: HygieneSettings
     evaluate: EvaluateSettings
     report: ReportSettings
     methods: dict[MethodName, MethodPlan]
@@ -31,7 +33,7 @@ class ReportPlan(Settings):
 
     def shown(self) -> dict[str, Any]:
         """The dataset's settings with its defaults filled in, without the methods that did not run."""
-        own = {"color": self.color, "evaluate": self.evaluate, "report": self.report}
+        own = {name: getattr(self, name) for name in ("color", "hygiene", "evaluate", "report")}
         return {
             "active_methods": self.active_methods,
             "explained_methods": self.explained_methods,

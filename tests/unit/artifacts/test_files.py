@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights
-from pipeline.artifacts.datasets import load_samples, load_split, map_array, write_samples
+from pipeline.artifacts.datasets import load_packed_split, load_samples, map_array, write_samples
 from pipeline.artifacts.files import fresh_dir, load_artifact, save_artifact, write_atomic, write_text
 from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.core.errors import ArtifactError, InputError
@@ -23,7 +23,7 @@ from pipeline.records.base import Provenance
 from pipeline.records.color import ColorResult
 from pipeline.records.data import AttributeInfo
 from pipeline.records.gradcam import GradcamResult
-from tests.fixtures.report import photo_birds
+from tests.fixtures.audit import make_info
 
 CAM = GradcamResult(
     provenance=Provenance(),
@@ -186,8 +186,6 @@ def test_split_reads_rows_of_one_split_only(tmp_path: Path) -> None:
             "id": range(5),
             "file": list("abcde"),
             "label": [0, 1, 0, 1, 0],
-            "attribute": 0,
-            "group": [0, 1, 0, 1, 0],
             "split": ["train", "train", "val", "test", "test"],
             "attr_place": ["land", "water", "land", "water", "land"],
             "attr_light": ["day", "day", "day", "day", "night"],
@@ -197,11 +195,10 @@ def test_split_reads_rows_of_one_split_only(tmp_path: Path) -> None:
     annotated = [
         AttributeInfo(name="place", values=["water", "land"], origin="annotated"),
         AttributeInfo(name="light", values=["day", "night"], origin="annotated"),
-        AttributeInfo(name="ring_lightness", values=["dark", "light"], origin="derived"),
     ]
-    info = photo_birds().info.model_copy(update={"attributes": annotated})
+    info = make_info(2, annotated)
     save_artifact(tmp_path / "dataset.json", info)
-    test = load_split(tmp_path, "test")
+    test = load_packed_split(tmp_path, "test")
     assert test.ids.tolist() == [3, 4]
     assert {name: codes.tolist() for name, codes in test.annotated.items()} == {
         "place": [0, 1],
@@ -211,16 +208,16 @@ def test_split_reads_rows_of_one_split_only(tmp_path: Path) -> None:
     unlisted = [annotated[0].model_copy(update={"values": ["water"]})]
     save_artifact(tmp_path / "dataset.json", info.model_copy(update={"attributes": unlisted}))
     with pytest.raises(ArtifactError, match=r"'place' that dataset\.json does not list"):
-        load_split(tmp_path, "test")
+        load_packed_split(tmp_path, "test")
     save_artifact(tmp_path / "dataset.json", info)
     assert test.files.tolist() == ["d", "e"]
     np.testing.assert_array_equal(test.images, images[3:])
     np.save(tmp_path / "images.npy", images[:4])
     with pytest.raises(ArtifactError, match="5 rows but 4 images"):
-        load_split(tmp_path, "test")
+        load_packed_split(tmp_path, "test")
     with pytest.raises(ArtifactError, match="sorted"):
         write_samples(tmp_path, samples.iloc[::-1])
-    samples.drop(columns="group").to_parquet(tmp_path / "samples.parquet")
+    samples.drop(columns="label").to_parquet(tmp_path / "samples.parquet")
     with pytest.raises(ArtifactError, match="lacks the columns"):
         load_samples(tmp_path)
 

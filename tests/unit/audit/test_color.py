@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pipeline.audit.by_group import tell_color_by_group
 from pipeline.audit.color.audit import analyze_color
 from pipeline.audit.color.classifier import BOOSTING_ITERATIONS, MAX_TREES, boosted_model
 from pipeline.audit.color.examples import class_examples
@@ -25,12 +26,12 @@ from pipeline.audit.color.wording import (
     finding_sentence,
 )
 from pipeline.core.errors import InputError
-from pipeline.core.types import Int64Array, UInt8Array
+from pipeline.core.types import Int64Array, Split, UInt8Array
 from pipeline.pixels.color_features import COLOR_FEATURES, MASK_REGIONS, REGIONS, FeatureName
 from pipeline.pixels.detail_features import DETAIL_FEATURES
 from pipeline.records.base import Estimate, Provenance
 from pipeline.records.color import ColorResult
-from pipeline.records.data import AttributeInfo
+from pipeline.records.data import AttributeInfo, DatasetInfo, GroupsInfo
 from tests.fixtures.audit import make_info, make_split, noisy, planted, settings, wheel
 
 LIGHTNESS = [FeatureName("whole", "lightness_mean")]
@@ -117,18 +118,58 @@ def test_predictions_of_test_images_are_those_that_were_scored() -> None:
     assert predictions.p_true[predictions.predicted == test.labels].min() > 1 / 3
 
 
-def test_derived_attributes_are_not_predicted_from_the_color_they_came_from() -> None:
-    images, labels, annotated = tinted_by_attribute(120, 0.9, seed=0)
-    train = make_split("train", images, labels, annotated)
-    chosen = settings(boosted_max_train=0)
-    info = make_info(2, places("derived"))
-    derived = analyze_color(train, train, info, chosen, Provenance()).result
-    assert derived.attributes == []
-    assert [a.attribute for a in derived.associations] == ["place", "place"]
-    for attributes in ([], places("none")):
-        without = analyze_color(train, train, make_info(2, attributes), chosen, Provenance()).result
-        assert without.attributes == []
-        assert without.associations == []
+@pytest.fixture(scope="module")
+def unannotated() -> tuple[Split, ColorResult]:
+    """Four classes of two superclasses, tints that go with the classes, and no attribute."""
+    images, labels, _ = planted(160, 4, 0.9, seed=0)
+    train = make_split("train", images, labels, {"place": labels % 2})
+    known = {"superclasses": ["even", "odd"], "class_to_superclass": [0, 1, 0, 1]}
+    info = make_info(4).model_copy(update=known)
+    return train, analyze_color(train, train, info, settings(boosted_max_train=0), Provenance()).result
+
+
+def test_a_derived_attribute_goes_with_labels_once_there_are_groups(
+    unannotated: tuple[Split, ColorResult],
+) -> None:
+    """It is not predicted from the color that it came from."""
+    train, result = unannotated
+    assert result.attributes == result.associations == []
+    (place,) = places("derived")
+    info = grouped_info(place, [f"class {k}" for k in range(4)])
+    told = tell_color_by_group(result, train, train, info, settings())
+    assert [(a.attribute, a.other, a.split) for a in told.associations] == [("place", "label", "train")] * 2
+    assert told.associations[0].cramers_v > 0.95
+    assert told.associations[0].table == np.histogram2d(train.labels, train.attributes, (4, 2))[0].tolist()
+    for other in places("none"):
+        told = tell_color_by_group(result, train, train, grouped_info(other, ["all"]), settings())
+        assert told == result
+
+
+def test_superclasses_are_told_where_groups_are_made_of_them(unannotated: tuple[Split, ColorResult]) -> None:
+    train, result = unannotated
+    (place,) = places("none")
+    told = {
+        labels[0]: [row.label for row in tell_color_by_group(result, train, train, info, settings()).labels]
+        for labels in (["all"], result_labels(result), ["even", "odd"])
+        for info in (grouped_info(place, labels),)
+    }
+    assert told == {"all": result_labels(result), "class 0": result_labels(result), "even": ["even", "odd"]}
+
+
+def result_labels(result: ColorResult) -> list[str]:
+    return [row.label for row in result.labels]
+
+
+def grouped_info(attribute: AttributeInfo, labels: list[str]) -> DatasetInfo:
+    packed = make_info(4).model_copy(update={"superclasses": ["even", "odd"]})
+    made = GroupsInfo(
+        provenance=Provenance(),
+        attributes=[attribute],
+        groups=[],
+        group_labels=labels,
+        class_to_group_label=[],
+    )
+    return DatasetInfo.of(packed, made)
 
 
 def test_an_attribute_with_one_value_says_nothing() -> None:

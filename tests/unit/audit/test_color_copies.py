@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 from pipeline.artifacts.copies import load_copies, save_copies
-from pipeline.artifacts.datasets import load_split, write_samples
+from pipeline.artifacts.datasets import load_packed_split, write_samples
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.cli.main import main
 from pipeline.core.errors import ArtifactError
 from pipeline.records.color import ColorResult
 from pipeline.stages.color import fold_copies
 from tests import ROOT
-from tests.fixtures.hygiene import crops, dataset, jpeg
+from tests.fixtures.hygiene import crops, jpeg, packed_info
 
 PARAMS = ROOT / "params.yaml"
 N_ORIGINALS, N_COPIES = 30, 10
@@ -38,11 +38,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.save(folder / "images.npy", images)
     np.save(folder / "masks.npy", np.empty((0, 32, 32), np.uint8))
     splits = np.repeat(["train", "val", "test"], [200, 20, 80])
-    columns = {"label": labels, "attribute": 0, "group": labels, "split": splits}
+    columns = {"label": labels, "split": splits}
     write_samples(
         folder, pd.DataFrame({"id": np.arange(len(labels)), "file": original.astype(str), **columns})
     )
-    save_artifact(folder / "dataset.json", dataset(images, labels, (200, 20, 80))[2])
+    save_artifact(folder / "dataset.json", packed_info(images, (200, 20, 80)))
     return root
 
 
@@ -86,7 +86,7 @@ def test_a_class_of_copies_alone_does_not_hide_its_color(
     """In one fold, no other fold could learn the class: the cue would seem to be absent."""
     monkeypatch.chdir(project)
     folder, path = project / "data/photo_digits/packed", Path("audit/photo_digits/copies.parquet")
-    train, test = load_split(folder, "train"), load_split(folder, "test")
+    train, test = load_packed_split(folder, "train"), load_packed_split(folder, "test")
     labels = pd.read_parquet(folder / "samples.parquet")["label"].to_numpy()
     for classes, is_folded in (([1], False), ([], True)):
         copy_set = np.arange(len(labels))

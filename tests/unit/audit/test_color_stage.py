@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.artifacts.datasets import load_split, write_samples
+from pipeline.artifacts.datasets import load_packed_split, write_samples
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.artifacts.predictions import load_color_predictions
 from pipeline.core.errors import ArtifactError
@@ -42,8 +42,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "id": np.arange(len(labels)),
             "file": "",
             "label": labels,
-            "attribute": labels,
-            "group": labels,
             "split": splits,
             "attr_photo": np.where(labels == 1, "sea", "sky"),
         }
@@ -82,7 +80,7 @@ def test_a_second_run_writes_the_same_predictions_and_one_line(
 ) -> None:
     before = (out / "color_predictions.parquet").read_bytes()
     monkeypatch.chdir(project)
-    with caplog.at_level(logging.INFO, logger="pipeline.stages.color"):
+    with caplog.at_level(logging.INFO, logger="pipeline"):
         run_stage("color", "photo_digits")
     assert (out / "color_predictions.parquet").read_bytes() == before
     assert len(caplog.messages) == 2
@@ -91,7 +89,7 @@ def test_a_second_run_writes_the_same_predictions_and_one_line(
 
 
 def test_predictions_are_read_back_in_the_order_of_the_test_split(project: Path, out: Path) -> None:
-    test = load_split(project / "data" / "photo_digits" / "packed", "test")
+    test = load_packed_split(project / "data" / "photo_digits" / "packed", "test")
     predictions = load_color_predictions(out / "color_predictions.parquet", test)
     assert len(predictions.predicted) == len(predictions.p_true) == N["test"]
     accuracy = np.mean([(predictions.predicted == test.labels)[test.labels == k].mean() for k in range(2)])

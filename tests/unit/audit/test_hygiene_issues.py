@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipeline.audit.by_group import tell_hygiene_by_group, tell_issues_by_group
 from pipeline.audit.hygiene.audit import analyze_hygiene
 from pipeline.audit.hygiene.image_issues import find_issues
 from pipeline.core.types import Int64Array, UInt8Array
@@ -20,8 +21,9 @@ CROPS = crops(150, size=64)
 
 def issues(images: UInt8Array, groups: Int64Array | None = None) -> dict[str, ImageIssue]:
     groups = np.arange(len(images)) % 2 if groups is None else groups
-    found = find_issues(measure_quality(images), groups, ["a", "b"], SETTINGS)
-    return {issue.name: issue for issue in found}
+    found = find_issues(measure_quality(images), SETTINGS)
+    told = tell_issues_by_group(found.issues, found.is_odd, groups, ["a", "b"], SETTINGS)
+    return {issue.name: issue for issue in told}
 
 
 def test_each_kind_is_found_where_it_was_planted() -> None:
@@ -123,7 +125,8 @@ def test_robust_z_by_hand() -> None:
 
 def analyze(images: UInt8Array, labels: Int64Array, sizes: tuple[int, int, int]) -> HygieneResult:
     packed, splits, info = dataset(images, labels, sizes)
-    return analyze_hygiene(packed, splits, info, SETTINGS, Provenance()).result
+    result, _, is_odd = analyze_hygiene(packed, splits, SETTINGS, Provenance())
+    return tell_hygiene_by_group(result, is_odd, splits, info, SETTINGS)
 
 
 def test_balance_by_hand() -> None:

@@ -10,9 +10,10 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
 from pipeline.data import plugins
 from pipeline.data.files.listing import fingerprint_folder
-from pipeline.data.names.naming import list_some, make_unique, natural_key
+from pipeline.data.names.naming import make_unique, natural_key
 from pipeline.data.sources.registry import load_raw
 from pipeline.settings.sources import Source
 from tests.fixtures.data import noise, save_image

@@ -12,16 +12,14 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.artifacts.datasets import load_split
+from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.core.errors import DownloadError, InputError, UnsafeArchiveError
-from pipeline.data.pack import pack_dataset
 from pipeline.data.sources import cifar100, tiny_imagenet, waterbirds
 from pipeline.data.sources.registry import load_raw
 from pipeline.data.sources.tiny_imagenet import superclass
-from pipeline.records.base import Provenance
 from pipeline.settings.sources import Source
 from pipeline.statistics.retrained.label_errors import find_label_errors
-from tests.fixtures.data import data_settings, save_image
+from tests.fixtures.data import data_settings, pack_and_group, save_image
 
 
 def load(tmp_path: Path, kind: str, path: Path | None, **source):
@@ -294,11 +292,9 @@ def test_known_wrong_labels_of_waterbirds_reach_the_ranking_of_label_errors(tmp_
     table.to_csv(folder / "metadata.csv", index=False)
     for name in table["img_filename"]:
         save_image(folder / name)
-    info = pack_dataset(
-        load(tmp_path, "waterbirds", folder), data_settings(image_size=8), name="w", folder=tmp_path / "p",
-        provenance=Provenance(),
-    )  # fmt: skip
-    train = load_split(tmp_path / "p", "train")
+    raw = load(tmp_path, "waterbirds", folder)
+    folders = pack_and_group(raw, tmp_path / "p", data=data_settings(image_size=8))
+    info, train = load_info(folders), load_split(folders, "train")
     assert train.label_flipped is not None
     towhees = np.array(["Towhee" in name for name in train.files])
     assert 0 < towhees.sum() < (train.labels == 1).sum()

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.artifacts.datasets import load_info, load_samples, load_split
+from pipeline.artifacts.datasets import load_packed, load_packed_split, load_samples
 from pipeline.core.errors import InputError
 from pipeline.data.decoding import pixels as pixels_module
 from pipeline.data.decoding.npy_stream import NpyAppender
-from pipeline.data.groups import derive_attribute
 from pipeline.data.pack import pack_dataset
 from pipeline.data.raw import RawRow
 from pipeline.records.base import Provenance
@@ -30,23 +29,10 @@ def pack(folder: Path, rows, *, settings=None, **changes):
     )
 
 
-def planted_rows(n: int = 240) -> list[RawRow]:
-    """Border lightness 40, 120 or 200 in equal parts, whatever the label; the center is noise."""
-    rows = []
-    for k in range(n):
-        image = noise(k)
-        border = (40, 120, 200)[k % 3]
-        image[[0, -1]] = image[:, [0, -1]] = border
-        rows.append(
-            RawRow(f"i{k}", image, "ab"[k // 3 % 2], SPLITS[min(2, k * 4 // n - 1) if k * 2 > n else 0])
-        )
-    return rows
-
-
 # --- what is written ------------------------------------------------------------------------
 
 
-def test_pixels_labels_and_groups_arrive_where_their_ids_say(tmp_path, monkeypatch):
+def test_pixels_labels_and_attributes_arrive_where_their_ids_say(tmp_path, monkeypatch):
     monkeypatch.setattr(pixels_module, "_BLOCK_BYTES", 1)  # many blocks
     rows = [
         RawRow(
@@ -58,7 +44,7 @@ def test_pixels_labels_and_groups_arrive_where_their_ids_say(tmp_path, monkeypat
     by_name = {row.name: row for row in rows}
     seen = []
     for name in SPLITS:
-        split = load_split(tmp_path / "packed", name)
+        split = load_packed_split(tmp_path / "packed", name)
         assert len(split) == info.n[name] == 20
         for i, file in enumerate(split.files):
             row = by_name[file]
@@ -66,38 +52,34 @@ def test_pixels_labels_and_groups_arrive_where_their_ids_say(tmp_path, monkeypat
             np.testing.assert_array_equal(split.images[i], row.image)
             np.testing.assert_array_equal(split.masks[i], np.where(row.mask > 127, 255, 0))
             assert info.classes[split.labels[i]] == row.label
-            value = "xy".index(row.attributes["place"])
-            assert split.attributes[i] == value
-            assert split.groups[i] == split.labels[i] * 2 + value
-        assert np.bincount(split.groups, minlength=4).tolist() == [
-            getattr(group, f"n_{name}") for group in info.groups
-        ]
+            assert split.annotated["place"][i] == "xy".index(row.attributes["place"])
         seen += split.ids.tolist()
     assert seen == list(range(60))
     samples = load_samples(tmp_path / "packed")
     assert samples["attr_place"].tolist() == [by_name[file].attributes["place"] for file in samples["file"]]
     assert not samples["label_flipped"].any()
-    assert load_info(tmp_path / "packed") == info
-    assert [group.name for group in info.groups] == ["a / x", "a / y", "b / x", "b / y"]
+    assert load_packed(tmp_path / "packed") == info
+    assert [(a.name, a.values, a.origin) for a in info.attributes] == [("place", ["x", "y"], "annotated")]
 
 
 def test_the_digest_says_whether_results_are_of_the_same_data(tmp_path):
     rows = noise_rows(60)
-    same = pack(tmp_path / "a", rows).digest
-    assert pack(tmp_path / "b", rows, title="Other words", source="elsewhere").digest == same
+    same = pack(tmp_path / "a", rows).packing
+    assert pack(tmp_path / "b", rows, title="Other words", source="elsewhere").packing == same
     relabelled = [replace(rows[0], label="b"), *rows[1:]]
     repainted = [replace(rows[0], image=noise(99)), *rows[1:]]
     masked = [replace(row, mask=np.zeros((8, 8), np.uint8)) for row in rows]
-    settings = [data_settings(split_seed=1), data_settings(image_size=9), data_settings(group_by="all")]
-    others = [pack(tmp_path / "c", other).digest for other in (relabelled, repainted, masked)]
-    others.append(pack(tmp_path / "c", rows, classes=["b", "a"]).digest)
-    others += [pack(tmp_path / "c", rows, settings=changed).digest for changed in settings]
+    settings = [data_settings(split_seed=1), data_settings(image_size=9)]
+    others = [pack(tmp_path / "c", other).packing for other in (relabelled, repainted, masked)]
+    others.append(pack(tmp_path / "c", rows, classes=["b", "a"]).packing)
+    others.append(pack(tmp_path / "c", rows, superclasses={"a": "both", "b": "both"}).packing)
+    others += [pack(tmp_path / "c", rows, settings=changed).packing for changed in settings]
     assert len({same, *others}) == 8
 
 
 def test_channel_statistics_are_those_of_the_training_pixels(tmp_path):
     info = pack(tmp_path, noise_rows(40))
-    train = load_split(tmp_path / "packed", "train").images / 255
+    train = load_packed_split(tmp_path / "packed", "train").images / 255
     np.testing.assert_allclose(info.channel_mean, train.mean(axis=(0, 1, 2)), atol=1e-12)
     np.testing.assert_allclose(info.channel_std, train.std(axis=(0, 1, 2)), atol=1e-12)
 
@@ -120,91 +102,13 @@ def test_known_label_flips_are_counted_in_train(tmp_path):
     assert pack(tmp_path, rows).n_label_flips is None
 
 
-def test_superclasses_and_all_as_group_labels(tmp_path):
-    rows = noise_rows(60, "abcd", attributes={"p": "x"})
-    parents = {"a": "low", "b": "low", "c": "high", "d": "high"}
-    info = pack(tmp_path, rows, superclasses=parents)
-    assert info.group_labels == ["high", "low"]
-    assert info.class_to_group_label == [1, 1, 0, 0]
-    assert pack(
-        tmp_path, rows, superclasses=parents, settings=data_settings(group_by="class")
-    ).group_labels == [*"abcd"]
-    assert pack(tmp_path, rows, settings=data_settings(group_by="all")).class_to_group_label == [0] * 4
-    with pytest.raises(InputError, match="has no superclasses"):
-        pack(tmp_path, rows, settings=data_settings(group_by="superclass"))
-
-
-# --- derived attributes ---------------------------------------------------------------------
-
-
-def test_planted_border_levels_are_recovered_exactly_and_announced(tmp_path):
-    info = pack(tmp_path, planted_rows())
-    samples = load_samples(tmp_path / "packed")
-    expected = [("dark", "medium", "light")[int(name[1:]) % 3] for name in samples["file"]]
-    assert samples["attr_ring_lightness"].tolist() == expected
-    assert info.attributes[0].origin == "derived"
-    assert any("groups are derived, not annotated" in note for note in info.notes)
-
-
-def test_thresholds_come_from_train_alone():
-    ring = np.concatenate([np.arange(100.0), np.full(1000, 99.5)])
-    is_train = np.arange(1100) < 100
-    attribute, _ = derive_attribute("ring_lightness", ring, is_train, 2)
-    assert np.bincount(attribute.values[is_train]).tolist() == [50, 50]
-    assert (attribute.values[~is_train] == 1).all()
-
-
-def test_derived_levels_do_not_depend_on_labels():
-    ring = np.random.default_rng(0).normal(50, 20, 3000)
-    labels = np.random.default_rng(1).integers(0, 2, 3000)
-    attribute, _ = derive_attribute("ring_lightness", ring, np.ones(3000, bool), 3)
-    shares = [labels[attribute.values == level].mean() for level in range(3)]
-    assert max(shares) - min(shares) < 0.06  # 3.5 standard errors of the null
-
-
-@pytest.mark.parametrize(("share_white", "n_levels"), [(0.5, 3), (0.8, 2), (1.0, 1)])
-def test_ties_leave_fewer_levels_but_never_an_empty_one(share_white, n_levels):
-    ring = np.where(np.arange(1000) < share_white * 1000, 100.0, np.linspace(0, 99, 1000))
-    attribute, notes = derive_attribute("ring_lightness", ring, np.ones(1000, bool), 3)
-    assert len(attribute.info.values) == n_levels
-    assert np.bincount(attribute.values, minlength=n_levels).min() > 0
-    assert len(notes) == (1 if n_levels == 3 else 2)
-
-
-def test_hue_is_cut_where_no_images_are_and_gray_stands_apart():
-    rng = np.random.default_rng(0)
-    planted = np.repeat([0, 1, 2], 300)
-    hue = (np.array([350.0, 100.0, 220.0])[planted] + rng.uniform(-25, 25, 900)) % 360  # reds wrap around
-    ring = np.concatenate([hue, np.zeros(50)])
-    attribute, _ = derive_attribute("ring_hue", ring, np.ones(950, bool), 3)
-    assert attribute.info.values[-1] == "gray"
-    assert (attribute.values[900:] == 3).all()
-    table = np.zeros((3, 3), int)
-    np.add.at(table, (planted, attribute.values[:900]), 1)
-    assert (table.max(axis=1) >= 295).all()  # each planted hue is one level, the red one unbroken
-
-
-def test_never_derives_and_classes_are_the_groups(tmp_path):
-    info = pack(tmp_path, noise_rows(40), settings=data_settings(derive_attribute="never"))
-    assert info.attributes[0].origin == "none"
-    assert [group.name for group in info.groups] == ["a", "b"]
-
-
-def test_annotated_attribute_wins_over_an_asked_for_derived_one_and_says_so(tmp_path):
-    rows = noise_rows(40, attributes={"p": "x"})
-    info = pack(tmp_path, rows, settings=data_settings(derive_attribute="ring_hue"))
-    assert info.attributes[0].name == "p"
-    assert any("no ring_hue was derived" in note for note in info.notes)
-
-
 # --- notes ----------------------------------------------------------------------------------
 
 
-def test_empty_groups_and_leaks_are_noted(tmp_path):
+def test_leaks_are_noted(tmp_path):
     rows = [RawRow(f"i{k}", noise(k), "ab"[k % 2], SPLITS[k % 3], {"p": "xy"[k % 2]}) for k in range(60)]
     rows.append(RawRow("copy", rows[0].image, "a", "test", {"p": "x"}))
     notes = "\n".join(pack(tmp_path, rows).notes)
-    assert "2 of 4 groups have no train images: a / y, b / x" in notes
     assert "1 of 21 test images are, as packed, identical to a training image" in notes
     assert "val images are" not in notes
 
@@ -270,7 +174,7 @@ def test_unreadable_images_are_left_out_when_allowed(tmp_path):
     info = pack(tmp_path, files_with_damage(tmp_path, 3), settings=data_settings(skip_unreadable=True))
     assert sorted(info.skipped) == ["0.png", "1.png", "2.png"]
     assert sum(info.n.values()) == 37
-    assert load_split(tmp_path / "packed", "train").images.shape[0] == info.n["train"]
+    assert load_packed_split(tmp_path / "packed", "train").images.shape[0] == info.n["train"]
     assert any("3 unreadable images were left out" in note for note in info.notes)
     with pytest.raises(InputError, match="none of the 40 images"):
         pack(tmp_path, files_with_damage(tmp_path, 40), settings=data_settings(skip_unreadable=True))
@@ -357,7 +261,7 @@ def test_an_earlier_result_survives_a_failure(tmp_path):
     before = pack(tmp_path, noise_rows(40))
     with pytest.raises(InputError):
         pack(tmp_path, files_with_damage(tmp_path, 1))
-    assert load_info(tmp_path / "packed") == before
+    assert load_packed(tmp_path / "packed") == before
 
 
 def test_full_disk_is_seen_before_writing(tmp_path, monkeypatch):
@@ -368,6 +272,4 @@ def test_full_disk_is_seen_before_writing(tmp_path, monkeypatch):
 
 def test_constant_images_do_not_give_a_zero_deviation(tmp_path):
     rows = [RawRow(f"i{k}", gray(7), "ab"[k % 2]) for k in range(20)]
-    info = pack(tmp_path, rows)
-    assert min(info.channel_std) > 0
-    assert info.attributes[0].values == ["any"]
+    assert min(pack(tmp_path, rows).channel_std) > 0

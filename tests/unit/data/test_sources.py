@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.datasets import load_packed, load_packed_split
 from pipeline.core.errors import InputError
 from pipeline.data.entry.guess import new_dataset_entry
 from pipeline.data.pack import pack_dataset
@@ -69,7 +69,7 @@ def pack(folder, rows):
         folder=folder,
         provenance=Provenance(),
     )
-    return load_info(folder)
+    return load_packed(folder)
 
 
 def test_sources_are_packed_and_a_cut_one_is_called_a_leak(tmp_path):
@@ -79,9 +79,11 @@ def test_sources_are_packed_and_a_cut_one_is_called_a_leak(tmp_path):
     assert info.sources.name == "scene"
     assert info.sources.n_cut == 0
     assert not [note for note in info.notes if "LEAK" in note]
-    train, test = (load_split(tmp_path / "carved", name) for name in ("train", "test"))
+    train, test = (load_packed_split(tmp_path / "carved", name) for name in ("train", "test"))
     assert not set(train.sources) & set(test.sources)
-    both = np.concatenate([split.sources for split in (train, test, load_split(tmp_path / "carved", "val"))])
+    both = np.concatenate(
+        [split.sources for split in (train, test, load_packed_split(tmp_path / "carved", "val"))]
+    )
     assert len(np.unique(both)) == 20 + 20  # those without a scene are alone
     half = ["train" if k % 2 else "test" for k in range(N)]
     rows = [RawRow(f"i{k}", noise(k), "ab"[k // 2 % 2], half[k], source=scene[k]) for k in range(N)]
@@ -90,7 +92,7 @@ def test_sources_are_packed_and_a_cut_one_is_called_a_leak(tmp_path):
     assert info.notes[0].startswith("LEAK: 20 values of 'scene' are in more than one split, and 100 of 120 ")
     plain = pack(tmp_path / "plain", [RawRow(f"i{k}", noise(k), "ab"[k % 2]) for k in range(60)])
     assert plain.sources is None
-    assert load_split(tmp_path / "plain", "train").sources is None
+    assert load_packed_split(tmp_path / "plain", "train").sources is None
 
 
 def column(n_values, blank=0, n=N):

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.artifacts.datasets import load_info
 from pipeline.cli.main import main
-from pipeline.data.pack import pack_dataset
 from pipeline.data.plan import make_plan
 from pipeline.data.raw import RawDataset, RawRow
 from pipeline.plan.params import DatasetSettings, Params
@@ -22,9 +22,10 @@ from pipeline.preflight.questions import Outlook, foresee_questions
 from pipeline.preflight.report import look_ahead
 from pipeline.preflight.sizes import Sizes, foresee_sizes
 from pipeline.preflight.speed import Speed, measure_speed
-from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo
 from pipeline.settings.parsing import parse
 from tests import ROOT
+from tests.fixtures.data import pack_and_group
 
 PARAMS = read_params(ROOT / "params.yaml")
 
@@ -32,7 +33,7 @@ PARAMS = read_params(ROOT / "params.yaml")
 def settings_with(**sections: dict[str, Any]) -> DatasetSettings:
     entry = dict(PARAMS.datasets["photo_digits"])
     for section, values in sections.items():
-        entry[section] = {**entry[section], **values}
+        entry[section] = {**entry.get(section, {}), **values}
     changed = PARAMS.model_dump() | {"datasets": {**PARAMS.datasets, "photo_digits": entry}}
     return parse(Params, changed).dataset("photo_digits")
 
@@ -56,33 +57,31 @@ def raw_images(n: int, *, is_annotated: bool, aligned: float = 0.95, size: int =
 
 def ahead(raw: RawDataset, **sections: dict[str, Any]) -> tuple[Sizes, dict[str, Outlook]]:
     settings = settings_with(**{"data": {"image_size": 32}, **sections})
-    sizes = foresee_sizes(raw, make_plan(raw, settings.data), settings.data)
+    sizes = foresee_sizes(raw, make_plan(raw, settings.data), settings)
     found = foresee_questions(sizes, settings, ["erm", "group_dro"], has_masks=False, name="photo_digits")
     return sizes, {outlook.rung: outlook for outlook in found}
 
 
-def test_annotated_groups_are_those_that_packing_makes(tmp_path: Path) -> None:
-    raw, settings = raw_images(400, is_annotated=True), settings_with(data={"image_size": 32}).data
-    from pipeline.artifacts.provenance import make_provenance
+def made(raw: RawDataset, settings: DatasetSettings, folder: Path) -> DatasetInfo:
+    return load_info(pack_and_group(raw, folder, data=settings.data, groups=settings.groups))
 
-    sizes = foresee_sizes(raw, make_plan(raw, settings), settings)
-    packed = pack_dataset(raw, settings, name="x", folder=tmp_path / "x", provenance=make_provenance("x"))
+
+def test_annotated_groups_are_those_that_are_made(tmp_path: Path) -> None:
+    raw, settings = raw_images(400, is_annotated=True), settings_with(data={"image_size": 32})
+    sizes = foresee_sizes(raw, make_plan(raw, settings.data), settings)
     assert sizes.n_sampled is None
-    assert sizes.groups == packed.groups
+    assert sizes.groups == made(raw, settings, tmp_path).groups
 
 
 def test_derived_groups_are_estimated_from_a_sample(tmp_path: Path) -> None:
     raw = raw_images(3000, is_annotated=False, size=16)
-    settings = settings_with(data={"image_size": 16, "levels": 2}).data
-    from pipeline.artifacts.provenance import make_provenance
-
-    sizes = foresee_sizes(raw, make_plan(raw, settings), settings)
-    packed = pack_dataset(raw, settings, name="x", folder=tmp_path / "x", provenance=make_provenance("x"))
+    settings = settings_with(data={"image_size": 16}, groups={"levels": 2})
+    sizes, info = foresee_sizes(raw, make_plan(raw, settings.data), settings), made(raw, settings, tmp_path)
     assert sizes.n_sampled == 1000
-    assert [g.name for g in sizes.groups] == [g.name for g in packed.groups]
-    for guess, true in zip(sizes.groups, packed.groups, strict=True):
+    assert [g.name for g in sizes.groups] == [g.name for g in info.groups]
+    for guess, true in zip(sizes.groups, info.groups, strict=True):
         assert guess.n_train == pytest.approx(true.n_train, abs=0.06 * 3000)
-    assert sum(g.n_test for g in sizes.groups) == pytest.approx(packed.n["test"], abs=4)
+    assert sum(g.n_test for g in sizes.groups) == pytest.approx(info.n["test"], abs=4)
 
 
 def test_the_key_that_is_proposed_makes_the_question_answerable() -> None:
@@ -111,7 +110,14 @@ def test_one_training_cannot_tell_harm_from_chance() -> None:
 @pytest.mark.parametrize(
     ("sections", "is_annotated", "aligned", "rung", "can", "why"),
     [
-        ({"data": {"derive_attribute": "never"}}, False, 0.9, "harmful", False, "no attribute forms groups"),
+        (
+            {"groups": {"derive_attribute": "never"}},
+            False,
+            0.9,
+            "harmful",
+            False,
+            "no attribute forms groups",
+        ),
         ({}, True, 0.5, "harmful", True, "points the wrong way in no group"),
         ({}, False, 0.9, "used", True, "no attribute is annotated"),
         ({"data": {"test_fraction": 0.02}}, True, 0.9, "available", False, "100 are needed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +303,15 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 def test_no_file_says_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="project's root folder"):
         read_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("place", ["defaults", "datasets.photo_digits"])
+def test_keys_of_groups_in_data_are_told_their_new_place(raw: dict[str, Any], place: str) -> None:
+    section = raw["defaults"] if place == "defaults" else raw["datasets"]["photo_digits"]
+    section["data"] |= {"levels": 2, "group_by": "all"}
+    message = (
+        f"{place}.data: levels and group_by moved to the section `groups` beside `data`: write "
+        "`groups: { levels: 2, group_by: all }`."
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
+        parse(Params, raw).check()

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.margins import load_retrained
+from pipeline.artifacts.paths import data_folders
 from pipeline.core.errors import ArtifactError
 from pipeline.statistics.retrained.subsets import training_rows
 from tests.fixtures.stages import run_stage
@@ -35,13 +36,14 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_params(tmp_path, train={"epochs": 1, "width": 4}, n_train=400, n_val=100, n_test=60)
     run_stage("data", "photo_digits")
+    run_stage("groups", "photo_digits")
     return tmp_path
 
 
 def test_nothing_asked_leaves_an_empty_record_with_the_reason(demo: Path) -> None:
     ask(demo)
     run_stage("retrain", "photo_digits", "erm")
-    result, margins = load_retrained(OUT, load_split(Path("data/photo_digits/packed"), "test"))
+    result, margins = load_retrained(OUT, load_split(data_folders("photo_digits"), "test"))
     assert not result.asked
     assert "retrain.subsets is 0" in str(result.reason)
     assert result.trainings == []
@@ -68,7 +70,7 @@ def test_kills_and_workers_change_nothing(demo: Path, caplog: pytest.LogCaptureF
     run_stage("retrain", "photo_digits", "erm")
     assert [path.read_bytes() for path in files] == whole
 
-    train, test = (load_split(Path("data/photo_digits/packed"), name) for name in ("train", "test"))
+    train, test = (load_split(data_folders("photo_digits"), name) for name in ("train", "test"))
     result, margins = load_retrained(OUT, test)
     assert result.asked
     assert [t.kind for t in result.trainings] == ["subset"] * 2 + ["thinned"] * 8 + ["all"] * 2
@@ -81,7 +83,7 @@ def test_kills_and_workers_change_nothing(demo: Path, caplog: pytest.LogCaptureF
     with pytest.raises(ArtifactError, match="other test images"):
         load_retrained(OUT, replace(test, ids=test.ids[::-1]))
     with pytest.raises(ArtifactError, match=r"other data.*: dvc repro retrain@photo_digits-erm"):
-        load_retrained(OUT, replace(test, packing="other"))
+        load_retrained(OUT, replace(test, digest="other"))
     (OUT / "margins.npz").write_bytes(b"half")
     with pytest.raises(ArtifactError, match="cannot be read"):
         load_retrained(OUT, test)

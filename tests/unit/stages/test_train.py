@@ -14,6 +14,7 @@ from pipeline.artifacts.checkpoints import load_weights
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.paths import data_folders
 from pipeline.artifacts.trained import earlier_checkpoints
 from pipeline.core.errors import ArtifactError
 from pipeline.records.training import TrainHistory
@@ -30,6 +31,7 @@ def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # 90 %: the smallest group has enough images
     write_params(tmp_path, train={"epochs": 1, "width": 4}, n_train=400, n_val=100, n_test=40, strength=0.9)
     run_stage("data", "photo_digits")
+    run_stage("groups", "photo_digits")
     return tmp_path
 
 
@@ -117,7 +119,7 @@ def test_margins_and_further_epochs_are_written_and_dfr_takes_erms_margins(demo:
     change(demo, "datasets.photo_digits.train.checkpoints", 1)
     run_stage("train", "photo_digits", "erm")
     found = load_dynamics(Path("models/photo_digits/erm/dynamics.parquet"))
-    split = load_split(Path("data/photo_digits/packed"), "train")
+    split = load_split(data_folders("photo_digits"), "train")
     assert list(found) == [0]
     np.testing.assert_array_equal(found[0].ids, split.ids)
     assert (found[0].n_drawn == 3).all()
