@@ -23,6 +23,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     The smallest is multiplied by M, the next by M - 1 and so on; none falls below the one before.
 
     Source: Holm 1979 (holds for tests that depend on each other in any way).
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
     """
     p_M = np.asarray(p_values, np.float64)
     order = np.argsort(p_M, kind="stable")
@@ -35,6 +38,9 @@ def benjamini_hochberg(p_values: npt.NDArray[Any]) -> Float64Array:
     """q-values of the same shape: the false discovery rate at which each test is a discovery.
 
     Source: Benjamini and Hochberg 1995.
+
+    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])).round(3).tolist()
+    [0.04, 0.053, 0.053, 0.5]
     """
     flat = np.asarray(p_values, np.float64).ravel()
     q: Float64Array = stats.false_discovery_control(flat) if flat.size else flat

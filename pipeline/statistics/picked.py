@@ -28,6 +28,9 @@ def picked_quantile(alpha: float, n_picked: int, freedom: float = math.inf) -> f
     t, with infinite degrees of freedom Šidák's normal quantile.
 
     Source: the studentized maximum modulus, Stoline and Ury 1979, here with independent numerators.
+
+    >>> round(picked_quantile(0.05, 1), 2), round(picked_quantile(0.05, 20), 2)
+    (1.96, 3.02)
     """
     if n_picked == 1:
         return float(

@@ -11,7 +11,11 @@ from pipeline.core.types import Int64Array
 
 
 def order_of_group(groups_N: Int64Array, group: int, seed: int) -> Int64Array:
-    """Positions of the group's images in an order drawn for it; its first k are the draw of k."""
+    """Positions of the group's images in an order drawn for it; its first k are the draw of k.
+
+    >>> sorted(order_of_group(np.array([0, 1, 1, 0, 1]), 1, seed=0).tolist())
+    [1, 2, 4]
+    """
     members_n = np.flatnonzero(groups_N == group)
     drawn: Int64Array = np.random.default_rng([seed, int(group)]).permutation(members_n)
     return drawn
@@ -32,6 +36,10 @@ def choose_by_group(groups_N: Int64Array, per_group: int, seed: int) -> Int64Arr
     A function of groups and seed alone, never of labels or outcomes, so that every method is looked at
     on the same images and a group's mean over them is an unbiased one. A larger number keeps the images
     of a smaller one.
+
+    >>> groups_N = np.array([0] * 5 + [1] * 3)
+    >>> np.bincount(groups_N[choose_by_group(groups_N, 2, seed=0)]).tolist()
+    [2, 2]
     """
     chosen: Int64Array = np.flatnonzero(ranks_within_groups(groups_N, seed) < per_group)
     return chosen

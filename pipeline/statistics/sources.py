@@ -41,6 +41,12 @@ def design_effect(deviations_N: npt.ArrayLike, sources_N: Int64Array, variance: 
 
     Args:
         variance: of the sum, if images were independent.
+
+    >>> deviations_N = np.repeat([0.5, -0.5], 50)  # a hundred scenes, then twenty of five photographs
+    >>> design_effect(deviations_N, np.arange(100), variance=25.0)
+    1.0
+    >>> round(design_effect(deviations_N, np.repeat(np.arange(20), 5), variance=25.0), 1)
+    6.0
     """
     _, sizes_S = np.unique(sources_N, return_counts=True)
     n_sources = len(sizes_S)
@@ -104,7 +110,11 @@ def source_means(
 
 
 def merge_sources(first_N: Int64Array | None, second_N: Int64Array | None) -> Int64Array | None:
-    """Sources such that images which share either the first or the second source share one."""
+    """Sources such that images which share either the first or the second source share one.
+
+    >>> merge_sources(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+    [0, 0, 0, 1]
+    """
     if first_N is None or second_N is None:
         return second_N if first_N is None else first_N
     _, rows = np.unique(first_N, return_inverse=True)

@@ -17,6 +17,9 @@ def kappa_from_balanced(balanced_accuracy: float, n_classes: int) -> float:
 
     Raises:
         InputError: fewer than two classes.
+
+    >>> kappa_from_balanced(0.75, 2), kappa_from_balanced(0.5, 2)
+    (0.5, 0.0)
     """
     if n_classes < 2:
         raise InputError(f"kappa of {n_classes} classes: at least 2 are needed.")

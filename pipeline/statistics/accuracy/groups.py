@@ -67,6 +67,15 @@ def split_metrics(
     Raises:
         InputError: no images, sizes that do not agree, or a group outside 0..G-1.
     Source: adjusted average and worst group by Sagawa et al. 2020 (arXiv:1911.08731).
+
+    >>> right_SN = np.array([[1, 1, 1, 0, 1, 0, 0, 0]], bool)
+    >>> groups_N = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> names, n_train = ["a", "b"], [90, 10]
+    >>> found = split_metrics(
+    ...     right_SN, groups_N, group_names=names, n_train=n_train, seeds=[0], min_images=4
+    ... )
+    >>> found.worst_group.name, found.average.value, round(found.adjusted_average.value, 3)
+    ('b', 0.5, 0.7)
     """
     n_groups = len(group_names)
     _check(correct_SN, groups_N, n_groups, len(n_train), len(seeds))

@@ -49,6 +49,12 @@ def measure_optimism(val: ScoredSplit, test: ScoredSplit, considered: Sequence[i
     Raises:
         InputError: the splits have other seeds.
     Source: Newcombe 1998 (difference of independent proportions, method 10).
+
+    >>> val = ScoredSplit(np.array([[True] * 90 + [False] * 10]), np.zeros(100, np.int64))
+    >>> test = ScoredSplit(np.array([[True] * 80 + [False] * 20]), np.zeros(100, np.int64))
+    >>> found = measure_optimism(val, test, considered=[0])
+    >>> [round(x, 2) for x in (found.average.value, found.average.low, found.average.high)]
+    [0.1, 0.0, 0.2]
     """
     if len(val.correct_SN) != len(test.correct_SN):
         raise InputError(

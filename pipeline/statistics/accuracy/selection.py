@@ -114,7 +114,11 @@ def _tolerated(accuracy_EG: Float64Array, n_G: Int64Array) -> float:
 
 
 def lowest_lower_end(accuracy_G: Float64Array, n_G: Int64Array) -> float:
-    """The lowest of the groups' lower 95 % Wilson ends: every group is at least this good."""
+    """The lowest of the groups' lower 95 % Wilson ends: every group is at least this good.
+
+    >>> round(lowest_lower_end(np.array([0.9, 0.8]), np.array([10, 1000])), 3)  # the small group's
+    0.596
+    """
     return min(wilson(round(float(p) * int(n)), int(n)).low for p, n in zip(accuracy_G, n_G, strict=True))
 
 

@@ -88,6 +88,9 @@ def lowest_of(accuracy_G: Float64Array, considered: Sequence[int]) -> WorstGroup
     For validation images: whoever selects by them must ask the same groups of every epoch, size or
     strength, so which ones count goes by their sizes alone (`counted`) and not, as on test images, by how
     they do.
+
+    >>> lowest_of(np.array([0.9, 0.4, 0.7]), considered=[0, 2]).group
+    2
     """
     return WorstGroup(min(considered, key=lambda g: float(accuracy_G[g])), considered)
 
@@ -110,7 +113,11 @@ def worst_counted(
 
 
 def counted(n_G: Int64Array, least: int) -> BoolArray:
-    """G, True for groups of at least `least` images; where there is none, for all that have images."""
+    """G, True for groups of at least `least` images; where there is none, for all that have images.
+
+    >>> counted(np.array([0, 8, 50]), least=10).tolist(), counted(np.array([0, 8, 5]), least=10).tolist()
+    ([False, False, True], [False, True, True])
+    """
     enough_G = (n_G > 0) & (n_G >= least)
     return enough_G if enough_G.any() else n_G > 0
 
@@ -136,6 +143,9 @@ def expected_minimum(accuracy: float, sizes: Sequence[float] | Float64Array) -> 
 
     Args:
         sizes: images per group (effective sizes are rounded).
+
+    >>> round(expected_minimum(0.9, [20, 20, 20, 20]), 3)
+    0.829
     """
     sizes_U, repeats_U = np.unique(_whole(sizes), return_counts=True)
     return _mean_of_minimum(np.full(len(sizes_U), accuracy), sizes_U, repeats_U)
@@ -158,6 +168,9 @@ def correct_minimum(accuracy_G: Float64Array, sizes_G: Float64Array) -> float:
         A value in [lowest accuracy, 1].
     Source: Efron and Tibshirani 1993, chapter 10 (bootstrap bias correction); Louis 1984 (estimates
         with the spread of the true values).
+
+    >>> round(correct_minimum(np.array([0.80, 0.90, 0.90, 0.90]), np.array([20.0] * 4)), 3)
+    0.845
     """
     lowest = float(accuracy_G.min())
     if len(accuracy_G) < 2:

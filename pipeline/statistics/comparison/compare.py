@@ -159,6 +159,12 @@ def worst_group_change(
 
     Raises:
         InputError: shapes that do not agree.
+
+    >>> groups_N = np.repeat([0, 1], 200)
+    >>> before_SN = np.stack([np.arange(400) % 200 < 100 + 80 * (groups_N == 0)] * 5)
+    >>> found = worst_group_change(before_SN, np.ones((5, 400), bool), groups_N)
+    >>> round(found.estimate.value, 2), found.estimate.low > 0.3
+    (0.5, True)
     """
     check_pair(before_SN, after_SN, groups_N)
     present, counts_G = np.unique(groups_N, return_counts=True)

@@ -38,7 +38,13 @@ def paired_change(
     equal_groups: bool = False,
     sources_N: Int64Array | None = None,
 ) -> Estimate:
-    """Mean change `after - before` on the same images, with a 95 % interval for new images and seeds."""
+    """Mean change `after - before` on the same images, with a 95 % interval for new images and seeds.
+
+    >>> before_SN, after_SN = np.zeros((1, 100), bool), np.arange(100)[None] < 20
+    >>> found = paired_change(before_SN, after_SN)
+    >>> [round(x, 2) for x in (found.value, found.low, found.high)]
+    [0.2, 0.12, 0.28]
+    """
     return measure_change(
         before_SN, after_SN, groups_N, seed=seed, equal_groups=equal_groups, sources_N=sources_N
     ).estimate
@@ -230,7 +236,11 @@ def percentiles(value: float, draws_B: Float64Array, n: int) -> Estimate:
 
 
 def group_means(values_SN: ValueArray, groups_N: Int64Array, present: Int64Array) -> Float64Array:
-    """Mean per seed and group, S x (groups present)."""
+    """Mean per seed and group, S x (groups present).
+
+    >>> group_means(np.array([[1, 0, 1, 1]]), np.array([0, 0, 1, 1]), np.array([0, 1])).tolist()
+    [[0.5, 1.0]]
+    """
     return np.stack([values_SN[:, groups_N == group].mean(axis=1) for group in present], axis=1)
 
 

@@ -105,6 +105,10 @@ def one_vs_rest_auroc(features_NF: npt.NDArray[Any], labels_N: Int64Array, n_cla
 
     From mid-ranks, one pass for all classes; p-values from the tie-corrected normal approximation of
     the Mann-Whitney test, two-sided.
+
+    >>> found = one_vs_rest_auroc(np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([0, 0, 1, 1]), 2)
+    >>> found.auroc.tolist()
+    [[0.0], [1.0]]
     """
     n = len(labels_N)
     counts_K = np.bincount(labels_N, minlength=n_classes).astype(np.float64)

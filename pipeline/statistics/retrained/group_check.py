@@ -134,6 +134,9 @@ def fisher_interval(correlation: float, n_pairs: int) -> Interval:
     pair go up and down together and are no new evidence.
 
     Source: Fisher 1921 (z transformation).
+
+    >>> [round(end, 3) for end in fisher_interval(0.8, 12)]
+    [0.418, 0.942]
     """
     if n_pairs < _LEAST_PAIRS or abs(correlation) >= 1:
         return Interval(-1.0, 1.0) if n_pairs < _LEAST_PAIRS else Interval(correlation, correlation)

@@ -148,6 +148,9 @@ def aum_suspicion(aum_SN: Float64Array) -> Float64Array:
     """Minus the mean margin over the seeds that drew an image: above 0 another class was ahead on average.
 
     Source: Pleiss et al. 2020 (arXiv:2001.10528).
+
+    >>> aum_suspicion(np.array([[2.0, -1.0], [4.0, np.nan]])).tolist()
+    [-3.0, 1.0]
     """
     is_known_SN = ~np.isnan(aum_SN)
     n_N = is_known_SN.sum(0)
@@ -179,6 +182,9 @@ def suspects(suspicion_N: Float64Array) -> Int64Array:
     Of AUM that says: over the whole run, in the mean over seeds, the network would rather have given
     another class. The cap keeps the list one that a person can look through where a task is so hard,
     or a run so short, that many right labels are never learned either.
+
+    >>> suspects(np.array([-1.0, 3.0, 2.0] + [-1.0] * 17)).tolist()
+    [1, 2]
     """
     order = np.argsort(-suspicion_N, kind="stable")  # NaN comes last
     most = int(MOST_SUSPECTS * len(suspicion_N))
@@ -246,6 +252,9 @@ def average_precision(suspicion_N: Float64Array, known_N: BoolArray) -> float:
     """Precision averaged over the known wrong labels, down the ranking; equal numbers share a place.
 
     Images that cannot be ranked come last: what they hide was not found.
+
+    >>> round(average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True])), 3)
+    0.833
     """
     return float(_weighted_precision(suspicion_N, known_N, np.ones((1, len(known_N))))[0])
 

@@ -149,7 +149,11 @@ def score_predictors(
 
 
 def spearman(first_TM: AnyFloats, second_TM: AnyFloats) -> Float64Array:
-    """Spearman correlation of each row with the same row; 0 where a row is constant."""
+    """Spearman correlation of each row with the same row; 0 where a row is constant.
+
+    >>> spearman(np.array([[1, 2, 3, 4]]), np.array([[1, 2, 4, 3]])).round(2).tolist()
+    [0.8]
+    """
     correlation_T: Float64Array = (standard_ranks(first_TM) * standard_ranks(second_TM)).sum(axis=1)
     return correlation_T
 

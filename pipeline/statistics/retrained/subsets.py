@@ -19,7 +19,11 @@ _SUBSET, _THIN = 0, 1  # separate random streams
 
 
 def subset_rows(n: int, share: float, *, seed: int, index: int) -> Int64Array:
-    """Sorted rows of the random subset `index`: this share of all images, without replacement."""
+    """Sorted rows of the random subset `index`: this share of all images, without replacement.
+
+    >>> len(subset_rows(100, 0.5, seed=0, index=3))
+    50
+    """
     order = np.random.default_rng([seed, index, _SUBSET]).permutation(n)
     return np.sort(order[: round(share * n)]).astype(np.int64)
 
@@ -28,6 +32,9 @@ def removed_rows(groups_N: Int64Array, group: int, kept: float, *, seed: int) ->
     """Sorted rows that go when only the share `kept` of a group stays.
 
     What a smaller share keeps, a larger one keeps too.
+
+    >>> len(removed_rows(np.array([0, 1, 0, 1, 1, 1]), 1, 0.5, seed=0))
+    2
     """
     members = np.flatnonzero(groups_N == group)
     order = np.random.default_rng([seed, group, _THIN]).permutation(members)
@@ -49,7 +56,11 @@ def training_rows(training: Training, groups_N: Int64Array, *, share: float, see
 
 
 def subset_members(n: int, share: float, *, seed: int, indices: Sequence[int]) -> BoolArray:
-    """Whether an image is in a random subset, M x N: the row weights of summed scores."""
+    """Whether an image is in a random subset, M x N: the row weights of summed scores.
+
+    >>> subset_members(100, 0.5, seed=0, indices=[0, 1, 2]).sum(axis=1).tolist()
+    [50, 50, 50]
+    """
     members_MN = np.zeros((len(indices), n), bool)
     for row, index in enumerate(indices):
         members_MN[row, subset_rows(n, share, seed=seed, index=index)] = True
