@@ -32,9 +32,11 @@ def resolve(params: Params, stage: str, *names: str) -> Settings | None:
     Raises:
         InputError: the dataset is not known, or its entry does not validate.
     """
-    if not names:
-        return None
-    settings = params.dataset(names[0])
+    return tell(params, params.dataset(names[0]), stage, *names) if names else None
+
+
+def tell(params: Params, settings: DatasetSettings, stage: str, *names: str) -> Settings:
+    """`resolve` where the dataset's settings are at hand."""
     if len(names) == 1:
         return DATASET_PLANS[stage](settings, params, names[0])
     return METHOD_PLANS[stage](settings, params, cast(MethodName, names[1]))

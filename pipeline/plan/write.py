@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.files import find_foreign, fresh_dir
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, PLAN_FILES
 from pipeline.artifacts.paths import plans_dir
-from pipeline.artifacts.plans import load_plan, plan_path, save_plan
+from pipeline.artifacts.plans import StagePlan, load_plan, plan_path, save_plan
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import read_params
-from pipeline.plan.resolve import make_plan, resolve
+from pipeline.plan.resolve import make_plan, resolve, tell
 from pipeline.settings.base import Settings, deciding, deciding_nothing
-
-
-def every_plan(params: Params) -> Iterator[tuple[str, ...]]:
-    """Stage, dataset and method of everything that `dvc repro` runs."""
-    yield ("index",)
-    for dataset in params.active:
-        yield from ((stage, dataset) for stage in DATASET_STAGES)
-        yield from ((stage, dataset, method) for stage in METHOD_STAGES for method in params.active_methods)
 
 
 def write_plans(params: Params, code: Code | None = None) -> None:
@@ -31,12 +24,24 @@ def write_plans(params: Params, code: Code | None = None) -> None:
     Raises:
         InputError: an active dataset's entry does not validate, or a user's file lies among the plans.
     """
-    code = code or Code()
+    plans = list(every_plan(params, code or Code()))
     with fresh_dir(plans_dir(), foreign=partial(find_foreign, holds=PLAN_FILES)) as folder:
-        for stage, *names in every_plan(params):
-            told = resolve(params, stage, *names)
-            path = folder / plan_path(stage, *names).relative_to(plans_dir())
-            save_plan(path, make_plan(told, code, stage, *names), untracked(told))
+        for path, plan, untracked in plans:
+            save_plan(folder / path.relative_to(plans_dir()), plan, untracked)
+
+
+def every_plan(params: Params, code: Code) -> Iterator[tuple[Path, StagePlan, dict[str, Any]]]:
+    """Of everything that `dvc repro` runs, and what of it is not tracked."""
+    yield plan_path("index"), make_plan(None, code, "index"), {}
+    for dataset in params.active:
+        settings = params.dataset(dataset)
+        names = [
+            *((stage, dataset) for stage in DATASET_STAGES),
+            *((stage, dataset, method) for stage in METHOD_STAGES for method in params.active_methods),
+        ]
+        for stage in names:
+            told = tell(params, settings, *stage)
+            yield plan_path(*stage), make_plan(told, code, *stage), deciding_nothing(told)
 
 
 def refresh(stage: str, *names: str) -> None:
@@ -45,13 +50,12 @@ def refresh(stage: str, *names: str) -> None:
     Raises:
         InputError: `params.yaml` or the dataset's entry does not validate.
     """
-    told = resolve(read_params(), stage, *names)
-    path = plan_path(stage, *names)
-    there = load_plan(path)
-    if there and told and (there[0].settings, there[1]) == (deciding(told), untracked(told)):
+    told, path = resolve(read_params(), stage, *names), plan_path(stage, *names)
+    if told is None or _is_told(told, path):
         return
-    save_plan(path, make_plan(told, Code(), stage, *names), untracked(told))
+    save_plan(path, make_plan(told, Code(), stage, *names), deciding_nothing(told))
 
 
-def untracked(told: Settings | None) -> dict[str, Any]:
-    return {} if told is None else deciding_nothing(told)
+def _is_told(told: Settings, path: Path) -> bool:
+    there = load_plan(path)
+    return there is not None and (there[0].settings, there[1]) == (deciding(told), deciding_nothing(told))

@@ -78,20 +78,31 @@ def _read_stages(lock: Path, dataset: str, methods: Sequence[str]) -> tuple[list
 
 
 def _stage_names(dataset: str, methods: Sequence[str]) -> Iterator[str]:
+    yield "plan"
     for stage in STAGES:
         yield f"{stage}@{dataset}"
         yield from (f"{stage}@{dataset}-{method}" for method in methods)
 
 
 def _stage_run(name: str, entry: Mapping[str, Any], disk: _Disk) -> StageRun:
-    deps, outs = entry.get("deps") or [], entry.get("outs") or []
+    deps, outs, plans = entry.get("deps") or [], entry.get("outs") or [], entry.get("params") or {}
     return StageRun(
         stage=name,
         command=str(entry["cmd"]),
-        code=[_short(dep) for dep in deps if str(dep["path"]).startswith("pipeline")],
+        code=next((str(plan["code"]) for plan in plans.values() if "code" in plan), None),
         outs=[_short(out) for out in outs],
-        changed=[str(file["path"]) for file in (*deps, *outs) if not disk.is_as_recorded(file)],
+        changed=[
+            *(path for path, plan in plans.items() if _read_plan(Path(path)) != plan),
+            *(str(file["path"]) for file in (*deps, *outs) if not disk.is_as_recorded(file)),
+        ],
     )
+
+
+def _read_plan(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _short(entry: Mapping[str, Any]) -> FileHash:

@@ -29,7 +29,7 @@ class StageRun(Record):
 
     stage: str
     command: str
-    code: list[FileHash]
+    code: str | None = None  # fingerprint of the modules that it imported; null: of `plan`
     outs: list[FileHash]
     changed: list[str] = Field(default_factory=list)  # its inputs and outputs that are others by now
 
@@ -70,7 +70,7 @@ def describe_stages(stages: Sequence[StageRun]) -> str:
         )
     return (
         f"{len(stale)} of {len(stages)} stages do not fit what DVC recorded: files changed since, for "
-        "example because a stage was run by hand or the code was edited. Run dvc repro to be sure."
+        "example because a stage was run by hand or code was edited. Run dvc repro to be sure."
     )
 
 

@@ -27,7 +27,6 @@ from pipeline.report.page.pictures import (
 )
 from pipeline.report.page.view_attribution import AttributionView, RemovalView
 from pipeline.report.page.view_images import ImagesView
-from pipeline.report.provenance import FileHash
 from pipeline.report.records import Curve, ReportSummary
 from pipeline.verdict import phrases
 from pipeline.verdict.evidence import most_affected
@@ -56,11 +55,6 @@ class View:
     def class_name(self, label: int) -> str:
         classes = self.s.dataset.classes
         return classes[label] if 0 <= label < len(classes) else f"class {label}"
-
-    def code_hashes(self) -> list[FileHash]:
-        """Every code file or folder that a stage depends on, once; twice where stages ran other versions."""
-        listed = {(code.path, code.md5): code for stage in self.s.provenance.stages for code in stage.code}
-        return [listed[key] for key in sorted(listed)]
 
     @property
     def origin(self) -> str:

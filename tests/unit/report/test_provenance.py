@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.artifacts.plans import plan_path
 from pipeline.records.base import Provenance
 from pipeline.report.origins import trace_report
 from pipeline.report.page.html import render_report
@@ -29,17 +30,30 @@ from tests.fixtures.report import HOSTILE_CLASS, photo_birds
 
 DVC_YAML = """
 stages:
+  plan:
+    cmd: python plan.py
+    deps: [pipeline]
+    outs: [.plan: {persist: true}]
   data:
     foreach: [birds]
     do:
       cmd: python make.py
-      deps: [pipeline]
+      params: [.plan/birds/data.json: ]
       outs: [data/birds]
   train:
     matrix: {dataset: [birds], method: [erm]}
     cmd: python -c "open('weights', 'w').write('w')"
+    params: [.plan/birds/train-erm.json: ]
     deps: [data/birds]
     outs: [weights]
+"""
+PLAN = """
+import json
+from pathlib import Path
+Path(".plan/birds").mkdir(parents=True)
+settings = {"lr": 1e-5, "seeds": [0, 1], "note": "3", "none": None}
+Path(".plan/birds/data.json").write_text(json.dumps({"settings": {}, "code": "0" * 16}))
+Path(".plan/birds/train-erm.json").write_text(json.dumps({"settings": settings, "code": "1" * 16}))
 """
 MAKE = """
 from pathlib import Path
@@ -63,6 +77,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "dvc.yaml").write_text(DVC_YAML)
     (folder / ".gitignore").write_text("__pycache__/\n")
     (folder / "make.py").write_text(MAKE)
+    (folder / "plan.py").write_text(PLAN)
     (folder / ".dvcignore").write_text("__pycache__/\n*.pyc\n")
     for command in (["init", "--no-scm", "-q"], ["config", "core.analytics", "false"], ["repro", "-q"]):
         subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, check=True, capture_output=True)
@@ -89,21 +104,20 @@ def commit_all() -> None:
 
 def test_hashes_are_those_of_dvc(project: Path) -> None:
     found = trace()
-    assert [stage.stage for stage in found.stages] == ["data@birds", "train@birds-erm"]
-    assert [stage.changed for stage in found.stages] == [[], []]
+    assert [stage.stage for stage in found.stages] == ["plan", "data@birds", "train@birds-erm"]
+    assert [stage.changed for stage in found.stages] == [[], [], []]
     lock = YAML(typ="safe", pure=True).load((project / "dvc.lock").read_text())
     full = lock["stages"]["data@birds"]["outs"][0]["md5"]
-    assert found.stages[0].outs == [FileHash(path="data/birds", md5=full[:8] + ".dir")]
-    assert found.stages[0].code[0].path == "pipeline"
-    assert found.stages[1].code == []
-    assert "All 2 stages fit" in found.stages_note
+    assert found.stages[1].outs == [FileHash(path="data/birds", md5=full[:8] + ".dir")]
+    assert [stage.code for stage in found.stages] == [None, "0" * 16, "1" * 16]
+    assert "All 3 stages fit" in found.stages_note
 
 
 def test_a_stage_run_by_hand_is_noticed(project: Path) -> None:
     (project / "data" / "birds" / "a.txt").write_text("b.txt")  # the same size
     found = trace()
-    assert [stage.changed for stage in found.stages] == [["data/birds"], ["data/birds"]]
-    assert "2 of 2 stages do not fit" in found.stages_note
+    assert [stage.changed for stage in found.stages] == [[], ["data/birds"], ["data/birds"]]
+    assert "2 of 3 stages do not fit" in found.stages_note
 
 
 @pytest.mark.parametrize("change", ["deleted", "added", "edited"])
@@ -116,9 +130,19 @@ def test_changed_code_is_noticed(project: Path, change: str) -> None:
 
 
 def test_other_datasets_and_methods_are_left_out(project: Path) -> None:
-    assert trace_report(Provenance(), dataset="bird", methods=["erm"], params={}).stages == []
-    (stage,) = trace_report(Provenance(), dataset="birds", methods=["dfr"], params={}).stages
-    assert stage.stage == "data@birds"
+    (stage,) = trace_report(Provenance(), dataset="bird", methods=["erm"], params={}).stages
+    assert stage.stage == "plan"
+    found = trace_report(Provenance(), dataset="birds", methods=["dfr"], params={}).stages
+    assert [stage.stage for stage in found] == ["plan", "data@birds"]
+
+
+def test_a_plan_that_a_stage_by_hand_made_anew_is_noticed(project: Path) -> None:
+    path = plan_path("train", "birds", "erm")
+    text = path.read_text()
+    path.write_text(text.replace("1e-05", "2e-05"))
+    assert [stage.changed for stage in trace().stages] == [[".plan"], [], [str(path)]]
+    path.unlink()
+    assert trace().stages[2].changed == [str(path)]
 
 
 @pytest.mark.parametrize("text", ["stages: [", "- a list", "stages:\n  data@birds: {}\n", "\x00"])
@@ -170,7 +194,7 @@ def full() -> ReportProvenance:
             StageRun(
                 stage="data@x",
                 command="python -m pipeline data x",
-                code=[FileHash(path="pipeline/core", md5="01234567.dir")],
+                code="01234567",
                 outs=[FileHash(path="data/x", md5="89abcdef.dir")],
                 changed=[f"data/{HOSTILE_CLASS}"],
             )
@@ -187,6 +211,7 @@ def test_the_page_shows_it_as_text() -> None:
     html = render_report(build_summary(replace(photo_birds(), provenance=full())), Pictures())
     section = html[html.index('<section id="provenance"') :]
     assert "89abcdef.dir" in section
+    assert ">01234567<" in section
     assert "dvc repro report@x</code></pre>" in section
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\\u202e" in section
     assert HOSTILE_CLASS not in section
