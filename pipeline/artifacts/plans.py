@@ -83,4 +83,8 @@ def _untracked_path(path: Path) -> Path:
 
 
 def _broken(path: Path, error: Exception) -> ArtifactError:
-    return ArtifactError(f"{path} is not a plan ({error}). Run `python -m pipeline plan` to make it again.")
+    what = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        what = ": ".join([".".join(map(str, first["loc"])), first["msg"]])
+    return ArtifactError(f"{path} is not a plan ({what}). Run `python -m pipeline plan` to make it again.")

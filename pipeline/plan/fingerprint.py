@@ -15,6 +15,9 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import grimp
+import grimp.exceptions
+
+from pipeline.core.errors import InputError
 
 # Modules that decide no number, with the reason. What they alone import is left out with them.
 NOT_HASHED = {
@@ -33,10 +36,11 @@ class Code:
         """`folder`: holds the files; another than the imported package's tells what an edit would change."""
         self._package = package
         self._folder = folder or Path(importlib.import_module(package).__path__[0])
-        self._hash = cache(_hash)
-        self._upstream = cache(self._find_upstream)
+        self._hash, self._runs_something = cache(_hash), cache(_runs_something)
+        self._upstream, self._path = cache(self._find_upstream), cache(self._find_path)
+        self.fingerprint = cache(self._fingerprint)
 
-    def fingerprint(self, *roots: str) -> str:
+    def _fingerprint(self, *roots: str) -> str:
         """16 hex digits that change when a file does that `roots` (modules) import, wherever it lies."""
         total = hashlib.sha256()
         for path in self.files(*roots):
@@ -44,21 +48,28 @@ class Code:
         return total.hexdigest()[:16]
 
     def files(self, *roots: str) -> list[Path]:
-        """Every file that is hashed for `roots`, in order."""
+        """Every file that is hashed for `roots`, in order.
+
+        Raises:
+            InputError: a module of the package, not only of these, is not Python.
+        """
         modules = {module for root in roots for module in self._upstream(root)}
         found = {self._path(module) for module in modules}
         for folder in {path.parent for path in found}:
             found.update(_other_files(folder))
         # an `__init__` runs when a module below it is imported; most hold a docstring only
         found |= {self._path(package) for module in modules for package in _packages(module)}
-        return sorted(path for path in found if path.name != "__init__.py" or _runs_something(path))
+        return sorted(path for path in found if path.name != "__init__.py" or self._runs_something(path))
 
     def has(self, module: str) -> bool:
         return module in self._graph.modules
 
     @cached_property
     def _graph(self) -> grimp.ImportGraph:
-        graph = grimp.build_graph(self._package, cache_dir=None)  # 0.1 s for 400 modules
+        try:
+            graph = grimp.build_graph(self._package, cache_dir=None)  # 0.1 s for 400 modules
+        except grimp.exceptions.SourceSyntaxError as error:
+            raise InputError(f"{error}. Nothing was run. Mend the file, or move it away.") from None
         for module in NOT_HASHED.keys() & graph.modules:
             graph.remove_module(module)
         return graph
@@ -66,7 +77,7 @@ class Code:
     def _find_upstream(self, root: str) -> set[str]:
         return {root, *self._graph.find_upstream_modules(root)}
 
-    def _path(self, module: str) -> Path:
+    def _find_path(self, module: str) -> Path:
         path = self._folder.joinpath(*module.split(".")[1:])
         return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
@@ -80,7 +91,6 @@ def _packages(module: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(1, len(parts))]
 
 
-@cache
 def _runs_something(path: Path) -> bool:
     body = ast.parse(path.read_text(encoding="utf-8")).body
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)

@@ -24,6 +24,7 @@ from pipeline.settings.plans.train import NetworkPlan, TrainPlan
 from pipeline.settings.sources import PythonSource
 
 PLUGINS = "pipeline.data.plugins"
+TRAINING = ("train", "retrain")  # the stages in which a method's own code runs
 
 
 def resolve(params: Params, stage: str, *names: str) -> Settings | None:
@@ -53,7 +54,7 @@ def make_plan(told: Settings | None, code: Code, stage: str, *names: str) -> Sta
 def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[str]:
     """The modules whose imports are the code of a stage: its own, its method's, its plugin's."""
     found = [f"pipeline.stages.{stage}"]
-    if len(names) == 2 and code.has(f"pipeline.methods.{names[1]}"):
+    if stage in TRAINING and code.has(f"pipeline.methods.{names[1]}"):
         found.append(f"pipeline.methods.{names[1]}")
     if isinstance(told, DataPlan) and isinstance(told.source, PythonSource):
         plugin = f"{PLUGINS}.{told.source.cls.partition(':')[0]}"

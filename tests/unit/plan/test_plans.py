@@ -1,0 +1,174 @@
+"""What the stage `plan` writes, what stages read of it, and when a stage by hand gets another one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES
+from pipeline.artifacts.plans import StagePlan, plan_path, read_plan, save_plan
+from pipeline.cli.main import main
+from pipeline.core.errors import ArtifactError, InputError
+from pipeline.plan.params_file import read_params
+from pipeline.plan.resolve import DATASET_PLANS, METHOD_PLANS, resolve
+from pipeline.plan.write import refresh
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.base import deciding, deciding_nothing
+from pipeline.settings.plans.retrain import RetrainPlan
+from pipeline.settings.plans.train import TrainPlan
+from tests import ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    return tmp_path
+
+
+def edit(**sections: dict[str, Any]) -> None:
+    """Set keys of the demo."""
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load(Path("params.yaml").read_text())
+    for section, values in sections.items():
+        params["datasets"]["photo_digits"].setdefault(section, {}).update(values)
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params, file)
+
+
+def contents() -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in Path(".plan").rglob("*") if path.is_file()}
+
+
+def test_every_stage_has_a_resolver() -> None:
+    assert set(DATASET_PLANS) == set(DATASET_STAGES)
+    assert set(METHOD_PLANS) == set(METHOD_STAGES)
+
+
+@pytest.mark.parametrize("stage", [*DATASET_STAGES, *METHOD_STAGES])
+def test_a_stage_reads_what_was_resolved(project: Path, stage: str) -> None:
+    for method in ("dfr", "jtt", "repair") if stage in METHOD_STAGES else (None,):
+        names = ["photo_digits", *([method] if method else [])]
+        told = resolve(read_params(), stage, *names)
+        assert told is not None
+        refresh(stage, *names)
+        assert read_plan(type(told), stage, *names) == told
+
+
+def test_what_decides_nothing_is_told_and_not_tracked(project: Path) -> None:
+    edit(train={"workers": 3, "checkpoint_seconds": 7.5}, retrain={"workers": 2, "submitit": {"mem_gb": 4}})
+    assert main(["plan"]) == 0
+    first = contents()
+    told = read_plan(TrainPlan, "train", "photo_digits", "dfr")
+    assert (told.train.workers, told.train.checkpoint_seconds, told.is_baseline) == (3, 7.5, False)
+    assert told.erm is not None
+    assert told.erm.train.workers == 3
+    assert read_plan(RetrainPlan, "retrain", "photo_digits", "erm").retrain.submitit == {"mem_gb": 4}
+    edit(train={"workers": None, "checkpoint_seconds": 1}, retrain={"executor": "slurm", "submitit": {}})
+    assert main(["plan"]) == 0
+    second = contents()
+    assert {name for name in first if first[name] != second[name]} == {
+        f".plan/photo_digits/{stage}-{method}.untracked.json"
+        for stage in ("train", "retrain")
+        for method in ("erm", "group_dro", "subg", "dfr", "jtt", "repair")
+    }
+    assert read_plan(TrainPlan, "train", "photo_digits", "erm").is_baseline
+
+
+def test_no_key_is_lost_between_the_two_files() -> None:
+    settings = read_params(ROOT / "params.yaml").dataset("photo_digits")
+    decides, others = deciding(settings), deciding_nothing(settings)
+    assert others == {
+        "train": {"workers": None, "checkpoint_seconds": 30.0},
+        "retrain": {"executor": "local", "workers": None, "submitit": {}},
+    }
+    for section, values in settings.model_dump(mode="json", by_alias=True).items():
+        assert decides[section] | others.get(section, {}) == values
+
+
+def test_plans_of_what_is_gone_go_and_a_users_file_stays(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan"]) == 0
+    old = plan_path("train", "was_here", "erm")
+    save_plan(old, StagePlan(settings={}, code=""), {})
+    assert main(["plan"]) == 0
+    assert not old.parent.exists()
+    notes = Path(".plan/notes.txt")
+    notes.write_text("mine")
+    before = contents()
+    assert main(["plan"]) == 1
+    assert ".plan/notes.txt was not written by this pipeline" in capsys.readouterr().err
+    assert contents() == before
+
+
+@pytest.mark.parametrize("place", ["datasets.photo_digits.train.epochs", "defaults.color.folds"])
+def test_a_wrong_value_stops_before_anything_is_run(
+    project: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load(Path("params.yaml").read_text())
+    *parents, last = place.split(".")
+    target = params
+    for key in parents:
+        target = target[key]
+    target[last] = "many"
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    assert main(["plan"]) == 1
+    assert f"{place} = 'many'" in capsys.readouterr().err
+    assert not Path(".plan").exists()
+
+
+def test_a_stage_by_hand_goes_by_params_as_they_are(project: Path) -> None:
+    refresh("color", "photo_digits")
+    path = plan_path("color", "photo_digits")
+    written = path.stat().st_mtime_ns
+    refresh("color", "photo_digits")
+    os.utime("params.yaml")
+    refresh("color", "photo_digits")
+    assert path.stat().st_mtime_ns == written, "nothing to say that is new"
+    edit(color={"permutations": 150})
+    refresh("color", "photo_digits")
+    assert read_plan(ColorSettings, "color", "photo_digits").permutations == 150
+    refresh("train", "cifar100", "rwy")  # neither is active
+    assert read_plan(TrainPlan, "train", "cifar100", "rwy").train.epochs == 18
+    with pytest.raises(InputError, match=r"no dataset 'cifar10'; did you mean 'cifar100'"):
+        refresh("color", "cifar10")
+
+
+def test_under_dvc_the_plan_as_written_decides(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", "color@photo_digits")
+    assert main(["color", "photo_digits"]) == 1
+    error = capsys.readouterr().err
+    assert (
+        ".plan/photo_digits/color.json does not exist: nothing says what color is to do. Run `python" in error
+    )
+    assert not Path(".plan").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"settings": {}}', '{"settings": {"folds": 1}, "code": ""}', "\xff"]
+)
+def test_a_damaged_plan_names_the_remedy(project: Path, text: str) -> None:
+    refresh("color", "photo_digits")
+    path = plan_path("color", "photo_digits")
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ArtifactError, match=r"color\.json is not a plan .* Run `python -m pipeline plan`"):
+        read_plan(ColorSettings, "color", "photo_digits")
+
+
+def test_planning_does_not_wait_for_torch_or_pandas() -> None:
+    late = "{'torch', 'pandas', 'matplotlib'}"
+    script = f"import sys, pipeline.stages.plan; sys.exit(bool({late} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
