@@ -43,7 +43,7 @@ from pipeline.plan.params_file import read_params
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.methods import ErmSettings
 from pipeline.statistics.retrained.lds import random_sums, same_class_sums, score_predictors, spearman
-from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.noise_ceiling import noise_ceiling
 from pipeline.statistics.retrained.subsets import subset_rows
 from pipeline.train.fitting import network_of
@@ -115,7 +115,7 @@ def prepare(args: argparse.Namespace) -> Case:
 
     def margins(kind: str, n: int) -> np.ndarray:
         logits = [results[f"{kind}_{i}"]["logits"][rows] for i in range(n)]
-        return np.stack([label_margins(l_MK, targets.labels) for l_MK in logits], axis=1)
+        return np.stack([label_log_odds(l_MK, targets.labels) for l_MK in logits], axis=1)
 
     members_SN = np.zeros((args.subsets, len(train)), bool)
     for i in range(args.subsets):

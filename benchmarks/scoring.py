@@ -28,7 +28,7 @@ from pipeline.attribution.store.features import STORE_ROWS, FeatureRows, save_ar
 from pipeline.attribution.store.preconditioning import Preconditioned
 from pipeline.attribution.streaming import Scratch, mean_weights, summarize
 from pipeline.core.types import Float64Array
-from pipeline.parallel.place import Place
+from pipeline.parallel.rank import World
 from pipeline.parallel.shared_work import do_together
 
 RANK, GROUPS, SUBSETS, CHECKED = 32, 8, 200, 16
@@ -63,8 +63,8 @@ def run(folder: Path, args: argparse.Namespace) -> None:
             draw(rows, number)
     with timed("ridge solved"):
         solved = Preconditioned(train, targets, folder, "00", 1.0, "cpu")
-        do_together([solved.factor_piece()], Place(), "factor")
-        do_together(list(solved.solved_pieces()), Place(), "targets")
+        do_together([solved.factor_piece()], World(), "factor")
+        do_together(list(solved.solved_pieces()), World(), "targets")
     weights_N = train.one_minus_p().astype(np.float64)
     scores = FactoredScores([Factor(train.features, solved.targets)], weights_N, n_targets=args.m, dim=args.k)
     rng = np.random.default_rng(9)
@@ -74,7 +74,7 @@ def run(folder: Path, args: argparse.Namespace) -> None:
             train_weights_NI=mean_weights(rng.integers(0, GROUPS, args.n), GROUPS),
             target_weights_MJ=mean_weights(rng.integers(0, GROUPS, args.m), GROUPS),
             top_k=args.top_k,
-            scratch=Scratch(folder, "extremes", Place()),
+            scratch=Scratch(folder, "extremes", World()),
         )
     with timed(f"sums over {SUBSETS} subsets"):
         subsets_NI = rng.integers(0, 2, (args.n, SUBSETS), dtype=np.uint8).view(np.bool_)

@@ -20,7 +20,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.memory import return_freed_memory
 from pipeline.core.types import Float64Array
 from pipeline.models.registry import Classifier
-from pipeline.parallel.place import current_place
+from pipeline.parallel.rank import started_world
 from pipeline.records.attribution import Projection
 from pipeline.settings.attribution import AttributeSettings
 
@@ -153,7 +153,7 @@ def _from_traker(
 
 
 def _require_one_process(estimator: str) -> None:
-    if current_place().size > 1:
+    if started_world().size > 1:
         raise InputError(f"attribute.estimator = {estimator} runs in one process: start it without torchrun.")
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from pipeline.attribution.scores import TRAIN_BLOCK, Scores, blocks
 from pipeline.attribution.store.features import save_array
 from pipeline.core.types import Float32Array, Int64Array
-from pipeline.parallel.place import Place
+from pipeline.parallel.rank import World
 from pipeline.parallel.shared_work import Piece, do_together
 
 
@@ -45,7 +45,7 @@ def find_extremes(
 
 
 def find_extremes_resumably(
-    scores: Scores, top_k: int, *, folder: Path, name: str, place: Place
+    scores: Scores, top_k: int, *, folder: Path, name: str, world: World
 ) -> tuple[Extremes, Extremes]:
     """The same, with the targets' blocks shared among processes and kept in `folder` over kills.
 
@@ -54,7 +54,7 @@ def find_extremes_resumably(
     cols = list(blocks(scores.shape[1], scores.target_block))
     paths = [folder / f"{name}_{part.start:09d}.npy" for part in cols]
     pieces = [Piece(p, partial(_save, scores, part, top_k, p)) for p, part in zip(paths, cols, strict=True)]
-    do_together(pieces, place, "highest and lowest scores")
+    do_together(pieces, world, "highest and lowest scores")
     return _joined([_unpacked(np.load(path)) for path in paths])
 
 

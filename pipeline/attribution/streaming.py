@@ -18,7 +18,7 @@ from scipy import stats
 from pipeline.attribution.extremes import Extremes, find_extremes, find_extremes_resumably
 from pipeline.attribution.scores import Scores
 from pipeline.core.types import Float64Array, Int64Array
-from pipeline.parallel.place import Place
+from pipeline.parallel.rank import World
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Scratch:
 
     folder: Path
     name: str  # of the scores and the number of extremes
-    place: Place
+    world: World
 
 
 def summarize(
@@ -68,7 +68,7 @@ def summarize(
         helpful, harmful = find_extremes(scores, top_k)
     else:
         helpful, harmful = find_extremes_resumably(
-            scores, top_k, folder=scratch.folder, name=scratch.name, place=scratch.place
+            scores, top_k, folder=scratch.folder, name=scratch.name, world=scratch.world
         )
     return ScoreSummary(
         helpful, harmful, scores.target_sums(target_weights_MJ), scores.train_sums(train_weights_NI)

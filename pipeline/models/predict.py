@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from pipeline.core.types import Float32Array, UInt8Array
 
 
-def to_pixels(images_NHW3: UInt8Array, device: torch.device | str = "cpu") -> Tensor:
+def to_pixels(images_NHW3: UInt8Array | Tensor, device: torch.device | str = "cpu") -> Tensor:
     """uint8 N x H x W x 3 -> float32 pixels in [0, 1], N x 3 x H x W in channels-last memory."""
-    # a copy: torch warns about read-only memory maps
-    tensor = torch.from_numpy(np.array(images_NHW3, order="C")).to(device)
-    return tensor.permute(0, 3, 1, 2).float().div_(255)
+    if not isinstance(images_NHW3, Tensor):  # a copy: torch warns about read-only memory maps
+        images_NHW3 = torch.from_numpy(np.array(images_NHW3, order="C"))
+    return images_NHW3.to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
 @torch.no_grad()

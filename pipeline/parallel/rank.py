@@ -26,7 +26,7 @@ from pipeline.core.errors import InputError
 
 @dataclass(frozen=True)
 class World:
-    """This process's place among those that train together."""
+    """This process's place among those that were started together, counted from 0."""
 
     rank: int = 0
     size: int = 1
@@ -112,6 +112,14 @@ def current_world() -> World:
     return World(dist.get_rank(), dist.get_world_size())
 
 
+def started_world() -> World:
+    """The processes that torchrun started (RANK, WORLD_SIZE), joined or not; this one alone without it.
+
+    Enough where files are shared and no tensors are: `shared_work`.
+    """
+    return World(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+
+
 @contextlib.contextmanager
 def joined_processes(device: torch.device) -> Iterator[World]:
     """Join the processes that torchrun started; without torchrun there is one, and nothing to join.
@@ -122,7 +130,7 @@ def joined_processes(device: torch.device) -> Iterator[World]:
     Raises:
         InputError: more processes on this machine than GPUs, where they train on GPUs.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if started_world().size == 1:
         yield World()
         return
     if device.type == "cuda":

@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.core.progress import Progress
-from pipeline.parallel.place import Place
+from pipeline.parallel.rank import World
 
 _log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 0.1
@@ -32,15 +32,15 @@ class Piece:
     make: Callable[[], None]
 
 
-def do_together(pieces: Sequence[Piece], place: Place, label: str) -> None:
+def do_together(pieces: Sequence[Piece], world: World, label: str) -> None:
     """Return once every piece's file exists, whichever process made it.
 
     A process takes every `size`-th piece first, then those of others that nobody works at: they may
     be slower, killed or never started. Who works at a piece holds a lock beside its file, which the
     system takes back when its holder dies.
     """
-    own = [piece for i, piece in enumerate(pieces) if i % place.size == place.rank]
-    left = own + [piece for i, piece in enumerate(pieces) if i % place.size != place.rank]
+    own = [piece for i, piece in enumerate(pieces) if i % world.size == world.rank]
+    left = own + [piece for i, piece in enumerate(pieces) if i % world.size != world.rank]
     n_found, n_made = sum(piece.path.exists() for piece in pieces), 0
     with Progress(label, total=len(pieces), unit="blocks") as progress:
         while left:

@@ -13,7 +13,6 @@ from scipy.special import softmax
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.margins import load_retrained
 from pipeline.artifacts.not_trained import pass_on, why_not_trained
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import (
@@ -25,6 +24,7 @@ from pipeline.artifacts.paths import (
 )
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.retrained import load_retrained
 from pipeline.artifacts.running import exclusive, locked
 from pipeline.artifacts.tables import metrics_json
 from pipeline.artifacts.trained import Trained, earlier_checkpoints, load_trained
@@ -34,7 +34,7 @@ from pipeline.core.types import Float64Array, Int64Array, Split
 from pipeline.models.hardware import choose_device
 from pipeline.models.predict import predict_logits
 from pipeline.models.registry import Classifier
-from pipeline.parallel.place import current_place
+from pipeline.parallel.rank import started_world
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.training import TrainHistory
 from pipeline.settings.attribution import AttributeSettings
@@ -47,14 +47,14 @@ _log = logging.getLogger(__name__)
 
 def run(dataset: str, method: MethodName) -> None:
     plan = read_plan(AttributePlan, "attribute", dataset, method)
-    place, device = current_place(), choose_device(plan.device)
-    if place.size > 1 and device.type == "cuda":
-        torch.cuda.set_device(place.rank % torch.cuda.device_count())
-    if not place.is_first and why_not_trained("evaluate", dataset, method):
+    world, device = started_world(), choose_device(plan.device)
+    if world.size > 1 and device.type == "cuda":
+        torch.cuda.set_device(world.rank % torch.cuda.device_count())
+    if not world.is_first and why_not_trained("evaluate", dataset, method):
         return
-    if not place.is_first:  # one of several that torchrun started: it shares the work, the first one saves
+    if not world.is_first:  # one of several that torchrun started: it shares the work, the first one saves
         logging.getLogger().setLevel(logging.WARNING)
-        with _at_work(dataset, method, place.rank):
+        with _at_work(dataset, method, world.rank):
             _attribute(dataset, method, plan.attribute, device)
         return
     out = attribution_dir(dataset, method)
@@ -65,7 +65,7 @@ def run(dataset: str, method: MethodName) -> None:
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
         with contextlib.ExitStack() as others:  # which may still read what is deleted here
-            for rank in range(1, place.size):
+            for rank in range(1, world.size):
                 others.enter_context(_at_work(dataset, method, rank))
             shutil.rmtree(scratch_dir("attribute", dataset, method), ignore_errors=True)
     _log.info(

@@ -15,10 +15,10 @@ import numpy as np
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import digest_files, load_info, load_split
 from pipeline.artifacts.files import save_artifact
-from pipeline.artifacts.margins import SavedMargins, save_margins
 from pipeline.artifacts.paths import DataFolders, data_folders, retrained_dir, scratch_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.retrained import RetrainedMargins, save_retrained
 from pipeline.artifacts.running import exclusive
 from pipeline.core.memory import available_cores
 from pipeline.core.types import Split
@@ -33,7 +33,7 @@ from pipeline.settings.methods import METHOD_SETTINGS, AnyMethodSettings, Method
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.train import TrainSettings
-from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import training_rows
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def run(dataset: str, method: MethodName) -> None:
                 training.model_copy(update={"accuracy": accuracy})
                 for training, accuracy in zip(trainings, accuracies, strict=True)
             ]
-        save_margins(out / "margins.npz", SavedMargins(test.ids, margins_MN))
+        save_retrained(out / "margins.npz", RetrainedMargins(test.ids, margins_MN))
         result = RetrainResult(
             provenance=make_provenance(key, sorted({t.seed for t in trainings}), data=test.digest),
             method=method,
@@ -139,7 +139,7 @@ def _train_one(
     model = retrain(method, settings, train.take(rows), val, load_info(data), training.seed)
     logits_NK = predict_logits(model, test.images)
     return {
-        "margins": label_margins(logits_NK, test.labels),
+        "margins": label_log_odds(logits_NK, test.labels),
         "accuracy": np.array((logits_NK.argmax(1) == test.labels).mean()),
     }
 

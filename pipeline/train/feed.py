@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.types import Int64Array, Split
+from pipeline.models.predict import to_pixels
 from pipeline.parallel.rank import World
 from pipeline.settings.train import TrainSettings
 from pipeline.train.options.augment import augment, draw, transforms_of
@@ -68,7 +69,7 @@ class Feed:
         index = torch.from_numpy(rows)[places]
         draws = draw(len(rows), self.images.shape[1], self.settings, seed)
         images = augment(self.images[index], draws.at(places), self._transforms)
-        pixels = to_float(self._send(images))
+        pixels = to_pixels(self._send(images), self.device)
         labels, groups, plan_groups = (
             self._send(values[index]) for values in (self.labels, self.groups, self.plan_groups)
         )
@@ -86,7 +87,8 @@ class Feed:
         BatchNorm measures statistics on these, and one image has none.
         """
         for i in range(0, len(rows) - 1, size):
-            yield to_float(self._send(self.images[torch.from_numpy(rows[i : i + size])]))
+            images = self.images[torch.from_numpy(rows[i : i + size])]
+            yield to_pixels(self._send(images), self.device)
 
     def _send(self, values: Tensor) -> Tensor:
         """To the device; a GPU goes on with the step before meanwhile."""
@@ -98,8 +100,3 @@ class Feed:
 def slice_of(places: range) -> slice:
     """A range as the slice of the same places."""
     return slice(places.start, places.stop)
-
-
-def to_float(images_BHWC: Tensor) -> Tensor:
-    """uint8 B x H x W x C to float B x C x H x W in [0, 1], channels last in memory."""
-    return images_BHWC.permute(0, 3, 1, 2).float().div_(255)

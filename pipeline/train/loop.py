@@ -28,11 +28,11 @@ from pipeline.parallel.rank import current_world
 from pipeline.records.training import EpochRecord
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.accuracy.worst_group import worst_counted
+from pipeline.train.aum import AumSums
 from pipeline.train.batches import step_seed, steps_per_epoch
 from pipeline.train.counts import Counts
 from pipeline.train.feed import Batch, Feed
 from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies
-from pipeline.train.margins import Margins
 from pipeline.train.options.averaging import BATCH_NORM_IMAGES, Averaging
 from pipeline.train.options.mixing import mixers_of
 from pipeline.train.options.sharpness import uphill
@@ -141,7 +141,7 @@ class _Run:
             trained=np.unique(job.plan.groups_N),
         )
         self.snapshots = Snapshots(settings)
-        self.margins = Margins(train.ids, self.device, is_mixed=bool(mixers_of(settings)))
+        self.aum = AumSums(train.ids, self.device, is_mixed=bool(mixers_of(settings)))
         self.weights_G = job.plan.initial_weights_G
         self.epoch = 0
         self.step = 0
@@ -172,7 +172,7 @@ class _Run:
         self.averaging.after_step(self.model)
         self.weights_G = new_G
         self.counts.add(losses_B, logits.argmax(1) == batch.labels_B, batch.groups_B, self.world)
-        self.margins.add(logits, batch.labels_B, rows, self.world)
+        self.aum.add(logits, batch.labels_B, rows, self.world)
         self.epoch, self.step = epoch, step + 1
         self.n_computed += 1
         if step % CHECK_EVERY == 0:
@@ -264,7 +264,7 @@ class _Run:
             self.history,
             precision,
             self.snapshots.result(epoch),
-            self.margins.result(),
+            self.aum.result(),
             self.n_computed,
         )
 
@@ -281,7 +281,7 @@ class _Run:
             "kept": self.keeper.state(),
             "counts": self.counts.state(),
             "snapshots": self.snapshots.state(),
-            "margins": self.margins.state(),
+            "margins": self.aum.state(),
             "seconds": time.monotonic() - self._started,
         }
 
@@ -295,7 +295,7 @@ class _Run:
         self.keeper.restore(state["kept"])
         self.counts.restore(state["counts"])
         self.snapshots.restore(state["snapshots"])
-        self.margins.restore(state["margins"])
+        self.aum.restore(state["margins"])
         self._started = time.monotonic() - state["seconds"]
 
 

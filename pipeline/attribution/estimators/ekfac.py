@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from pipeline.attribution.gradients.margin import margins
+from pipeline.attribution.gradients.log_odds import label_log_odds
 from pipeline.attribution.scores import DenseScores, require_room
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
@@ -144,7 +144,7 @@ def _make_task(tracked: list[str]) -> Any:
 
         def compute_measurement(self, batch: Any, model: nn.Module) -> Tensor:
             pixels, labels_N = batch
-            return -margins(model(pixels), labels_N).sum()
+            return -label_log_odds(model(pixels), labels_N).sum()
 
         def get_influence_tracked_modules(self) -> list[str]:
             return tracked

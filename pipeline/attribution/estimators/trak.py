@@ -9,10 +9,9 @@ Shape legend: N training images, M targets, K projected dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,38 +20,18 @@ from torch import nn
 from pipeline.artifacts.files import write_text
 from pipeline.attribution.estimators.cosine import grad_cosine
 from pipeline.attribution.gradients.choice import check_sizes, choose_dim
+from pipeline.attribution.gradients.featurizer import Featurizer, make_featurizer
 from pipeline.attribution.scores import Factor, FactoredScores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store.features import STORE_ROWS, FeatureRows
-from pipeline.attribution.store.featurizing import Featurizer, choose_featurizer
 from pipeline.attribution.store.folder import fingerprint, prepare
 from pipeline.attribution.store.preconditioning import Preconditioned
 from pipeline.attribution.streaming import Scratch
 from pipeline.core.types import Float64Array
-from pipeline.parallel.place import Place, current_place
+from pipeline.parallel.rank import World, started_world
 from pipeline.parallel.shared_work import Piece, do_together
 from pipeline.records.attribution import Projection
 from pipeline.settings.attribution import AttributeSettings
-
-
-class MakeFeaturizer(Protocol):
-    """How `TrakStore` gets the featurizer of a network."""
-
-    def __call__(
-        self,
-        model: nn.Module,
-        *,
-        image_shape: tuple[int, int, int],
-        dim: int,
-        settings: AttributeSettings,
-        device: str,
-        chosen: Projection | None,
-    ) -> Featurizer:
-        """For images of 3 x H x W.
-
-        `chosen` is what the first call chose, perhaps by time, and is to be repeated; None = choose now.
-        """
-        ...
 
 
 class TrakStore:
@@ -72,8 +51,8 @@ class TrakStore:
         settings: AttributeSettings,
         work_dir: Path,
         device: str,
-        make_featurizer: MakeFeaturizer = choose_featurizer,
-        place: Place | None = None,
+        make_featurizer: Callable[..., Featurizer] = make_featurizer,
+        world: World | None = None,
     ) -> None:
         """`runs` holds one list per seed with the checkpoints of its run, as many for each.
 
@@ -89,7 +68,7 @@ class TrakStore:
         check_sizes(n_train=len(train), dim=self.dim, ridge=settings.ridge)
         self._images = {"train": train, "targets": targets}
         self._settings, self._device, self._make = settings, device, make_featurizer
-        self._place = place or current_place()
+        self._world = world or started_world()
         self._featurizer_at_hand: tuple[int, Featurizer] | None = None
         facts = {
             "dim": self.dim,
@@ -116,7 +95,7 @@ class TrakStore:
         Raises:
             TrainingError: gradients are not finite.
         """
-        do_together([Piece(self._projection_path, self._choose)], self._place, "choice of a projection")
+        do_together([Piece(self._projection_path, self._choose)], self._world, "choice of a projection")
         for i in range(len(self._networks)):
             pieces: list[Piece] = []
             for name, images in self._images.items():
@@ -127,7 +106,7 @@ class TrakStore:
                     batch_size=self._settings.batch_size,
                     device=self._device,
                 )
-            do_together(pieces, self._place, f"gradients, network {i + 1} of {len(self._networks)}")
+            do_together(pieces, self._world, f"gradients, network {i + 1} of {len(self._networks)}")
         self._featurizer_at_hand = None
 
     def scores(
@@ -195,7 +174,7 @@ class TrakStore:
         """For `summarize` of the scores that the settings ask for."""
         chosen = self._settings
         name = f"extremes_{chosen.estimator}_{chosen.ridge!r}_{chosen.loss_weighting!r}_{top_k}"
-        return Scratch(self.folder, name, self._place)
+        return Scratch(self.folder, name, self._world)
 
     def rows(self, name: str, i: int) -> FeatureRows:
         """Projected gradients of "train" or "targets" under network `i`; there once `compute` has run."""
@@ -217,9 +196,9 @@ class TrakStore:
             )
             for i in used
         ]
-        do_together([part.factor_piece() for part in parts], self._place, "factorization")
+        do_together([part.factor_piece() for part in parts], self._world, "factorization")
         solved = [piece for part in parts for piece in part.solved_pieces()]
-        do_together(solved, self._place, "target features")
+        do_together(solved, self._world, "target features")
         return parts
 
     def mean_one_minus_p(self, used: Sequence[int] | None = None) -> Float64Array:
@@ -242,14 +221,16 @@ class TrakStore:
         return self._featurizer_at_hand[1]
 
     def _make_featurizer(self, i: int, *, chosen: Projection | None) -> Featurizer:
+        """`chosen` is what the first call chose, perhaps by time, to be repeated; None = choose now."""
         height, width, channels = self._images["train"].images.shape[1:]
         return self._make(
             self._networks[i],
             image_shape=(channels, height, width),
             dim=self.dim,
-            settings=self._settings,
+            projection=self._settings.projection if chosen is None else chosen.kind,
+            precision=self._settings.precision if chosen is None else chosen.precision,
+            seed=self._settings.seed,
             device=self._device,
-            chosen=chosen,
         )
 
     @property

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.choice import choose_precision, choose_projection
-from pipeline.attribution.gradients.margin import one_minus_p
+from pipeline.attribution.gradients.log_odds import one_minus_p
 from pipeline.attribution.gradients.per_sample import vmap_gradients
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.attribution.gradients.sketching import LayerSketch

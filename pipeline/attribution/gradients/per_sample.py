@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from pipeline.attribution.gradients.margin import margins, one_minus_p
+from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
 from pipeline.attribution.gradients.plan import Exact, Plan, make_plan
 from pipeline.attribution.gradients.tape import evaluating, record
 
@@ -56,7 +56,7 @@ def vmap_gradients(
 
     def margin(some: dict[str, Tensor], pixels: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         logits = torch.func.functional_call(model, some, (pixels[None],))
-        return margins(logits, label[None])[0], one_minus_p(logits, label[None])[0]
+        return label_log_odds(logits, label[None])[0], one_minus_p(logits, label[None])[0]
 
     each = torch.func.vmap(torch.func.grad(margin, has_aux=True), in_dims=(None, 0, 0))
     for start in range(0, len(pixels_BCHW), step):

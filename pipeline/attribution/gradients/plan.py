@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pipeline.attribution.gradients.margin import margins
+from pipeline.attribution.gradients.log_odds import label_log_odds
 from pipeline.attribution.gradients.rules import find_rule
 from pipeline.attribution.gradients.tape import Tapped, evaluating, record
 from pipeline.attribution.gradients.terms import Outer, Term
@@ -110,7 +110,7 @@ def loop_gradients(model: nn.Module, pixels_BCHW: Tensor, labels_B: Tensor) -> d
         for p in parameters.values():
             p.requires_grad_()
         for pixels, label in zip(torch.split(pixels_BCHW, 1), torch.split(labels_B, 1), strict=True):
-            output = margins(model(pixels), label).sum()
+            output = label_log_odds(model(pixels), label).sum()
             found = torch.autograd.grad(output, list(parameters.values()), allow_unused=True)
             for (name, p), grad in zip(parameters.items(), found, strict=True):
                 rows[name].append(torch.zeros_like(p) if grad is None else grad)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.attention import UnsupportedLayerError, attention_forward
-from pipeline.attribution.gradients.margin import margins
+from pipeline.attribution.gradients.log_odds import label_log_odds
 from pipeline.attribution.gradients.rules import Names, Rule
 from pipeline.attribution.gradients.terms import Direct, Term
 
@@ -57,7 +57,7 @@ def record(
         if not logits_BK.requires_grad:
             raise UnsupportedLayerError("no hooked layer takes part in the output")
         sources = [tape.anchor, *tape.sources]
-        found = torch.autograd.grad(margins(logits_BK, labels_B).sum(), sources, allow_unused=True)
+        found = torch.autograd.grad(label_log_odds(logits_BK, labels_B).sum(), sources, allow_unused=True)
         for name, grad in zip(tape.source_names, found[1:], strict=True):
             if grad is not None:
                 receive(Direct(name, grad))

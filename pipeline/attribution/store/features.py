@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from pipeline.artifacts.files import write_atomic
+from pipeline.attribution.gradients.featurizer import Featurizer
 from pipeline.attribution.selection import Examples
-from pipeline.attribution.store.featurizing import Featurizer
 from pipeline.core.errors import TrainingError
 from pipeline.core.types import Float32Array
 from pipeline.parallel.shared_work import Piece

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from trak.modelout_functions import ImageClassificationModelOutput
 
-from pipeline.attribution.gradients.margin import margins, one_minus_p
+from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
 from pipeline.attribution.gradients.per_sample import per_sample_gradients
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.models.registry import build_model
@@ -307,6 +307,6 @@ def test_margin_and_weighting_are_trakers() -> None:
         ImageClassificationModelOutput.get_output(model, {}, {}, row, label)
         for row, label in zip(logits, labels, strict=True)
     ]
-    torch.testing.assert_close(margins(logits, labels), torch.stack(theirs))
+    torch.testing.assert_close(label_log_odds(logits, labels), torch.stack(theirs))
     weights = task.get_out_to_loss_grad(model, {}, {}, (logits, labels))
     torch.testing.assert_close(one_minus_p(logits, labels), weights[:, 0])

@@ -21,7 +21,7 @@ from pipeline.attribution.store.solving import factorize, leverages, solve
 from pipeline.core.errors import InputError
 from pipeline.models.registry import Classifier
 from tests.fixtures.attribution import make_settings
-from tests.fixtures.vmap_featurizer import vmap_featurizer
+from tests.fixtures.vmap_featurizer import VmapFeaturizer
 
 SIZE, RIDGE = 6, 0.5
 
@@ -58,7 +58,7 @@ def test_scores_and_self_influence_give_the_refitted_ridge_regression(tmp_path: 
         settings=make_settings(ridge=RIDGE, loss_weighting=0.0, proj_dim=256),  # of 218 parameters: exact
         work_dir=tmp_path,
         device="cpu",
-        make_featurizer=vmap_featurizer,
+        make_featurizer=VmapFeaturizer,
     )
     store.compute()
     scores = store.scores().block(slice(0, n), slice(0, 8))

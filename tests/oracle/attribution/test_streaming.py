@@ -13,7 +13,7 @@ from pipeline.attribution.streaming import (
     mean_weights,
     summarize,
 )
-from pipeline.parallel.place import Place
+from pipeline.parallel.rank import World
 
 N, M, GROUPS = 211, 37, 4
 
@@ -53,7 +53,7 @@ def test_extremes_kept_on_disk_are_the_same_and_are_not_made_again(problem, tmp_
     scores = DenseScores(problem[0], target_block=10)
     expected = find_extremes(scores, 6)
     for dense in (scores, DenseScores(np.zeros_like(problem[0]), target_block=10)):
-        found = find_extremes_resumably(dense, 6, folder=tmp_path, name="a", place=Place())
+        found = find_extremes_resumably(dense, 6, folder=tmp_path, name="a", world=World())
         for side, right in zip(found, expected, strict=True):
             np.testing.assert_array_equal(side.rows, right.rows)
             np.testing.assert_array_equal(side.scores, right.scores)

@@ -16,7 +16,7 @@ from pipeline.attribution.streaming import group_matrix, mean_weights, summarize
 from pipeline.models.predict import to_pixels
 from pipeline.models.registry import Classifier
 from pipeline.settings.attribution import AttributeSettings
-from tests.fixtures.vmap_featurizer import vmap_featurizer
+from tests.fixtures.vmap_featurizer import VmapFeaturizer
 
 
 def _net(seed: int, n_classes: int = 3) -> Classifier:
@@ -63,7 +63,7 @@ def _store(
         settings=_settings(**changes),
         work_dir=folder,
         device="cpu",
-        make_featurizer=vmap_featurizer,
+        make_featurizer=VmapFeaturizer,
     )
     store.compute()
     return store

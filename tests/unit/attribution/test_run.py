@@ -21,7 +21,7 @@ from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
 from pipeline.records.retraining import RetrainResult, Training
 from pipeline.settings.attribution import AttributeSettings
-from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import training_rows
 
 GROUPS = ["0 on dark", "0 on bright", "1 on dark", "1 on bright"]
@@ -112,7 +112,7 @@ def _retrained(train: Split, test: Split) -> Retrained:
     for training in trainings:
         rows = training_rows(training, train.groups, share=0.5, seed=0)
         model = _trained(train.take(rows), training.seed)
-        margins.append(label_margins(predict_logits(model, targets.images), targets.labels))
+        margins.append(label_log_odds(predict_logits(model, targets.images), targets.labels))
     record = RetrainResult(
         provenance=Provenance(), method="erm", asked=True, share=0.5, seed=0, n_train=len(train),
         trainings=trainings,

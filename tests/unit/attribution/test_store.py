@@ -13,13 +13,14 @@ import torch
 
 from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.gradients.choice import choose_dim
+from pipeline.attribution.gradients.featurizer import Features
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store.features import FeatureRows, save_array
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.models.registry import Classifier
 from tests import ROOT
 from tests.fixtures.attribution import make_examples, make_net, make_settings
-from tests.fixtures.vmap_featurizer import VmapFeatures, vmap_featurizer
+from tests.fixtures.vmap_featurizer import VmapFeaturizer
 
 
 def store_of(models: list[Classifier], work_dir: Path, *, train: Examples, **changes: object) -> TrakStore:
@@ -30,7 +31,7 @@ def store_of(models: list[Classifier], work_dir: Path, *, train: Examples, **cha
         settings=make_settings(**changes),
         work_dir=work_dir,
         device="cpu",
-        make_featurizer=vmap_featurizer,
+        make_featurizer=VmapFeaturizer,
     )
 
 
@@ -134,9 +135,9 @@ def test_choice_of_the_first_run_is_kept(tmp_path: Path) -> None:
     """A featurizer that chooses by time must not choose otherwise for the rest of a killed run."""
     asked = []
 
-    def make(model, *, chosen, **kwargs):
-        asked.append(chosen)
-        made = vmap_featurizer(model, chosen=chosen, **kwargs)
+    def make(model, *, projection, precision, **kwargs):
+        asked.append((projection, precision))
+        made = VmapFeaturizer(model, **kwargs)
         made.description = made.description.model_copy(update={"precision": f"call {len(asked)}"})
         return made
 
@@ -148,8 +149,8 @@ def test_choice_of_the_first_run_is_kept(tmp_path: Path) -> None:
         store.compute()
         for file in store.folder.glob("train*.npy"):
             file.unlink()
-    assert asked[0] is None
-    assert [chosen.precision for chosen in asked[1:]] == ["call 1"] * 2
+    assert asked[0] == ("auto", "auto")
+    assert asked[1:] == [("block_sketch", "call 1")] * 2
     assert store.projection.precision == "call 1"
 
 
@@ -161,7 +162,7 @@ def test_half_precision_neither_underflows_nor_overflows(tmp_path: Path, size: f
     rows = FeatureRows(tmp_path, "a", 50, 128, "fp16")
     packed = rows.empty(50)
     one_minus_p = torch.linspace(0, 1, 50)
-    made = VmapFeatures(torch.tensor(exact), one_minus_p)
+    made = Features(torch.tensor(exact), one_minus_p)
     rows.pack(made.features_BK, made.one_minus_p_B, packed)
     save_array(rows.path(0), packed)
     read = rows.features(slice(3, 40))
@@ -183,7 +184,7 @@ def test_ensembles_are_means_over_seeds_and_checkpoints(tmp_path: Path) -> None:
     runs = [[make_net(0), make_net(1)], [make_net(2), make_net(3)]]
     store = TrakStore(
         runs, train=make_examples(100, 1), targets=make_examples(10, 2), settings=make_settings(),
-        work_dir=tmp_path, device="cpu", make_featurizer=vmap_featurizer,
+        work_dir=tmp_path, device="cpu", make_featurizer=VmapFeaturizer,
     )  # fmt: skip
     whole = matrix(store, loss_weighting=0.0)
     single = [matrix(store, loss_weighting=0.0, networks=[i]) for i in range(4)]
@@ -193,7 +194,7 @@ def test_ensembles_are_means_over_seeds_and_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="give each run as many"):
         TrakStore(
             [[make_net(0)], []], train=make_examples(100, 1), targets=make_examples(10, 2),
-            settings=make_settings(), work_dir=tmp_path, device="cpu", make_featurizer=vmap_featurizer,
+            settings=make_settings(), work_dir=tmp_path, device="cpu", make_featurizer=VmapFeaturizer,
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from pipeline.methods.retraining import plan_trainings, retrain, why_not
 from pipeline.models.predict import predict_logits
 from pipeline.settings.methods import MethodName
 from pipeline.settings.retrain import RetrainSettings
-from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import training_rows
 from tests.fixtures.train import (
     Result,
@@ -47,7 +47,7 @@ def group_margins(train: Split, seed: int) -> Float64Array:
     """Mean test margin of every group after training on `train`."""
     settings = make_settings(epochs=3)
     model = retrain(make_method("erm"), settings, train, VAL, make_info(TRAIN, VAL), seed)
-    margins_N = label_margins(predict_logits(model, TEST.images), TEST.labels)
+    margins_N = label_log_odds(predict_logits(model, TEST.images), TEST.labels)
     return np.array([margins_N[TEST.groups == group].mean() for group in range(4)])
 
 

@@ -11,8 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.artifacts.datasets import load_split
-from pipeline.artifacts.margins import load_retrained
 from pipeline.artifacts.paths import data_folders
+from pipeline.artifacts.retrained import load_retrained
 from pipeline.core.errors import ArtifactError
 from pipeline.statistics.retrained.subsets import training_rows
 from tests.fixtures.stages import run_stage

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.records.retraining import Training
-from pipeline.statistics.retrained.margins import label_margins
+from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import removed_rows, subset_members, subset_rows, training_rows
 
 GROUPS = np.array([0] * 10 + [1] * 4 + [2] * 6)
@@ -50,8 +50,8 @@ def test_rows_of_every_kind() -> None:
 def test_margins_are_log_odds_and_survive_sure_models() -> None:
     logits = np.array([[2.0, 0.0, -1.0], [200.0, 0.0, 0.0]], np.float32)
     p = np.exp(logits[0]) / np.exp(logits[0]).sum()
-    margins = label_margins(logits, np.array([0, 0]))
+    margins = label_log_odds(logits, np.array([0, 0]))
     assert margins[0] == pytest.approx(np.log(p[0] / (1 - p[0])), rel=1e-5)
     assert margins[1] == pytest.approx(200 - np.log(2), rel=1e-6)
-    assert label_margins(logits, np.array([1, 1]))[1] == pytest.approx(-200, rel=1e-5)
+    assert label_log_odds(logits, np.array([1, 1]))[1] == pytest.approx(-200, rel=1e-5)
     assert logits[0, 0] == 2.0, "the argument stays as it is"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-def margins(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+def label_log_odds(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
     """log(p / (1 - p)) of the label, B.
 
     Source: Park et al. 2023 (arXiv:2303.14186), section 3.3; as `trak.modelout_functions` computes it.

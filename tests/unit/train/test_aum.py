@@ -16,8 +16,8 @@ from pipeline.models.registry import Classifier, build_model
 from pipeline.parallel.rank import World
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings
+from pipeline.train.aum import AumSums, logit_leads
 from pipeline.train.loop import Job, Outcome, train_seed
-from pipeline.train.margins import Margins, margins
 from pipeline.train.plans import Groups, listed_plan
 from pipeline.train.snapshots import snapshot_epochs
 from tests.fixtures.train import GROUP_NAMES, make_erm, make_job, make_settings, make_split
@@ -86,7 +86,7 @@ def test_margins_are_those_of_a_loop_over_steps_and_images(kind: str) -> None:
 
 def test_margin_with_several_classes_by_hand() -> None:
     logits = torch.tensor([[3.0, 1.0, 2.0], [0.0, 5.0, -1.0]])
-    assert margins(logits, torch.tensor([0, 2])).tolist() == [1.0, -6.0]
+    assert logit_leads(logits, torch.tensor([0, 2])).tolist() == [1.0, -6.0]
 
 
 def test_wrong_labels_have_the_lowest_margins() -> None:
@@ -133,7 +133,7 @@ def test_no_order_of_adding_matters() -> None:
     rows = rng.integers(20, size=600).astype(np.int64)
     found = []
     for order in (np.arange(600), rng.permutation(600)):
-        sums = Margins(np.arange(20), torch.device("cpu"), is_mixed=False)
+        sums = AumSums(np.arange(20), torch.device("cpu"), is_mixed=False)
         for part in np.split(order, 6):
             sums.add(logits[part], labels[part], rows[part], World())
         found.append(sums.result().aum)
@@ -141,7 +141,7 @@ def test_no_order_of_adding_matters() -> None:
 
 
 def test_numbers_that_are_none_do_not_crash_the_sums() -> None:
-    sums = Margins(np.arange(2), torch.device("cpu"), is_mixed=False)
+    sums = AumSums(np.arange(2), torch.device("cpu"), is_mixed=False)
     logits = torch.tensor([[torch.nan, 1.0], [torch.inf, -torch.inf]])
     sums.add(logits, torch.tensor([0, 0]), np.arange(2), World())
     assert np.isfinite(sums.result().aum).all()

@@ -26,7 +26,7 @@ _LARGEST = 2.0**15  # of a margin: it leaves room for 2^24 draws of an image
 MIXED = "labels were mixed (mixup or cutmix): a mixed image has no label of its own"
 
 
-class Margins:
+class AumSums:
     """Running sums over a run and all processes."""
 
     def __init__(self, ids_N: Int64Array, device: torch.device, *, is_mixed: bool) -> None:
@@ -38,7 +38,7 @@ class Margins:
 
     def add(self, logits_BK: Tensor, labels_B: Tensor, rows: Int64Array, world: World) -> None:
         """Take in one step: this process's logits and labels, and the whole batch's rows of the split."""
-        units_B = torch.zeros_like(labels_B) if self.is_mixed else _in_units(margins(logits_BK, labels_B))
+        units_B = torch.zeros_like(labels_B) if self.is_mixed else _in_units(logit_leads(logits_BK, labels_B))
         units_B = world.gather(units_B, len(rows))
         index_B = torch.from_numpy(rows).to(units_B.device, non_blocking=True)
         self._sums_2N.index_add_(1, index_B, torch.stack([units_B, torch.ones_like(units_B)]))
@@ -58,7 +58,7 @@ class Margins:
         self._sums_2N = state.to(self._sums_2N.device)
 
 
-def margins(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
+def logit_leads(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
     """The logit of the label minus the largest other one."""
     logits_BK, labels_B1 = logits_BK.float(), labels_B[:, None]
     others_BK = logits_BK.scatter(1, labels_B1, -torch.inf)

@@ -17,17 +17,17 @@ from pipeline.core.types import Float32Array, Int64Array, Split
 from pipeline.records.retraining import RetrainResult
 
 
-class SavedMargins(NamedTuple):
+class RetrainedMargins(NamedTuple):
     ids_N: Int64Array  # of the test images, as in `samples.parquet`
     margins_MN: Float32Array  # log-odds of the label, a row for each of `RetrainResult.trainings`
 
 
-def save_margins(path: Path, margins: SavedMargins) -> None:
+def save_retrained(path: Path, margins: RetrainedMargins) -> None:
     """Write margins, whole or not at all; the same margins give the same bytes."""
     save_record(path, {"ids": margins.ids_N, "margins": margins.margins_MN})
 
 
-def load_retrained(folder: Path, test: Split) -> tuple[RetrainResult, SavedMargins]:
+def load_retrained(folder: Path, test: Split) -> tuple[RetrainResult, RetrainedMargins]:
     """The retrained models' record and margins, in the order of the test split's images.
 
     Raises:
@@ -40,4 +40,4 @@ def load_retrained(folder: Path, test: Split) -> tuple[RetrainResult, SavedMargi
         raise ArtifactError(f"{path} does not belong to the retrained.json beside it. {REMEDY}")
     if not np.array_equal(ids_N, test.ids):
         raise ArtifactError(f"{path} has margins of other test images than are packed now. {REMEDY}")
-    return result, SavedMargins(ids_N, margins_MN)
+    return result, RetrainedMargins(ids_N, margins_MN)

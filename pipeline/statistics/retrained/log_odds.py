@@ -11,12 +11,12 @@ from scipy.special import logsumexp
 from pipeline.core.types import Float32Array, Int64Array
 
 
-def label_margins(logits_NK: Float32Array, labels_N: Int64Array) -> Float32Array:
+def label_log_odds(logits_NK: Float32Array, labels_N: Int64Array) -> Float32Array:
     """Log-odds of the label, log(p / (1 - p)): its logit minus the logsumexp of the other logits.
 
     Source: the model output of TRAK (Park et al. 2023, arXiv:2303.14186, section 2).
 
-    >>> margins_N = label_margins(np.log(np.array([[0.8, 0.2]], np.float32)), np.array([0]))
+    >>> margins_N = label_log_odds(np.log(np.array([[0.8, 0.2]], np.float32)), np.array([0]))
     >>> round(float(margins_N[0]), 3), round(float(np.log(0.8 / 0.2)), 3)
     (1.386, 1.386)
     """
