@@ -166,6 +166,7 @@ def result(problem, tmp_path_factory: pytest.TempPathFactory) -> AttributionResu
     return _run(*problem, tmp_path_factory.mktemp("attribution"))
 
 
+@pytest.mark.slow
 def test_proof_by_retraining_and_why_it_is_missing(problem, tmp_path: Path) -> None:
     train, test, _ = problem
     found = _run(*problem, tmp_path, retrained=_retrained(train, test))

@@ -22,6 +22,8 @@ from tests import ROOT
 from tests.fixtures.attribution import make_examples, make_net, make_settings
 from tests.fixtures.vmap_featurizer import VmapFeaturizer
 
+pytestmark = pytest.mark.slow
+
 
 def store_of(models: list[Classifier], work_dir: Path, *, train: Examples, **changes: object) -> TrakStore:
     return TrakStore(

@@ -47,6 +47,7 @@ def test_noise_and_flat_images_are_not_duplicates() -> None:
     assert pairs_of(np.concatenate([noise, flat])) == set()
 
 
+@pytest.mark.slow
 def test_one_layout_with_other_details_is_not_a_duplicate() -> None:
     """Skies over meadows: half blue, half green, each with its own texture."""
     rng = np.random.default_rng(0)
@@ -81,6 +82,7 @@ def test_the_demo_has_no_digit_in_two_splits() -> None:
     assert [pair for pair in pairs if splits[pair[0]] != splits[pair[1]]] == []
 
 
+@pytest.mark.slow
 def test_a_thousand_frames_of_one_scene_are_one_set() -> None:
     rng = np.random.default_rng(0)
     frames = np.clip(ORIGINALS[:1] + rng.normal(0, 3, (1000, 32, 32, 3)), 0, 255).astype(np.uint8)

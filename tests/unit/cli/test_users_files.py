@@ -334,6 +334,7 @@ def test_a_table_that_names_images_among_outputs_is_refused(
     assert "overlays, with images or masks of mine, lies in gradcam" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_dvc_deletes_nothing_of_a_users(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

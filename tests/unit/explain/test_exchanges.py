@@ -22,6 +22,8 @@ from pipeline.verdict.used import judge_used
 from tests.fixtures.explain import NOISE_READER, WALL_READER, make_info, make_split, make_train, run_reliance
 from tests.fixtures.report import around
 
+pytestmark = pytest.mark.slow
+
 FAVORED = np.eye(2, dtype=bool)  # value v goes with class v
 
 

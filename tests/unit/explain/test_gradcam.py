@@ -19,6 +19,8 @@ from pipeline.records.base import Provenance
 from pipeline.statistics.sampling import choose_by_group
 from tests.fixtures.cam import PATCH, SETTINGS, SIDE, gradcam, make_info, make_split, train
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def patch_readers() -> list[Classifier]:

@@ -34,6 +34,8 @@ from tests.fixtures.explain import (
     run_reliance,
 )
 
+pytestmark = pytest.mark.slow
+
 PLAIN = ["greyscale", "hue_rotation", "saturation", "patch_shuffle"]
 MASKED = ["background_fill", "background_blur", "background_swap", "foreground_removal"]
 

@@ -24,6 +24,8 @@ from tests.fixtures.train import (
     run_method,
 )
 
+pytestmark = pytest.mark.slow
+
 SEEDS = [1, 2]
 SETTINGS = make_settings(epochs=3, lr=0.02, seeds=SEEDS)
 GROUP_METHODS: list[MethodName] = ["group_dro", "rwg", "subg", "dfr"]

@@ -21,6 +21,8 @@ from tests.fixtures.train import (
     run_method,
 )
 
+pytestmark = pytest.mark.slow
+
 SHARE = 0.25  # about as many as are wrong
 
 

@@ -24,6 +24,8 @@ from tests.fixtures.train import (
     run_method,
 )
 
+pytestmark = pytest.mark.slow
+
 VAL = make_split(120, name="val", strength=0.5, seed=1)
 
 

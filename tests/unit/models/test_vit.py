@@ -21,6 +21,8 @@ from pipeline.train.loop import train_seed
 from tests.fixtures.attribution import make_settings
 from tests.fixtures.train import make_erm, make_job, make_split
 
+pytestmark = pytest.mark.slow
+
 GREY = [0.5] * 3
 
 

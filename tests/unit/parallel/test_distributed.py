@@ -21,6 +21,8 @@ from pipeline.parallel.rank import World, joined_processes, synchronize_batch_no
 from pipeline.train.loop import Job, Outcome, train_seed
 from tests.fixtures.train import make_dro, make_erm, make_job, make_split
 
+pytestmark = pytest.mark.slow
+
 GREY = [0.4] * 3
 TRAIN, VAL = make_split(172), make_split(65, name="val", strength=0.5)
 # odd batches and an odd last one: the two parts differ in size

@@ -19,6 +19,8 @@ from pipeline.parallel.fan_out import fan_out
 from tests import ROOT
 from tests.fixtures.fan_out_tasks import draw, fail, note_and_wait
 
+pytestmark = pytest.mark.slow
+
 DRAWS = {f"seed_{seed}": (seed,) for seed in range(5)}
 
 

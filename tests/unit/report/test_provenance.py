@@ -102,6 +102,7 @@ def commit_all() -> None:
     run("git", "-c", "user.name=n", "-c", "user.email=e@e", "commit", "-qm", "first")
 
 
+@pytest.mark.slow
 def test_hashes_are_those_of_dvc(project: Path) -> None:
     found = trace()
     assert [stage.stage for stage in found.stages] == ["plan", "data@birds", "train@birds-erm"]

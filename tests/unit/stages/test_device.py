@@ -13,6 +13,8 @@ from pipeline.parallel.task import prepare_process
 from tests.fixtures.stages import run_stage
 from tests.pipeline.demo_fixture import write_params
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def gpu_that_nobody_may_touch(monkeypatch: pytest.MonkeyPatch) -> None:

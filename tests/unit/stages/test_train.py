@@ -22,6 +22,8 @@ from pipeline.stages import train
 from tests.fixtures.stages import run_stage
 from tests.pipeline.demo_fixture import write_params
 
+pytestmark = pytest.mark.slow
+
 FROM_DISK = "starts from the trained ERM model"
 
 

@@ -72,6 +72,7 @@ def test_surplus_seeds_are_left_out() -> None:
     assert compare(before, after, groups, 1) == compare(before, after[:2], groups, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_seeds", "repeats"), [(1, 150), (3, 150)])
 def test_null_intervals_cover_zero_and_p_values_are_theirs(n_seeds: int, repeats: int) -> None:
     rng = np.random.default_rng(0)
@@ -94,6 +95,7 @@ def test_null_intervals_cover_zero_and_p_values_are_theirs(n_seeds: int, repeats
         assert 0.4 < np.mean(p_values) < 0.62
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_seeds", [1, 3])
 def test_the_worst_of_many_equal_groups_does_not_seem_repaired(n_seeds: int) -> None:
     """The baseline's worst of 40 equal groups: its next draw is better by luck alone."""
@@ -111,6 +113,7 @@ def test_the_worst_of_many_equal_groups_does_not_seem_repaired(n_seeds: int) -> 
     assert false_alarms <= 2
 
 
+@pytest.mark.slow
 def test_some_method_seems_to_gain_in_one_null_of_twenty_at_most() -> None:
     """Five methods that are the baseline trained again, whose seeds scatter by 5 points in every group."""
     rng = np.random.default_rng(0)
@@ -256,6 +259,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_seeds", "seed_sd"), [(2, 0.2), (3, 0.0), (3, 0.2), (5, 0.2)])
 def test_gains_are_covered_for_new_seeds(n_seeds: int, seed_sd: float) -> None:
     """Planted gain of 10 points; each side's seeds have a standard deviation of 0 or 4 points."""

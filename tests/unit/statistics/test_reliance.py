@@ -130,6 +130,7 @@ def test_half_of_the_mistakes_follow_color() -> None:
     assert found.p_value < 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_classes", "n_images", "n_seeds"), [(2, 200, 1), (2, 200, 3), (10, 300, 2)])
 def test_independent_mistakes_are_not_flagged(n_classes: int, n_images: int, n_seeds: int) -> None:
     """Given the class nothing is shared, though both mistake the same classes for the same others."""

@@ -15,6 +15,7 @@ def test_seventy_percent_in_sixty_cells_looks_like_sixty_two() -> None:
     assert simulated == pytest.approx(0.616, abs=0.001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("truth", "sizes", "raw_bias", "left"),
     [
@@ -42,6 +43,7 @@ def test_one_group_needs_no_correction_and_perfect_groups_stay_perfect() -> None
     assert correct_minimum(np.ones(4), np.full(4, 50.0)) == 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("truth", [[0.7] * 12, [0.95, 0.75, 0.6, 0.95], [0.9, 0.62, 0.6, 0.9]])
 def test_the_interval_covers_the_true_minimum(truth: list[float]) -> None:
     rng = np.random.default_rng(0)

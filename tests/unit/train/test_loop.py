@@ -59,11 +59,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 def test_resume_from_any_checkpoint_is_bit_identical(options: dict[str, Any]) -> None:
     check_resume(make_dro(adjustment=1.0), options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["average", "one_standard_error", "last"])
 def test_resume_is_bit_identical_whatever_selects(rule: Any) -> None:
     check_resume(make_erm(rule), {"average": "swa", "swa_start": 0.5})
