@@ -6,39 +6,14 @@ Training is deterministic: equal results alone would not tell a run that went on
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from pipeline.cli.main import main
-from tests.pipeline.demo_fixture import ROOT, write_params
-
-
-def run_and_kill(arguments: list[str], when: Callable[[], bool], folder: Path) -> None:
-    """Start a stage in a process group of its own and kill the group as soon as `when` holds."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=folder,
-        env=environment,
-        start_new_session=True,
-        stderr=subprocess.PIPE,
-    )
-    deadline = time.monotonic() + 300
-    while not when():
-        assert process.poll() is None, f"ended too early: {process.communicate()[1].decode()}"
-        assert time.monotonic() < deadline, "never got there"
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+from tests.fixtures.demo import run_and_kill, write_params
 
 
 def numbers(pattern: str, log: str) -> list[int]:

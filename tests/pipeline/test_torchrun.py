@@ -13,7 +13,8 @@ import pytest
 from pipeline.artifacts.files import load_artifact
 from pipeline.cli.main import main
 from pipeline.records.training import TrainHistory
-from tests.pipeline.demo_fixture import ROOT, write_params
+from tests import ROOT
+from tests.fixtures.demo import write_params
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
 

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, stage_outputs
 from pipeline.cli.main import main
-from tests.pipeline.demo_fixture import EXPLAINED, METHODS, write_params
+from tests.fixtures.demo import EXPLAINED, METHODS, write_params
 
 USERS_FILES = (
     "data/photo_digits/raw/1.jpg",

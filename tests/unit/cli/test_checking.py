@@ -14,9 +14,8 @@ from ruamel.yaml import YAML
 from pipeline.cli import check as checking
 from pipeline.core.errors import InputError
 from tests import ROOT
-from tests.fixtures.data import noise, save_image
+from tests.fixtures.data import add_dataset, noise, save_classes, save_image
 from tests.fixtures.stages import run_stage
-from tests.unit.cli.test_users_files import add_dataset, save_classes
 
 AS_PACKED, CHANGED = "as they were packed", "changed since they were packed"
 

@@ -25,7 +25,7 @@ from pipeline.core.errors import InputError
 from pipeline.plan.params import Params
 from pipeline.plan.source_overlap import check_sources
 from tests import ROOT
-from tests.fixtures.data import save_image
+from tests.fixtures.data import add_dataset, save_classes, save_image
 
 
 @pytest.fixture
@@ -34,13 +34,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     shutil.copy(ROOT / "params.yaml", folder)
     monkeypatch.chdir(folder)
-    return folder
-
-
-def save_classes(folder: Path, n: int = 20) -> Path:
-    for label in ("cat", "dog"):
-        for i in range(n):
-            save_image(folder / label / f"{label}{i}.png")
     return folder
 
 
@@ -56,19 +49,6 @@ def shipped() -> dict[str, Any]:
 
 def with_dataset(params: dict[str, Any], name: str, source: dict[str, Any]) -> Params:
     return Params.model_validate(params | {"datasets": params["datasets"] | {name: {"source": source}}})
-
-
-def add_dataset(name: str, source: dict[str, Any], *, active: bool = False) -> None:
-    yaml = YAML(typ="safe", pure=True)
-    params = yaml.load(Path("params.yaml").read_text())
-    params["datasets"][name] = params["datasets"]["photo_digits"] | {
-        "source": source,
-        "data": {"image_size": 8},
-    }
-    if active:
-        params["active"] = [name]
-    with Path("params.yaml").open("w") as file:
-        yaml.dump(params, file)
 
 
 # --- what stages write -----------------------------------------------------------------------

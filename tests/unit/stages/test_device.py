@@ -10,8 +10,8 @@ import torch
 from ruamel.yaml import YAML
 
 from pipeline.parallel.task import prepare_process
+from tests.fixtures.demo import write_params
 from tests.fixtures.stages import run_stage
-from tests.pipeline.demo_fixture import write_params
 
 pytestmark = pytest.mark.slow
 

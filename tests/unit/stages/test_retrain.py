@@ -15,9 +15,8 @@ from pipeline.artifacts.paths import data_folders
 from pipeline.artifacts.retrained import load_retrained
 from pipeline.core.errors import ArtifactError
 from pipeline.statistics.retrained.subsets import training_rows
+from tests.fixtures.demo import run_and_kill, write_params
 from tests.fixtures.stages import run_stage
-from tests.pipeline.demo_fixture import write_params
-from tests.pipeline.test_kill import run_and_kill
 
 OUT = Path("retrained/photo_digits/erm")
 

@@ -19,8 +19,8 @@ from pipeline.artifacts.trained import earlier_checkpoints
 from pipeline.core.errors import ArtifactError
 from pipeline.records.training import TrainHistory
 from pipeline.stages import train
+from tests.fixtures.demo import write_params
 from tests.fixtures.stages import run_stage
-from tests.pipeline.demo_fixture import write_params
 
 pytestmark = pytest.mark.slow
 
