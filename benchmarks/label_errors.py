@@ -26,7 +26,7 @@ from scipy import stats
 from pipeline.artifacts.datasets import load_info, load_packed_split, load_split, write_groups
 from pipeline.artifacts.paths import DataFolders
 from pipeline.artifacts.provenance import make_provenance
-from pipeline.attribution.estimation import estimate
+from pipeline.attribution.estimators.estimate import estimate
 from pipeline.attribution.selection import choose_targets, select
 from pipeline.attribution.streaming import mean_weights
 from pipeline.core.types import SPLIT_NAMES, Split

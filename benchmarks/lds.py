@@ -36,8 +36,8 @@ from pipeline.attribution.scores import DenseScores, Scores
 from pipeline.attribution.selection import choose_targets, select
 from pipeline.core.types import Split
 from pipeline.methods.retraining import retrain
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier
 from pipeline.parallel.fan_out import fan_out
 from pipeline.plan.params_file import read_params
 from pipeline.settings.attribution import AttributeSettings

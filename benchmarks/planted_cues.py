@@ -17,7 +17,8 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName, UInt8Array
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo

@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pipeline.attribution.estimators.ekfac import ekfac
 from pipeline.attribution.selection import Examples, select
 from pipeline.core.types import Float32Array, Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from torchvision import transforms
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from pipeline.core.memory import keep_freed_memory
 from pipeline.core.types import Split
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from pipeline.parallel.rank import joined_processes
 from pipeline.settings.methods import ErmSettings
 from pipeline.settings.train import TrainSettings

@@ -14,7 +14,8 @@ from safetensors.torch import save as to_bytes
 
 from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import ArtifactError
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 
 
 class CheckpointStore:

@@ -16,7 +16,7 @@ from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import PipelineError
 from pipeline.core.types import Float32Array, Split
 from pipeline.models.embed import embed_split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 
 _log = logging.getLogger(__name__)
 KEPT_FILES = 40

@@ -13,7 +13,7 @@ from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_predictions
 from pipeline.core.types import Int64Array, Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.training import TrainHistory

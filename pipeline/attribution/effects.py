@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples, select
 from pipeline.core.types import Float64Array, Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.settings.attribution import AttributeSettings
 
 VECTOR_DIM = 256  # of the sketched attribution vectors

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.attribution.estimation import Estimated, estimate
+from pipeline.attribution.estimators.estimate import Estimated, estimate
 from pipeline.attribution.proof.foretold import Retrained, check_groups, measure_lds
 from pipeline.attribution.proof.group_effects import (
     extreme_count,
@@ -23,18 +23,16 @@ from pipeline.attribution.proof.group_effects import (
     most_harmful,
     most_helpful,
 )
-from pipeline.attribution.selection import Examples, choose_listed, choose_targets, choose_train, select
+from pipeline.attribution.selection import Examples, choose_listed, choose_train, select
 from pipeline.attribution.streaming import ScoreSummary, group_matrix, mean_weights, summarize
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.attribution import AttributionResult, Influence, LabelErrors, TargetAttribution
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.statistics.retrained.label_errors import attribution_suspicion, aum_suspicion, find_label_errors
-
-__all__ = ["choose_targets", "run_attribution"]
 
 LISTED = 50  # training images that most harm, and most help, the worst group
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from pipeline.core.types import Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.training import LastLayer
 from pipeline.settings.methods import DfrSettings
 from pipeline.train.fitting import SeedRun

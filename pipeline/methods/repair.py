@@ -40,8 +40,8 @@ from pipeline.methods.target_groups import (
     match_clusters,
     target_weights,
 )
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.base import Estimate
 from pipeline.records.training import Removal, RemovalPoint

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import Int64Array, Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.data import DatasetInfo
 from pipeline.records.retraining import Training
 from pipeline.settings.methods import (

@@ -11,8 +11,6 @@ from pipeline.core.errors import InputError
 from pipeline.models.interface import Classifier
 from pipeline.models.small_resnet import small_resnet_stages
 
-__all__ = ["Classifier", "build_model", "parameter_count"]
-
 
 def build_model(
     name: str,

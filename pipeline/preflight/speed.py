@@ -13,8 +13,9 @@ import torch
 from pipeline.core.types import Split, UInt8Array
 from pipeline.methods.side_by_side import n_workers, one_thread
 from pipeline.models.hardware import choose_device
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier, build_model, parameter_count
+from pipeline.models.registry import build_model, parameter_count
 from pipeline.settings.methods import ErmSettings
 from pipeline.settings.train import TrainSettings
 from pipeline.train.loop import Job, train_seed

@@ -29,11 +29,12 @@ from pipeline.artifacts.running import exclusive, locked
 from pipeline.artifacts.tables import metrics_json
 from pipeline.artifacts.trained import Trained, earlier_checkpoints, load_trained
 from pipeline.attribution.proof.foretold import Retrained
-from pipeline.attribution.run import LabelEvidence, choose_targets, run_attribution
+from pipeline.attribution.run import LabelEvidence, run_attribution
+from pipeline.attribution.selection import choose_targets
 from pipeline.core.types import Float64Array, Int64Array, Split
 from pipeline.models.hardware import choose_device
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier
 from pipeline.parallel.rank import started_world
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.training import TrainHistory

@@ -19,7 +19,8 @@ from pipeline.core.progress import Progress
 from pipeline.core.types import Float32Array, Float64Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
 from pipeline.parallel.rank import current_world
 from pipeline.records.data import DatasetInfo

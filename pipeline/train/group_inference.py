@@ -22,8 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import BoolArray, Float32Array, Int64Array
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import GroupInference
 from pipeline.settings.methods import GroupSettings

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.types import BoolArray, Dynamics, Int64Array, Split
 from pipeline.models.hardware import choose_device, choose_precision, compiled, seed_device
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import EpochRecord
 from pipeline.settings.train import TrainSettings

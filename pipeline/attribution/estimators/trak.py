@@ -28,7 +28,7 @@ from pipeline.attribution.store.folder import fingerprint, prepare
 from pipeline.attribution.store.preconditioning import Preconditioned
 from pipeline.attribution.streaming import Scratch
 from pipeline.core.types import Float64Array
-from pipeline.parallel.rank import World, started_world
+from pipeline.parallel.rank import started_world
 from pipeline.parallel.shared_work import Piece, do_together
 from pipeline.records.attribution import Projection
 from pipeline.settings.attribution import AttributeSettings
@@ -52,7 +52,6 @@ class TrakStore:
         work_dir: Path,
         device: str,
         make_featurizer: Callable[..., Featurizer] = make_featurizer,
-        world: World | None = None,
     ) -> None:
         """`runs` holds one list per seed with the checkpoints of its run, as many for each.
 
@@ -68,7 +67,7 @@ class TrakStore:
         check_sizes(n_train=len(train), dim=self.dim, ridge=settings.ridge)
         self._images = {"train": train, "targets": targets}
         self._settings, self._device, self._make = settings, device, make_featurizer
-        self._world = world or started_world()
+        self._world = started_world()
         self._featurizer_at_hand: tuple[int, Featurizer] | None = None
         facts = {
             "dim": self.dim,

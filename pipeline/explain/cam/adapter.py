@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float32Array, Int64Array, UInt8Array
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier
 from pipeline.settings.parsing import did_you_mean
 
 

@@ -13,8 +13,8 @@ from torch import nn
 
 from pipeline.core.types import Float32Array, Int64Array, UInt8Array
 from pipeline.explain.cam.adapter import raw_cams
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier
 
 ComputedBy = Literal["closed form", "grad-cam"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
 from pipeline.explain.cam.energy import upsample_map
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier
 from pipeline.records.base import Estimate
 from pipeline.records.gradcam import Faithfulness
 from pipeline.statistics.means import estimate_mean

@@ -23,7 +23,7 @@ from pipeline.explain.cam.faithfulness import Scores, estimate_gain, score_ranki
 from pipeline.explain.cam.pointing import play_pointing, reach_masks
 from pipeline.explain.cam.sampling import choose_balanced
 from pipeline.explain.cam.sanity import check_randomization
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.records.gradcam import CamGroup, GradcamResult, SanityStep

@@ -15,7 +15,7 @@ from torch import nn
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
 from pipeline.explain.cam.closed_form import raw_maps
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.gradcam import SanityStep
 from pipeline.statistics.maps import spearman
 from pipeline.statistics.means import estimate_mean

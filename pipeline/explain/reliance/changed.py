@@ -22,8 +22,8 @@ from pipeline.explain.reliance.interventions import (
     Edit,
     has_annotated_cue,
 )
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier
 from pipeline.records.data import DatasetInfo
 
 GREY_SPREAD = 4.0  # mean of max - min over the channels, of 255: below it an image looks grey

@@ -21,7 +21,7 @@ from pipeline.explain.reliance.changed import Changed, predict_classes
 from pipeline.explain.reliance.edits import paste_foreground, remove_foreground
 from pipeline.explain.reliance.exchanges import EXCHANGES, Pair
 from pipeline.explain.reliance.interventions import SWAP, has_annotated_cue
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import Carried, CueAssociation, CueExchange, CueUse

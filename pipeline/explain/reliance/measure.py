@@ -22,7 +22,7 @@ from pipeline.explain.reliance.interventions import (
     SWAP,
     has_annotated_cue,
 )
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.evaluation import CueUse, Intervention

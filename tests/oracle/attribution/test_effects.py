@@ -10,7 +10,8 @@ import pytest
 from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import select
 from pipeline.core.types import Float32Array, Split
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from tests.fixtures.repair import HARMED, make_attributor, make_harmed_split
 from tests.fixtures.train import make_recipe, make_settings, make_split, run_method
 

@@ -16,7 +16,7 @@ from pipeline.attribution.estimators import ekfac as module
 from pipeline.attribution.estimators.ekfac import ekfac
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 
 needs_kronfluence = pytest.mark.skipif(
     importlib.util.find_spec("kronfluence") is None, reason="pip install 'shortcut-audit[ekfac]'"

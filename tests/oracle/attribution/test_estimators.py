@@ -17,8 +17,8 @@ from pipeline.attribution.proof.group_effects import group_shares
 from pipeline.attribution.scores import Factor, FactoredScores
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier
 from pipeline.statistics.intervals import sidak_confidence
 
 ALL = slice(None)

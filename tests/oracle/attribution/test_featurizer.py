@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.featurizer import Featurizer, make_featurizer
-from pipeline.attribution.gradients.per_sample import per_sample_gradients
 from pipeline.core.errors import InputError
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from pipeline.models.vision_transformer import build_vit
+from tests.fixtures.gradients import per_sample_gradients
 
 SIDE, N, DIM = 16, 8, 512
 KINDS = ("block_sketch", "factorized")

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from trak.modelout_functions import ImageClassificationModelOutput
 
 from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
-from pipeline.attribution.gradients.per_sample import per_sample_gradients
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.models.registry import build_model
 from pipeline.models.vision_transformer import build_vit
+from tests.fixtures.gradients import per_sample_gradients
 
 B, SIDE = 3, 8
 

@@ -19,7 +19,7 @@ from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store.solving import factorize, leverages, solve
 from pipeline.core.errors import InputError
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from tests.fixtures.attribution import make_settings
 from tests.fixtures.vmap_featurizer import VmapFeaturizer
 

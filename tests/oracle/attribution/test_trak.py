@@ -13,8 +13,8 @@ from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.gradients.projector import BlockSketch
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import group_matrix, mean_weights, summarize
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier
 from pipeline.settings.attribution import AttributeSettings
 from tests.fixtures.vmap_featurizer import VmapFeaturizer
 

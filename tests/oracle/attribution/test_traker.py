@@ -11,12 +11,12 @@ import torch
 from torch import nn
 from trak import TRAKer
 
-from pipeline.attribution.estimation import estimate
+from pipeline.attribution.estimators.estimate import estimate
 from pipeline.attribution.estimators.traker import TrakerStore, require_traker
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier
 from pipeline.settings.attribution import AttributeSettings, TrakerSettings
 from tests.fixtures.attribution import make_examples, make_net, make_settings
 

@@ -13,9 +13,10 @@ from trak import TRAKer
 
 from pipeline.attribution.estimators.traker_parts import FusedProjector, HookGradientComputer
 from pipeline.attribution.gradients.featurizer import make_featurizer
-from pipeline.attribution.gradients.per_sample import per_sample_gradients
 from pipeline.core.errors import InputError
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
+from tests.fixtures.gradients import per_sample_gradients
 
 SIDE, N, DIM = 8, 24, 12_000  # more dimensions than parameters: inner products are exact
 

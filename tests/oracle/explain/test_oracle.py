@@ -16,8 +16,9 @@ from pipeline.explain.cam.closed_form import closed_form_cams, computed_by, raw_
 from pipeline.explain.cam.energy import energy_in_masks, pull_masks, upsample_map
 from pipeline.explain.cam.faithfulness import blur_images, score_rankings
 from pipeline.explain.cam.pointing import play_pointing, reach_masks
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.registry import build_model
 from pipeline.statistics.maps import spearman, top_overlap
 
 

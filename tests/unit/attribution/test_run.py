@@ -11,11 +11,12 @@ from torch import nn
 from torch.nn import functional
 
 from pipeline.attribution.proof.foretold import Retrained
-from pipeline.attribution.run import LISTED, LabelEvidence, choose_targets, flip_enrichment, run_attribution
+from pipeline.attribution.run import LISTED, LabelEvidence, flip_enrichment, run_attribution
+from pipeline.attribution.selection import choose_targets
 from pipeline.core.errors import InputError
 from pipeline.core.types import Split
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits, to_pixels
-from pipeline.models.registry import Classifier
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo

@@ -17,7 +17,7 @@ from pipeline.attribution.gradients.featurizer import Features
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store.features import FeatureRows, save_array
 from pipeline.core.errors import InputError, TrainingError
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from tests import ROOT
 from tests.fixtures.attribution import make_examples, make_net, make_settings
 from tests.fixtures.vmap_featurizer import VmapFeaturizer

@@ -9,7 +9,8 @@ from torch import nn
 
 from pipeline.core.errors import InputError
 from pipeline.explain.cam.adapter import choose_layer, raw_cams
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 
 
 def build(name: str = "small_resnet", width: int = 4) -> Classifier:

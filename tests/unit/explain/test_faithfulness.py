@@ -14,7 +14,7 @@ from pipeline.explain.cam.faithfulness import (
     score_rankings,
     summarize_scores,
 )
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 
 SIDE, CELLS = 16, 4
 

@@ -14,7 +14,7 @@ from pipeline.core.types import Split
 from pipeline.explain.cam.overlays import draw_overlay, resize_image
 from pipeline.explain.cam.run import GradcamRun, run_gradcam
 from pipeline.explain.cam.sampling import choose_balanced
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.base import Provenance
 from pipeline.statistics.sampling import choose_by_group
 from tests.fixtures.cam import PATCH, SETTINGS, SIDE, gradcam, make_info, make_split, train

@@ -15,7 +15,7 @@ from pipeline.explain.reliance.cue_use import choose_cue
 from pipeline.explain.reliance.edits import to_grey
 from pipeline.explain.reliance.interventions import INTERVENTIONS
 from pipeline.explain.reliance.measure import Measure, aligned_groups, measure_reliance
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.evaluation import Intervention
 from pipeline.statistics.accuracy.groups import split_metrics

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from pipeline.core.errors import InputError
 from pipeline.explain.cam.closed_form import raw_maps
 from pipeline.explain.cam.sanity import check_randomization, redraw
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from tests.fixtures.cam import make_split, train
 
 SEEDS = (0, 1)

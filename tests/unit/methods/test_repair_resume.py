@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pipeline.core.types import BoolArray, Float64Array, Split
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from tests.fixtures.repair import make_attributor, make_harmed_split
 from tests.fixtures.train import (
     KilledError,

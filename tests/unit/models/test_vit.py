@@ -15,7 +15,8 @@ from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
 from pipeline.explain.cam.adapter import choose_layer, raw_cams
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from pipeline.models.vision_transformer import Tokens, VitClassifier, build_vit, tokens_to_map
 from pipeline.train.loop import train_seed
 from tests.fixtures.attribution import make_settings

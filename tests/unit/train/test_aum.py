@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Dynamics, Int64Array
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.interface import Classifier
+from pipeline.models.registry import build_model
 from pipeline.parallel.rank import World
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings

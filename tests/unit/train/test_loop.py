@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from pipeline.core.errors import InputError, TrainingError
+from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import Classifier, build_model
+from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
 from pipeline.train.loop import Job, Outcome, _Run, train_seed
 from tests.fixtures.train import make_dro, make_erm, make_split

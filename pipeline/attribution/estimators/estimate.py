@@ -19,7 +19,7 @@ from pipeline.attribution.streaming import Scratch
 from pipeline.core.errors import InputError
 from pipeline.core.memory import return_freed_memory
 from pipeline.core.types import Float64Array
-from pipeline.models.registry import Classifier
+from pipeline.models.interface import Classifier
 from pipeline.parallel.rank import started_world
 from pipeline.records.attribution import Projection
 from pipeline.settings.attribution import AttributeSettings
