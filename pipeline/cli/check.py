@@ -11,10 +11,13 @@ from pipeline.data.fingerprint import fingerprint_files, stamp_files
 from pipeline.data.sources.registry import load_raw
 from pipeline.plan.guard import check_all_outputs
 from pipeline.plan.params_file import read_params
+from pipeline.plan.schema import SCHEMA_PATH, is_stale, write_schema
 from pipeline.settings.sources import FolderSource, TableSource
 
 
-def run() -> None:
+def run(*, writes_schema: bool = False) -> None:
+    if writes_schema:
+        write_schema()
     params = read_params()
     params.check()
     check_all_outputs(params)
@@ -22,6 +25,11 @@ def run() -> None:
     if obstacles:
         raise InputError("params.yaml is valid, but cannot run here:\n  " + "\n  ".join(obstacles))
     print(f"params.yaml is valid: {len(params.datasets)} datasets, active: {', '.join(params.active)}")
+    if is_stale():
+        print(
+            f"warning: {SCHEMA_PATH}, by which editors check params.yaml, was made of other code: "
+            "python -m pipeline check --write-schema"
+        )
     for name in params.active:
         source = params.dataset(name).source
         if isinstance(source, FolderSource | TableSource):

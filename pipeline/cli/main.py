@@ -58,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
             stage.add_argument("method", choices=get_args(MethodName))
     commands.add_parser("plan", help="what each stage is to do; stops where a run would delete your files")
     commands.add_parser("index", help="render reports/index.html over all reports")
-    commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
+    check = commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
+    check.add_argument(
+        "--write-schema", action="store_true", help="write params.schema.json, which editors use, anew"
+    )
     ahead = commands.add_parser(
         "preflight", help="group sizes, questions that can be answered and minutes, before a dataset is run"
     )
@@ -124,7 +127,7 @@ def _dispatch(options: argparse.Namespace) -> int:
     elif command in ("plan", "index"):
         importlib.import_module(f"pipeline.stages.{command}").run()
     elif command == "check":
-        importlib.import_module("pipeline.cli.check").run()
+        importlib.import_module("pipeline.cli.check").run(writes_schema=options.write_schema)
     elif command == "preflight":
         importlib.import_module("pipeline.cli.preflight").run(options)
     elif command == "gate":
