@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from pipeline.artifacts.files import write_text
 from pipeline.core.errors import InputError
 
+_ONE_LINE = 90  # characters
 _CLOSING = ("}", "]")  # of a flow collection that spans lines; may stand in its key's column
 
 
@@ -107,8 +108,30 @@ def _end_of(lines: list[str], start: int, column: int, *, is_list: bool = False)
 
 
 def _block(name: str, entry: dict[str, Any], column: int) -> list[str]:
+    text = _dump({name: _styled(entry)})
+    return [" " * column + line for line in text.splitlines(keepends=True)]
+
+
+def _styled(value: Any) -> Any:
+    """Lists, and mappings without further ones, on one line where they fit."""
+    styled: CommentedMap | CommentedSeq
+    if isinstance(value, Mapping):
+        styled = CommentedMap({key: _styled(inner) for key, inner in value.items()})
+        is_leaf = not any(isinstance(inner, Mapping) for inner in value.values())
+    elif isinstance(value, list):
+        styled, is_leaf = CommentedSeq(map(_styled, value)), True
+    else:
+        return value
+    if is_leaf:
+        styled.fa.set_flow_style()
+        if len(_dump(styled)) > _ONE_LINE:
+            styled.fa.set_block_style()
+    return styled
+
+
+def _dump(value: Any) -> str:
     yaml = YAML()
-    yaml.width = 110
+    yaml.width = 10 * _ONE_LINE  # what does not fit is written as a block, not wrapped
     stream = io.StringIO()
-    yaml.dump({name: entry}, stream)
-    return [" " * column + line for line in stream.getvalue().splitlines(keepends=True)]
+    yaml.dump(value, stream)
+    return stream.getvalue()

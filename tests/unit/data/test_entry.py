@@ -339,3 +339,28 @@ def test_derived_groups_rule_methods_out_by_a_sample_of_the_images(tmp_path, mon
     said = capsys.readouterr().out
     assert "estimated from 40 images" in said
     assert "left out of active_methods: jtt." in said
+
+
+def test_an_entry_takes_no_more_lines_than_it_needs(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text("datasets: {}\n")
+    entry = {
+        "source": {
+            "kind": "table",
+            "path": "/a path/" + "long " * 20,
+            "columns": {"file": "f: x", "label": "y", "attributes": ["place", "0"]},
+            "splits": {"train": ["t" * 50], "val": [], "test": ["u" * 50]},
+        },
+        "data": {"image_size": 64},
+    }
+    write_entry(path, "birds", entry)
+    text = path.read_text()
+    assert YAML(typ="safe", pure=True).load(text) == {"datasets": {"birds": entry}}
+    assert text.splitlines()[5:] == [
+        "      columns: {file: 'f: x', label: y, attributes: [place, '0']}",
+        "      splits:",
+        f"        train: [{'t' * 50}]",
+        "        val: []",
+        f"        test: [{'u' * 50}]",
+        "    data: {image_size: 64}",
+    ]
