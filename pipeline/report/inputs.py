@@ -11,11 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.artifacts.copies import fold_copies
 from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.hygiene_tables import fold_copies, load_odd_images
 from pipeline.artifacts.maps import SavedMaps, load_maps
 from pipeline.artifacts.not_trained import why_not_trained
-from pipeline.artifacts.odd_images import load_odd_images
 from pipeline.artifacts.packing import StaleError, load_current
 from pipeline.artifacts.paths import (
     attribution_dir,

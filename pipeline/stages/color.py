@@ -6,9 +6,9 @@ import logging
 
 import pandas as pd
 
-from pipeline.artifacts.copies import fold_copies
 from pipeline.artifacts.datasets import load_packed, load_packed_split
 from pipeline.artifacts.files import save_artifact, write_text
+from pipeline.artifacts.hygiene_tables import fold_copies
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.predictions import ColorPredictions, save_table

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.artifacts.copies import save_copies
 from pipeline.artifacts.datasets import load_packed, load_packed_split, map_array
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.odd_images import save_odd_images
+from pipeline.artifacts.hygiene_tables import save_copies, save_odd_images
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash

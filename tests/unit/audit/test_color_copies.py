@@ -9,13 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.artifacts.copies import load_copies, save_copies
 from pipeline.artifacts.datasets import load_packed_split, write_samples
 from pipeline.artifacts.files import load_artifact, save_artifact
+from pipeline.artifacts.hygiene_tables import (
+    fold_copies,
+    load_copies,
+    load_odd_images,
+    save_copies,
+    save_odd_images,
+)
 from pipeline.cli.main import main
 from pipeline.core.errors import ArtifactError
 from pipeline.records.color import ColorResult
-from pipeline.stages.color import fold_copies
 from tests import ROOT
 from tests.fixtures.hygiene import crops, jpeg, packed_info
 
@@ -76,7 +81,7 @@ def test_copies_of_other_data_and_no_table_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"other data.*: dvc repro hygiene@birds"):
         load_copies(path, "now")
     path.write_text("no table")
-    with pytest.raises(ArtifactError, match="not a table of copies"):
+    with pytest.raises(ArtifactError, match="not a table of hygiene's"):
         load_copies(path, "now")
 
 
@@ -97,3 +102,17 @@ def test_a_class_of_copies_alone_does_not_hide_its_color(
         assert (found.sources is not None) is is_folded
         assert ("copies count by themselves" in caplog.text) is not is_folded
         caplog.clear()
+
+
+def test_odd_images_are_read_back_by_kind_and_refused_of_other_data(tmp_path: Path) -> None:
+    path = tmp_path / "audit" / "birds" / "odd_images.parquet"
+    save_odd_images(path, {"dark": np.array([True, False]), "grey": np.array([False, False])}, "before")
+    found = load_odd_images(path, "before")
+    assert {kind: is_odd.tolist() for kind, is_odd in found.items()} == {
+        "dark": [True, False],
+        "grey": [False] * 2,
+    }
+    with pytest.raises(ArtifactError, match=r"other data.*: dvc repro hygiene@birds"):
+        load_odd_images(path, "now")
+    with pytest.raises(ArtifactError, match="not a table of hygiene's"):
+        load_odd_images(tmp_path / "no.parquet", "before")

@@ -8,7 +8,7 @@ from pipeline.artifacts.datasets import load_info, load_packed_split, load_split
 from pipeline.artifacts.packing import StaleError
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.data.raw import RawRow
-from pipeline.groups.derive import derive_attribute
+from pipeline.groups.derive import RING_FEATURES, derive_attribute
 from pipeline.records.data import DatasetInfo
 from tests.fixtures.data import (
     gray,
@@ -85,6 +85,14 @@ def test_planted_border_levels_are_recovered_exactly_and_announced(tmp_path):
         assert split.attributes.tolist() == [int(file[1:]) % 3 for file in split.files]
         assert split.groups.tolist() == (split.labels * 3 + split.attributes).tolist()
     assert any("groups are derived, not annotated" in note for note in info.notes)
+
+
+@pytest.mark.parametrize("feature", RING_FEATURES.values())
+def test_the_border_is_read_image_by_image(feature):
+    """To the last bit, whichever images are read together: earlier versions read them block by block."""
+    images = np.stack([noise(k, 33) for k in range(40)])
+    parts = [feature(images[i : i + 7]) for i in range(0, len(images), 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), feature(images))
 
 
 def test_thresholds_come_from_train_alone():

@@ -82,6 +82,11 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
         of_all("train", "retrain"),
     ),
     "how maps are made": (lambda house: house.append("explain/cam/run.py", "# x\n"), of_all("gradcam")),
+    "how groups are made": (lambda house: house.append("groups/make.py", "# x\n"), {"groups"}),
+    "levels of a derived attribute": (
+        lambda house: house.set(f"{DEMO}.groups.levels", 2),
+        {"groups", "report"},
+    ),
     "train.workers": (lambda house: house.set("defaults.train.workers", 2), set()),
     "train.checkpoint_seconds": (lambda house: house.set(f"{DEMO}.train.checkpoint_seconds", 5), set()),
     "where retraining runs": (

@@ -1,8 +1,9 @@
-"""Which images hygiene found to be copies of one another (`copies.parquet`): a row for each image."""
+"""What hygiene found of each image, a row for each: `copies.parquet` and `odd_images.parquet`."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,7 @@ from pipeline.artifacts.packing import PACKING, check_packing
 from pipeline.artifacts.paths import color_dir
 from pipeline.artifacts.predictions import save_table
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import Int64Array, PackedSplit
+from pipeline.core.types import BoolArray, Int64Array, PackedSplit
 from pipeline.statistics.sources import merge_sources
 
 _log = logging.getLogger(__name__)
@@ -37,15 +38,32 @@ def load_copies(path: Path, packing: str) -> Int64Array | None:
     """
     if not path.exists():
         return None
+    return _load(path, packing, ["copy_set"])["copy_set"].to_numpy(np.int64)
+
+
+def save_odd_images(path: Path, is_odd: Mapping[str, BoolArray], packing: str) -> None:
+    """Write whether each image of the packed file, in its order, is odd, by kind."""
+    save_table(path, pd.DataFrame({"id": np.arange(len(next(iter(is_odd.values())))), **is_odd}), packing)
+
+
+def load_odd_images(path: Path, packing: str) -> dict[str, BoolArray]:
+    """Whether each image is odd, in the order of the packed file, by kind.
+
+    Raises:
+        StaleError: it was made from other data.
+        ArtifactError: the file is missing, or no such table.
+    """
+    table = _load(path, packing)
+    return {str(kind): table[kind].to_numpy(np.bool_) for kind in table if kind != "id"}
+
+
+def _load(path: Path, packing: str, columns: list[str] | None = None) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(path)
-        copy_set_N = table["copy_set"].to_numpy(np.int64)
-    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        raise ArtifactError(
-            f"{path} is not a table of copies ({error}). Run `dvc repro` to make it again."
-        ) from None
+        table = pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise ArtifactError(f"{path} is not a table of hygiene's ({error}). Run `dvc repro` again.") from None
     check_packing(path, table.attrs.get(PACKING, ""), packing)
-    return copy_set_N
+    return table
 
 
 def fold_copies(dataset: str, train: S, test: S) -> tuple[S, S]:
