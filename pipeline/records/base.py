@@ -25,7 +25,7 @@ class Provenance(Record):
     versions: dict[str, str] = Field(default_factory=dict)
     seeds: list[int] = Field(default_factory=list)
     created: str = ""
-    data: str = ""  # digest of the packed data behind it; "" in files of earlier versions
+    data: str = ""  # digest of the packed data behind it, or of their groups where these count, too
 
 
 class Estimate(Record):
