@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,10 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from benchmarks import rivals
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.paths import data_folders
-from pipeline.attribution.estimators.last_layer import last_layer_trak
+from pipeline.attribution.estimators.estimate import estimate
 from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.scores import DenseScores, Scores
 from pipeline.attribution.selection import choose_targets, select
@@ -90,8 +90,8 @@ def main() -> None:
         flush=True,
     )
     sums, seconds = baselines(case), {}
-    for name, estimate in estimators(args, case).items():
-        scores, seconds[name] = estimate()
+    for name, run in estimators(args, case).items():
+        scores, seconds[name] = run()
         sums[name] = scores.train_sums(case.members_SN.T.astype(np.float64)).T
         print(f"  {name}: {seconds[name]:.0f} s", flush=True)
     report(case, sums, seconds)
@@ -178,29 +178,40 @@ def baselines(case: Case) -> dict[str, np.ndarray]:
 
 def estimators(args: argparse.Namespace, case: Case) -> Mapping[str, Callable[[], tuple[Scores, float]]]:
     n = len(case.networks)
-    fewer = sorted({1, min(5, n), n})
-    found: dict[str, Callable[[], tuple[Scores, float]]] = {}
-    for k in fewer:
-        found[f"ours, defaults, {k} networks"] = lambda k=k: ours(args, case, k)
-    found[f"ours, gradient cosine, {n} networks"] = lambda: ours(args, case, n, "grad_cosine")
-    found[f"ours, last layer, {n} networks"] = lambda: last_layer(args, case)
+    chosen: dict[str, tuple[int, dict[str, Any]]] = {}
+    for k in sorted({1, min(5, n), n}):
+        chosen[f"ours, defaults, {k} networks"] = k, {}
+    chosen[f"ours, gradient cosine, {n} networks"] = n, {"estimator": "grad_cosine"}
+    chosen[f"ours, last layer, {n} networks"] = n, {"estimator": "last_layer"}
     for dim in args.traker_dims if "traker" in args.rivals else ():
-        found[f"traker, ridge 0 and Q, k = {dim}, {n} networks"] = lambda dim=dim: rival(
-            lambda: rivals.traker_default(
-                case.networks, train=case.train, test=case.test, proj_dim=dim, batch_size=128
-            )
+        chosen[f"traker, ridge 0 and Q, k = {dim}, {n} networks"] = (
+            n,
+            {"estimator": "traker", "proj_dim": dim, "batch_size": 128},
         )
     if "ekfac" in args.rivals:
         k = args.ekfac_networks
-        found[f"kronfluence EK-FAC, {k} networks"] = lambda: rival(
-            lambda: rivals.kronfluence_ekfac(case.networks[:k], train=case.train, test=case.test)
+        chosen[f"kronfluence EK-FAC, {k} networks"] = k, {"estimator": "ekfac"}
+    return {name: partial(scored, args, case, k, **changes) for name, (k, changes) in chosen.items()}
+
+
+def scored(args: argparse.Namespace, case: Case, n: int, **changes: Any) -> tuple[Scores, float]:
+    """An estimator's whole matrix from the first `n` networks, and the seconds from images to scores."""
+    folder = Path(tempfile.mkdtemp(dir=args.work))
+    train, targets = (select(split, np.arange(len(split))) for split in (case.train, case.test))
+    try:
+        started = time.perf_counter()
+        found = estimate(
+            [[model] for model in case.networks[:n]],
+            train=train,
+            targets=targets,
+            settings=attribute_settings(args, **changes),
+            work_dir=folder,
+            device="cpu",
         )
-    return found
-
-
-def rival(run: Callable[[], rivals.RivalScores]) -> tuple[Scores, float]:
-    found = run()
-    return DenseScores(found.matrix_NM), found.seconds
+        matrix_NM = np.array(found.scores.block(slice(0, len(train)), slice(0, len(targets))))
+        return DenseScores(matrix_NM), time.perf_counter() - started
+    finally:
+        shutil.rmtree(folder)
 
 
 def attribute_settings(args: argparse.Namespace, **changes: Any) -> AttributeSettings:
@@ -218,31 +229,6 @@ def make_store(args: argparse.Namespace, case: Case, n: int, folder: Path, **cha
         work_dir=folder,
         device="cpu",
     )
-
-
-def ours(args: argparse.Namespace, case: Case, n: int, kind: str = "trak") -> tuple[Scores, float]:
-    folder = Path(tempfile.mkdtemp(dir=args.work))
-    try:
-        started = time.perf_counter()
-        store = make_store(args, case, n, folder)
-        store.compute()
-        scores = store.scores() if kind == "trak" else store.gradient_cosines()
-        matrix = scores.block(slice(0, len(case.train)), slice(0, len(case.test)))
-        return DenseScores(matrix), time.perf_counter() - started
-    finally:
-        shutil.rmtree(folder)
-
-
-def last_layer(args: argparse.Namespace, case: Case) -> tuple[Scores, float]:
-    train, targets = (select(split, np.arange(len(split))) for split in (case.train, case.test))
-    settings = attribute_settings(args)
-    started = time.perf_counter()
-    scores = last_layer_trak(
-        case.networks, train=train, targets=targets, ridge=settings.ridge,
-        loss_weighting=settings.loss_weighting, seed=settings.seed,
-    )  # fmt: skip
-    matrix = scores.block(slice(0, len(case.train)), slice(0, len(case.test)))
-    return DenseScores(matrix), time.perf_counter() - started
 
 
 # --- results -------------------------------------------------------------------------------------

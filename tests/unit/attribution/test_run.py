@@ -21,7 +21,7 @@ from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
 from pipeline.records.retraining import RetrainResult, Training
-from pipeline.settings.attribution import AttributeSettings
+from pipeline.settings.attribution import AttributeSettings, TrakerSettings
 from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import training_rows
 
@@ -222,10 +222,13 @@ def test_without_margins_a_ranking_with_a_sign_names_the_suspects(problem, tmp_p
     assert found.reason == "labels were mixed"
 
 
-@pytest.mark.parametrize("estimator", ["grad_cosine", "last_layer"])
+@pytest.mark.parametrize("estimator", ["grad_cosine", "last_layer", "traker"])
 def test_other_estimators_find_the_flips_too(problem, tmp_path: Path, estimator: str) -> None:
-    result = _run(*problem, tmp_path, estimator=estimator)
+    chosen = TrakerSettings(lambda_reg=1e-3)
+    result = _run(*problem, tmp_path, estimator=estimator, traker=chosen)
     assert result.estimator == estimator
+    assert result.engine.startswith("traker 0.3" if estimator == "traker" else "shortcut-audit")
+    assert result.in_margin_units == (estimator == "last_layer")
     assert result.flipped_share_in_harmful > 2 * result.flipped_share_overall
 
 
