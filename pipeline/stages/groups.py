@@ -20,11 +20,13 @@ def run(dataset: str) -> None:
     settings, folder = read_plan(GroupsSettings, "groups", dataset), dataset_dir(dataset)
     with exclusive("groups", dataset):
         packed = load_packed(folder)
+        # nothing is derived where an attribute is annotated: `levels` then must not make a training run again
+        decided = settings_hash(settings.group_by if packed.attributes else settings)
         info, values_N, groups_N = make_groups(
             packed,
             [load_packed_split(folder, name) for name in SPLIT_NAMES],
             settings,
-            make_provenance(settings_hash(settings), data=packed.packing),
+            make_provenance(decided, data=packed.packing),
         )
         write_groups(groups_dir(dataset), info, values_N, groups_N)
     _log.info("%s: %d groups by %s", dataset, len(info.groups), info.attributes[0].name)

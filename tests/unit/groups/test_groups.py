@@ -6,10 +6,13 @@ import pytest
 
 from pipeline.artifacts.datasets import load_info, load_packed_split, load_split
 from pipeline.artifacts.packing import StaleError
+from pipeline.artifacts.paths import dataset_dir, groups_dir
+from pipeline.artifacts.plans import StagePlan, plan_path, save_plan
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.data.raw import RawRow
 from pipeline.groups.derive import RING_FEATURES, derive_attribute
 from pipeline.records.data import DatasetInfo
+from pipeline.stages.groups import run
 from tests.fixtures.data import (
     gray,
     group,
@@ -187,3 +190,17 @@ def test_groups_of_other_data_or_images_are_refused_with_what_makes_them(tmp_pat
             load_split(folders, "test")
     group(folders.packed, folders.groups)
     assert len(load_split(folders, "test")) == len(load_packed_split(folders.packed, "test"))
+
+
+def test_levels_change_nothing_where_an_attribute_is_annotated(tmp_path, monkeypatch):
+    """The record keeps its bytes, so that DVC runs no training again."""
+    monkeypatch.chdir(tmp_path)
+    rows = noise_rows(60, attributes={"p": "x"})
+    pack_and_group(raw_dataset(rows), dataset_dir("birds").parent)
+    records = []
+    for chosen in ({}, {"levels": 2}, {"group_by": "all"}):
+        plan = StagePlan(settings=groups_settings(**chosen).model_dump(), code="")
+        save_plan(plan_path("groups", "birds"), plan, {})
+        run("birds")
+        records.append((groups_dir("birds") / "groups.json").read_bytes())
+    assert records[0] == records[1] != records[2]
