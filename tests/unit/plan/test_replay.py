@@ -35,6 +35,13 @@ def of_all(*stages: str) -> set[str]:
     return {name for name in ALL if name.split("-")[0] in stages}
 
 
+def set_key(params: dict[str, Any], place: str, value: Any) -> None:
+    *parents, last = place.split(".")
+    for key in parents:
+        params = params.setdefault(key, {})
+    params[last] = value
+
+
 class House:
     """A copy of the code and of params.yaml, to edit."""
 
@@ -50,11 +57,7 @@ class House:
         self.code = Code(folder=self.folder)
 
     def set(self, place: str, value: Any) -> None:
-        *parents, last = place.split(".")
-        target = self.params
-        for key in parents:
-            target = target.setdefault(key, {})
-        target[last] = value
+        set_key(self.params, place, value)
 
     def plans(self) -> dict[str, Any]:
         """By dataset, stage and method."""
