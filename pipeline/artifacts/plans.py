@@ -73,9 +73,15 @@ def load_plan(path: Path) -> tuple[StagePlan, dict[str, Any]] | None:
 
 
 def save_plan(path: Path, plan: StagePlan, untracked: dict[str, Any]) -> None:
-    """Write both files; the same plan gives the same bytes."""
-    for file, values in ((_untracked_path(path), untracked), (path, plan.model_dump(mode="json"))):
-        write_text(file, json.dumps(values, indent=1, ensure_ascii=False) + "\n")
+    """Write both files, each whole or not at all."""
+    for file, text in plan_texts(path, plan, untracked).items():
+        write_text(file, text)
+
+
+def plan_texts(path: Path, plan: StagePlan, untracked: dict[str, Any]) -> dict[Path, str]:
+    """Both files; the same plan gives the same text."""
+    files = {_untracked_path(path): untracked, path: plan.model_dump(mode="json")}
+    return {file: json.dumps(values, indent=1, ensure_ascii=False) + "\n" for file, values in files.items()}
 
 
 def _untracked_path(path: Path) -> Path:

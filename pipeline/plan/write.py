@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.artifacts.files import find_foreign, fresh_dir
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, PLAN_FILES
 from pipeline.artifacts.paths import plans_dir
-from pipeline.artifacts.plans import StagePlan, load_plan, plan_path, save_plan
+from pipeline.artifacts.plans import StagePlan, load_plan, plan_path, plan_texts, save_plan
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import read_params
@@ -27,7 +27,9 @@ def write_plans(params: Params, code: Code | None = None) -> None:
     plans = list(every_plan(params, code or Code()))
     with fresh_dir(plans_dir(), foreign=partial(find_foreign, holds=PLAN_FILES)) as folder:
         for path, plan, untracked in plans:
-            save_plan(folder / path.relative_to(plans_dir()), plan, untracked)
+            for file, text in plan_texts(folder / path.relative_to(plans_dir()), plan, untracked).items():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8")  # the folder as a whole takes the other's place
 
 
 def every_plan(params: Params, code: Code) -> Iterator[tuple[Path, StagePlan, dict[str, Any]]]:
