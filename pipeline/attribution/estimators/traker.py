@@ -7,7 +7,8 @@ What is done here and why:
   images were flagged when the process died, never notes a network whose last batch was flagged but not
   written down, and stumbles over half-written JSON: flags of such a batch are taken back, the note is made,
   the file is removed. Target gradients have no flags: they are made again.
-- It computes in float32: its half precision also adds up ΦᵀΦ, which overflows, and lacks CPU kernels.
+- It computes in float32: scores in its half precision, which has no scale per image and also adds up ΦᵀΦ,
+  correlate with them by .995 to .998 on small networks.
 - Its progress bars, log lines and the handler that it leaves on the root logger are kept away.
 - It makes a dense train x target matrix. Sizes at which that does not fit are refused.
 - Its own score computer divides each network's inverse by the mean of its entries: scores then have no
