@@ -28,7 +28,8 @@ from pipeline.explain.reliance.cue_use import choose_cue, measure_cue_use
 from pipeline.explain.reliance.interventions import SWAP
 from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import EvaluationResult
-from pipeline.verdict.evidence import Rung, Thresholds
+from pipeline.records.verdict import Rung
+from pipeline.verdict.evidence import choose_thresholds
 from pipeline.verdict.used import judge_used
 
 MIN_EFFECT = 0.05  # as in params.yaml
@@ -70,7 +71,12 @@ def audit(cue: CueName, condition: str, seed: int, method: str = "erm") -> Found
     seconds = time.perf_counter() - started
     # the rung reads nothing else of an evaluation
     result = EvaluationResult.model_construct(method=method, interventions=[], cue_use=cue_use)
-    limits = Thresholds.from_settings(entry.evaluate, entry.report, entry.color)
+    limits = choose_thresholds(
+        min_effect=entry.report.min_effect,
+        min_test=entry.evaluate.min_test,
+        min_val=entry.evaluate.min_val,
+        min_kappa=entry.color.min_kappa,
+    )
     rung = judge_used(result, None, limits)
     shares = {c.name: c.share.value if c.share else float("nan") for c in cue_use.carried}
     return Found(

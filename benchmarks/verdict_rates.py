@@ -19,15 +19,17 @@ from pipeline.methods.removal import choose_size, confirm_gain
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, GroupInfo
 from pipeline.records.evaluation import EvaluationResult, SplitMetrics
+from pipeline.records.verdict import Status, Thresholds
 from pipeline.statistics.accuracy import groups as group_metrics
 from pipeline.statistics.accuracy.worst_group import lowest_of
 from pipeline.statistics.comparison import paired
 from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.verdict.cause import judge_fixed_by
-from pipeline.verdict.evidence import Status, Thresholds
 from pipeline.verdict.harmful import judge_harmful
 
-LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
+LIMITS = Thresholds(
+    min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05, min_seeds=3
+)
 SHARED = 0.5  # of the variance of being right on an image, what all seeds share
 N_TEST = 300  # of a group
 REPEATS = 200

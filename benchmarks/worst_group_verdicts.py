@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.artifacts.results import Results
 from pipeline.core.types import Int64Array
 from pipeline.records.base import Estimate, Provenance
+from pipeline.records.color import ColorResult
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
 from pipeline.records.evaluation import (
     Carried,
@@ -27,17 +29,20 @@ from pipeline.records.evaluation import (
     EvaluationResult,
     SplitMetrics,
 )
+from pipeline.records.report import Report
+from pipeline.records.verdict import Rung, Thresholds, Verdict
 from pipeline.report.gate.judge import judge_report
-from pipeline.report.records import DatasetSummary, MethodSummary, ReportSummary
 from pipeline.settings.gate import GateSettings
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
-from pipeline.verdict.evidence import Rung, Thresholds
 from pipeline.verdict.harmful import judge_harmful
+from pipeline.verdict.judge import judge_method
 from pipeline.verdict.ladder import Case, withhold, write_headline
 from pipeline.verdict.used import judge_used
 
-LIMITS = Thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05)
+LIMITS = Thresholds(
+    min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05, min_seeds=3
+)
 SEEDS = [0, 1, 2]
 GATE = GateSettings(max_gap=0.2, forbid=["used", "harmful"])
 ALL_CLEAR = ("no group is clearly worse", "no group clearly pays")
@@ -131,13 +136,18 @@ def judge(found: Simulated) -> tuple[bool, bool, bool, bool, bool]:
         limits=LIMITS,
     )  # fmt: skip
     headline = write_headline(case, rungs)
-    summary = ReportSummary.model_construct(
-        baseline="erm", verdict=rungs, thresholds=LIMITS, provenance=Provenance(),
-        dataset=DatasetSummary.model_construct(groups=info.groups, attributes=info.attributes),
-        methods={"erm": MethodSummary.model_construct(
-            **{k: v for k, v in erm if k in MethodSummary.model_fields}, training=None)},
+    found_one = Results(
+        info=info, color=ColorResult.model_construct(color_only=None), evaluations={"erm": erm}
+    )
+    verdict = Verdict.model_construct(
+        baseline="erm", rungs=rungs, thresholds=LIMITS, not_trained={}, leaking_sources=None,
+        methods={"erm": judge_method("erm", found_one, case, rungs)},
     )  # fmt: skip
-    passed = not judge_report(summary, GATE, ["erm"], {}).n_failed
+    report = Report.model_construct(
+        verdict=verdict, provenance=Provenance(), methods={"erm": erm},
+        dataset=DatasetInfo.model_construct(groups=info.groups, attributes=info.attributes),
+    )  # fmt: skip
+    passed = not judge_report(report, GATE, ["erm"], {}).n_failed
     return (
         any(words in headline for words in ALL_CLEAR),
         passed,

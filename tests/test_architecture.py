@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.plans import plan_path
 from pipeline.cli.main import DATASET_STAGES, METHOD_STAGES
 from tests import ROOT
+from tests.fixtures.report import build_report, photo_birds
 
 
 def read_yaml(name: str) -> Any:
@@ -20,6 +24,11 @@ def read_yaml(name: str) -> Any:
 
 OUTS = ("outs", "metrics", "plots")
 STAGES: dict[str, Any] = read_yaml("dvc.yaml")["stages"]
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("pipeline", cache_dir=None)
 
 
 def stage_body(name: str) -> dict[str, Any]:
@@ -78,7 +87,8 @@ def importers_of(library: str, *modules: str) -> list[str]:
 
 def test_what_runs_no_network_does_not_wait_for_torch() -> None:
     """Half of a report's memory and of its time was torch, which it does not use."""
-    modules = ("stages.plan", "stages.report", "stages.index", "cli.compare", "cli.gate", "cli.export")
+    modules = ("stages.plan", "stages.verdict", "stages.report", "stages.index")
+    modules += ("cli.compare", "cli.gate", "cli.export")
     assert importers_of("torch", *modules) == []
     assert importers_of("numpy", "core.errors", "core.types") == ["core.types"], "it would be noticed"
 
@@ -86,3 +96,27 @@ def test_what_runs_no_network_does_not_wait_for_torch() -> None:
 def test_training_does_not_wait_for_torchvision() -> None:
     """It takes longer to load than torch, in each of the processes that train side by side."""
     assert importers_of("torchvision", "stages.train", "stages.retrain") == []
+
+
+def test_the_report_decides_nothing(graph: grimp.ImportGraph) -> None:
+    """An edit of a statistic reruns no page that it does not change, and no edit of a page a bootstrap."""
+    for stage in ("report", "index"):
+        found = graph.find_upstream_modules(f"pipeline.stages.{stage}")
+        judging = {m for m in found if m.startswith(("pipeline.statistics.", "pipeline.verdict."))}
+        assert judging <= {"pipeline.verdict.phrases"}, stage
+    verdict = graph.find_upstream_modules("pipeline.stages.verdict")
+    assert not {module for module in verdict if module.startswith("pipeline.report")}
+
+
+def test_the_gate_waits_for_no_library_of_statistics(tmp_path: Path) -> None:
+    """What it asks is in the report; it shall answer within a second."""
+    report = tmp_path / "birds.json"
+    save_artifact(report, build_report(photo_birds()))
+    script = (
+        "import sys; from pipeline.cli.main import main\n"
+        f"status = main(['gate', {str(report)!r}, '--min-worst-group', '0.3', '--max-gap', '0.9', "
+        "'--max-flip-rate', '1', '--max-leaking', '1', '--forbid', 'harmful', '--method', 'all'])\n"
+        "print(status, *sorted({'torch', 'matplotlib', 'scipy', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "1"

@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 
 from pipeline.cli.main import DATASET_STAGES, METHOD_STAGES, main
 from pipeline.plan.params import Params
+from pipeline.records.report import Report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
-from pipeline.report.records import ReportSummary
 from pipeline.settings.methods import MethodName
 from pipeline.settings.parsing import parse
 from tests import ROOT
@@ -43,7 +43,7 @@ def test_the_table_is_the_sample_report() -> None:
 def test_the_sample_page_is_what_the_code_makes() -> None:
     """Its look, its behavior and its headings; `.ci/run` compares it with a fresh demo as well."""
     refresh = load_refresh()
-    summary = ReportSummary.model_validate_json(refresh.SAMPLE.read_text())
+    summary = Report.model_validate_json(refresh.SAMPLE.read_text())
     page, now = refresh.PAGE.read_text(), render_report(summary, Pictures())
     for part in ("style", "script"):
         shown, current = (
@@ -58,7 +58,7 @@ def test_a_stale_sample_is_noticed() -> None:
     sample, page = json.loads(refresh.SAMPLE.read_text()), refresh.PAGE.read_text()
     assert refresh.differences(sample, sample, page, page) == []
     other = json.loads(json.dumps(sample))
-    other["verdict"][1]["status"] = "no"
+    other["verdict"]["rungs"][1]["status"] = "no"
     other["provenance"]["params_hash"] = "0"
     other["methods"]["erm"]["new"] = 1
     del other["hygiene"]
@@ -87,8 +87,8 @@ def test_the_demo_teaches_for_every_seed() -> None:
     assert len(worst["erm"]) == 5
     assert all(0.30 <= value <= 0.65 for value in worst["erm"])
     assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
-    assert {rung["status"] for rung in sample["verdict"]} == {"yes"}
-    gains = {c["method"]: c for c in sample["comparisons"]}
+    assert {rung["status"] for rung in sample["verdict"]["rungs"]} == {"yes"}
+    gains = {c["method"]: c for c in sample["verdict"]["comparisons"]}
     assert set(gains) == {"group_dro", "subg", "dfr", "jtt", "repair"}
     for method in ("group_dro", "subg", "dfr", "repair"):  # jtt is reported as it falls
         assert gains[method]["gain"]["low"] > 0.1

@@ -38,7 +38,7 @@ def build_table(report: dict[str, Any]) -> str:
         "| gain in ERM's worst group, points |",
         "|---|---|---|---|---|---|---|",
     ]
-    gains = {c["method"]: c for c in report["comparisons"]}
+    gains = {c["method"]: c for c in report["verdict"]["comparisons"]}
     for method, result in report["methods"].items():
         test = result["test"]
         worst = test["worst_group"]
@@ -82,10 +82,10 @@ def differences(old: dict[str, Any], new: dict[str, Any], old_page: str, new_pag
             found.append(f"the sample {what} {', '.join(sorted(paths)[:5])}")
     if old["provenance"]["params_hash"] != new["provenance"]["params_hash"]:
         found.append("it was made with other settings")
-    answers = {rung["rung"]: rung["status"] for rung in old["verdict"]}
+    answers = {rung["rung"]: rung["status"] for rung in old["verdict"]["rungs"]}
     found += [
         f"the demo answers {rung['rung']!r} {rung['status']}, the sample {answers.get(rung['rung'])}"
-        for rung in new["verdict"]
+        for rung in new["verdict"]["rungs"]
         if rung["status"] != answers.get(rung["rung"])
     ]
     if headings(old_page) != headings(new_page):

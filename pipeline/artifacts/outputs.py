@@ -26,11 +26,12 @@ from pipeline.artifacts.paths import (
     plots_dir,
     reports_dir,
     retrained_dir,
+    verdict_dir,
 )
 from pipeline.artifacts.written import find_not_written
 from pipeline.core.errors import InputError
 
-DATASET_STAGES = ("data", "color", "hygiene", "groups", "report")
+DATASET_STAGES = ("data", "color", "hygiene", "groups", "verdict", "report")
 METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
 PLAN_FILES = r"([a-z0-9_]+/)?[a-z]+(-[a-z0-9_]+)?(\.untracked)?\.json|(.*/)?\..*\.part"
 
@@ -77,6 +78,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
         Output(gradcam_dir(d, m) / "overlays", holds=r".+\.png"),
         *_files(gradcam_dir(d, m), "gradcam.json", "maps.npz", "metrics.json"),
     ],
+    "verdict": lambda d: _files(verdict_dir(d), "verdict.json", "color.json", "hygiene.json"),
     "report": lambda d: [
         *_files(reports_dir(), f"{d}.html", f"{d}.json"),
         card_path(d),
@@ -102,6 +104,7 @@ _RECORDS = {
     "retrain": "retrained.json",
     "attribute": "attribution.json",
     "gradcam": "gradcam.json",
+    "verdict": "verdict.json",
     "report": "{0}.json",
 }
 
@@ -114,8 +117,8 @@ def remake_command(path: Path) -> str:
     if len(path.parents) > 1 and path.parents[1].name == "audit":
         stage = "hygiene" if path.name.startswith(("hygiene", "copies", "odd_images")) else "color"
         return f"dvc repro {stage}@{path.parents[0].name}"
-    if len(path.parents) > 1 and path.parents[1].name == "groups":
-        return f"dvc repro groups@{path.parents[0].name}"
+    if len(path.parents) > 1 and path.parents[1].name in ("groups", "verdict"):
+        return f"dvc repro {path.parents[1].name}@{path.parents[0].name}"
     return "dvc repro"
 
 

@@ -69,6 +69,10 @@ def gradcam_dir(dataset: str, method: str) -> Path:
     return Path("gradcam") / dataset / method
 
 
+def verdict_dir(dataset: str) -> Path:
+    return Path("verdict") / dataset
+
+
 def reports_dir() -> Path:
     return Path("reports")
 

@@ -10,17 +10,17 @@ from pipeline.artifacts.paths import evaluation_dir
 from pipeline.artifacts.predictions import load_scored
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.core.errors import InputError
+from pipeline.records.report import Report
 from pipeline.report.compare.markdown import markdown_comparison
-from pipeline.report.compare.pairing import Scored, Side
 from pipeline.report.compare.reports import compare_reports, render_comparison
+from pipeline.report.compare.sides import Scored, Side
 from pipeline.report.compare.text import format_comparison
-from pipeline.report.records import ReportSummary
 
 
 def run(options: argparse.Namespace) -> None:
     """Print the comparison, and write it where asked."""
     (first, wanted), (second, other) = parse_target(options.first), parse_target(options.second)
-    reports = [load_artifact(path, ReportSummary) for path in (first, second)]
+    reports = [load_artifact(path, Report) for path in (first, second)]
     if first.resolve() == second.resolve() and wanted == other:
         raise InputError(
             f"{first} is compared with itself: name two of its methods, for example "
@@ -58,7 +58,7 @@ def parse_target(text: str) -> tuple[Path, str | None]:
 
 
 def choose_methods(
-    first: ReportSummary, second: ReportSummary, wanted: str | None, other: str | None
+    first: Report, second: Report, wanted: str | None, other: str | None
 ) -> list[tuple[str, str]]:
     """The named methods; one name serves both sides; without names all methods that both have.
 
@@ -76,7 +76,7 @@ def choose_methods(
     pair = (wanted or other or "", other or wanted or "")
     for report, method in zip((first, second), pair, strict=True):
         if method not in report.methods:
-            why = report.not_trained.get(method)
+            why = report.verdict.not_trained.get(method)
             raise InputError(
                 f"the report of {report.dataset.name} has no method {method!r}, only {_listed(report)}."
                 + (f" It was not trained: {why}" if why else "")
@@ -84,7 +84,7 @@ def choose_methods(
     return [pair]
 
 
-def make_side(path: Path, report: ReportSummary, method: str) -> Side:
+def make_side(path: Path, report: Report, method: str) -> Side:
     """With the test predictions that lie beside the reports folder, where they do."""
     predictions = path.resolve().parent.parent / evaluation_dir(report.dataset.name, method)
     found = load_scored(predictions / "predictions.parquet", "test")
@@ -101,5 +101,5 @@ def make_side(path: Path, report: ReportSummary, method: str) -> Side:
     return Side(str(path), report, method, scored)
 
 
-def _listed(report: ReportSummary) -> str:
+def _listed(report: Report) -> str:
     return ", ".join(report.methods) or "no method at all"

@@ -10,11 +10,11 @@ from pipeline.artifacts.exports import save_export
 from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.paths import NAME_PATTERN, reports_dir
 from pipeline.core.errors import InputError
+from pipeline.records.report import Report
 from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.export.figures import build_figures
 from pipeline.report.export.readme import is_there, write_readme
 from pipeline.report.export.tables import build_tables
-from pipeline.report.records import ReportSummary
 
 _log = logging.getLogger(__name__)
 
@@ -25,14 +25,14 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         InputError: names in the JSON cannot be file names, or the folder holds something else.
     """
-    summary = load_artifact(options.report, ReportSummary)
-    _check_names(options.report, summary)
-    folder: Path = options.to or reports_dir() / "export" / summary.dataset.name
-    tables, figures = build_tables(summary), build_figures(summary)
-    cards = {"DATASET_CARD.md": write_dataset_card(summary)}
-    cards |= {f"MODEL_CARD_{method}.md": write_model_card(summary, method) for method in summary.methods}
+    report = load_artifact(options.report, Report)
+    _check_names(options.report, report)
+    folder: Path = options.to or reports_dir() / "export" / report.dataset.name
+    tables, figures = build_tables(report), build_figures(report)
+    cards = {"DATASET_CARD.md": write_dataset_card(report)}
+    cards |= {f"MODEL_CARD_{method}.md": write_model_card(report, method) for method in report.methods}
     texts = {
-        "README.md": write_readme(summary, tables, figures, cards),
+        "README.md": write_readme(report, tables, figures, cards),
         **cards,
         **{f"figures/{figure.name}.svg": figure.svg for figure in figures if figure.svg is not None},
     }
@@ -40,9 +40,9 @@ def run(options: argparse.Namespace) -> None:
     _log.info("wrote %d files below %s; README.md lists them", len(written), folder)
 
 
-def _check_names(path: Path, summary: ReportSummary) -> None:
+def _check_names(path: Path, report: Report) -> None:
     """They become file names; a JSON from elsewhere must not choose others."""
-    for name in [summary.dataset.name, *summary.methods, *summary.attribution]:
+    for name in [report.dataset.name, *report.methods, *report.attribution]:
         if not NAME_PATTERN.match(name):
             raise InputError(
                 f"{path} names {name!r} where a dataset or method belongs: a-z, 0-9 and _ were expected. "

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.artifacts.files import load_artifact, write_text
-from pipeline.cli.compare import make_side
 from pipeline.core.errors import InputError
 from pipeline.plan.params_file import PARAMS_PATH, read_params
+from pipeline.records.report import Report
 from pipeline.report.gate.judge import Judged, choose_gated, judge_report
 from pipeline.report.gate.markdown import markdown_gate
 from pipeline.report.gate.text import format_gate
-from pipeline.report.records import ReportSummary
 from pipeline.settings.gate import GateSettings
 
 REMEDY = (
     "no threshold is given, so every report would pass. Give one, for example --min-worst-group 0.8, or set "
     "one in params.yaml under defaults.gate or the dataset's gate."
 )
-Reports = list[tuple[Path, ReportSummary]]
+Reports = list[tuple[Path, Report]]
 
 
 def run(options: argparse.Namespace) -> int:
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(report.n_failed for report in judged) else 0
 
 
-def _judge(path: Path, report: ReportSummary, earlier: Reports, options: argparse.Namespace) -> Judged:
+def _judge(path: Path, report: Report, earlier: Reports, options: argparse.Namespace) -> Judged:
     settings = choose_settings(report.dataset.name, options)
     if settings.asks_nothing:
         raise InputError(f"{path}: {REMEDY}")
@@ -60,8 +59,10 @@ def _judge(path: Path, report: ReportSummary, earlier: Reports, options: argpars
         raise InputError(f"--baseline {found[0]} is for --max-drop, which is not given. Add --max-drop 0.02.")
     pairs = {}
     if found is not None:
+        from pipeline.cli.compare import make_side  # predictions are tables: pandas loads late
+
         for method in methods:
-            if method in report.not_trained or method in found[1].not_trained:
+            if method in report.verdict.not_trained or method in found[1].verdict.not_trained:
                 continue
             choose_gated(found[1], method)
             pairs[method] = (make_side(*found, method), make_side(path, report, method))
@@ -79,7 +80,7 @@ def choose_settings(dataset: str, options: argparse.Namespace) -> GateSettings:
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-def _load(path: Path) -> ReportSummary:
+def _load(path: Path) -> Report:
     """A report.
 
     Raises:
@@ -91,6 +92,6 @@ def _load(path: Path) -> ReportSummary:
             "them, `dvc pull` fetches them."
         )
     try:
-        return load_artifact(path, ReportSummary)
+        return load_artifact(path, Report)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).") from None

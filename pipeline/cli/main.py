@@ -21,6 +21,7 @@ DATASET_STAGES = {
     "color": "measure color bias",
     "hygiene": "duplicates, leakage, odd images",
     "groups": "which group each image is in: annotated attributes, or one read off the border",
+    "verdict": "judge what the other stages found",
     "report": "render reports/<dataset>.html and .json",
 }
 METHOD_STAGES = {

@@ -119,6 +119,14 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[: limit - 1 - keep]}…{text[-keep:]}"
 
 
+def printable(name: str, limit: int = 40) -> str:
+    """A name as text: without escape sequences and direction marks that would move a terminal's cursor."""
+    visible = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") else char for char in name
+    )
+    return shorten(visible, limit)
+
+
 def join_names(names: Iterable[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     listed = list(names)

@@ -21,6 +21,7 @@ from pipeline.settings.plans.gradcam import GradcamPlan
 from pipeline.settings.plans.report import MethodPlan, ReportPlan
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.plans.train import NetworkPlan, TrainPlan
+from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.settings.sources import PythonSource
 
 PLUGINS = "pipeline.data.plugins"
@@ -90,12 +91,24 @@ def _retrain(settings: DatasetSettings, _: Params, method: MethodName) -> Settin
     )
 
 
+def _verdict(settings: DatasetSettings, params: Params, _: str) -> Settings:
+    return VerdictPlan(
+        active_methods=params.active_methods,
+        explained_methods=params.explained_methods,
+        color=settings.color,
+        hygiene=settings.hygiene,
+        min_effect=settings.report.min_effect,
+        min_test=settings.evaluate.min_test,
+        min_val=settings.evaluate.min_val,
+    )
+
+
 def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
     """Everything that decided the results it shows, without the methods that do not run."""
     sections = deciding(settings)
     sections["methods"] = {method: sections["methods"][method] for method in params.active_methods}
     return ReportPlan(
-        **{key: sections.pop(key) for key in ("color", "hygiene", "evaluate", "report")},
+        report=sections.pop("report"),
         active_methods=params.active_methods,
         explained_methods=params.explained_methods,
         methods={
@@ -123,6 +136,7 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "color": lambda settings, *_: settings.color,
     "hygiene": lambda settings, *_: settings.hygiene,
     "groups": lambda settings, *_: settings.groups,
+    "verdict": _verdict,
     "report": _report,
 }
 METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, MethodName], Settings]] = {

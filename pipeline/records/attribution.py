@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.records.base import Artifact, Estimate, Record
 
@@ -178,15 +178,6 @@ class LabelErrors(Record):
     n_known_wrong: int | None
     rankings: list[LabelRanking]
     reason: str | None = None  # why there is no ranking by margins, where there is none
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_one_list(cls, raw: Any) -> Any:
-        """Files of earlier versions hold one list, spread over the record."""
-        if not isinstance(raw, dict) or "ranking" not in raw:
-            return raw
-        own = {name: raw[name] for name in SuspectList.model_fields if name in raw}
-        return {name: raw[name] for name in raw if name not in own} | {"lists": [own]}
 
 
 class AttributionResult(Artifact):

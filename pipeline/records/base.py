@@ -36,6 +36,10 @@ class Estimate(Record):
     high: float
     n: int
 
+    def __neg__(self) -> Estimate:
+        """The same number with its sign turned, without the name of a group."""
+        return Estimate(value=-self.value, low=-self.high, high=-self.low, n=self.n)
+
 
 class GroupEstimate(Estimate):
     """An estimate for one group; `sufficient` is False below the minimum counts."""

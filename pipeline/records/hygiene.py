@@ -47,6 +47,12 @@ class ImageIssue(Record):
     p_value: float | None = None  # that the share is the same in all groups; None where too few to say
     q_value: float | None = None  # Benjamini-Hochberg over the kinds
 
+    @property
+    def most_affected(self) -> GroupEstimate | None:
+        """The group with the largest share, None where no group with enough images has any."""
+        known = [group for group in self.groups if group.sufficient and group.value > 0]
+        return max(known, key=lambda group: group.value, default=None)
+
 
 class Balance(Record):
     """How evenly a split's images spread over classes or groups."""

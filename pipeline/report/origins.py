@@ -16,23 +16,16 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.records.base import Provenance
-from pipeline.report.provenance import (
-    SHORT,
-    FileHash,
-    Machine,
-    ReportProvenance,
-    Revision,
-    StageRun,
-    describe_revision,
-    describe_stages,
-    reproduce_commands,
-)
+from pipeline.records.report import FileHash, Machine, ReportProvenance, Revision, StageRun
+from pipeline.report.provenance import SHORT, describe_revision, describe_stages, reproduce_commands
 
 LOCK_PATH = Path("dvc.lock")
 # what decides the numbers; reports, notes and dvc.lock itself may differ from the commit
 DECIDING = ("pipeline", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt")
 # in the order of dvc.yaml; the report's own entry is the one of its last run and is left out
-STAGES = ("data", "color", "hygiene", "groups", "train", "evaluate", "retrain", "attribute", "gradcam")
+STAGES = (
+    "data", "color", "hygiene", "groups", "train", "evaluate", "retrain", "attribute", "gradcam", "verdict",
+)  # fmt: skip
 _HASH_BELOW = 64_000_000  # bytes; larger outputs are compared by size and number of files
 _SECONDS = 10.0  # that git may take
 
@@ -50,6 +43,7 @@ def trace_report(
     revision, revision_note = _read_revision()
     return ReportProvenance(
         **made.model_dump(),
+        command=f"dvc repro report@{dataset}",
         params=dict(params),
         stages=stages,
         stages_note=stages_note,

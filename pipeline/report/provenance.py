@@ -10,52 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, JsonValue
 from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
-from pipeline.records.base import Provenance, Record
+from pipeline.records.report import Revision, StageRun
 
 SHORT = 8  # hex digits shown of an md5, as DVC and git abbreviate theirs
-
-
-class FileHash(Record):
-    path: str
-    md5: str  # the first digits; a folder's ends in `.dir`
-
-
-class StageRun(Record):
-    """One stage as `dvc.lock` has it, compared with the files on disk."""
-
-    stage: str
-    command: str
-    code: str | None = None  # fingerprint of the modules that it imported; null: of `plan`
-    outs: list[FileHash]
-    changed: list[str] = Field(default_factory=list)  # its inputs and outputs that are others by now
-
-
-class Revision(Record):
-    """The git commit that was checked out."""
-
-    commit: str
-    changed: list[str] = Field(default_factory=list)  # code and settings that differed from it
-
-
-class Machine(Record):
-    system: str
-    processor: str
-    cpu_threads: int  # that the process may use
-
-
-class ReportProvenance(Provenance):
-    command: str = ""
-    params: dict[str, JsonValue] = Field(default_factory=dict)  # the dataset's settings, complete
-    stages: list[StageRun] = Field(default_factory=list)
-    stages_note: str = ""  # why `stages` is empty, or whether they fit the files
-    revision: Revision | None = None
-    revision_note: str = ""  # why `revision` is null, or whether files differed from it
-    machine: Machine | None = None
-    reproduce: list[str] = Field(default_factory=list)  # commands, in order
 
 
 def describe_stages(stages: Sequence[StageRun]) -> str:

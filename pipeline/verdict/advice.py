@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 from pipeline.core.words import count, join_names, number, percent, points, quoted
 from pipeline.records.attribution import AttributionResult
-from pipeline.records.base import GroupEstimate, Record
+from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.hygiene import ImageIssue
+from pipeline.records.verdict import NextStep, Rung
 from pipeline.verdict.cause import clear_gains
-from pipeline.verdict.evidence import Rung, has_enough, most_affected, negate
+from pipeline.verdict.evidence import has_enough
 from pipeline.verdict.ladder import Case, Ladder, statuses
-from pipeline.verdict.phrases import accuracy_brief, list_name, method_label, points_interval, shared_sources
-from pipeline.verdict.trust import describe_lds, judge_lds, name_lists
+from pipeline.verdict.phrases import (
+    accuracy_brief,
+    list_name,
+    method_label,
+    name_lists,
+    points_interval,
+    shared_sources,
+)
+from pipeline.verdict.trust import describe_lds, judge_lds
 
 LOSSES_NAMED = 2  # groups that a recommended model serves worse
-
-
-class NextStep(Record):
-    """One thing to do, and the evidence that asks for it."""
-
-    action: str
-    because: str
-    section: str  # anchor of the report's section that shows it
 
 
 def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
@@ -117,7 +117,7 @@ def _price(case: Case, best: MethodComparison) -> str:
     before, after = case.baseline.test.average, other.test.average
     losing = [g for g in best.groups if g.sufficient and g.gain.high < 0]
     lost = [
-        f"{points(-g.gain.value).lstrip('+')} points in {quoted(g.name)} {points_interval(negate(g.gain))}"
+        f"{points(-g.gain.value).lstrip('+')} points in {quoted(g.name)} {points_interval(-g.gain)}"
         for g in losing[:LOSSES_NAMED]
     ]
     more = f" and {len(losing) - LOSSES_NAMED} more" if len(losing) > LOSSES_NAMED else ""
@@ -246,7 +246,7 @@ def _sets(n: int) -> str:
 
 
 def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
-    worst = most_affected(issue)
+    worst = issue.most_affected
     differs = issue.q_value is not None and issue.q_value < case.limits.alpha
     if worst is None or not differs or worst.low - issue.share.value < case.limits.min_effect:
         return []

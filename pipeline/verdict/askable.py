@@ -10,8 +10,9 @@ from __future__ import annotations
 from pipeline.core.words import count, join_names, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import ClassSkill, EvaluationResult
+from pipeline.records.verdict import Rung, Thresholds
 from pipeline.statistics.accuracy.balanced import kappa_from_balanced
-from pipeline.verdict.evidence import Rung, Thresholds, judge_effect
+from pipeline.verdict.evidence import judge_effect
 from pipeline.verdict.phrases import method_label, percent_interval
 
 CLASSES_NAMED = 3

@@ -6,7 +6,8 @@ from pipeline.core.words import count, number, p_clause, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.color import Association, ColorResult
 from pipeline.records.data import DatasetInfo
-from pipeline.verdict.evidence import Rung, Status, Thresholds, judge_effect, strongest
+from pipeline.records.verdict import Rung, Status, Thresholds
+from pipeline.verdict.evidence import judge_effect, strongest
 
 
 def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -> Rung:

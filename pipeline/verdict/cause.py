@@ -9,11 +9,11 @@ from pipeline.records.attribution import AttributionResult, GroupAttribution
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import MethodComparison
+from pipeline.records.verdict import Repair, Rung, Status, Thresholds
 from pipeline.statistics.intervals import widen
-from pipeline.verdict.evidence import MIN_SEEDS, Rung, Status, Thresholds, judge_effect
+from pipeline.verdict.evidence import MIN_SEEDS, judge_effect
 from pipeline.verdict.phrases import method_label, points_phrase
 from pipeline.verdict.remaining import is_favoured, remaining_text
-from pipeline.verdict.repairs import Repair
 from pipeline.verdict.trust import describe_trust, judge_support
 
 # --- rung 4 ----------------------------------------------------------------------------------

@@ -9,25 +9,18 @@ when a part was not run; *no* otherwise.
 from __future__ import annotations
 
 import math
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from pipeline.records.base import Estimate, GroupEstimate, Record
+from pipeline.records.base import GroupEstimate
 from pipeline.records.data import AttributeInfo, GroupInfo
 from pipeline.records.evaluation import SplitMetrics
-from pipeline.records.hygiene import ImageIssue
-from pipeline.settings.audit import ColorSettings
-from pipeline.settings.evaluation import EvaluateSettings
-from pipeline.settings.report import ReportSettings
+from pipeline.records.verdict import Status, Thresholds
 from pipeline.statistics import picked
 from pipeline.statistics.accuracy.worst_group import lowest_of
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.intervals import widen
-from pipeline.verdict.phrases import NOT_RUN, STATUS_WORDS
-
-Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
-RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
 
 MIN_SEEDS = picked.MIN_SEEDS  # trainings that rungs about training need
 MIN_CRAMERS_V = 0.1  # Cohen's "small" for one degree of freedom
@@ -36,7 +29,7 @@ MISLED_RESIDUAL = -2.0  # adjusted residual: a shortage smaller than this could 
 
 
 class GroupedData(Protocol):
-    """What the rungs read of a dataset: its `DatasetInfo`, or what a finished report says of it."""
+    """What the rungs read of a dataset: its card, or what a look ahead says of it."""
 
     @property
     def attributes(self) -> list[AttributeInfo]: ...
@@ -45,45 +38,17 @@ class GroupedData(Protocol):
     def groups(self) -> list[GroupInfo]: ...
 
 
-class Thresholds(Record):
-    """What counts as an effect and as enough images; printed in the report."""
-
-    min_effect: float  # accuracy or flip-rate change
-    min_test: int
-    min_val: int
-    min_kappa: float  # of color alone
-    min_cramers_v: float
-    alpha: float  # two-sided, the complement of the intervals' 95 %
-
-    @classmethod
-    def from_settings(
-        cls, evaluate: EvaluateSettings, report: ReportSettings, color: ColorSettings
-    ) -> Thresholds:
-        return cls(
-            min_effect=report.min_effect,
-            min_test=evaluate.min_test,
-            min_val=evaluate.min_val,
-            min_kappa=color.min_kappa,
-            min_cramers_v=MIN_CRAMERS_V,
-            alpha=0.05,
-        )
-
-
-class Rung(Record):
-    """One step of the ladder."""
-
-    rung: RungName
-    question: str
-    status: Status
-    evidence: str
-    estimate: Estimate | None = None  # the number that decided, in `unit`
-    unit: Literal["kappa", "difference", "accuracy", "score"] | None = None
-    was_run: bool = True  # False: what would answer it was not run
-
-
-def answer_words(rung: Rung) -> str:
-    """The answer as a badge: a question whose stage was not run is not one that lacks evidence."""
-    return STATUS_WORDS[rung.status] if rung.was_run else NOT_RUN
+def choose_thresholds(*, min_effect: float, min_test: int, min_val: int, min_kappa: float) -> Thresholds:
+    """What the settings and the literature say counts."""
+    return Thresholds(
+        min_effect=min_effect,
+        min_test=min_test,
+        min_val=min_val,
+        min_kappa=min_kappa,
+        min_cramers_v=MIN_CRAMERS_V,
+        alpha=0.05,
+        min_seeds=MIN_SEEDS,
+    )
 
 
 def judge_effect(value: float, low: float, threshold: float) -> Status:
@@ -107,16 +72,10 @@ def weakest(*statuses: Status | None) -> Status:
     return next(status for status in order if status in statuses)
 
 
-def negate(estimate: Estimate) -> Estimate:
-    """The estimate with its sign turned."""
-    return Estimate(value=-estimate.value, low=-estimate.high, high=-estimate.low, n=estimate.n)
-
-
 def has_enough(group: GroupEstimate, limits: Thresholds) -> bool:
     """Whether the group has the test images that its accuracy needs to count.
 
-    How many validation images it has matters for selection alone. Reports of before that was so call
-    groups with few of them insufficient, so their word for it is not asked.
+    How many validation images it has matters for selection alone.
     """
     return group.n >= limits.min_test
 
@@ -151,12 +110,6 @@ def _rare_groups(info: GroupedData) -> list[tuple[int, float]]:
         for g, group in enumerate(info.groups)
         if group.n_train <= MISLED_RATIO * expected_G[g]
     ]
-
-
-def most_affected(issue: ImageIssue) -> GroupEstimate | None:
-    """The group with the largest share of an issue, None where no group with enough images has it."""
-    known = [group for group in issue.groups if group.sufficient and group.value > 0]
-    return max(known, key=lambda group: group.value, default=None)
 
 
 def counted_worst(test: SplitMetrics) -> GroupEstimate | None:

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.verdict import Status, Thresholds
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.cues.interaction import (
     Contrast,
@@ -20,15 +21,7 @@ from pipeline.statistics.cues.interaction import (
     difference_columns,
     interaction_weights,
 )
-from pipeline.verdict.evidence import (
-    GroupedData,
-    Status,
-    Thresholds,
-    has_enough,
-    judge_effect,
-    misled_groups,
-    weakest,
-)
+from pipeline.verdict.evidence import GroupedData, has_enough, judge_effect, misled_groups, weakest
 
 
 @dataclass(frozen=True)

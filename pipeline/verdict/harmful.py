@@ -9,13 +9,11 @@ from typing import Literal
 from pipeline.core.words import count, number, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.verdict import Rung, Status, Thresholds
 from pipeline.verdict.evidence import (
     MIN_SEEDS,
     MISLED_RATIO,
     GroupedData,
-    Rung,
-    Status,
-    Thresholds,
     counted_groups,
     counted_worst,
     has_enough,
@@ -24,8 +22,7 @@ from pipeline.verdict.evidence import (
     simultaneous,
 )
 from pipeline.verdict.harm import Harm, find_harm, hard_class, hard_values, unanswered_groups
-from pipeline.verdict.phrases import accuracy_phrase, method_label, points_phrase
-from pipeline.verdict.small_groups import NAMED
+from pipeline.verdict.phrases import GROUPS_NAMED, accuracy_phrase, method_label, points_phrase
 
 
 def judge_harmful(
@@ -129,9 +126,9 @@ def _unanswered_text(groups: Sequence[GroupEstimate], limits: Thresholds) -> str
         f"{quoted(group.name)} has {count(group.n)} test images, {count(limits.min_test)} are needed"
         if not has_enough(group, limits)
         else f"{quoted(group.name)} has no group with enough test images to compare with"
-        for group in groups[:NAMED]
+        for group in groups[:GROUPS_NAMED]
     ]
-    more = f"; and {count(len(groups) - NAMED)} more" if len(groups) > NAMED else ""
+    more = f"; and {count(len(groups) - GROUPS_NAMED)} more" if len(groups) > GROUPS_NAMED else ""
     return "; ".join(named) + more
 
 

@@ -5,9 +5,13 @@ Accuracies are fractions in [0, 1] and print as percent; differences of accuraci
 
 from __future__ import annotations
 
-from pipeline.core.words import DASH, count, number, percent, points, quoted, signed
+from collections.abc import Sequence
+
+from pipeline.core.words import DASH, count, join_names, number, percent, points, quoted, signed
+from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.data import SourceCounts
+from pipeline.records.verdict import Rung
 
 METHOD_LABELS = {
     "erm": "ERM",
@@ -69,6 +73,7 @@ STATUS_WORDS = {
     "insufficient": "Insufficient evidence",
 }
 NOT_RUN = "Not run"  # instead of a status, where nothing that would answer it was run
+GROUPS_NAMED = 3
 TOO_FEW = "too few to decide"  # beside the accuracy of a group with fewer test images than count
 ESTIMATOR_LABELS = {
     "trak": "TRAK",
@@ -77,6 +82,8 @@ ESTIMATOR_LABELS = {
     "traker": "TRAK by the library traker",
     "ekfac": "EK-FAC influence",
 }
+LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
+CHECK_REMEDY = "not asked for: name shares to keep in retrain.thin_keep, for example [0.0, 0.5]"
 PROJECTION_WORDS = {
     "block_sketch": "random-sign sketch of the gradient",
     "factorized": "projection layer by layer",
@@ -218,9 +225,27 @@ PART_WORDS = {
 }
 
 
+def answer_words(rung: Rung) -> str:
+    """The answer as a badge: a question whose stage was not run is not one that lacks evidence."""
+    return STATUS_WORDS[rung.status] if rung.was_run else NOT_RUN
+
+
 def missing_phrase(stage: str, method: str | None) -> str:
     """ "no GradCAM maps were made of ERM"."""
     return PART_WORDS[stage].format(method_label(method) if method else "")
+
+
+def name_groups(groups: Sequence[GroupEstimate]) -> str:
+    """ "“a” with 0.0% (0.0 to 15.5, n = 21), ... and 2 more"."""
+    named = [f"{quoted(group.name)} with {accuracy_brief(group)}" for group in groups[:GROUPS_NAMED]]
+    if len(groups) > GROUPS_NAMED:
+        named.append(f"{count(len(groups) - GROUPS_NAMED)} more")
+    return join_names(named)
+
+
+def name_lists(errors: LabelErrors) -> str:
+    """How many images each list suspects: "105 by margins, 300 by attribution"."""
+    return ", ".join(f"{count(found.n_suspects)} by {list_name(found.ranking)}" for found in errors.lists)
 
 
 def chart_tip(estimate: Estimate, method: str, is_change: bool) -> str:

@@ -5,50 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from pipeline.records.base import Estimate, GroupEstimate, Record
+from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.color import ColorResult, LabelColor
 from pipeline.records.evaluation import EvaluationResult, Intervention
 from pipeline.records.gradcam import GradcamResult
+from pipeline.records.verdict import (
+    ColorReliance,
+    LabelReliance,
+    RelianceDifference,
+    RelianceKind,
+    Thresholds,
+)
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
 from pipeline.verdict.askable import why_not_asked
-from pipeline.verdict.evidence import GroupedData, Status, Thresholds, judge_effect, negate
+from pipeline.verdict.evidence import GroupedData, judge_effect
 from pipeline.verdict.phrases import intervention_label
 
 MIN_ACCURACY = 0.01  # before a change; below it there is nothing to lose
-
-Kind = Literal[
-    "accuracy_change", "flip_excess", "object_removed", "foreground_sensitivity", "energy_in_mask", "pointing"
-]
-
-
-class RelianceDifference(Record):
-    """One measure of reliance, for the baseline and for a method; a positive difference is less reliance."""
-
-    kind: Kind
-    what: str  # the measure in words
-    baseline: str
-    method: str
-    before: Estimate
-    after: Estimate
-    difference: Estimate  # toward less reliance; simultaneous over the method's measures
-    verdict: Literal["less", "more", "not shown"]
-
-
-class LabelReliance(Record):
-    """One class (or superclass): does color set it apart, and does the model lose it without color."""
-
-    color: LabelColor
-    # Of accuracy when color is removed, in the group of the label that loses most, which it names: over
-    # images in which a cue fits and images in which it misleads, loss and gain would cancel out.
-    change: GroupEstimate | None  # simultaneous over the groups
-    relies: Status  # yes: it loses at least the size that matters
-
-
-class ColorReliance(Record):
-    method: str
-    n_separable: int
-    n_relied: int  # of the separable ones, those the model relies on color for
-    labels: list[LabelReliance]  # separable ones first, by what removing color costs
 
 
 def color_reliance(
@@ -95,7 +68,9 @@ def _label_row(
     )
 
 
-Measure = tuple[Kind, str, Estimate, bool]  # kind, words, value, whether a higher value is less reliance
+Measure = tuple[
+    RelianceKind, str, Estimate, bool
+]  # kind, words, value, whether a higher value is less reliance
 
 
 def compare_reliance(
@@ -132,7 +107,7 @@ def _compare(
 ) -> RelianceDifference:
     kind, what, after, higher_is_less = measure
     change = independent_difference(after, before)
-    toward_less = change if higher_is_less else negate(change)
+    toward_less = change if higher_is_less else -change
     wide = widen(toward_less, n_comparisons=n_measures, alpha=limits.alpha)
     verdict: Literal["less", "more", "not shown"] = "not shown"
     if wide.low > 0:

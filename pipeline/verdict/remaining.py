@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from pipeline.core.words import points, quoted
-from pipeline.records.base import Estimate, Record
+from pipeline.records.base import Estimate
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
+from pipeline.records.verdict import Remaining, Thresholds
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.intervals import clip_difference, independent_difference
-from pipeline.verdict.evidence import MISLED_RESIDUAL, GroupedData, Thresholds, judge_effect, negate
+from pipeline.verdict.evidence import MISLED_RESIDUAL, GroupedData, judge_effect
 from pipeline.verdict.harmful import guided_group
 from pipeline.verdict.phrases import points_interval
-
-
-class Remaining(Record):
-    """By how much a group still lies below others under the method that raised it."""
-
-    to_average: Estimate  # the higher one: a method that brings everybody down repairs nobody
-    same: str | None  # the group of the same label where the cue is right
-    to_same: Estimate | None
-    from_before: Estimate | None  # what the baseline had in `same`, minus what the method has in the group
 
 
 def measure_remaining(
@@ -59,7 +51,7 @@ def is_open(left: Remaining, limits: Thresholds) -> bool:
 
 def is_reversed(left: Remaining, limits: Thresholds) -> bool:
     """Whether the same label where the cue is right is now clearly the lower one."""
-    return left.to_same is not None and _is_clear(negate(left.to_same), limits)
+    return left.to_same is not None and _is_clear(-left.to_same, limits)
 
 
 def largest_gap(left: Remaining) -> Estimate:

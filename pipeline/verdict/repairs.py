@@ -6,31 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.core.words import count, join_names, percent, quoted
-from pipeline.records.base import Estimate, GroupEstimate, Record
+from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
+from pipeline.records.verdict import Remaining, Repair, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
-from pipeline.verdict.evidence import (
-    GroupedData,
-    Status,
-    Thresholds,
-    has_enough,
-    judge_effect,
-    simultaneous,
-    weakest,
-)
+from pipeline.verdict.evidence import GroupedData, has_enough, judge_effect, simultaneous, weakest
 from pipeline.verdict.harm import Harm, find_harm
 from pipeline.verdict.phrases import accuracy_brief
-from pipeline.verdict.remaining import Remaining, is_open, is_reversed, measure_remaining
+from pipeline.verdict.remaining import is_open, is_reversed, measure_remaining
 
 NAMED = 2  # groups that a sentence names
-
-
-class Repair(Record):
-    """What a method's gain in the harmed group is worth."""
-
-    status: Status
-    costs: str  # what it does elsewhere, as the end of a sentence; empty where nothing speaks against it
-    left: Remaining | None  # what is left of the gap
 
 
 class _Pair(NamedTuple):

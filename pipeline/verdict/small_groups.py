@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from pipeline.core.words import count, has, join_names, quoted
+from pipeline.core.words import count, has
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
+from pipeline.records.verdict import Thresholds
 from pipeline.statistics.accuracy.worst_group import is_clearly_below
-from pipeline.verdict.evidence import GroupedData, Thresholds, has_enough
-from pipeline.verdict.phrases import accuracy_brief
-
-NAMED = 3
+from pipeline.verdict.evidence import GroupedData, has_enough
+from pipeline.verdict.phrases import name_groups
 
 
 def uncounted_groups(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
@@ -64,11 +61,3 @@ def uncounted_clause(info: GroupedData, test: SplitMetrics, limits: Thresholds) 
         f"; {count(n_thin)} of {count(len(test.groups))} groups {has(n_thin)} fewer than "
         f"{count(limits.min_test)} test images, too few to decide"
     )
-
-
-def name_groups(groups: Sequence[GroupEstimate]) -> str:
-    """ "“a” with 0.0% (0.0 to 15.5, n = 21), ... and 2 more"."""
-    named = [f"{quoted(group.name)} with {accuracy_brief(group)}" for group in groups[:NAMED]]
-    if len(groups) > NAMED:
-        named.append(f"{count(len(groups) - NAMED)} more")
-    return join_names(named)

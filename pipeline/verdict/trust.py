@@ -10,19 +10,16 @@ from pipeline.records.attribution import (
     AttributionResult,
     GroupChange,
     GroupCheck,
-    LabelErrors,
     Lds,
     SuspectList,
 )
 from pipeline.records.base import Estimate
+from pipeline.records.verdict import ShareSize, Skill
 from pipeline.statistics.intervals import widen
 from pipeline.verdict.phrases import accuracy_brief, list_name
 
-Skill = Literal["nothing", "class", "rule", "beyond"]
 Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
 
-LDS_REMEDY = "not asked for: set retrain.subsets to 32 or more"
-CHECK_REMEDY = "not asked for: name shares to keep in retrain.thin_keep, for example [0.0, 0.5]"
 SAME_CLASS, GROUP_RULE = "same_class", "group_rule"  # baselines that the scores must lead over
 _ALPHA = 0.05  # of the intervals that are widened
 
@@ -48,7 +45,7 @@ def tells_more_than_rule(check: GroupCheck) -> bool | None:
     return None if check.beyond is None else check.beyond.low > 0
 
 
-def judge_share(observed: Estimate, expected: float, *, n_groups: int) -> Literal["over", "under", "even"]:
+def judge_share(observed: Estimate, expected: float, *, n_groups: int) -> ShareSize:
     """Whether a group's share lies clearly above or below what is expected, among `n_groups` looked at."""
     wide = widen(observed, n_comparisons=n_groups, alpha=_ALPHA)
     if wide.low > expected:
@@ -149,11 +146,6 @@ def _describe_change(change: GroupChange) -> str:
         f"{signed(estimate.value)} (95% interval {signed(estimate.low)} to {signed(estimate.high)}), "
         f"predicted {signed(change.predicted)}."
     )
-
-
-def name_lists(errors: LabelErrors) -> str:
-    """How many images each list suspects: "105 by margins, 300 by attribution"."""
-    return ", ".join(f"{count(found.n_suspects)} by {list_name(found.ranking)}" for found in errors.lists)
 
 
 def describe_agreement(found: Agreement) -> str:

@@ -6,8 +6,9 @@ from pipeline.core.words import count, number, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.color import Predictability
 from pipeline.records.evaluation import CueExchange, CueUse, EvaluationResult
+from pipeline.records.verdict import Rung, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, widen
-from pipeline.verdict.evidence import Rung, Status, Thresholds, judge_effect, negate
+from pipeline.verdict.evidence import judge_effect
 from pipeline.verdict.phrases import intervention_label, method_label, points_phrase
 
 MIN_CARRIED = 0.8  # of the cue: an exchange that carries less cannot rule its use out
@@ -199,7 +200,7 @@ def _judge_natural(found: CueUse, sign: int, limits: Thresholds) -> Status | Non
 
 
 def _turned(estimate: Estimate, sign: int) -> Estimate:
-    return negate(estimate) if sign < 0 else estimate
+    return -estimate if sign < 0 else estimate
 
 
 def size_either_way(estimate: Estimate) -> Estimate:

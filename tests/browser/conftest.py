@@ -12,9 +12,8 @@ import pytest
 from pipeline.report.cards.index import make_card, render_index
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import build_pictures
-from pipeline.report.summary import build_summary
 from tests.browser.pages import CHROMIUM, FLAGS, SAMPLE, VARIANTS
-from tests.fixtures.report import picture_source
+from tests.fixtures.report import build_report, picture_source
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +33,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cards = []
     for name, make in VARIANTS.items():
         inputs = make()
-        summary = build_summary(inputs)
-        html = render_report(summary, build_pictures(summary, picture_source(inputs)))
+        summary = build_report(inputs)
+        html = render_report(summary, build_pictures(summary, picture_source(inputs), inputs.settings))
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
         cards.append(make_card(summary))
     shutil.copy(SAMPLE, folder / "sample.html")

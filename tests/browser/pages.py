@@ -6,9 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.report.summary import ReportInputs
 from tests import ROOT
-from tests.fixtures.report import bare, hostile_birds, photo_birds, plain_hundred, repaired_birds
+from tests.fixtures.report import (
+    ReportInputs,
+    bare,
+    hostile_birds,
+    photo_birds,
+    plain_hundred,
+    repaired_birds,
+)
 
 CHROMIUM = Path("/usr/bin/chromium")
 # the demo's own page, with every part

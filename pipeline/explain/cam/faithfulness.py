@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
-from pipeline.explain.cam.energy import upsample_map
+from pipeline.explain.cam.upsampling import upsample_map
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
 from pipeline.records.base import Estimate

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
-from pipeline.explain.cam.energy import upsample_map
+from pipeline.explain.cam.upsampling import upsample_map
 from pipeline.pixels.maps import FOREGROUND
 
 MAX_OPACITY = 0.65  # of the color where the map is highest: the image stays recognizable

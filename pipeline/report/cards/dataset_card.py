@@ -1,20 +1,18 @@
-"""What a dataset card says in words; every sentence is read off the summary."""
+"""What a dataset card says in words; every sentence is read off the report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from pipeline.core import words
-from pipeline.report.records import ReportSummary
+from pipeline.records.report import Report
+from pipeline.records.verdict import NextStep
 from pipeline.verdict import phrases
-from pipeline.verdict.advice import NextStep
-from pipeline.verdict.evidence import most_affected
-from pipeline.verdict.trust import name_lists
 
 FINDINGS_TOLD = 3
 
 
-def describe_dataset(s: ReportSummary) -> str:
+def describe_dataset(s: Report) -> str:
     """What it is, in one sentence."""
     d = s.dataset
     counts = words.join_names([f"{words.count(n)} for {split}" for split, n in d.n.items()])
@@ -25,16 +23,16 @@ def describe_dataset(s: ReportSummary) -> str:
     )
 
 
-def list_warnings(s: ReportSummary) -> list[str]:
+def list_warnings(s: Report) -> list[str]:
     """Shortcuts, wrong labels, leaks and uneven images; never empty."""
     found = [*_cues(s), *_labels(s), *_images(s)]
     return found or ["The audit found none; what it did not look for may still be there."]
 
 
-def list_advice(s: ReportSummary) -> list[str]:
+def list_advice(s: Report) -> list[str]:
     """The report's next steps that concern the data."""
     about_data = ("attribution", "hygiene", "dataset", "groups")
-    return [write_step(step) for step in s.next_steps if step.section in about_data]
+    return [write_step(step) for step in s.verdict.next_steps if step.section in about_data]
 
 
 def write_step(step: NextStep) -> str:
@@ -42,7 +40,7 @@ def write_step(step: NextStep) -> str:
     return f"{step.action.rstrip('.')}, because {step.because}"
 
 
-def describe_processing(s: ReportSummary) -> list[str]:
+def describe_processing(s: Report) -> list[str]:
     """How the images were prepared for the audit."""
     side, skipped = s.dataset.image_size, len(s.dataset.skipped)
     lines = [f"Images were packed as squares of {side} × {side} pixels.", *s.dataset.notes]
@@ -51,7 +49,7 @@ def describe_processing(s: ReportSummary) -> list[str]:
     return lines
 
 
-def describe_annotations(s: ReportSummary) -> list[str]:
+def describe_annotations(s: Report) -> list[str]:
     """Where attributes come from: people, image colors or nowhere."""
     origins = {
         "annotated": "annotated",
@@ -70,8 +68,8 @@ def _in_brackets(description: str) -> str:
     return f" ({description.rstrip('.')})" if description else ""
 
 
-def _cues(s: ReportSummary) -> Iterator[str]:
-    for rung in s.verdict:
+def _cues(s: Report) -> Iterator[str]:
+    for rung in s.verdict.rungs:
         if rung.rung == "available" and rung.status != "no":
             yield rung.evidence
     confirmed = [found.sentence for found in s.color.findings if found.confirmed]
@@ -80,22 +78,22 @@ def _cues(s: ReportSummary) -> Iterator[str]:
         yield f"{words.count(len(confirmed) - FINDINGS_TOLD)} more color features differ between classes."
 
 
-def _labels(s: ReportSummary) -> Iterator[str]:
+def _labels(s: Report) -> Iterator[str]:
     flips = s.dataset.n_label_flips
     if flips is None:
         yield "How many labels are wrong is not known."
     elif flips:
         yield f"{words.count(flips)} training labels are known to be wrong."
-    traced = s.attribution.get(s.baseline or "")
+    traced = s.attribution.get(s.verdict.baseline or "")
     errors = traced.label_errors if traced else None
     if errors is not None and any(found.n_suspects for found in errors.lists):
         yield (
-            f"Training images suspected to carry a wrong label: {name_lists(errors)} "
+            f"Training images suspected to carry a wrong label: {phrases.name_lists(errors)} "
             "(at most a tenth is listed by each; not all of them are wrong)."
         )
 
 
-def _images(s: ReportSummary) -> Iterator[str]:
+def _images(s: Report) -> Iterator[str]:
     cut = phrases.shared_sources(s.dataset.sources, s.dataset.n.get("test", 0))
     if cut:
         yield f"{cut}."
@@ -111,8 +109,8 @@ def _images(s: ReportSummary) -> Iterator[str]:
         if d.n_conflicting:
             yield f"Sets of {d.kind} duplicates whose labels differ: {words.count(d.n_conflicting)}."
     for issue in s.hygiene.issues:
-        most = most_affected(issue)
-        if most is not None and issue.q_value is not None and issue.q_value < s.thresholds.alpha:
+        most = issue.most_affected
+        if most is not None and issue.q_value is not None and issue.q_value < s.verdict.thresholds.alpha:
             yield (
                 f"{issue.name.replace('_', ' ').capitalize()} images are spread unevenly: "
                 f"{phrases.accuracy_brief(most)} in {words.quoted(most.name)}, "

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 from pipeline.records.base import Artifact, GroupEstimate, Provenance
+from pipeline.records.report import Report
+from pipeline.records.verdict import RungName, Status
 from pipeline.report.page.html import load_template
-from pipeline.report.records import ReportSummary
-from pipeline.verdict.evidence import RungName, Status
 
 
 class Card(Artifact):
@@ -24,20 +24,20 @@ class Card(Artifact):
     href: str  # of the report, relative to the index page
 
 
-def make_card(summary: ReportSummary) -> Card:
+def make_card(report: Report) -> Card:
     """The index's share of a report."""
-    provenance = {key: getattr(summary.provenance, key) for key in Provenance.model_fields}
+    provenance = {key: getattr(report.provenance, key) for key in Provenance.model_fields}
     return Card.model_validate(
         {
             "provenance": provenance,
-            "name": summary.dataset.name,
-            "title": summary.dataset.title,
-            "headline": summary.headline,
-            "worst_groups": {name: m.test.worst_group for name, m in summary.methods.items()},
-            "verdict": {rung.rung: rung.status for rung in summary.verdict},
-            "n": summary.dataset.n,
-            "created": summary.provenance.created,
-            "href": f"{quote(summary.dataset.name)}.html",
+            "name": report.dataset.name,
+            "title": report.dataset.title,
+            "headline": report.verdict.headline,
+            "worst_groups": {name: m.test.worst_group for name, m in report.methods.items()},
+            "verdict": {rung.rung: rung.status for rung in report.verdict.rungs},
+            "n": report.dataset.n,
+            "created": report.provenance.created,
+            "href": f"{quote(report.dataset.name)}.html",
         }
     )
 

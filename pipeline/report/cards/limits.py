@@ -5,56 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.core import words
-from pipeline.records.evaluation import MethodComparison
-from pipeline.report.gate.rungs import as_evaluation
-from pipeline.report.records import MethodSummary, ReportSummary
+from pipeline.records.evaluation import EvaluationResult, MethodComparison
+from pipeline.records.report import Report
 from pipeline.verdict import phrases
-from pipeline.verdict.askable import never_predicted_text, why_not_asked
-from pipeline.verdict.evidence import MIN_SEEDS, answer_words
-from pipeline.verdict.small_groups import clearly_bad_uncounted, name_groups
-from pipeline.verdict.trust import name_lists
 
 MEASURES_NAMED = 3
 
 
-def list_limits(s: ReportSummary, method: str) -> list[str]:
+def list_limits(s: Report, method: str) -> list[str]:
     """Sentences, the gravest first; never empty."""
     found = s.methods[method]
-    judged = _from_the_ladder(s) if method == s.baseline else _beside_the_baseline(s, method)
-    unnamed = never_predicted_text(as_evaluation(s, method))
+    judged = _from_the_ladder(s) if method == s.verdict.baseline else _beside_the_baseline(s, method)
+    unnamed = s.verdict.methods[method].never_predicted
     limits = [
         *judged,
         *filter(None, [unnamed]),
-        *_of_groups(s, found),
+        *_of_groups(s, method),
         *_of_data(s, method),
-        *_of_training(found),
+        *_of_training(s, found),
     ]
     return limits or ["The audit found none; what it did not look for may still be there."]
 
 
-def _from_the_ladder(s: ReportSummary) -> Iterator[str]:
+def _from_the_ladder(s: Report) -> Iterator[str]:
     """The verdict is the baseline's: each rung on cue and harm that is not a clear no."""
-    for rung in s.verdict:
+    for rung in s.verdict.rungs:
         if rung.rung in ("available", "used", "harmful") and rung.status != "no":
-            yield f"{rung.question} {answer_words(rung)}. {rung.evidence}"
+            yield f"{rung.question} {phrases.answer_words(rung)}. {rung.evidence}"
 
 
-def _beside_the_baseline(s: ReportSummary, method: str) -> Iterator[str]:
+def _beside_the_baseline(s: Report, method: str) -> Iterator[str]:
     """The ladder does not judge other methods: what was measured against the baseline."""
-    reason = why_not_asked(as_evaluation(s, method), s.thresholds)
+    reason = s.verdict.methods[method].not_asked
     if reason is not None:
         yield reason
         return
-    for rung in s.verdict:
+    for rung in s.verdict.rungs:
         if rung.rung == "available" and rung.status == "yes":
-            yield f"{rung.question} {answer_words(rung)}. {rung.evidence}"
-    baseline = phrases.method_label(s.baseline or "")
-    compared = next((c for c in s.comparisons if c.method == method), None)
+            yield f"{rung.question} {phrases.answer_words(rung)}. {rung.evidence}"
+    baseline = phrases.method_label(s.verdict.baseline or "")
+    compared = next((c for c in s.verdict.comparisons if c.method == method), None)
     if compared is None:
         yield f"It was not compared with {baseline} on the same images."
     else:
         yield _gain_sentence(compared)
-    measures = [d for d in s.reliance if d.method == method]
+    measures = [d for d in s.verdict.reliance if d.method == method]
     if not measures:
         yield "Whether it relies on the cue less was not measured."
         return
@@ -78,17 +73,17 @@ def _gain_sentence(compared: MethodComparison) -> str:
     )
 
 
-def _of_groups(s: ReportSummary, found: MethodSummary) -> Iterator[str]:
-    thin = sum(not group.sufficient for group in found.test.groups)
+def _of_groups(s: Report, method: str) -> Iterator[str]:
+    groups, least = s.methods[method].test.groups, words.count(s.verdict.thresholds.min_test)
+    thin = sum(not group.sufficient for group in groups)
     if thin:
         yield (
-            f"{words.count(thin)} of {words.count(len(found.test.groups))} groups "
-            f"{words.has(thin)} fewer than {words.count(s.thresholds.min_test)} test images: too few to "
-            "decide anything about them."
+            f"{words.count(thin)} of {words.count(len(groups))} groups {words.has(thin)} fewer than {least} "
+            "test images: too few to decide anything about them."
         )
-    bad = clearly_bad_uncounted(found.test, s.thresholds)
+    bad = [groups[i] for i in s.verdict.methods[method].clearly_bad_uncounted]
     if bad:
-        yield f"Clearly worse than the average, although too small to count: {name_groups(bad)}."
+        yield f"Clearly worse than the average, although too small to count: {phrases.name_groups(bad)}."
     origin = s.dataset.attributes[0].origin if s.dataset.attributes else "none"
     if origin == "derived":
         yield "Groups are derived from image colors and only stand in for a real attribute."
@@ -96,12 +91,12 @@ def _of_groups(s: ReportSummary, found: MethodSummary) -> Iterator[str]:
         yield "No attribute was annotated, so groups are classes and a group inside a class can hide."
 
 
-def _of_data(s: ReportSummary, method: str) -> Iterator[str]:
-    traced = s.attribution.get(method) or s.attribution.get(s.baseline or "")
+def _of_data(s: Report, method: str) -> Iterator[str]:
+    traced = s.attribution.get(method) or s.attribution.get(s.verdict.baseline or "")
     errors = traced.label_errors if traced else None
     if errors is not None and any(found.n_suspects for found in errors.lists):
         yield (
-            f"Training images suspected to carry a wrong label: {name_lists(errors)} "
+            f"Training images suspected to carry a wrong label: {phrases.name_lists(errors)} "
             "(at most a tenth is listed by each; not all of them are wrong)."
         )
     elif traced is None:
@@ -120,9 +115,9 @@ def _of_data(s: ReportSummary, method: str) -> Iterator[str]:
         yield "Images were not checked for duplicates across splits."
 
 
-def _of_training(found: MethodSummary) -> Iterator[str]:
+def _of_training(s: Report, found: EvaluationResult) -> Iterator[str]:
     n = len(found.seeds)
-    if n < MIN_SEEDS:
+    if n < s.verdict.thresholds.min_seeds:
         yield f"{n} seed{'' if n == 1 else 's'} cannot show how much luck is in the numbers."
     if found.trained_on_val:
         yield "Validation images trained it, so its validation accuracy promises nothing."

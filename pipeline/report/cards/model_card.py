@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from pipeline.core import words
-from pipeline.records.base import GroupEstimate, Record
+from pipeline.records.base import Record
+from pipeline.records.report import MethodSettings, Report
 from pipeline.report.cards.limits import list_limits
-from pipeline.report.records import MethodSummary, ReportSummary
 from pipeline.settings.train import TrainSettings
 from pipeline.verdict import phrases
-from pipeline.verdict.evidence import judge_effect
 
 CLASSES_NAMED = 10
 # where and how fast it ran, or told elsewhere in the card
@@ -47,9 +46,8 @@ class ModelCard(Record):
     citation: list[str]
 
 
-def model_card(s: ReportSummary, method: str) -> ModelCard:
+def model_card(s: Report, method: str) -> ModelCard:
     """The card of one method of the report."""
-    found = s.methods[method]
     label = phrases.method_label(method)
     return ModelCard(
         method=method,
@@ -62,9 +60,9 @@ def model_card(s: ReportSummary, method: str) -> ModelCard:
         ],
         out_of_scope=list(_out_of_scope(s, method)),
         limits=list_limits(s, method),
-        data=list(_data(s, method, found)),
-        procedure=list(_procedure(found)),
-        settings=list(_settings(found)),
+        data=list(_data(s, method)),
+        procedure=list(_procedure(s, method)),
+        settings=list(_settings(s.method_settings.get(method))),
         commands=[
             f"dvc repro train@{s.dataset.name}-{method}",
             s.provenance.command or f"dvc repro report@{s.dataset.name}",
@@ -73,24 +71,9 @@ def model_card(s: ReportSummary, method: str) -> ModelCard:
     )
 
 
-def harmed_group(s: ReportSummary, method: str) -> GroupEstimate | None:
-    """The group that is clearly served worse: the verdict's for the baseline, else by the gap to the average.
-
-    None where none is shown to be.
-    """
-    if method == s.baseline:
-        is_harmful = any(rung.rung == "harmful" and rung.status == "yes" for rung in s.verdict)
-        return s.harmed_group if is_harmful else None
-    test = s.methods[method].test
-    if test.gap is None or not test.worst_group.sufficient:
-        return None
-    status = judge_effect(test.gap.value, test.gap.low, s.thresholds.min_effect)
-    return test.worst_group if status == "yes" else None
-
-
-def cite(s: ReportSummary) -> list[str]:
+def cite(s: Report) -> list[str]:
     """How to name the data and this audit."""
-    source = s.dataset.provenance
+    source = s.dataset.source_info
     lines = [f"Data: {(source.citation or source.source).rstrip('.')}."]
     day = s.provenance.created[:10]
     audit = f"Shortcut audit of {words.quoted(s.dataset.title)}"
@@ -101,7 +84,7 @@ def cite(s: ReportSummary) -> list[str]:
 # --- what it is and what for ------------------------------------------------------------------
 
 
-def _summarize(s: ReportSummary, method: str) -> str:
+def _summarize(s: Report, method: str) -> str:
     test, label = s.methods[method].test, phrases.method_label(method)
     text = f"{label} is right on {phrases.accuracy_phrase(test.average)} of the test images"
     worst = test.worst_group
@@ -113,8 +96,8 @@ def _summarize(s: ReportSummary, method: str) -> str:
     return f"{text} and on {phrases.accuracy_phrase(worst)} of its worst group, {words.quoted(worst.name)}."
 
 
-def _details(s: ReportSummary, method: str) -> Iterator[Fact]:
-    found, training = s.methods[method], s.methods[method].training
+def _details(s: Report, method: str) -> Iterator[Fact]:
+    found, training = s.methods[method], s.training.get(method)
     subtitle = phrases.METHOD_SUBTITLES.get(method)
     label = phrases.method_label(method)
     yield Fact(term="Method", text=f"{label}: {subtitle}" if subtitle else label)
@@ -125,10 +108,10 @@ def _details(s: ReportSummary, method: str) -> Iterator[Fact]:
     yield Fact(term="Output", text=f"one of {_classes(s)}")
     seeds = "one model" if len(found.seeds) == 1 else f"{len(found.seeds)} models, one a seed"
     yield Fact(term="Models", text=f"{seeds} ({', '.join(map(str, found.seeds))})")
-    yield Fact(term="License", text=f"not stated for the model; the data's: {s.dataset.provenance.licence}")
+    yield Fact(term="License", text=f"not stated for the model; the data's: {s.dataset.source_info.licence}")
 
 
-def _classes(s: ReportSummary) -> str:
+def _classes(s: Report) -> str:
     names = [words.quoted(name, 40) for name in s.dataset.classes]
     n = "1 class" if len(names) == 1 else f"{words.count(len(names))} classes"
     if len(names) > CLASSES_NAMED:
@@ -136,11 +119,12 @@ def _classes(s: ReportSummary) -> str:
     return f"{n}: {words.join_names(names)}"
 
 
-def _out_of_scope(s: ReportSummary, method: str) -> Iterator[str]:
-    found, harmed = s.methods[method], harmed_group(s, method)
+def _out_of_scope(s: Report, method: str) -> Iterator[str]:
+    found, harmed = s.methods[method], s.verdict.methods[method].served_worse
     if harmed is not None:
+        name = words.quoted(found.test.groups[harmed].name)
         yield (
-            f"Decisions about images like those of {words.quoted(harmed.name)}: this group is served "
+            f"Decisions about images like those of {name}: this group is served "
             "clearly worse than the average."
         )
     thin = [group.name for group in found.test.groups if not group.sufficient]
@@ -155,11 +139,12 @@ def _out_of_scope(s: ReportSummary, method: str) -> Iterator[str]:
 # --- how it was made --------------------------------------------------------------------------
 
 
-def _data(s: ReportSummary, method: str, found: MethodSummary) -> Iterator[Fact]:
+def _data(s: Report, method: str) -> Iterator[Fact]:
+    labels, training = s.methods[method].labels_used, s.training.get(method)
     yield Fact(term="Data", text=s.dataset.title)
     counts = ", ".join(f"{split} {words.count(n)}" for split, n in s.dataset.n.items())
     yield Fact(term="Images", text=counts)
-    yield Fact(term="Labels used", text="; ".join(found.labels_used) or "none stated")
+    yield Fact(term="Labels used", text="; ".join(labels) or "none stated")
     flips = s.dataset.n_label_flips
     if flips is not None:
         yield Fact(term="Known wrong labels", text=f"{words.count(flips)} in train")
@@ -167,7 +152,7 @@ def _data(s: ReportSummary, method: str, found: MethodSummary) -> Iterator[Fact]
     if traced is not None:
         label = phrases.ESTIMATOR_LABELS[traced.estimator]
         yield Fact(term="Traced to images", text=f"{label}, computed by {traced.engine}")
-    removal = found.training.removal if found.training else None
+    removal = training.removal if training else None
     if removal is not None:
         yield Fact(
             term="Left out",
@@ -175,27 +160,27 @@ def _data(s: ReportSummary, method: str, found: MethodSummary) -> Iterator[Fact]
         )
 
 
-def _procedure(found: MethodSummary) -> Iterator[Fact]:
+def _procedure(s: Report, method: str) -> Iterator[Fact]:
+    found, training, curves = s.methods[method], s.training.get(method), s.verdict.methods[method].curves
     selection = phrases.SELECTION_WORDS.get(found.selection, found.selection)
     yield Fact(term="Selection", text=selection)
-    training = found.training
     if training is None:
         return
     kept = ", ".join(f"seed {seed}: {epoch + 1}" for seed, epoch in training.selected_epoch.items())
-    yield Fact(term="Epochs", text=f"{words.count(training.n_epochs)}; kept {kept or 'none'}")
+    yield Fact(term="Epochs", text=f"{words.count(curves.n_epochs if curves else 0)}; kept {kept or 'none'}")
     yield Fact(term="Precision, device", text=f"{training.precision}, {training.device}")
     yield Fact(term="Training time", text=f"{words.duration(training.seconds)} for all seeds")
 
 
-def _settings(found: MethodSummary) -> Iterator[Fact]:
-    if found.settings is None:
+def _settings(found: MethodSettings | None) -> Iterator[Fact]:
+    if found is None:
         return
-    for key, value in found.settings.train.items():
+    for key, value in found.train.items():
         field = TrainSettings.model_fields.get(key)
         is_off = field is not None and not field.is_required() and value == field.default
         if key not in _NOT_SETTINGS and not is_off:
             yield Fact(term=key, text=_setting(value))
-    for key, value in _flat(found.settings.method):
+    for key, value in _flat(found.method):
         if key != "selection":
             yield Fact(term=key, text=_setting(value))
 

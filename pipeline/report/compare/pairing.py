@@ -9,41 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.core.types import BoolArray, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import GroupComparison
-from pipeline.report.records import MethodSummary, ReportSummary
+from pipeline.report.compare.sides import Scored, Side
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
 from pipeline.statistics.comparison.paired import measure_change
 
 SAME = 1e-6  # accuracies closer than this are the same number
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What one method's models said about the test images."""
-
-    seeds: list[int]
-    ids_N: Int64Array
-    labels_N: Int64Array
-    groups_N: Int64Array
-    correct_SN: BoolArray
-    sources_N: Int64Array | None = None  # scene or patient of each image
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two that are compared."""
-
-    source: str  # as the user named it
-    report: ReportSummary
-    method: str
-    scored: Scored | None  # None where the predictions are not at hand
-
-    @property
-    def metrics(self) -> MethodSummary:
-        return self.report.methods[self.method]
 
 
 @dataclass(frozen=True)
@@ -77,7 +50,7 @@ def find_pairing(first: Side, second: Side) -> Pairing:
     stored = next(
         (
             c
-            for c in first.report.comparisons
+            for c in first.report.verdict.comparisons
             if (c.baseline, c.method) == (first.method, second.method) and first.report == second.report
         ),
         None,
@@ -98,7 +71,7 @@ def _obstacle(first: Side, second: Side) -> str:
         if side.scored.seeds != side.metrics.seeds or abs(measured - side.metrics.test.average.value) > SAME:
             return f"{where} of {side.source} is of another run than the report."
     a, b = first.report.dataset, second.report.dataset
-    if (a.name, a.n, a.groups, a.provenance) != (b.name, b.n, b.groups, b.provenance):
+    if (a.name, a.n, a.groups, a.source_info) != (b.name, b.n, b.groups, b.source_info):
         return "the reports are of different data."
     assert first.scored is not None
     assert second.scored is not None

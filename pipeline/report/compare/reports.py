@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from pipeline.core.errors import InputError
 from pipeline.core.words import quoted
 from pipeline.records.base import Artifact, Estimate, GroupEstimate, Provenance, Record
-from pipeline.report.compare.pairing import SAME, PairedGain, Side, find_pairing, group_key
-from pipeline.report.gate.rungs import as_evaluation
+from pipeline.records.verdict import RungName, Status
+from pipeline.report.compare.pairing import SAME, PairedGain, find_pairing, group_key
+from pipeline.report.compare.sides import Side
 from pipeline.report.markdown import plain
 from pipeline.report.page.html import load_template
 from pipeline.statistics.intervals import independent_difference
-from pipeline.verdict.askable import why_not_asked
-from pipeline.verdict.evidence import RungName, Status
 
 AVERAGES = ("average", "adjusted_average", "group_mean", "worst_group", "worst_group_corrected")
 LABELS = {
@@ -81,8 +80,8 @@ def compare_reports(pairs: Sequence[tuple[Side, Side]], provenance: Provenance) 
         InputError: two sides have no group in common.
     """
     first, second = pairs[0][0].report, pairs[0][1].report
-    before = {rung.rung: rung.status for rung in first.verdict}
-    after = {rung.rung: rung.status for rung in second.verdict}
+    before = {rung.rung: rung.status for rung in first.verdict.rungs}
+    after = {rung.rung: rung.status for rung in second.verdict.rungs}
     shared = [name for name in before if name in after]
     return Comparison(
         provenance=provenance,
@@ -156,7 +155,7 @@ def _row(name: str, both: tuple[Estimate, Estimate], paired: PairedGain | None) 
 def _unaskable(*sides: Side) -> Iterator[str]:
     """What is said of a side whose model is no better than a constant."""
     for which, side in zip(("first", "second"), sides, strict=True):
-        reason = why_not_asked(as_evaluation(side.report, side.method), side.report.thresholds)
+        reason = side.report.verdict.methods[side.method].not_asked
         if reason is not None:
             yield f"Of the {which}: {reason[0].lower()}{reason[1:]}"
 

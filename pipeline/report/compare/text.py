@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-from pipeline.core.words import DASH, align, join_names, p_text, percent, points, shorten
+from pipeline.core.words import DASH, align, join_names, p_text, percent, points, printable
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
 from pipeline.verdict.phrases import SAME_VERDICT, TOO_FEW, method_label, points_interval
 
-_NAME_WIDTH = 40
 _HEAD = ("", "first", "second", "points", "95% interval", "n", "p", "Holm")
 
 
@@ -16,14 +13,6 @@ def format_comparison(comparison: Comparison) -> str:
     """Plain text: one table per pair of methods, then the rungs whose answer changed."""
     parts = [_format_pair(pair) for pair in comparison.pairs]
     return "\n\n".join([*parts, _format_rungs(comparison)]) + "\n"
-
-
-def printable(name: str, limit: int = _NAME_WIDTH) -> str:
-    """A name as text: without escape sequences and direction marks that would move a terminal's cursor."""
-    visible = "".join(
-        " " if unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp") else char for char in name
-    )
-    return shorten(visible, limit)
 
 
 def _format_pair(pair: MethodPair) -> str:

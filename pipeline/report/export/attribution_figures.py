@@ -9,17 +9,17 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pipeline.core import words
-from pipeline.records.attribution import GroupChange, Lds
+from pipeline.records.attribution import AttributionResult, GroupChange, Lds
+from pipeline.records.report import Report
 from pipeline.report.export.attribution_tables import NOT_TRACED
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
 from pipeline.report.page.effect_charts import plot_changes
 from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, style_axes
 from pipeline.report.page.view_attribution import MATRIX_GROUPS, AttributionView
-from pipeline.report.records import AttributionSummary, ReportSummary
 from pipeline.verdict import phrases
 
 
-def attribution_figures(s: ReportSummary) -> list[FigureFile]:
+def attribution_figures(s: Report) -> list[FigureFile]:
     """Three figures a method, or the reasons why there are none."""
     if not s.attribution:
         return [FigureFile("attribution_groups", "Which groups help and hurt which.", None, NOT_TRACED)]
@@ -54,7 +54,7 @@ def attribution_figures(s: ReportSummary) -> list[FigureFile]:
     return found
 
 
-def _draw_matrix(s: ReportSummary, name: str, a: AttributionSummary) -> str:
+def _draw_matrix(s: Report, name: str, a: AttributionResult) -> str:
     """Rows are training groups; every cell has its number, so that color is not needed."""
     cells = {(c.train_group, c.test_group): c for c in a.groups}
     groups = [group.name for group in s.dataset.groups]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.records.attribution import Influence
+from pipeline.records.attribution import AttributionResult, Influence
+from pipeline.records.report import Report
 from pipeline.report.export.rows import Row, Table, name_at, spread
-from pipeline.report.records import AttributionSummary, ReportSummary
 
 ENGINE = (
     "engine",
@@ -21,7 +21,7 @@ ENGINE = (
 NOT_TRACED = "No method was traced to its training images."
 
 
-def attribution_tables(s: ReportSummary) -> list[Table]:
+def attribution_tables(s: Report) -> list[Table]:
     """Everything that attribution found, method by method."""
     found = s.attribution
     return [
@@ -83,7 +83,7 @@ def attribution_tables(s: ReportSummary) -> list[Table]:
     ]
 
 
-def _label_tables(s: ReportSummary) -> list[Table]:
+def _label_tables(s: Report) -> list[Table]:
     ranked = {m: a.label_errors for m, a in s.attribution.items() if a.label_errors is not None}
     groups, classes = [g.name for g in s.dataset.groups], s.dataset.classes
     missing = "Labels were not ranked." if s.attribution else NOT_TRACED
@@ -169,7 +169,7 @@ def _label_tables(s: ReportSummary) -> list[Table]:
     ]
 
 
-def _target_rows(s: ReportSummary, a: AttributionSummary) -> Iterator[Row]:
+def _target_rows(s: Report, a: AttributionResult) -> Iterator[Row]:
     groups, classes = [g.name for g in s.dataset.groups], s.dataset.classes
     for t in a.targets:
         yield {
@@ -181,7 +181,7 @@ def _target_rows(s: ReportSummary, a: AttributionSummary) -> Iterator[Row]:
         }
 
 
-def _influence_rows(s: ReportSummary, a: AttributionSummary) -> Iterator[Row]:
+def _influence_rows(s: Report, a: AttributionResult) -> Iterator[Row]:
     groups = [g.name for g in s.dataset.groups]
     lists: list[tuple[int | None, str, list[Influence]]] = [
         (None, "harmful", a.most_harmful_to_worst),
@@ -201,7 +201,7 @@ def _influence_rows(s: ReportSummary, a: AttributionSummary) -> Iterator[Row]:
             }
 
 
-def _lds_rows(s: ReportSummary) -> list[Row]:
+def _lds_rows(s: Report) -> list[Row]:
     rows: list[Row] = []
     for m, a in s.attribution.items():
         if a.lds is None:
@@ -232,7 +232,7 @@ def _lds_rows(s: ReportSummary) -> list[Row]:
     return rows
 
 
-def _check_rows(s: ReportSummary) -> list[Row]:
+def _check_rows(s: Report) -> list[Row]:
     rows: list[Row] = []
     for m, a in s.attribution.items():
         check = a.group_check
@@ -272,7 +272,7 @@ def _check_rows(s: ReportSummary) -> list[Row]:
     return rows
 
 
-def _why(s: ReportSummary, what: str) -> str:
+def _why(s: Report, what: str) -> str:
     """The stage's own reasons, each once."""
     if not s.attribution:
         return NOT_TRACED

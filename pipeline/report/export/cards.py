@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.core import words
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.report import Report
 from pipeline.report.cards.dataset_card import (
     describe_annotations,
     describe_dataset,
@@ -20,13 +21,12 @@ from pipeline.report.cards.dataset_card import (
 from pipeline.report.cards.model_card import Fact, ModelCard, cite, model_card
 from pipeline.report.export.front_matter import dataset_head, model_head
 from pipeline.report.markdown import bullets, code, escape, whole_name, write_table
-from pipeline.report.records import ReportSummary
 from pipeline.verdict import phrases
 
 NOT_KNOWN = "The audit does not know."
 
 
-def write_model_card(s: ReportSummary, method: str) -> str:
+def write_model_card(s: Report, method: str) -> str:
     """`MODEL_CARD_<method>.md`."""
     card = model_card(s, method)
     parts = [
@@ -54,12 +54,12 @@ def write_model_card(s: ReportSummary, method: str) -> str:
     return "\n".join([model_head(s, method), *(f"{part}\n" for part in parts)])
 
 
-def write_dataset_card(s: ReportSummary) -> str:
+def write_dataset_card(s: Report) -> str:
     """`DATASET_CARD.md`."""
     d = s.dataset
     facts = [
-        Fact(term="License", text=d.provenance.licence),
-        Fact(term="Source", text=d.provenance.source),
+        Fact(term="License", text=d.source_info.licence),
+        Fact(term="Source", text=d.source_info.source),
         Fact(term="Classes", text=words.join_names(map(words.quoted, d.classes))),
     ]
     counts = write_table(
@@ -95,15 +95,15 @@ def write_dataset_card(s: ReportSummary) -> str:
     return "\n".join([dataset_head(s), *(f"{part}\n" for part in parts)])
 
 
-def _recommend(s: ReportSummary, method: str) -> str:
+def _recommend(s: Report, method: str) -> str:
     """The next steps are for who ships the baseline."""
-    if method == s.baseline and s.next_steps:
-        return bullets(map(write_step, s.next_steps))
-    baseline = phrases.method_label(s.baseline or "")
+    if method == s.verdict.baseline and s.verdict.next_steps:
+        return bullets(map(write_step, s.verdict.next_steps))
+    baseline = phrases.method_label(s.verdict.baseline or "")
     return f"Read the limitations above beside those of {escape(baseline)}, the model it is compared with."
 
 
-def _get_started(s: ReportSummary, method: str) -> str:
+def _get_started(s: Report, method: str) -> str:
     seed = next(iter(s.methods[method].seeds), 0)
     weights = f"models/{s.dataset.name}/{method}/weights/seed_{seed}.safetensors"
     return (
@@ -130,7 +130,7 @@ def _training(card: ModelCard) -> list[str]:
     ]
 
 
-def _evaluation(s: ReportSummary, method: str) -> list[str]:
+def _evaluation(s: Report, method: str) -> list[str]:
     test = s.methods[method].test
     rows: list[tuple[str, Estimate]] = [
         ("Average", test.average),
@@ -165,7 +165,7 @@ def _facts(facts: Iterable[Fact]) -> str:
     return "\n".join(f"- **{escape(fact.term)}:** {escape(fact.text)}" for fact in facts)
 
 
-def _origin(s: ReportSummary, commands: Sequence[str]) -> str:
+def _origin(s: Report, commands: Sequence[str]) -> str:
     versions = ", ".join(f"{library} {version}" for library, version in s.provenance.versions.items())
     made = "\n".join(f"- {code(command)}" for command in commands)
     return f"Made again by:\n\n{made}\n\nVersions: {escape(versions) or 'not recorded'}."

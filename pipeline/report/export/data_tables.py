@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.records.color import ColorFinding
+from pipeline.records.hygiene import HygieneResult
+from pipeline.records.report import Report
 from pipeline.report.export.rows import Row, Table, name_at, spread, spread_group
-from pipeline.report.records import HygieneSummary, ReportSummary
+from pipeline.report.guesses import list_guesses
 
 NOT_CHECKED = "The images were not checked for duplicates, odd ones and balance."
 
 
-def data_tables(s: ReportSummary) -> list[Table]:
+def data_tables(s: Report) -> list[Table]:
     """What the color audit and the checks of the images found."""
     hygiene = s.hygiene
     clean = "None was found." if hygiene else NOT_CHECKED
@@ -38,6 +40,13 @@ def data_tables(s: ReportSummary) -> list[Table]:
             "How well a classifier that sees color alone guesses: balanced accuracy, with kappa beside it.",
             list(_guess_rows(s)),
             "Color alone was not asked anything.",
+        ),
+        Table(
+            "label_colors",
+            "The color feature that sets one class apart from all others best; value, low and high are its "
+            "AUROC on held-out training images.",
+            [{**c.model_dump(exclude={"auroc"}), **spread(c.auroc)} for c in s.color.labels],
+            "No class was held against the others.",
         ),
         Table(
             "associations",
@@ -93,7 +102,7 @@ def data_tables(s: ReportSummary) -> list[Table]:
     ]
 
 
-def _all_findings(s: ReportSummary) -> list[ColorFinding]:
+def _all_findings(s: Report) -> list[ColorFinding]:
     of_attributes = (found for audited in s.color.attributes for found in audited.findings)
     return [*s.color.findings, *s.color.detail_findings, *of_attributes]
 
@@ -124,8 +133,8 @@ def _finding_rows(found: ColorFinding) -> list[Row]:
     return rows
 
 
-def _guess_rows(s: ReportSummary) -> Iterator[Row]:
-    for guess in s.color.guesses:
+def _guess_rows(s: Report) -> Iterator[Row]:
+    for guess in list_guesses(s.color):
         found = guess.found
         yield {
             "seen": guess.source,
@@ -144,7 +153,7 @@ def _guess_rows(s: ReportSummary) -> Iterator[Row]:
         }
 
 
-def _association_rows(s: ReportSummary) -> Iterator[Row]:
+def _association_rows(s: Report) -> Iterator[Row]:
     values = {attribute.name: attribute.values for attribute in s.dataset.attributes}
     for a in s.color.associations:
         rows = s.dataset.classes if a.other == "label" else values.get(a.other, [])
@@ -162,7 +171,7 @@ def _association_rows(s: ReportSummary) -> Iterator[Row]:
                 }
 
 
-def _duplicate_rows(hygiene: HygieneSummary) -> list[Row]:
+def _duplicate_rows(hygiene: HygieneResult) -> list[Row]:
     return [
         {
             "kind": d.kind,
@@ -177,7 +186,7 @@ def _duplicate_rows(hygiene: HygieneSummary) -> list[Row]:
     ]
 
 
-def _set_rows(hygiene: HygieneSummary, classes: list[str]) -> list[Row]:
+def _set_rows(hygiene: HygieneResult, classes: list[str]) -> list[Row]:
     return [
         {
             "kind": d.kind,
@@ -193,7 +202,7 @@ def _set_rows(hygiene: HygieneSummary, classes: list[str]) -> list[Row]:
     ]
 
 
-def _issue_rows(hygiene: HygieneSummary) -> list[Row]:
+def _issue_rows(hygiene: HygieneResult) -> list[Row]:
     return [
         {"kind": issue.name, "rule": issue.rule, **row, "p_value": issue.p_value, "q_value": issue.q_value}
         for issue in hygiene.issues

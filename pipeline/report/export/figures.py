@@ -10,6 +10,7 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from pipeline.records.base import Estimate
+from pipeline.records.report import Report
 from pipeline.report.export.attribution_figures import attribution_figures
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.svg_file import (
@@ -24,13 +25,12 @@ from pipeline.report.export.svg_file import (
 )
 from pipeline.report.export.training_figures import training_figures
 from pipeline.report.page.inline_svg import INK, LINE, SOFT, style_axes
-from pipeline.report.records import ReportSummary
 from pipeline.verdict import phrases
 
 ROWS_DRAWN = 30  # groups or classes; more cannot be told apart
 
 
-def build_figures(s: ReportSummary) -> list[FigureFile]:
+def build_figures(s: Report) -> list[FigureFile]:
     """Every figure of the report; those that cannot be drawn say why."""
     return [
         FigureFile(
@@ -42,7 +42,7 @@ def build_figures(s: ReportSummary) -> list[FigureFile]:
         FigureFile(
             "gains",
             "Gain of every method over the baseline with 95% intervals, paired on the same test images.",
-            _draw_gains(s) if s.comparisons else None,
+            _draw_gains(s) if s.verdict.comparisons else None,
             "Methods were not compared.",
         ),
         *training_figures(s),
@@ -56,7 +56,7 @@ def build_figures(s: ReportSummary) -> list[FigureFile]:
     ]
 
 
-def _draw_accuracy(s: ReportSummary) -> str:
+def _draw_accuracy(s: Report) -> str:
     groups = _worst_first(s)
     shown = groups[:ROWS_DRAWN]
     n_methods = len(s.methods)
@@ -83,16 +83,16 @@ def _draw_accuracy(s: ReportSummary) -> str:
     return draw_file(f"Accuracy by group{part}: {label(s.dataset.title)}", draw, (7.2, height))
 
 
-def _worst_first(s: ReportSummary) -> list[str]:
+def _worst_first(s: Report) -> list[str]:
     first = next(iter(s.methods.values())).test
     ranked = sorted(first.groups, key=lambda g: (not g.sufficient, g.value))
     return [group.name for group in ranked]
 
 
-def _draw_gains(s: ReportSummary) -> str:
+def _draw_gains(s: Report) -> str:
     names = list(s.methods)
     rows: list[tuple[str, Estimate, int]] = []
-    for c in s.comparisons:
+    for c in s.verdict.comparisons:
         i = names.index(c.method) if c.method in names else len(names)
         method = phrases.method_label(c.method)
         rows += [
@@ -110,7 +110,7 @@ def _draw_gains(s: ReportSummary) -> str:
         _name_rows(axes, [text for text, _, _ in rows])
         return [line_key("no difference", color=SOFT, dashes=(4, 3))]
 
-    baseline = phrases.method_label(s.comparisons[0].baseline)
+    baseline = phrases.method_label(s.verdict.comparisons[0].baseline)
     return draw_file(f"Gain over {baseline}: {label(s.dataset.title)}", draw, (7.2, 1.5 + 0.32 * len(rows)))
 
 
@@ -128,7 +128,7 @@ def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _draw_palettes(s: ReportSummary) -> str:
+def _draw_palettes(s: Report) -> str:
     shown = s.color.palettes[:ROWS_DRAWN]
 
     def draw(axes: Axes) -> Sequence[Line2D | Patch]:

@@ -8,8 +8,8 @@ from huggingface_hub import CardData, DatasetCardData, EvalResult, ModelCardData
 
 from pipeline.core import words
 from pipeline.records.base import Estimate
+from pipeline.records.report import Report
 from pipeline.report.markdown import plain
-from pipeline.report.records import ReportSummary
 from pipeline.verdict import phrases
 
 TAGS = ["image-classification", "spurious-correlations", "shortcut-learning"]
@@ -25,7 +25,7 @@ _LICENSES = {"mit": "mit", "apache 2.0": "apache-2.0", "cc0": "cc0-1.0", "not st
 _CREATIVE_COMMONS = re.compile(r"^cc[ -](by(?:-(?:nc-nd|nc-sa|nc|nd|sa))?)[ -](2\.0|2\.5|3\.0|4\.0)$")
 
 
-def model_head(s: ReportSummary, method: str) -> str:
+def model_head(s: Report, method: str) -> str:
     """Metadata of a model: labels for searching and its main results."""
     test = s.methods[method].test
     results: list[tuple[str, Estimate]] = [("Average accuracy", test.average)]
@@ -53,9 +53,9 @@ def model_head(s: ReportSummary, method: str) -> str:
     return _head(data)
 
 
-def dataset_head(s: ReportSummary) -> str:
+def dataset_head(s: Report) -> str:
     """Metadata of a dataset."""
-    licence, licence_name = license_id(s.dataset.provenance.licence)
+    licence, licence_name = license_id(s.dataset.source_info.licence)
     data = DatasetCardData(
         pretty_name=plain(s.dataset.title),
         license=licence,

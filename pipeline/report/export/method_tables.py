@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from pipeline.records.base import GroupEstimate
-from pipeline.records.evaluation import Intervention, SplitMetrics
+from pipeline.records.evaluation import EvaluationResult, Intervention, SplitMetrics
+from pipeline.records.report import Report
 from pipeline.report.export.rows import Row, Table, measured, spread, spread_group
-from pipeline.report.records import MethodSummary, ReportSummary
 
 NO_MODEL = "No model was evaluated."
 
 
-def method_tables(s: ReportSummary) -> list[Table]:
+def method_tables(s: Report) -> list[Table]:
     """Accuracies, comparisons with the baseline, and interventions."""
     alone = "Only one method was trained, so there is nothing to compare."
     return [
@@ -58,11 +58,11 @@ def method_tables(s: ReportSummary) -> list[Table]:
     ]
 
 
-def _by_method(s: ReportSummary, rows: Callable[[MethodSummary], list[Row]]) -> list[Row]:
+def _by_method(s: Report, rows: Callable[[EvaluationResult], list[Row]]) -> list[Row]:
     return [{"method": name, **row} for name, method in s.methods.items() for row in rows(method)]
 
 
-def _skill_rows(method: MethodSummary) -> list[Row]:
+def _skill_rows(method: EvaluationResult) -> list[Row]:
     skill = method.class_skill
     if skill is None:
         return []
@@ -74,7 +74,7 @@ def _skill_rows(method: MethodSummary) -> list[Row]:
     return rows
 
 
-def _group_rows(method: MethodSummary) -> list[Row]:
+def _group_rows(method: EvaluationResult) -> list[Row]:
     return [
         {"split": split, "measure": measure, "group": group.name, **spread_group(group)}
         for split, metrics in (("test", method.test), ("val", method.val))
@@ -83,7 +83,7 @@ def _group_rows(method: MethodSummary) -> list[Row]:
     ]
 
 
-def _average_rows(method: MethodSummary) -> list[Row]:
+def _average_rows(method: EvaluationResult) -> list[Row]:
     rows = [
         {"split": split, "group": None, **row}
         for split, metrics in (("test", method.test), ("val", method.val))
@@ -114,11 +114,11 @@ def _average_rows(method: MethodSummary) -> list[Row]:
     return rows
 
 
-def _harmed_row(s: ReportSummary) -> list[Row]:
-    group = s.harmed_group
+def _harmed_row(s: Report) -> list[Row]:
+    group = s.verdict.harmed_group
     if group is None:
         return []
-    who = {"method": s.baseline, "split": "test", "group": group.name, "sufficient": group.sufficient}
+    who = {"method": s.verdict.baseline, "split": "test", "group": group.name, "sufficient": group.sufficient}
     return [{**who, **row} for row in measured({"harmed_group": group})]
 
 
@@ -145,7 +145,7 @@ def _split_rows(metrics: SplitMetrics) -> list[Row]:
     ]
 
 
-def _seed_rows(method: MethodSummary) -> list[Row]:
+def _seed_rows(method: EvaluationResult) -> list[Row]:
     rows = []
     for split, metrics in (("test", method.test), ("val", method.val)):
         names = [group.name for group in metrics.groups]
@@ -162,8 +162,8 @@ def _seed_rows(method: MethodSummary) -> list[Row]:
     return rows
 
 
-def _comparison_rows(s: ReportSummary) -> Iterator[Row]:
-    for c in s.comparisons:
+def _comparison_rows(s: Report) -> Iterator[Row]:
+    for c in s.verdict.comparisons:
         who = {"baseline": c.baseline, "method": c.method}
         unknown = {"p_value": None, "p_holm": None}
         yield {
@@ -245,7 +245,7 @@ def _intervention_rows(found: Intervention) -> list[Row]:
     ]
 
 
-def _control_rows(method: MethodSummary) -> list[Row]:
+def _control_rows(method: EvaluationResult) -> list[Row]:
     return [
         {
             "control": c.control,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.records.report import Report
 from pipeline.report.export.rows import Table
 from pipeline.report.export.svg_file import FigureFile
 from pipeline.report.markdown import bullets, code, escape, write_table
-from pipeline.report.records import ReportSummary
 
 
 def write_readme(
-    s: ReportSummary, tables: Sequence[Table], figures: Sequence[FigureFile], cards: Mapping[str, str]
+    s: Report, tables: Sequence[Table], figures: Sequence[FigureFile], cards: Mapping[str, str]
 ) -> str:
     """Markdown with one line a file."""
     every: list[Table | FigureFile] = [*tables, *figures]
@@ -19,7 +19,7 @@ def write_readme(
     made = code(s.provenance.created) if s.provenance.created else "on a day that is not recorded"
     parts = [
         f"# Export of {escape(s.dataset.title)}",
-        escape(s.headline),
+        escape(s.verdict.headline),
         f"The report was made {made} with settings {code(s.provenance.params_hash)}.",
         "## Tables",
         "`tables/*.csv` and `*.parquet` hold the same rows, one number a row: value with its 95% interval "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.records.base import Estimate
+from pipeline.records.gradcam import GradcamResult
+from pipeline.records.report import Report
 from pipeline.report.export.rows import Row, Table, measured, spread
-from pipeline.report.records import GradcamSummary, ReportSummary
 
 NO_CAM = "GradCAM was not run for any method of this report."
 
 
-def reliance_tables(s: ReportSummary) -> list[Table]:
+def reliance_tables(s: Report) -> list[Table]:
     """Reliance beside the baseline, class by class, and GradCAM in numbers."""
     return [
         Table(
@@ -56,8 +57,8 @@ def reliance_tables(s: ReportSummary) -> list[Table]:
     ]
 
 
-def _reliance_rows(s: ReportSummary) -> Iterator[Row]:
-    for d in s.reliance:
+def _reliance_rows(s: Report) -> Iterator[Row]:
+    for d in s.verdict.reliance:
         for row in measured({"before": d.before, "after": d.after, "difference": d.difference}):
             verdict = d.verdict if row["measure"] == "difference" else None
             yield {
@@ -70,9 +71,9 @@ def _reliance_rows(s: ReportSummary) -> Iterator[Row]:
             }
 
 
-def _exchange_rows(s: ReportSummary) -> Iterator[Row]:
-    for method, summary in s.methods.items():
-        found = summary.cue_use
+def _exchange_rows(s: Report) -> Iterator[Row]:
+    for method, evaluation in s.methods.items():
+        found = evaluation.cue_use
         if found is None:
             continue
         first = {"method": method, "cue": found.cue}
@@ -87,13 +88,13 @@ def _exchange_rows(s: ReportSummary) -> Iterator[Row]:
                 yield {**first, "exchange": exchange.name, **row}
 
 
-def _color_rows(s: ReportSummary) -> Iterator[Row]:
-    if s.color_reliance is None:
+def _color_rows(s: Report) -> Iterator[Row]:
+    if s.verdict.color_reliance is None:
         return
-    for found in s.color_reliance.labels:
+    for found in s.verdict.color_reliance.labels:
         color = found.color
         first = {
-            "method": s.color_reliance.method,
+            "method": s.verdict.color_reliance.method,
             "label": color.label,
             "feature": color.feature,
             "region": color.region,
@@ -107,7 +108,7 @@ def _color_rows(s: ReportSummary) -> Iterator[Row]:
             yield {**first, **row}
 
 
-def _cam_rows(s: ReportSummary) -> Iterator[Row]:
+def _cam_rows(s: Report) -> Iterator[Row]:
     for name, found in s.gradcam.items():
         for row in _overall(found):
             yield {"method": name, "scope": "all images", "group": None, **row, "sufficient": True}
@@ -126,11 +127,11 @@ def _cam_rows(s: ReportSummary) -> Iterator[Row]:
                 yield {"method": name, "scope": "group", "group": g.name, **row, "sufficient": g.sufficient}
 
 
-def _overall(found: GradcamSummary) -> list[Row]:
+def _overall(found: GradcamResult) -> list[Row]:
     tested = found.faithfulness
     rows = measured(
         {
-            "energy_in_mask": found.energy_interval,
+            "energy_in_mask": found.energy_in_mask,
             "lift": found.lift,
             "pointing": found.pointing,
             "faithfulness": tested.score if tested else None,
@@ -156,8 +157,8 @@ def _plain(value: float, n: int) -> Row:
     return {**spread(None), "value": value, "n": n}
 
 
-def _agreement_rows(s: ReportSummary) -> Iterator[Row]:
-    for a in s.cam_agreement:
+def _agreement_rows(s: Report) -> Iterator[Row]:
+    for a in s.verdict.cam_agreement:
         found = {
             "spearman": a.spearman,
             "top_overlap": a.top_overlap,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from pipeline.records.report import Report
 from pipeline.report.export.attribution_tables import attribution_tables
 from pipeline.report.export.data_tables import data_tables
 from pipeline.report.export.method_tables import method_tables
 from pipeline.report.export.reliance_tables import reliance_tables
 from pipeline.report.export.rows import Table
 from pipeline.report.export.training_tables import training_tables, verdict_tables
-from pipeline.report.records import ReportSummary
 
 
-def build_tables(s: ReportSummary) -> list[Table]:
+def build_tables(s: Report) -> list[Table]:
     """Every table of the report, in its order; those without rows say why."""
     return [
         *verdict_tables(s),

@@ -8,25 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pipeline.records.report import Report
+from pipeline.records.training import Removal
+from pipeline.records.verdict import Curves, RemovalCurve
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
 from pipeline.report.page.charts import DASHES, MAX_CURVES, plot_learning_curves
 from pipeline.report.page.effect_charts import REMOVAL_MARKERS, plot_removal
 from pipeline.report.page.inline_svg import INK, SERIES
-from pipeline.report.records import Curves, RemovalSummary, ReportSummary
 from pipeline.verdict import phrases
 
 
-def training_figures(s: ReportSummary) -> list[FigureFile]:
+def training_figures(s: Report) -> list[FigureFile]:
     """One figure a method; a method that learned nothing of its own says so."""
     if not s.methods:
         return [FigureFile("learning_curves", "Learning curves.", None, NO_MODEL)]
     found = []
-    for name, method in s.methods.items():
-        training = method.training
-        text = phrases.method_label(name)
-        curves = training.curves if training and not training.last_layers else None
+    for name in s.methods:
+        training, judged, text = s.training.get(name), s.verdict.methods[name], phrases.method_label(name)
         starts_from_erm = training is not None and bool(training.last_layers)
+        curves = None if starts_from_erm else judged.curves
         found.append(
             FigureFile(
                 f"learning_curves_{name}",
@@ -37,19 +38,19 @@ def training_figures(s: ReportSummary) -> list[FigureFile]:
                 else f"No learning curve of {text} was recorded.",
             )
         )
-        if training is not None and training.removal is not None:
+        if training is not None and training.removal is not None and judged.removal is not None:
             found.append(
                 FigureFile(
                     f"removal_{name}",
                     "Validation accuracy of the worst group over the number of training images left out.",
-                    _draw_removal(s, training.removal),
+                    _draw_removal(s, training.removal, judged.removal.curves),
                     "",
                 )
             )
     return found
 
 
-def _draw_curves(s: ReportSummary, name: str, curves: Curves) -> str:
+def _draw_curves(s: Report, name: str, curves: Curves) -> str:
     """The average and the groups that the first method serves worst, as on the page."""
     first = next(iter(s.methods.values())).test
     groups = [group.name for group in s.dataset.groups]
@@ -68,11 +69,11 @@ def _draw_curves(s: ReportSummary, name: str, curves: Curves) -> str:
     return draw_file(f"Learning curves of {phrases.method_label(name)}: {label(s.dataset.title)}", draw)
 
 
-def _draw_removal(s: ReportSummary, removal: RemovalSummary) -> str:
-    kinds = {curve.kind for curve in removal.curves}
+def _draw_removal(s: Report, removal: Removal, curves: Sequence[RemovalCurve]) -> str:
+    kinds = {curve.kind for curve in curves}
 
     def draw(axes: Axes) -> Sequence[Line2D | Patch]:
-        plot_removal(axes, removal)
+        plot_removal(axes, removal, curves)
         keys = [
             line_key(words, color=SERIES[i], marker=REMOVAL_MARKERS[kind], dashes=DASHES[i])
             for i, (kind, words) in enumerate(phrases.REMOVAL_LABELS.items())

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from pipeline.records.report import Report
+from pipeline.records.verdict import Curves, MethodVerdict
 from pipeline.report.export.method_tables import NO_MODEL
-from pipeline.report.export.rows import Row, Table, spread
-from pipeline.report.records import ReportSummary, TrainingSummary
+from pipeline.report.export.rows import Row, Table, measured, spread
 
 NOT_RECORDED = "No training was recorded."
 NOTHING_LEFT_OUT = "No method left training images out."
 
 
-def verdict_tables(s: ReportSummary) -> list[Table]:
+def verdict_tables(s: Report) -> list[Table]:
     """The ladder and what to do next."""
     return [
         Table(
@@ -28,22 +29,46 @@ def verdict_tables(s: ReportSummary) -> list[Table]:
                     **spread(r.estimate),
                     "unit": r.unit,
                 }
-                for r in s.verdict
+                for r in s.verdict.rungs
             ],
             "The report has no verdict.",
         ),
         Table(
+            "method_verdicts",
+            "The ladder's questions on use and harm asked of every method, how far exchanging the cue shifts "
+            "predictions either way (shift), and by how much the raised group still lies below others "
+            "(left_to: the average, its label where the cue is right, what the baseline had there).",
+            [{"method": m, **row} for m, found in s.verdict.methods.items() for row in _judged_rows(found)],
+            NO_MODEL,
+        ),
+        Table(
             "next_steps",
             "What to do next, most useful first.",
-            [{"rank": i + 1, **step.model_dump()} for i, step in enumerate(s.next_steps)],
+            [{"rank": i + 1, **step.model_dump()} for i, step in enumerate(s.verdict.next_steps)],
             "The report asks for nothing.",
         ),
     ]
 
 
-def training_tables(s: ReportSummary) -> list[Table]:
+def _judged_rows(found: MethodVerdict) -> Iterator[Row]:
+    for rung in (found.used, found.harmful):
+        yield {"measure": rung.rung, "status": rung.status, **spread(rung.estimate)}
+    yield from (
+        {**row, "status": None} for row in measured({"shift": found.shift.size if found.shift else None})
+    )
+    repair = found.repair
+    if repair is not None and repair.left is not None:
+        left = {
+            "left_to_average": repair.left.to_average,
+            "left_to_same_label": repair.left.to_same,
+            "left_to_same_label_before": repair.left.from_before,
+        }
+        yield from ({**row, "status": repair.status} for row in measured(left))
+
+
+def training_tables(s: Report) -> list[Table]:
     """Learning curves, settings, and the parts that single methods add."""
-    trained = {m: found.training for m, found in s.methods.items() if found.training is not None}
+    trained, judged = s.training, s.verdict.methods
     missing = NOT_RECORDED if s.methods else NO_MODEL
     return [
         Table("training", "How each method was trained.", list(_training_rows(s)), missing),
@@ -52,9 +77,8 @@ def training_tables(s: ReportSummary) -> list[Table]:
             "Each method's settings; value is JSON.",
             [
                 {"method": m, "section": section, "setting": key, "value": json.dumps(value)}
-                for m, found in s.methods.items()
-                if found.settings is not None
-                for section, settings in (("train", found.settings.train), ("method", found.settings.method))
+                for m, found in s.method_settings.items()
+                for section, settings in (("train", found.train), ("method", found.method))
                 for key, value in settings.items()
             ],
             "The report does not name the settings; `dvc repro` makes one that does."
@@ -64,14 +88,33 @@ def training_tables(s: ReportSummary) -> list[Table]:
         Table(
             "learning_curves",
             "Validation accuracy per epoch, counted from 1: mean, lowest and highest over n seeds.",
-            [{"method": m, **row} for m, t in trained.items() for row in _curve_rows(t)],
+            [{"method": m, **row} for m, found in judged.items() for row in _curve_rows(found.curves)],
             missing,
         ),
         Table(
             "removal_curves",
             "Validation accuracy of the worst group over the number of training images left out: mean, "
             "lowest and highest over n seeds.",
-            [{"method": m, **row} for m, t in trained.items() for row in _removal_rows(t)],
+            [{"method": m, **row} for m in trained for row in _removal_rows(s, m)],
+            NOTHING_LEFT_OUT,
+        ),
+        Table(
+            "removal_choice",
+            "How many training images were left out, and what that gains in the worst group on validation "
+            "over ERM, paired by seed.",
+            [
+                {
+                    "method": m,
+                    "groups": t.removal.groups,
+                    "worst_group": t.removal.worst_group,
+                    "n_train": t.removal.n_train,
+                    "n_harmful": t.removal.n_harmful,
+                    "chosen": t.removal.chosen,
+                    **spread(t.removal.gain),
+                }
+                for m, t in trained.items()
+                if t.removal is not None
+            ],
             NOTHING_LEFT_OUT,
         ),
         Table(
@@ -79,9 +122,9 @@ def training_tables(s: ReportSummary) -> list[Table]:
             "How many of each training group's images were left out.",
             [
                 {"method": m, **group.model_dump()}
-                for m, t in trained.items()
-                if t.removal is not None
-                for group in t.removal.removed
+                for m, found in judged.items()
+                if found.removal is not None
+                for group in found.removal.removed
             ],
             NOTHING_LEFT_OUT,
         ),
@@ -108,11 +151,9 @@ def training_tables(s: ReportSummary) -> list[Table]:
     ]
 
 
-def _training_rows(s: ReportSummary) -> Iterator[Row]:
-    for m, found in s.methods.items():
-        t = found.training
-        if t is None:
-            continue
+def _training_rows(s: Report) -> Iterator[Row]:
+    for m, t in s.training.items():
+        found, curves = s.methods[m], s.verdict.methods[m].curves
         for seed in found.seeds:
             epoch = t.selected_epoch.get(str(seed))
             yield {
@@ -124,18 +165,18 @@ def _training_rows(s: ReportSummary) -> Iterator[Row]:
                 "device": t.device,
                 "selection": found.selection,
                 "selected_epoch": None if epoch is None else epoch + 1,
-                "n_epochs": t.n_epochs,
+                "n_epochs": curves.n_epochs if curves else 0,
                 "labels_used": "; ".join(found.labels_used),
                 "seconds_all_seeds": t.seconds,
             }
 
 
-def _curve_rows(t: TrainingSummary) -> Iterator[Row]:
-    if t.curves is None:
+def _curve_rows(curves: Curves | None) -> Iterator[Row]:
+    if curves is None:
         return
-    for group, curve in [(None, t.curves.average), *((c.name, c) for c in t.curves.groups)]:
+    for group, curve in [(None, curves.average), *((c.name, c) for c in curves.groups)]:
         measure = "average" if group is None else "group"
-        for i, epoch in enumerate(t.curves.epochs):
+        for i, epoch in enumerate(curves.epochs):
             yield {
                 "epoch": epoch + 1,
                 "measure": measure,
@@ -143,17 +184,18 @@ def _curve_rows(t: TrainingSummary) -> Iterator[Row]:
                 "value": curve.mean[i],
                 "low": curve.low[i],
                 "high": curve.high[i],
-                "n": t.curves.n_seeds,
+                "n": curves.n_seeds,
             }
 
 
-def _removal_rows(t: TrainingSummary) -> Iterator[Row]:
-    for curve in t.removal.curves if t.removal else []:
+def _removal_rows(s: Report, method: str) -> Iterator[Row]:
+    removal, outcome = s.training[method].removal, s.verdict.methods[method].removal
+    for curve in outcome.curves if outcome else []:
         for i, n_removed in enumerate(curve.n_removed):
             yield {
                 "left_out": curve.kind,
                 "n_removed": n_removed,
-                "chosen": t.removal is not None and n_removed == t.removal.chosen,
+                "chosen": removal is not None and n_removed == removal.chosen,
                 "value": curve.mean[i],
                 "low": curve.low[i],
                 "high": curve.high[i],

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.core.errors import InputError
-from pipeline.report.compare.pairing import Side
+from pipeline.records.report import Report
+from pipeline.report.compare.sides import Side
 from pipeline.report.gate.checks import OF_METHODS, Asked, check_leaking, check_uncounted
 from pipeline.report.gate.limits import Check, find_limit, unmeasured
 from pipeline.report.gate.rungs import check_rung, unanswered_rung
-from pipeline.report.records import ReportSummary
 from pipeline.settings.gate import GateSettings
 from pipeline.settings.parsing import did_you_mean
 
@@ -23,7 +23,7 @@ from pipeline.settings.parsing import did_you_mean
 class Judged:
     """One report with its checks."""
 
-    summary: ReportSummary
+    report: Report
     checks: list[Check]
 
     @property
@@ -31,7 +31,7 @@ class Judged:
         return sum(not check.passed for check in self.checks)
 
 
-def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
+def choose_gated(report: Report, wanted: str | None) -> list[str]:
     """Methods that must pass: the baseline, every one for "all", or the one named.
 
     What could not be trained is among them where it is asked for, and fails with the reason.
@@ -42,26 +42,30 @@ def choose_gated(summary: ReportSummary, wanted: str | None) -> list[str]:
     Raises:
         InputError: the report does not have the method.
     """
-    if wanted is None and summary.baseline is not None and summary.baseline not in summary.methods:
+    if (
+        wanted is None
+        and report.verdict.baseline is not None
+        and report.verdict.baseline not in report.methods
+    ):
         raise InputError(
-            f"the report of {summary.dataset.name} is damaged: it has no numbers of its baseline "
-            f"{summary.baseline!r}. Run `dvc repro` to make it again, or name a method with --method."
+            f"the report of {report.dataset.name} is damaged: it has no numbers of its baseline "
+            f"{report.verdict.baseline!r}. Run `dvc repro` to make it again, or name a method with --method."
         )
     if wanted is None:
-        return [summary.baseline] if summary.baseline else []
+        return [report.verdict.baseline] if report.verdict.baseline else []
     if wanted == "all":
-        return [*summary.methods, *summary.not_trained]
-    if wanted not in [*summary.methods, *summary.not_trained]:
-        hint = did_you_mean(wanted, summary.methods) or "."
+        return [*report.methods, *report.verdict.not_trained]
+    if wanted not in [*report.methods, *report.verdict.not_trained]:
+        hint = did_you_mean(wanted, report.methods) or "."
         raise InputError(
-            f"the report of {summary.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
-            f"({', '.join(summary.methods) or 'there is none'}), or `all`."
+            f"the report of {report.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
+            f"({', '.join(report.methods) or 'there is none'}), or `all`."
         )
     return [wanted]
 
 
 def judge_report(
-    summary: ReportSummary,
+    report: Report,
     settings: GateSettings,
     methods: list[str],
     earlier: Mapping[str, tuple[Side, Side]],
@@ -71,31 +75,31 @@ def judge_report(
     Args:
         earlier: per method the earlier report's side and this one's, for `max_drop`.
     """
-    of_models = [check for method in methods for check in _check_method(summary, settings, method, earlier)]
+    of_models = [check for method in methods for check in _check_method(report, settings, method, earlier)]
     if not methods:
-        of_models = _without_models(summary, settings)
-    return Judged(summary, [*of_models, *_check_data(summary, settings)])
+        of_models = _without_models(report, settings)
+    return Judged(report, [*of_models, *_check_data(report, settings)])
 
 
 def _check_method(
-    summary: ReportSummary, settings: GateSettings, method: str, earlier: Mapping[str, tuple[Side, Side]]
+    report: Report, settings: GateSettings, method: str, earlier: Mapping[str, tuple[Side, Side]]
 ) -> list[Check]:
-    if method in summary.not_trained:
-        return _without_training(summary, settings, method)
+    if method in report.verdict.not_trained:
+        return _without_training(report, settings, method)
     numbers = [
-        check(Asked(summary, method, limit, earlier.get(method)))
+        check(Asked(report, method, limit, earlier.get(method)))
         for key, (_, check) in OF_METHODS.items()
         if (limit := find_limit(settings, key)) is not None
     ]
     counted: list[Check] = []
     if settings.asks_about_groups and not settings.allow_uncounted:
-        counted = check_uncounted(summary, method)
-    return [*numbers, *_check_rungs(summary, settings, method), *counted]
+        counted = check_uncounted(report, method)
+    return [*numbers, *_check_rungs(report, settings, method), *counted]
 
 
-def _without_training(summary: ReportSummary, settings: GateSettings, method: str) -> list[Check]:
+def _without_training(report: Report, settings: GateSettings, method: str) -> list[Check]:
     """Nothing can be said of a method that these data do not allow to train."""
-    why = f"it was not trained: {summary.not_trained[method]}"
+    why = f"it was not trained: {report.verdict.not_trained[method]}"
     numbers = [
         unmeasured(what, limit, why, method=method)
         for key, (what, _) in OF_METHODS.items()
@@ -105,26 +109,26 @@ def _without_training(summary: ReportSummary, settings: GateSettings, method: st
     return [*numbers, *(unanswered_rung(name, method, why) for name in rungs)]
 
 
-def _check_rungs(summary: ReportSummary, settings: GateSettings, method: str | None) -> list[Check]:
+def _check_rungs(report: Report, settings: GateSettings, method: str | None) -> list[Check]:
     """The forbidden rungs that ask about a model."""
     asked = [name for name in dict.fromkeys(settings.forbid) if name != "available"]
-    return [check_rung(summary, name, method, settings.use) for name in asked]
+    return [check_rung(report, name, method, settings.use) for name in asked]
 
 
-def _check_data(summary: ReportSummary, settings: GateSettings) -> list[Check]:
+def _check_data(report: Report, settings: GateSettings) -> list[Check]:
     """What holds for all methods alike."""
     leaking = find_limit(settings, "max_leaking")
-    checks = check_leaking(summary, leaking) if leaking else []
+    checks = check_leaking(report, leaking) if leaking else []
     if "available" in settings.forbid:
-        checks.append(check_rung(summary, "available", None, settings.use))
+        checks.append(check_rung(report, "available", None, settings.use))
     return checks
 
 
-def _without_models(summary: ReportSummary, settings: GateSettings) -> list[Check]:
+def _without_models(report: Report, settings: GateSettings) -> list[Check]:
     """A report about data alone has none of the numbers of a model."""
     numbers = [
         unmeasured(what, limit, "no model was evaluated")
         for key, (what, _) in OF_METHODS.items()
         if (limit := find_limit(settings, key)) is not None
     ]
-    return [*numbers, *_check_rungs(summary, settings, None)]
+    return [*numbers, *_check_rungs(report, settings, None)]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pipeline.core.words import percent
 from pipeline.records.base import Estimate, Record
+from pipeline.records.verdict import Status
 from pipeline.settings.gate import GateSettings, Use
-from pipeline.verdict.evidence import Status
 
 Key = Literal["min_worst_group", "min_average", "max_gap", "max_flip_rate", "max_drop", "max_leaking"]
 Unit = Literal["share", "difference", "answer"]

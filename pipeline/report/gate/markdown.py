@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from pipeline.core.words import DASH, count, percent
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.report import Report
+from pipeline.records.verdict import Rung
 from pipeline.report.gate.judge import Judged
 from pipeline.report.gate.limits import Check, limit_text
 from pipeline.report.gate.text import sum_up, value_text
 from pipeline.report.markdown import escape, escape_name, write_table
 from pipeline.report.page.group_rows import order_groups
-from pipeline.report.records import ReportSummary
-from pipeline.verdict.evidence import answer_words
-from pipeline.verdict.phrases import STATUS_WORDS, TOO_FEW, method_label, percent_interval
+from pipeline.verdict.phrases import STATUS_WORDS, TOO_FEW, answer_words, method_label, percent_interval
 
 _ROWS = 20  # groups shown: a comment on a pull request holds 65,536 characters
 
@@ -23,22 +23,22 @@ def markdown_gate(judged: Sequence[Judged]) -> str:
     return "\n\n".join(part for report in judged for part in _describe_report(report)) + "\n"
 
 
-def _describe_report(report: Judged) -> list[str]:
-    summary = report.summary
-    mark = "❌" if report.n_failed else "✅"
-    baseline = f" of {escape_name(method_label(summary.baseline))}" if summary.baseline else ""
+def _describe_report(judged: Judged) -> list[str]:
+    report, verdict = judged.report, judged.report.verdict
+    mark = "❌" if judged.n_failed else "✅"
+    baseline = f" of {escape_name(method_label(verdict.baseline))}" if verdict.baseline else ""
     return [
-        f"## {mark} {escape_name(summary.dataset.title)}: gate {sum_up(len(report.checks), report.n_failed)}",
-        escape(summary.headline),
+        f"## {mark} {escape_name(report.dataset.title)}: gate {sum_up(len(judged.checks), judged.n_failed)}",
+        escape(verdict.headline),
         "### Checks",
-        _tabulate_checks(report.checks),
+        _tabulate_checks(judged.checks),
         f"### Verdict{baseline}",
-        _tabulate_verdict(summary),
+        _tabulate_verdict(verdict.rungs),
         "### Accuracy on test images",
-        _tabulate_groups(summary),
+        _tabulate_groups(report),
         "### What to do next",
-        "\n".join(f"- **{escape(step.action)}** Why: {escape(step.because)}" for step in summary.next_steps),
-        _describe_origin(summary),
+        "\n".join(f"- **{escape(step.action)}** Why: {escape(step.because)}" for step in verdict.next_steps),
+        _describe_origin(report),
     ]
 
 
@@ -59,23 +59,23 @@ def _check_cells(check: Check) -> list[str]:
     ]
 
 
-def _tabulate_verdict(summary: ReportSummary) -> str:
-    rows = [(escape(rung.question), answer_words(rung), escape(rung.evidence)) for rung in summary.verdict]
+def _tabulate_verdict(rungs: Sequence[Rung]) -> str:
+    rows = [(escape(rung.question), answer_words(rung), escape(rung.evidence)) for rung in rungs]
     return write_table(("question", "answer", "evidence"), rows)
 
 
-def _tabulate_groups(summary: ReportSummary) -> str:
-    if not summary.methods:
+def _tabulate_groups(report: Report) -> str:
+    if not report.methods:
         return "No model was evaluated, so there is no accuracy to show."
-    methods = summary.methods
+    methods = report.methods
     head = ["", *(escape_name(method_label(method)) for method in methods)]
     rows = [
         ["average", *(_accuracy(found.test.average) for found in methods.values())],
         ["worst group", *(_accuracy(found.test.worst_group) for found in methods.values())],
     ]
-    groups = order_groups(summary)
+    groups = order_groups(report)
     for index, by_method in groups[:_ROWS]:
-        name = escape_name(summary.dataset.groups[index].name)
+        name = escape_name(report.dataset.groups[index].name)
         rows.append([name, *(_accuracy(by_method.get(method)) for method in methods)])
     table = write_table(head, rows, right=range(1, len(head)))
     if len(groups) <= _ROWS:
@@ -93,8 +93,8 @@ def _accuracy(estimate: Estimate | None) -> str:
     return f"{percent(estimate.value)} {percent_interval(estimate)} n = {count(estimate.n)}{note}"
 
 
-def _describe_origin(summary: ReportSummary) -> str:
-    made = summary.provenance
+def _describe_origin(report: Report) -> str:
+    made = report.provenance
     parts = [
         f"report of {escape(made.created[:10])}" if made.created else "",
         f"settings {escape(made.params_hash)}" if made.params_hash else "",

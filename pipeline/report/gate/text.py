@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import DASH, count, percent, points
+from pipeline.core.words import DASH, count, percent, points, printable
 from pipeline.records.base import Estimate
-from pipeline.report.compare.text import printable
 from pipeline.report.gate.judge import Judged
 from pipeline.report.gate.limits import Check, Unit, limit_text
 from pipeline.verdict.phrases import method_label, percent_interval, points_interval
@@ -38,8 +37,8 @@ def value_text(estimate: Estimate | None, unit: Unit) -> str:
     return f"{shown} {interval}, n = {count(estimate.n)}"
 
 
-def _line(report: Judged, check: Check) -> str:
-    where = report.summary.dataset.name
+def _line(judged: Judged, check: Check) -> str:
+    where = judged.report.dataset.name
     if check.method is not None:
         where += f", {method_label(check.method)}"
     number = "" if check.unit == "answer" else f": {value_text(check.estimate, check.unit)}"

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.core.words import percent, shorten
 from pipeline.records.base import Estimate
+from pipeline.records.verdict import Curve, Curves
 from pipeline.report.page.inline_svg import INK, SERIES, Tip, draw_inline, style_axes
-from pipeline.report.records import Curve, Curves
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
 MAX_CURVES = len(DASHES)

@@ -9,9 +9,10 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from pipeline.core.words import count, percent, shorten, signed
 from pipeline.records.attribution import GroupChange
+from pipeline.records.training import Removal
+from pipeline.records.verdict import RemovalCurve
 from pipeline.report.page.charts import DASHES
 from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
-from pipeline.report.records import RemovalSummary
 from pipeline.verdict.phrases import REMOVAL_LABELS
 
 REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^"}
@@ -59,18 +60,18 @@ def _change_words(change: GroupChange) -> str:
     )
 
 
-def draw_removal(removal: RemovalSummary, name: str) -> str:
+def draw_removal(removal: Removal, curves: Sequence[RemovalCurve], name: str) -> str:
     """`plot_removal` as an `<svg>`; `name` makes ids unique within the page."""
-    return draw_inline(name, lambda axes: plot_removal(axes, removal))
+    return draw_inline(name, lambda axes: plot_removal(axes, removal, curves))
 
 
-def plot_removal(axes: Axes, removal: RemovalSummary) -> list[Tip]:
+def plot_removal(axes: Axes, removal: Removal, curves: Sequence[RemovalCurve]) -> list[Tip]:
     """Worst-group accuracy over images left out: lines are means over seeds, small marks the seeds.
 
     Line i has color `--series-i` and dash pattern `DASHES[i]`; the vertical line is the chosen size.
     """
     style_axes(axes, "Training images left out", "Worst group, validation")
-    for curve in removal.curves:
+    for curve in curves:
         i = list(REMOVAL_LABELS).index(curve.kind)
         (line,) = axes.plot(
             curve.n_removed, curve.mean, color=SERIES[i], linewidth=1.8, marker=REMOVAL_MARKERS[curve.kind]
@@ -96,6 +97,6 @@ def plot_removal(axes: Axes, removal: RemovalSummary) -> list[Tip]:
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     return [
         Tip(n, mean, f"{REMOVAL_LABELS[curve.kind]}, {count(n)} left out: {percent(mean)}")
-        for curve in removal.curves
+        for curve in curves
         for n, mean in zip(curve.n_removed, curve.mean, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""One self-contained HTML page from a summary and its pictures. It formats and adds no number."""
+"""One self-contained HTML page from a report and its pictures. It formats and adds no number."""
 
 from __future__ import annotations
 
@@ -14,34 +14,33 @@ from markupsafe import Markup
 
 from pipeline.core import words
 from pipeline.core.errors import InputError
+from pipeline.records.report import Report
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.page.view import View
 from pipeline.report.provenance import yaml_text
-from pipeline.report.records import ReportSummary
-from pipeline.verdict import phrases, trust
-from pipeline.verdict.evidence import answer_words
+from pipeline.verdict import phrases
 
 MAX_BYTES = 5_000_000
 LONG = 12  # longer lists fold away or scroll
 
 
-def render_report(summary: ReportSummary, pictures: Pictures) -> str:
+def render_report(report: Report, pictures: Pictures) -> str:
     """The whole report as one HTML document that needs no network and works without scripts.
 
     Raises:
         InputError: the page is larger than 5 MB; the message names the settings that shrink it.
     """
     page: str = load_template("report.html.j2").render(
-        s=summary,
+        s=report,
         pictures=pictures,
-        view=View(summary, pictures),
+        view=View(report, pictures),
         script=_script(),
         script_hash=_script_hash(),
     )
     size = len(page.encode("utf-8"))
     if size > MAX_BYTES:
         raise InputError(
-            f"the report of {summary.dataset.name} has {size / 1e6:.1f} MB, more than the "
+            f"the report of {report.dataset.name} has {size / 1e6:.1f} MB, more than the "
             f"{MAX_BYTES / 1e6:.0f} MB that open well everywhere. Lower report.examples_per_group, "
             "report.targets_shown or report.thumbnail, or set groups.group_by to superclass or all."
         )
@@ -83,7 +82,7 @@ def _environment() -> Environment:
         "short": words.shorten,
         "tip": phrases.chart_tip,
         "missing_phrase": phrases.missing_phrase,
-        "answer_words": answer_words,
+        "answer_words": phrases.answer_words,
         "duration": words.duration,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
         "lower_first": lambda text: text[:1].lower() + text[1:],
@@ -96,7 +95,6 @@ def _environment() -> Environment:
         too_few=phrases.TOO_FEW,
         method_subtitles=phrases.METHOD_SUBTITLES,
         list_purposes=phrases.LIST_PURPOSES,
-        describe_agreement=trust.describe_agreement,
         projection_words=phrases.PROJECTION_WORDS,
         inference_words=phrases.INFERENCE_WORDS,
         selection_words=phrases.SELECTION_WORDS,

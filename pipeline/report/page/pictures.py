@@ -1,4 +1,4 @@
-"""The images a report shows, as small WebP data URIs, chosen from the summary and kept in budget."""
+"""The images a report shows, as small WebP data URIs, chosen from the report and kept in budget."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import numpy as np
 from PIL import Image
 
 from pipeline.core.types import UInt8Array
-from pipeline.report.records import AttributionSummary, ReportSummary
+from pipeline.records.attribution import AttributionResult
+from pipeline.records.report import Report
+from pipeline.settings.report import ReportSettings
 
 T = TypeVar("T")
 
@@ -62,24 +64,24 @@ class Pictures:
 
 
 def build_pictures(
-    summary: ReportSummary, source: PictureSource, *, budget: int = PICTURE_BUDGET
+    report: Report, source: PictureSource, settings: ReportSettings, *, budget: int = PICTURE_BUDGET
 ) -> Pictures:
     """Encode every image the report shows, smaller or fewer where the budget asks for it.
 
     The size is judged on a sample, so that a level that is too large costs little; the last level
     is taken even where it is over budget, and `render_report` then says what to do.
     """
-    overlays = [(m, o.image) for m, cam in summary.gradcam.items() for o in cam.overlays]
-    always = Counter(image for attribution in summary.attribution.values() for image in _ids(attribution))
-    always.update(o.id for cam in summary.gradcam.values() for o in cam.overlays)
-    always.update(_color_ids(summary))
-    always.update(_hygiene_ids(summary))
-    always.update(image.id for image in summary.images)
-    large = {image.id for image in summary.images}
-    heats = [(m, i.id) for i in summary.images for m, o in i.methods.items() if o.map_class is not None]
+    overlays = [(m, o.image) for m, cam in report.gradcam.items() for o in cam.overlays]
+    always = Counter(image for attribution in report.attribution.values() for image in _ids(attribution))
+    always.update(o.id for cam in report.gradcam.values() for o in cam.overlays)
+    always.update(_color_ids(report))
+    always.update(_hygiene_ids(report))
+    always.update(image.id for image in report.images)
+    large = {image.id for image in report.images}
+    heats = [(m, i.id) for i in report.images for m, o in i.methods.items() if o.map_class is not None]
     for level, (scale, quality, most_examples) in enumerate(_LEVELS):
-        side = max(24, round(summary.settings.thumbnail * scale))
-        n_examples = min(summary.settings.examples_per_group, most_examples)
+        side = max(24, round(settings.thumbnail * scale))
+        n_examples = min(settings.examples_per_group, most_examples)
         examples = {group: spread(ids, n_examples) for group, ids in source.train_ids.items()}
         uses = always + Counter(image for ids in examples.values() for image in ids)
 
@@ -103,7 +105,7 @@ def build_pictures(
     )
 
 
-def _ids(attribution: AttributionSummary) -> list[int]:
+def _ids(attribution: AttributionResult) -> list[int]:
     """Ids of one method's attribution pictures, an id as often as it is shown."""
     found = [influence.id for influence in attribution.most_harmful_to_worst[:HARMFUL_SHOWN]]
     found += [influence.id for influence in attribution.most_helpful_to_worst[:HELPFUL_SHOWN]]
@@ -121,18 +123,18 @@ def examples_shown(n_classes: int) -> int:
     return 4 if n_classes <= MANY_CLASSES else 2
 
 
-def _color_ids(summary: ReportSummary) -> list[int]:
-    examples = summary.color.examples
+def _color_ids(report: Report) -> list[int]:
+    examples = report.color.examples
     n = examples_shown(len(examples))
     return [image for e in examples for image in (*e.typical[:n], *e.atypical[:n])]
 
 
-def _hygiene_ids(summary: ReportSummary) -> list[int]:
-    if summary.hygiene is None:
+def _hygiene_ids(report: Report) -> list[int]:
+    if report.hygiene is None:
         return []
-    sets = [s for found in summary.hygiene.duplicates for s in found.examples[:SETS_SHOWN]]
+    sets = [s for found in report.hygiene.duplicates for s in found.examples[:SETS_SHOWN]]
     twins = [image for s in sets for image in s.ids[:TWINS_SHOWN]]
-    return twins + [image for issue in summary.hygiene.issues for image in issue.examples[:ODD_SHOWN]]
+    return twins + [image for issue in report.hygiene.issues for image in issue.examples[:ODD_SHOWN]]
 
 
 def _mean(sizes: Sequence[int]) -> float:

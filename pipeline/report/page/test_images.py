@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.types import Int64Array
 from pipeline.records.attribution import AttributionResult, TargetAttribution
-from pipeline.report.records import ImageOutcome, TestImage
+from pipeline.records.report import ImageOutcome, TestImage
 
 
 @dataclass(frozen=True)

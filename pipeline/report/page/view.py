@@ -10,8 +10,10 @@ from markupsafe import Markup
 from pipeline.core import words
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
-from pipeline.records.hygiene import ImageIssue
+from pipeline.records.report import Report
+from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
+from pipeline.report.guesses import Guess, list_guesses
 from pipeline.report.page import charts
 from pipeline.report.page.group_rows import order_groups
 from pipeline.report.page.pictures import (
@@ -27,17 +29,14 @@ from pipeline.report.page.pictures import (
 )
 from pipeline.report.page.view_attribution import AttributionView, RemovalView
 from pipeline.report.page.view_images import ImagesView
-from pipeline.report.records import Curve, ReportSummary
 from pipeline.verdict import phrases
-from pipeline.verdict.evidence import most_affected
-from pipeline.verdict.small_groups import name_groups, uncounted_groups
 
 
 @dataclass
 class View:
     """Choices of layout: what is listed, in which order, on which axis."""
 
-    s: ReportSummary
+    s: Report
     pictures: Pictures
     _anchored: set[int] = field(default_factory=set)
 
@@ -65,9 +64,9 @@ class View:
     def lower_uncounted(self, method: str) -> str:
         """Groups with too few images whose accuracy lies below that of the worst one that counts."""
         test = self.s.methods[method].test
-        thin = uncounted_groups(self.s.dataset, test, self.s.thresholds)
+        thin = [test.groups[i] for i in self.s.verdict.methods[method].uncounted]
         lower = [g for g in thin if g.n and g.value < test.worst_group.value]
-        return name_groups(lower) if test.worst_group.sufficient else ""
+        return phrases.name_groups(lower) if test.worst_group.sufficient else ""
 
     @property
     def shared_sources(self) -> str | None:
@@ -164,12 +163,9 @@ class View:
         shown = [("Most typical", found.typical[:n]), ("Least typical", found.atypical[:n])]
         return [(title, ids) for title, ids in shown if ids]
 
-    def most_affected(self, issue: ImageIssue) -> GroupEstimate | None:
-        return most_affected(issue)
-
     @property
     def gain_scale(self) -> charts.Scale:
-        found = self.s.comparisons
+        found = self.s.verdict.comparisons
         return charts.change_scale([c.gain for c in found] + [c.worst_group_gain for c in found])
 
     def control_scale(self, method: str) -> charts.Scale:
@@ -186,30 +182,30 @@ class View:
 
     def curves(self, method: str) -> Markup | None:
         """The learning curves of one method as SVG; its text is numbers and fixed words only."""
-        training = self.s.methods[method].training
-        if training is None or training.curves is None:
+        curves = self.s.verdict.methods[method].curves
+        if curves is None:
             return None
         position = list(self.s.methods).index(method)
-        return Markup(charts.draw_learning_curves(training.curves, self.curve_groups, f"curves{position}"))
+        return Markup(charts.draw_learning_curves(curves, self.curve_groups, f"curves{position}"))
 
     def dash(self, i: int) -> str:
         """`stroke-dasharray` of the i-th learning curve."""
         return " ".join(map(str, charts.DASHES[i])) or "none"
 
     @property
-    def curved_methods(self) -> list[str]:
-        """Methods with learning curves of their own."""
-        trained = {name: method.training for name, method in self.s.methods.items()}
-        return [name for name, t in trained.items() if t and t.curves and not t.last_layers]
+    def curved_methods(self) -> dict[str, Curves]:
+        """Methods with learning curves of their own: those of a last layer alone are ERM's."""
+        curves = {name: found.curves for name, found in self.s.verdict.methods.items()}
+        borrowed = {name for name, trained in self.s.training.items() if trained.last_layers}
+        return {name: found for name, found in curves.items() if found and name not in borrowed}
 
     @property
     def paces(self) -> list[tuple[str, dict[str, Curve]]]:
         """Group and its curve under each method, in the data's order, where validation suffices."""
-        groups, least = self.s.dataset.groups, self.s.thresholds.min_val
+        groups, least = self.s.dataset.groups, self.s.verdict.thresholds.min_val
         found: dict[str, dict[str, Curve]] = {group.name: {} for group in groups if group.n_val >= least}
-        for name in self.curved_methods:
-            training = self.s.methods[name].training
-            for curve in training.curves.groups if training and training.curves else []:
+        for name, curves in self.curved_methods.items():
+            for curve in curves.groups:
                 if curve.learned_epoch is not None and curve.name in found:
                     found[curve.name][name] = curve
         return [(group, by_method) for group, by_method in found.items() if by_method]
@@ -227,10 +223,14 @@ class View:
 
     def removal(self, method: str) -> RemovalView | None:
         """How one method left training images out; None where it left none out."""
-        training = self.s.methods[method].training
-        if training is None or training.removal is None:
+        trained, outcome = self.s.training.get(method), self.s.verdict.methods[method].removal
+        if trained is None or trained.removal is None or outcome is None:
             return None
-        return RemovalView(training.removal, f"removal{self.position(method)}")
+        return RemovalView(trained.removal, outcome, f"removal{self.position(method)}")
+
+    @property
+    def guesses(self) -> list[Guess]:
+        return list_guesses(self.s.color)
 
     @property
     def influences_shown(self) -> int:

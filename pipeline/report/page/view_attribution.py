@@ -6,20 +6,26 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from pipeline.records.attribution import GroupAttribution, GroupChange, GroupShare, Lds
+from pipeline.records.attribution import AttributionResult, GroupAttribution, GroupChange, GroupShare, Lds
 from pipeline.records.base import Estimate
+from pipeline.records.report import Report
+from pipeline.records.training import Removal
+from pipeline.records.verdict import AttributionVerdict, RemovalVerdict, ShareSize, Skill
 from pipeline.report.page import charts, effect_charts
-from pipeline.report.records import AttributionSummary, RemovalSummary, ReportSummary
-from pipeline.verdict import phrases, trust
+from pipeline.verdict import phrases
 
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
-SKILL_WORDS: dict[trust.Skill, str] = {
+SKILL_WORDS: dict[Skill, str] = {
     "beyond": "✓ they predict more than the class and groups alone",
     "class": "○ not shown to predict more than the class alone",
     "rule": "○ not shown to predict more than groups alone",
     "nothing": "✕ not shown to predict anything",
 }
-SHARE_WORDS = {"over": "▲ over-represented", "under": "▽ under-represented", "even": "○ as expected"}
+SHARE_WORDS: dict[ShareSize, str] = {
+    "over": "▲ over-represented",
+    "under": "▽ under-represented",
+    "even": "○ as expected",
+}
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,16 @@ class LdsRow:
 class AttributionView:
     """Layout of one method's attribution."""
 
-    s: ReportSummary
+    s: Report
     method: str
 
     @property
-    def found(self) -> AttributionSummary:
+    def found(self) -> AttributionResult:
         return self.s.attribution[self.method]
+
+    @property
+    def verdict(self) -> AttributionVerdict:
+        return self.s.verdict.attribution[self.method]
 
     @property
     def estimator(self) -> str:
@@ -56,7 +66,7 @@ class AttributionView:
         """The test group that images are said to hurt or help."""
         if self.method in self.s.methods:
             return self.s.methods[self.method].test.worst_group.name
-        return self.s.harmed_group.name if self.s.harmed_group else None
+        return self.s.verdict.harmed_group.name if self.s.verdict.harmed_group else None
 
     # --- groups ---
 
@@ -79,26 +89,33 @@ class AttributionView:
 
     def extremes_on_worst(self, n: int = 6) -> list[GroupAttribution]:
         """The train groups that hurt and help the worst test group most, from hurtful to helpful."""
-        worst = self.s.harmed_group.name if self.s.harmed_group else self.worst
+        worst = self.s.verdict.harmed_group.name if self.s.verdict.harmed_group else self.worst
         cells = [c for c in self.found.groups if c.test_group == worst]
         ranked = sorted(cells, key=lambda c: c.value)
         return ranked if len(ranked) <= 2 * n else ranked[:n] + ranked[-n:]
 
-    def share_words(self, observed: Estimate, share: GroupShare) -> str:
-        return SHARE_WORDS[trust.judge_share(observed, share.expected, n_groups=len(self.found.shares))]
+    @property
+    def shares(self) -> list[tuple[GroupShare, str, str]]:
+        """Every group's shares with how the one of harmful and that of helpful images compare, in words."""
+        sizes = zip(self.verdict.harmful_shares, self.verdict.helpful_shares, strict=True)
+        return [
+            (share, SHARE_WORDS[harmful], SHARE_WORDS[helpful])
+            for share, (harmful, helpful) in zip(self.found.shares, sizes, strict=True)
+        ]
 
     # --- how far to trust the scores ---
 
     @property
     def lds_reason(self) -> str:
-        return self.found.lds_reason or trust.LDS_REMEDY
+        return self.found.lds_reason or phrases.LDS_REMEDY
 
     @property
     def check_reason(self) -> str:
-        return self.found.group_check_reason or trust.CHECK_REMEDY
+        return self.found.group_check_reason or phrases.CHECK_REMEDY
 
-    def lds_words(self, lds: Lds) -> str:
-        return SKILL_WORDS[trust.judge_lds(lds)]
+    @property
+    def lds_words(self) -> str:
+        return SKILL_WORDS[self.verdict.skill] if self.verdict.skill else ""
 
     def lds_rows(self, lds: Lds) -> list[LdsRow]:
         """The scores first, then what they must beat."""
@@ -122,11 +139,6 @@ class AttributionView:
         return charts.number_scale(values)
 
     @property
-    def rule_words(self) -> str:
-        check = self.found.group_check
-        return trust.describe_rule(check) if check else ""
-
-    @property
     def check_chart(self) -> Markup | None:
         """Predicted against actual changes as SVG; its text is numbers and fixed words only."""
         check = self.found.group_check
@@ -148,7 +160,8 @@ class AttributionView:
 class RemovalView:
     """Layout of what was left out and how its size was chosen."""
 
-    found: RemovalSummary
+    found: Removal
+    outcome: RemovalVerdict
     name: str  # unique within the page
 
     def words(self, kind: str) -> str:
@@ -158,12 +171,12 @@ class RemovalView:
 
     @property
     def chart(self) -> Markup:
-        return Markup(effect_charts.draw_removal(self.found, self.name))
+        return Markup(effect_charts.draw_removal(self.found, self.outcome.curves, self.name))
 
     @property
     def legend(self) -> list[tuple[int, str, str]]:
         """Number of the color, dashes and words of each curve."""
-        kinds = {curve.kind for curve in self.found.curves}
+        kinds = {curve.kind for curve in self.outcome.curves}
         return [
             (i + 1, " ".join(map(str, charts.DASHES[i])) or "none", self.words(kind))
             for i, kind in enumerate(phrases.REMOVAL_LABELS)

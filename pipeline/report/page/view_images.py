@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.records.attribution import TargetAttribution
+from pipeline.records.report import ImageOutcome, Report, TestImage
 from pipeline.report.page.pictures import Pictures
-from pipeline.report.records import ImageOutcome, ReportSummary, TestImage
 
 
 @dataclass(frozen=True)
 class ImagesView:
     """Layout of the test images, and the words that filters look for."""
 
-    s: ReportSummary
+    s: Report
     pictures: Pictures
 
     @property

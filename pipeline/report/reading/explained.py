@@ -9,25 +9,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.core import words
-from pipeline.report.reading.references import REFERENCES, Explained
+from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.report import Explained, Report
+from pipeline.report.guesses import list_guesses
+from pipeline.report.reading.references import REFERENCES
 from pipeline.report.reading.texts import TEXTS
-from pipeline.report.records import MethodSummary, ReportSummary
 
 
 @dataclass(frozen=True)
 class Entry:
     """When a text is shown, and whose work it describes."""
 
-    used: Callable[[ReportSummary], bool]
+    used: Callable[[Report], bool]
     sources: tuple[str, ...] = ()
 
 
-def explain(summary: ReportSummary) -> list[Explained]:
+def explain(report: Report) -> list[Explained]:
     """The terms that this report uses, in the order of the ladder."""
     values = {
-        "effect": words.percent(summary.thresholds.min_effect, 0),
-        "kappa": words.number(summary.thresholds.min_kappa),
-        "cramers_v": words.number(summary.thresholds.min_cramers_v),
+        "effect": words.percent(report.verdict.thresholds.min_effect, 0),
+        "kappa": words.number(report.verdict.thresholds.min_kappa),
+        "cramers_v": words.number(report.verdict.thresholds.min_cramers_v),
     }
     return [
         Explained(
@@ -37,55 +39,51 @@ def explain(summary: ReportSummary) -> list[Explained]:
             references=[REFERENCES[source] for source in entry.sources],
         )
         for key, entry in ENTRIES.items()
-        if entry.used(summary)
+        if entry.used(report)
     ]
 
 
-def _always(_: ReportSummary) -> bool:
+def _always(_: Report) -> bool:
     return True
 
 
-def _models(s: ReportSummary) -> bool:
+def _models(s: Report) -> bool:
     return bool(s.methods)
 
 
-def _seeds(s: ReportSummary) -> bool:
+def _seeds(s: Report) -> bool:
     return any(len(method.seeds) > 1 for method in s.methods.values())
 
 
-def _groups(s: ReportSummary) -> bool:
+def _groups(s: Report) -> bool:
     return bool(s.methods) and len(s.dataset.groups) > 1
 
 
-def _compared(s: ReportSummary) -> bool:
-    return bool(s.comparisons)
+def _compared(s: Report) -> bool:
+    return bool(s.verdict.comparisons)
 
 
-def _method(name: str) -> Callable[[ReportSummary], bool]:
+def _method(name: str) -> Callable[[Report], bool]:
     return lambda s: name in s.methods
 
 
-def _any_method(has: Callable[[MethodSummary], bool]) -> Callable[[ReportSummary], bool]:
+def _any_method(has: Callable[[EvaluationResult], bool]) -> Callable[[Report], bool]:
     return lambda s: any(has(method) for method in s.methods.values())
 
 
-def _inferred(kind: str) -> Callable[[ReportSummary], bool]:
-    return _any_method(
-        lambda method: (
-            any(found.kind == kind for found in method.training.group_inference) if method.training else False
-        )
-    )
+def _inferred(kind: str) -> Callable[[Report], bool]:
+    return lambda s: any(found.kind == kind for t in s.training.values() for found in t.group_inference)
 
 
-def _changed(name: str) -> Callable[[ReportSummary], bool]:
+def _changed(name: str) -> Callable[[Report], bool]:
     return _any_method(lambda method: any(change.name == name for change in method.interventions))
 
 
-def _estimator(name: str) -> Callable[[ReportSummary], bool]:
+def _estimator(name: str) -> Callable[[Report], bool]:
     return lambda s: any(found.estimator == name for found in s.attribution.values())
 
 
-def _ranking(name: str) -> Callable[[ReportSummary], bool]:
+def _ranking(name: str) -> Callable[[Report], bool]:
     return lambda s: any(
         ranking.name == name
         for found in s.attribution.values()
@@ -94,8 +92,8 @@ def _ranking(name: str) -> Callable[[ReportSummary], bool]:
     )
 
 
-def _asked(classifier: str) -> Callable[[ReportSummary], bool]:
-    return lambda s: any(guess.found.classifier == classifier for guess in s.color.guesses)
+def _asked(classifier: str) -> Callable[[Report], bool]:
+    return lambda s: any(guess.found.classifier == classifier for guess in list_guesses(s.color))
 
 
 ENTRIES: dict[str, Entry] = {
@@ -142,11 +140,11 @@ ENTRIES: dict[str, Entry] = {
     ),
     "color_agreement": Entry(_any_method(lambda method: method.color_agreement is not None)),
     "gradcam": Entry(lambda s: bool(s.gradcam), ("selvaraju",)),
-    "energy": Entry(lambda s: any(g.energy_interval for g in s.gradcam.values()), ("wang",)),
+    "energy": Entry(lambda s: any(g.energy_in_mask for g in s.gradcam.values()), ("wang",)),
     "pointing": Entry(lambda s: any(g.pointing for g in s.gradcam.values()), ("zhang",)),
     "faithfulness": Entry(lambda s: any(g.faithfulness for g in s.gradcam.values()), ("petsiuk",)),
     "sanity": Entry(lambda s: any(g.sanity for g in s.gradcam.values()), ("adebayo",)),
-    "cam_agreement": Entry(lambda s: bool(s.cam_agreement)),
+    "cam_agreement": Entry(lambda s: bool(s.verdict.cam_agreement)),
     # which images caused it
     "margin": Entry(lambda s: bool(s.attribution), ("park",)),
     "trak": Entry(_estimator("trak"), ("park",)),

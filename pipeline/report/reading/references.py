@@ -2,28 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from pipeline.records.base import Record
-
-
-class Reference(Record):
-    """A publication; `link` is empty where it has no stable identifier."""
-
-    authors: str
-    year: int
-    title: str
-    identifier: str = ""  # "arXiv:1911.08731", "doi:10.2307/2531595", or where it was printed
-    link: str = ""
-
-
-class Explained(Record):
-    """A term that the report uses, in plain words, with where it comes from."""
-
-    key: str
-    term: str
-    text: str
-    references: list[Reference] = Field(default_factory=list)
+from pipeline.records.report import Reference
 
 
 def _arxiv(authors: str, year: int, number: str, title: str) -> Reference:

@@ -194,11 +194,20 @@ def is_clearly_below(group: GroupEstimate, average: float, n_groups: int, *, alp
     Args:
         group: accuracy with its 95 % interval; n = 0 is never clear.
     """
-    if group.n == 0 or widen(group, n_comparisons=n_groups, alpha=alpha).high >= average:
-        return False
+    return average > clear_ceiling(group, n_groups, alpha=alpha)
+
+
+def clear_ceiling(group: GroupEstimate, n_groups: int, *, alpha: float = 0.05) -> float:
+    """The accuracy in [0, 1] above which a group `is_clearly_below` every other; 1 without images.
+
+    The exact test's is Clopper and Pearson's upper bound: the chance of as few hits is alpha / 2 there.
+    """
+    if group.n == 0:
+        return 1.0
     n = max(1, round(group.weight))
     hits = math.ceil(group.value * n - _ROUNDING)
-    return bool(stats.binom.cdf(hits, n, min(average, 1.0)) * n_groups < alpha / 2)
+    exact = float(stats.beta.isf(alpha / 2 / n_groups, hits + 1, n - hits)) if hits < n else 1.0
+    return min(1.0, max(exact, widen(group, n_comparisons=n_groups, alpha=alpha).high))
 
 
 def _mean_of_minimum(accuracy_U: Float64Array, sizes_U: Float64Array, repeats_U: npt.NDArray[Any]) -> float:

@@ -13,9 +13,10 @@ from torch import nn
 
 from pipeline.explain.cam.adapter import choose_layer, raw_cams
 from pipeline.explain.cam.closed_form import closed_form_cams, computed_by, raw_maps
-from pipeline.explain.cam.energy import energy_in_masks, pull_masks, upsample_map
+from pipeline.explain.cam.energy import energy_in_masks, pull_masks
 from pipeline.explain.cam.faithfulness import blur_images, score_rankings
 from pipeline.explain.cam.pointing import play_pointing, reach_masks
+from pipeline.explain.cam.upsampling import upsample_map
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
 from pipeline.models.registry import build_model

@@ -10,10 +10,9 @@ from pipeline.records.base import Estimate
 from pipeline.report.page.charts import Scale
 from pipeline.report.page.html import isolate_names
 from pipeline.report.page.pictures import spread
-from pipeline.report.summary import build_summary
 from pipeline.statistics.intervals import independent_difference, widen
-from pipeline.verdict.evidence import judge_effect, negate
-from tests.fixtures.report import photo_birds
+from pipeline.verdict.evidence import judge_effect
+from tests.fixtures.report import build_report, photo_birds
 
 shares = st.floats(0, 1)
 
@@ -26,7 +25,7 @@ def estimates(draw: st.DrawFn) -> Estimate:
 
 @given(estimates(), estimates())
 def test_difference_turns_its_sign_with_its_arguments(a: Estimate, b: Estimate) -> None:
-    forward, backward = independent_difference(a, b), negate(independent_difference(b, a))
+    forward, backward = independent_difference(a, b), -independent_difference(b, a)
     assert abs(forward.low - backward.low) < 1e-9
     assert abs(forward.high - backward.high) < 1e-9
     assert forward.low <= forward.value <= forward.high
@@ -85,5 +84,5 @@ def test_verdict_does_not_depend_on_the_order_of_groups(order: list[int]) -> Non
     groups = [inputs.info.groups[i] for i in order]
     info = inputs.info.model_copy(update={"groups": groups})
     changed = type(inputs)(**{**vars(inputs), "info": info})
-    expected = [(r.rung, r.status, r.evidence) for r in build_summary(inputs).verdict]
-    assert [(r.rung, r.status, r.evidence) for r in build_summary(changed).verdict] == expected
+    expected = [(r.rung, r.status, r.evidence) for r in build_report(inputs).verdict.rungs]
+    assert [(r.rung, r.status, r.evidence) for r in build_report(changed).verdict.rungs] == expected

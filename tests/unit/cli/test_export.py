@@ -14,14 +14,13 @@ from pipeline.artifacts.exports import MARKER, neutralize, save_export
 from pipeline.artifacts.files import save_artifact
 from pipeline.cli.main import main
 from pipeline.core.errors import InputError
-from pipeline.report.summary import ReportInputs, build_summary
-from tests.fixtures.report import bare, hostile_birds, photo_birds
+from tests.fixtures.report import ReportInputs, bare, build_report, hostile_birds, photo_birds
 
 FORMULAS = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1+1", "＝1"]
 
 
 def write_report(folder: Path, make: Callable[[], ReportInputs]) -> Path:
-    summary = build_summary(make())
+    summary = build_report(make())
     path = folder / f"{summary.dataset.name}.json"
     save_artifact(path, summary)
     return path

@@ -17,7 +17,7 @@ from pipeline.explain.reliance.interventions import SWAP
 from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import Carried, CueUse, EvaluationResult
 from pipeline.statistics.cues.cue_use import exchange_shifts, favored_classes, natural_shift
-from pipeline.verdict.evidence import Thresholds
+from pipeline.verdict.evidence import choose_thresholds
 from pipeline.verdict.used import judge_used
 from tests.fixtures.explain import NOISE_READER, WALL_READER, make_info, make_split, make_train, run_reliance
 from tests.fixtures.report import around
@@ -162,7 +162,12 @@ def test_colored_digits_and_their_null(agreement: float, status: str) -> None:
     found = measure(choose_cue(twin.train, twin.test, twin.info, twin.test.labels), twin.test, model)
     entry = read_params().dataset("photo_digits")
     evaluation = EvaluationResult.model_construct(method="erm", interventions=[], cue_use=found)
-    limits = Thresholds.from_settings(entry.evaluate, entry.report, entry.color)
+    limits = choose_thresholds(
+        min_effect=entry.report.min_effect,
+        min_test=entry.evaluate.min_test,
+        min_val=entry.evaluate.min_val,
+        min_kappa=entry.color.min_kappa,
+    )
     assert judge_used(evaluation, None, limits).status == status
     if status == "yes":
         assert found.exchanges[0].size.value > 0.8  # drawing them again in the other color flips about all

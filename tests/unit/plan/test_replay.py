@@ -77,9 +77,9 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     ),
     "a statistic that only the verdict uses": (
         lambda house: house.append("statistics/cues/interaction.py", "# a comment\n"),
-        {"report", "index"},
+        {"verdict"},  # report and index follow where it decides otherwise
     ),
-    "a rung of the verdict": (lambda house: house.append("verdict/harm.py", "# x\n"), {"report", "index"}),
+    "a rung of the verdict": (lambda house: house.append("verdict/harm.py", "# x\n"), {"verdict"}),
     "how training goes": (
         lambda house: house.append("train/loop.py", "# x\n"),
         of_all("train", "retrain"),
@@ -128,7 +128,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     ),
     "a method more": (
         lambda house: house.set("active_methods", [*METHODS, "rwy"]),
-        {"report"} | {f"{stage}-rwy" for stage in METHOD_STAGES},
+        {"verdict", "report"} | {f"{stage}-rwy" for stage in METHOD_STAGES},
     ),
     "the code of the plan itself": (lambda house: house.append("plan/write.py", "# x\n"), set()),
     "the command line": (lambda house: house.append("cli/main.py", "# x\n"), set()),

@@ -20,16 +20,17 @@ from pipeline.plan.params import DatasetSettings
 from pipeline.plan.params_file import read_params
 from pipeline.plan.resolve import resolve
 from pipeline.records.data import SourceInfo
-from pipeline.report.cards.model_card import harmed_group, model_card
+from pipeline.records.report import Report
+from pipeline.report.cards.model_card import model_card
 from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.export.front_matter import license_id, size_category
 from pipeline.report.markdown import code, escape, plain, whole_name, write_table
-from pipeline.report.records import ReportSummary
-from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.settings.plans.report import ReportPlan
 from tests.fixtures.report import (
     HOSTILE_NAMES,
+    ReportInputs,
     bare,
+    build_report,
     hostile_birds,
     photo_birds,
     plain_hundred,
@@ -57,7 +58,7 @@ def strip_isolates(text: str) -> str:
     return re.sub("[\u2066-\u2069]", "", text)
 
 
-def cards(summary: ReportSummary) -> Iterator[str]:
+def cards(summary: Report) -> Iterator[str]:
     yield write_dataset_card(summary)
     yield from (write_model_card(summary, method) for method in summary.methods)
 
@@ -95,7 +96,7 @@ def test_a_table_has_as_many_cells_as_columns() -> None:
 
 @pytest.mark.parametrize("make", VARIANTS)
 def test_the_hub_reads_the_head_back(make: Callable[[], ReportInputs]) -> None:
-    s = build_summary(make())
+    s = build_report(make())
     for method, found in s.methods.items():
         data = ModelCard(write_model_card(s, method)).data.to_dict()
         assert data["pipeline_tag"] == "image-classification"
@@ -110,7 +111,7 @@ def test_the_hub_reads_the_head_back(make: Callable[[], ReportInputs]) -> None:
 
 @pytest.mark.parametrize("make", VARIANTS)
 def test_headings_are_those_of_the_hubs_templates(make: Callable[[], ReportInputs]) -> None:
-    s = build_summary(make())
+    s = build_report(make())
     folder = Path(huggingface_hub.__file__).parent / "templates"
     for template, card in (
         ("modelcard_template.md", write_model_card(s, "erm")),
@@ -127,7 +128,7 @@ def test_headings_are_those_of_the_hubs_templates(make: Callable[[], ReportInput
 
 @pytest.mark.parametrize("make", [*VARIANTS, bare])
 def test_every_number_comes_from_the_summary(make: Callable[[], ReportInputs]) -> None:
-    s = build_summary(make())
+    s = build_report(make())
     leaves = list(walk(json.loads(s.model_dump_json())))
     numbers = [float(v) for v in leaves if isinstance(v, float | int) and not isinstance(v, bool)]
     formats = (words.percent, words.points, words.number, lambda v: f"{v:g}", repr)
@@ -151,7 +152,7 @@ def walk(node: Any) -> Iterator[Any]:
 
 
 def test_hostile_names_stay_text_in_cards() -> None:
-    s = build_summary(hostile_birds())
+    s = build_report(hostile_birds())
     for card in cards(s):
         body = card.split("\n---\n", 1)[1]
         rendered = re.sub(r"<!-- -->", "", MARKDOWN.render(body))
@@ -162,24 +163,24 @@ def test_hostile_names_stay_text_in_cards() -> None:
 
 
 def test_the_baselines_card_repeats_the_verdict_against_it() -> None:
-    s = build_summary(photo_birds())
+    s = build_report(photo_birds())
     card = model_card(s, "erm")
-    evidence = {rung.rung: rung.evidence for rung in s.verdict}
+    evidence = {rung.rung: rung.evidence for rung in s.verdict.rungs}
     for rung in ("available", "used", "harmful"):
         assert any(evidence[rung] in limit for limit in card.limits)
     assert any("waterbird / land" in use and "clearly worse" in use for use in card.out_of_scope)
 
 
 def test_a_clean_model_is_not_accused() -> None:
-    s = build_summary(photo_birds(planted=False))
+    s = build_report(photo_birds(planted=False))
     card = model_card(s, "erm")
-    assert harmed_group(s, "erm") is None
+    assert s.verdict.methods["erm"].served_worse is None
     assert not any("clearly worse" in use for use in card.out_of_scope)
     assert not any("Does a group pay" in limit for limit in card.limits)
 
 
 def test_another_methods_card_compares_it_with_the_baseline() -> None:
-    s = build_summary(photo_birds())
+    s = build_report(photo_birds())
     limits = model_card(s, "group_dro").limits
     assert any("differs from ERM's by +22.0 points" in limit for limit in limits)
     assert any("relies on cues less than ERM" in limit for limit in limits)
@@ -188,7 +189,7 @@ def test_another_methods_card_compares_it_with_the_baseline() -> None:
 
 def test_what_was_not_measured_is_said() -> None:
     inputs = plain_hundred()
-    s = build_summary(replace(inputs, attributions={}, hygiene=None, histories={}))
+    s = build_report(replace(inputs, attributions={}, hygiene=None, histories={}))
     card = model_card(s, "erm")
     said = " ".join(card.limits)
     for said_words in (
@@ -207,13 +208,13 @@ def test_what_was_not_measured_is_said() -> None:
 
 
 def test_without_a_model_the_data_are_still_described() -> None:
-    card = write_dataset_card(build_summary(bare()))
+    card = write_dataset_card(build_report(bare()))
     assert "| landbird / land | 3,498 | 467 | 2,255 |" in card
     assert "144 training labels are known to be wrong" in card
 
 
 def test_settings_that_are_off_are_left_out() -> None:
-    settings = {fact.term: fact.text for fact in model_card(build_summary(photo_birds()), "erm").settings}
+    settings = {fact.term: fact.text for fact in model_card(build_report(photo_birds()), "erm").settings}
     assert settings == {"epochs": "20", "lr": "0.02", "identification.lr": "0.0005"}
 
 
@@ -248,7 +249,7 @@ def test_licenses_have_the_hubs_names(text: str, expected: tuple[str, str | None
     assert license_id(text) == expected
     inputs = photo_birds()
     source = SourceInfo(source="x", licence=text)
-    s = build_summary(replace(inputs, info=inputs.info.model_copy(update={"source_info": source})))
+    s = build_report(replace(inputs, info=inputs.info.model_copy(update={"source_info": source})))
     assert DatasetCard(write_dataset_card(s)).data.get("license") == expected[0]
 
 

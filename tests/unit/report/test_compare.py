@@ -15,12 +15,19 @@ from scipy.stats import norm
 
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.cli.main import main
+from pipeline.records.report import Report
 from pipeline.report.compare.reports import Comparison, Difference, MethodPair, _listed
 from pipeline.report.compare.text import printable
-from pipeline.report.records import ReportSummary
-from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.statistics.accuracy.groups import split_metrics
-from tests.fixtures.report import HOSTILE_CLASS, bare, hostile_birds, photo_birds, plain_hundred
+from tests.fixtures.report import (
+    HOSTILE_CLASS,
+    ReportInputs,
+    bare,
+    build_report,
+    hostile_birds,
+    photo_birds,
+    plain_hundred,
+)
 
 ERM = [0.985, 0.78, 0.62, 0.95]
 DRO = [0.94, 0.90, 0.84, 0.90]
@@ -51,7 +58,7 @@ def write_project(
         )
         evaluations[method] = inputs.evaluations[method].model_copy(update={"test": test})
         write_predictions(root, inputs.info.name, method, correct_SN, groups_N)
-    summary = build_summary(replace(inputs, evaluations=evaluations))
+    summary = build_report(replace(inputs, evaluations=evaluations))
     path = root / "reports" / f"{inputs.info.name}.json"
     save_artifact(path, summary)
     return path
@@ -105,7 +112,7 @@ def test_two_methods_of_one_report_are_paired_over_images(
     assert worst.paired
     assert worst.difference.value == pytest.approx(0.22, abs=0.05)
     assert 0 < worst.difference.low < worst.difference.value < worst.difference.high
-    names = [g.name for g in load_artifact(report, ReportSummary).dataset.groups]
+    names = [g.name for g in load_artifact(report, Report).dataset.groups]
     assert [r.name for r in pair.groups] == names
     gained = [r.p_holm is not None and r.p_holm < 0.05 and r.difference.value > 0 for r in pair.groups]
     assert gained == [False, True, True, False]
@@ -160,8 +167,8 @@ def test_without_predictions_the_interval_is_wider_and_says_so(
 
 
 def test_a_report_alone_still_has_the_comparisons_it_stored(tmp_path: Path) -> None:
-    summary = build_summary(photo_birds())
-    (stored,) = summary.comparisons
+    summary = build_report(photo_birds())
+    (stored,) = summary.verdict.comparisons
     names = [g.name for g in summary.dataset.groups]
     tests = summary.methods
     groups = [
@@ -181,8 +188,9 @@ def test_a_report_alone_still_has_the_comparisons_it_stored(tmp_path: Path) -> N
         for i, name in enumerate(names)
     ]
     updated = type(stored).model_validate(stored.model_dump() | {"groups": groups})
+    verdict = summary.verdict.model_copy(update={"comparisons": [updated]})
     path = tmp_path / "reports" / "photo_birds.json"
-    save_artifact(path, summary.model_copy(update={"comparisons": [updated]}))
+    save_artifact(path, summary.model_copy(update={"verdict": verdict}))
     (pair,) = compare(tmp_path, f"{path}:erm", f"{path}:group_dro").pairs
     assert "as stored" in pair.pairing
     assert all(r.paired and r.p_holm == 0.03 for r in pair.groups)
@@ -211,7 +219,7 @@ def test_results_of_other_images_are_never_paired(report: Path, tmp_path: Path, 
 
 def test_changed_rungs_and_other_data_are_named(report: Path, tmp_path: Path) -> None:
     fine = tmp_path / "fine" / "reports" / "photo_birds.json"
-    save_artifact(fine, build_summary(photo_birds(planted=False)))
+    save_artifact(fine, build_report(photo_birds(planted=False)))
     found = compare(tmp_path, f"{report}:erm", str(fine))
     changed = {c.rung: (c.first, c.second) for c in found.changed_rungs}
     assert changed["available"] == ("yes", "no")
@@ -219,7 +227,7 @@ def test_changed_rungs_and_other_data_are_named(report: Path, tmp_path: Path) ->
 
 
 def test_groups_of_one_side_only_are_listed(report: Path, tmp_path: Path) -> None:
-    summary = load_artifact(report, ReportSummary)
+    summary = load_artifact(report, Report)
     erm = summary.methods["erm"]
     groups = [*erm.test.groups[:3], erm.test.groups[3].model_copy(update={"name": "new"})]
     test = erm.test.model_copy(update={"groups": groups})
@@ -250,7 +258,7 @@ class _Text(HTMLParser):
 
 def test_the_page_is_self_contained_and_names_are_text(tmp_path: Path) -> None:
     path = tmp_path / "reports" / "photo_birds.json"
-    save_artifact(path, build_summary(hostile_birds()))
+    save_artifact(path, build_report(hostile_birds()))
     page_path, json_path = tmp_path / "page.html", tmp_path / "page.json"
     arguments = ["compare", f"{path}:erm", f"{path}:group_dro"]
     assert main([*arguments, "--html", str(page_path), "--json", str(json_path)]) == 0
@@ -293,9 +301,9 @@ def test_small_groups_say_that_they_are_too_few_to_decide(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a" / "reports" / "plain_hundred.json"
-    save_artifact(path, build_summary(plain_hundred()))
+    save_artifact(path, build_report(plain_hundred()))
     copy = tmp_path / "b" / "reports" / "plain_hundred.json"
-    save_artifact(copy, build_summary(plain_hundred()))
+    save_artifact(copy, build_report(plain_hundred()))
     (pair,) = compare(tmp_path, str(path), str(copy)).pairs
     assert len(pair.groups) == 60
     assert not all(r.sufficient for r in pair.groups)
@@ -310,7 +318,7 @@ def test_small_groups_say_that_they_are_too_few_to_decide(
         ("{report}", "compared with itself"),
         ("{old}", "schema version 1, this code reads"),
         ("{broken}", "not valid JSON"),
-        ("{card}", "is not a ReportSummary"),
+        ("{card}", "is not a Report"),
         ("{hundred}", "have no group in common"),
         ("{bare}", "no method in common"),
         ("{folder}", "there is no such report"),
@@ -323,8 +331,8 @@ def test_what_cannot_be_compared_is_explained(
     (tmp_path / "old.json").write_text(json.dumps(raw | {"schema_version": 1}))
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "card.json").write_text(json.dumps({"schema_version": raw["schema_version"]}))
-    save_artifact(tmp_path / "hundred.json", build_summary(plain_hundred()))
-    save_artifact(tmp_path / "bare.json", build_summary(bare()))
+    save_artifact(tmp_path / "hundred.json", build_report(plain_hundred()))
+    save_artifact(tmp_path / "bare.json", build_report(bare()))
     names = {name: tmp_path / f"{name}.json" for name in ("old", "broken", "card", "hundred", "bare")}
     target = second.format(report=report, folder=tmp_path, **names)
     assert main(["compare", str(report), target]) == 1

@@ -17,16 +17,17 @@ from pipeline.cli.main import main
 from pipeline.core.errors import InputError
 from pipeline.plan.params import Params
 from pipeline.records.base import Estimate
+from pipeline.records.report import Report
 from pipeline.report.gate.judge import choose_gated, judge_report
 from pipeline.report.gate.limits import Limit, hold_against, limit_text
 from pipeline.report.gate.rungs import find_rung
-from pipeline.report.records import ReportSummary
-from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.settings.gate import GateSettings
 from pipeline.settings.parsing import parse
 from tests import ROOT
 from tests.fixtures.report import (
+    ReportInputs,
     bare,
+    build_report,
     hostile_birds,
     metrics,
     photo_birds,
@@ -41,7 +42,7 @@ SAMPLE = ROOT / "docs" / "sample" / "photo_digits.json"
 
 def save(folder: Path, inputs: ReportInputs) -> str:
     path = folder / f"{inputs.info.name}.json"
-    save_artifact(path, build_summary(inputs))
+    save_artifact(path, build_report(inputs))
     return str(path)
 
 
@@ -146,12 +147,11 @@ def test_a_number_that_rounds_to_its_limit_is_told_from_it() -> None:
 
 
 def test_doubt_counts_against_the_model_unless_the_estimate_is_asked_for() -> None:
-    summary = build_summary(photo_birds())
-    rungs = [
-        rung.model_copy(update={"status": "insufficient"}) if rung.rung == "used" else rung
-        for rung in summary.verdict
-    ]
-    summary = summary.model_copy(update={"verdict": rungs})
+    summary = build_report(photo_birds())
+    erm = summary.verdict.methods["erm"]
+    doubtful = erm.model_copy(update={"used": erm.used.model_copy(update={"status": "insufficient"})})
+    verdict = summary.verdict.model_copy(update={"methods": {"erm": doubtful}})
+    summary = summary.model_copy(update={"verdict": verdict})
     for use, passed in (("lower", False), ("estimate", True)):
         settings = GateSettings(forbid=["used"], use=use)  # type: ignore[arg-type]
         (check,) = judge_report(summary, settings, ["erm"], {}).checks
@@ -159,14 +159,14 @@ def test_doubt_counts_against_the_model_unless_the_estimate_is_asked_for() -> No
         assert "not ruled out" in check.reason
 
 
-@pytest.mark.parametrize("inputs", [photo_birds, plain_hundred, repaired_birds])
-def test_a_rung_asked_again_is_answered_as_in_the_report(inputs: Any) -> None:
-    """Other methods are judged from what the report holds; for the baseline both roads must agree."""
-    summary = build_summary(inputs())
-    asked_again = summary.model_copy(update={"baseline": "another"})
-    stored = {rung.rung: rung for rung in summary.verdict}
+@pytest.mark.parametrize("make", [photo_birds, repaired_birds])
+def test_a_rung_asked_of_another_method_is_answered_as_if_it_were_the_baseline(make: Any) -> None:
+    inputs = make()
+    turned = build_report(replace(inputs, evaluations=dict(reversed(inputs.evaluations.items()))))
+    assert turned.verdict.baseline != "erm"
+    stored = {rung.rung: rung for rung in build_report(inputs).verdict.rungs}
     for name in ("used", "harmful"):
-        assert find_rung(asked_again, name, summary.baseline) == stored[name]  # type: ignore[arg-type]
+        assert find_rung(turned, name, "erm") == stored[name]  # type: ignore[arg-type]
 
 
 # --- what is not known -----------------------------------------------------------------------
@@ -184,20 +184,20 @@ def test_without_models_numbers_fail_and_data_are_judged(
     assert main(["gate", path, "--max-leaking", "1"]) == 0
 
 
-def thin(summary: ReportSummary, n_enough: int) -> ReportSummary:
-    erm = summary.methods["erm"]
+def thin(inputs: ReportInputs, n_enough: int) -> Report:
+    erm = inputs.evaluations["erm"]
     groups = [
         g if i < n_enough else g.model_copy(update={"sufficient": False, "n": 99})
         for i, g in enumerate(erm.test.groups)
     ]
     worst = min(groups[:n_enough] or groups, key=lambda g: g.value)
     test = erm.test.model_copy(update={"groups": groups, "worst_group": worst})
-    return summary.model_copy(update={"methods": {"erm": erm.model_copy(update={"test": test})}})
+    return build_report(replace(inputs, evaluations={"erm": erm.model_copy(update={"test": test})}))
 
 
 @pytest.mark.parametrize(("n_enough", "passed"), [(0, False), (1, False), (2, True), (4, True)])
 def test_a_worst_group_needs_two_groups_with_enough_images(n_enough: int, passed: bool) -> None:
-    summary = thin(build_summary(photo_birds()), n_enough)
+    summary = thin(photo_birds(), n_enough)
     asked = GateSettings(min_worst_group=0, allow_uncounted=True)
     (check,) = judge_report(summary, asked, ["erm"], {}).checks
     assert check.passed is passed
@@ -229,7 +229,7 @@ def test_groups_too_small_to_count_do_not_pass_unseen(
     inputs = photo_birds()
     erm = inputs.evaluations["erm"].model_copy(update={"test": metrics([0.9, 0.9, accuracy, 0.9], groups)})
     info = inputs.info.model_copy(update={"groups": groups})
-    summary = build_summary(replace(inputs, info=info, evaluations={"erm": erm}))
+    summary = build_report(replace(inputs, info=info, evaluations={"erm": erm}))
     checks = judge_report(summary, GateSettings(min_worst_group=0.5, **flags), ["erm"], {}).checks
     assert [check.what for check in checks if not check.passed] == failed
     for check in checks:
@@ -242,7 +242,7 @@ def test_a_constant_passes_nothing_that_asks_about_a_cue() -> None:
     """It flips no prediction and serves no group worse than another of its class."""
     inputs = photo_birds(planted=False)
     constant = {m: e.model_copy(update={"class_skill": skill(0.5)}) for m, e in inputs.evaluations.items()}
-    summary = build_summary(replace(inputs, evaluations=constant))
+    summary = build_report(replace(inputs, evaluations=constant))
     asked = GateSettings(max_flip_rate=1, forbid=["used", "harmful"])
     for method in ("erm", "group_dro"):
         checks = judge_report(summary, asked, [method], {}).checks
@@ -251,20 +251,20 @@ def test_a_constant_passes_nothing_that_asks_about_a_cue() -> None:
     numbers = GateSettings(max_gap=0.9, min_average=0.1)
     for follows in ([], [0.9] * 3):  # even where the questions can be asked
         erm = constant["erm"].model_copy(update={"class_skill": skill(0.5, follows=follows)})
-        summary = build_summary(replace(inputs, evaluations={"erm": erm}))
+        summary = build_report(replace(inputs, evaluations={"erm": erm}))
         checks = judge_report(summary, numbers, ["erm"], {}).checks
         assert [check.passed for check in checks] == [False] * 2
         assert all("ERM is no better than a constant" in check.reason for check in checks)
     fine = replace(
         inputs, evaluations={"erm": constant["erm"].model_copy(update={"class_skill": skill(0.9)})}
     )
-    assert all(c.passed for c in judge_report(build_summary(fine), asked, ["erm"], {}).checks)
+    assert all(c.passed for c in judge_report(build_report(fine), asked, ["erm"], {}).checks)
 
 
 def test_a_part_that_was_not_run_fails_its_check(birds: str) -> None:
-    summary = build_summary(photo_birds())
-    erm = summary.methods["erm"].model_copy(update={"cue_use": None})
-    summary = summary.model_copy(update={"methods": {"erm": erm}, "hygiene": None})
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"].model_copy(update={"cue_use": None})
+    summary = build_report(replace(inputs, evaluations={"erm": erm}, hygiene=None))
     settings = GateSettings(max_flip_rate=1, max_leaking=1, max_gap=1)
     checks = judge_report(summary, settings, ["erm"], {}).checks
     assert [check.passed for check in checks] == [False] * 3
@@ -272,7 +272,7 @@ def test_a_part_that_was_not_run_fails_its_check(birds: str) -> None:
 
 
 def test_without_an_attribute_the_exchange_of_color_counts_and_says_so() -> None:
-    summary = build_summary(plain_hundred())
+    summary = build_report(plain_hundred())
     (check,) = judge_report(summary, GateSettings(max_flip_rate=0.1), ["erm"], {}).checks
     assert check.passed
     assert check.estimate is not None
@@ -442,14 +442,14 @@ def test_names_cannot_move_the_cursor(tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_the_baseline_is_gated_by_default() -> None:
-    summary = build_summary(photo_birds())
+    summary = build_report(photo_birds())
     assert choose_gated(summary, None) == ["erm"]
     assert choose_gated(summary, "all") == ["erm", "group_dro"]
-    assert choose_gated(build_summary(bare()), None) == []
+    assert choose_gated(build_report(bare()), None) == []
 
 
 def test_a_report_without_its_baselines_numbers_cannot_be_judged(tmp_path: Path, capsys: Any) -> None:
-    report = json.loads(build_summary(photo_birds()).model_dump_json()) | {"methods": {}}
+    report = json.loads(build_report(photo_birds()).model_dump_json()) | {"methods": {}}
     path = tmp_path / "damaged.json"
     path.write_text(json.dumps(report))
     assert main(["gate", str(path), "--min-average", "0.5"]) == 2

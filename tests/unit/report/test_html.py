@@ -15,16 +15,19 @@ import pytest
 
 from pipeline.core import words
 from pipeline.core.errors import InputError
+from pipeline.records.report import Report
+from pipeline.records.verdict import MissingPart
 from pipeline.report.cards.index import make_card, render_index
+from pipeline.report.guesses import list_guesses
 from pipeline.report.page.html import MAX_BYTES, render_report
 from pipeline.report.page.pictures import Pictures, build_pictures
 from pipeline.report.page.view import View
-from pipeline.report.records import MissingPart, ReportSummary
-from pipeline.report.summary import ReportInputs, build_summary
 from tests.fixtures.report import (
     HOSTILE_CLASS,
     SECTIONS,
+    ReportInputs,
     bare,
+    build_report,
     hostile_birds,
     photo_birds,
     picture_source,
@@ -37,10 +40,10 @@ VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain
 
 
 @cache
-def rendered(make: Callable[[], ReportInputs]) -> tuple[ReportSummary, str]:
+def rendered(make: Callable[[], ReportInputs]) -> tuple[Report, str]:
     inputs = make()
-    summary = build_summary(inputs)
-    return summary, render_report(summary, build_pictures(summary, picture_source(inputs)))
+    summary = build_report(inputs)
+    return summary, render_report(summary, build_pictures(summary, picture_source(inputs), inputs.settings))
 
 
 class Page(HTMLParser):
@@ -111,9 +114,13 @@ def test_every_number_comes_from_the_summary(make: Callable[[], ReportInputs]) -
     summary, html = rendered(make)
     leaves = list(walk(json.loads(summary.model_dump_json())))
     floats = [v for v in leaves if isinstance(v, float | int) and not isinstance(v, bool)]
+    # balanced accuracies have kappa's interval on their own scale
+    floats += [
+        end for guess in list_guesses(summary.color) for end in (guess.accuracy.low, guess.accuracy.high)
+    ]
     known = {repr(v) for v in floats} | {repr(float(v)) for v in floats} | {"None"}
     written = {text for v in floats for text in all_formats(float(v))}
-    sentences = " ".join(v for v in leaves if isinstance(v, str)) + str(summary.settings)
+    sentences = " ".join(v for v in leaves if isinstance(v, str))
     page = Page(html)
     assert {value for value, _ in page.data} <= known
     visible = "".join(page.text + page.tips).replace("\N{NO-BREAK SPACE}", " ")
@@ -192,7 +199,9 @@ def test_the_page_says_whose_code_made_the_scores() -> None:
     theirs = {"engine": "traker 0.3.2", "estimator": "traker", "in_margin_units": False, "ridge": 0.25}
     found = {name: a.model_copy(update=theirs) for name, a in summary.attribution.items()}
     by_traker = summary.model_copy(update={"attribution": found})
-    page = render_report(by_traker, build_pictures(by_traker, picture_source(photo_birds())))
+    page = render_report(
+        by_traker, build_pictures(by_traker, picture_source(photo_birds()), photo_birds().settings)
+    )
     assert "Computed by traker 0.3.2: TRAK by the library traker," in page
     assert "lambda_reg 0.25" in page
     assert "Scores have no unit" in page
@@ -230,21 +239,21 @@ def test_too_large_a_page_names_the_settings() -> None:
 )
 def test_any_part_may_be_missing(part: str) -> None:
     inputs = replace(photo_birds(), **{part: {"comparisons": [], "hygiene": None}.get(part, {})})
-    Page(render_report(build_summary(inputs), Pictures()))
+    Page(render_report(build_report(inputs), Pictures()))
 
 
 def test_a_method_without_attribution_is_left_out_there() -> None:
     inputs = photo_birds()
     inputs = replace(inputs, attributions={"group_dro": inputs.attributions["group_dro"]})
-    summary = build_summary(inputs)
-    assert {r.rung: r.status for r in summary.verdict}["caused_by"] == "insufficient"
+    summary = build_report(inputs)
+    assert {r.rung: r.status for r in summary.verdict.rungs}["caused_by"] == "insufficient"
     Page(render_report(summary, Pictures()))
 
 
 def test_same_input_gives_the_same_page() -> None:
     inputs = photo_birds()
-    summary = build_summary(inputs)
-    pictures = build_pictures(summary, picture_source(inputs))
+    summary = build_report(inputs)
+    pictures = build_pictures(summary, picture_source(inputs), inputs.settings)
     assert render_report(summary, pictures) == render_report(summary, pictures)
 
 
@@ -265,7 +274,7 @@ def test_missing_parts_are_named_with_what_makes_them() -> None:
         MissingPart(stage="attribute", method="group_dro", remedy=attribute),
         MissingPart(stage="hygiene", method=None, remedy=hygiene),
     ]
-    summary = build_summary(replace(photo_birds(), missing=missing, hygiene=None))
+    summary = build_report(replace(photo_birds(), missing=missing, hygiene=None))
     text = "".join(Page(render_report(summary, Pictures())).text)
     assert "Parts of this report are missing." in text
     assert f"The training images behind Group DRO were not looked for: {attribute}" in text
@@ -276,9 +285,9 @@ def test_missing_parts_are_named_with_what_makes_them() -> None:
 def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:
     inputs = photo_birds()
     few = [g.model_copy(update={"n_val": 5}) if i else g for i, g in enumerate(inputs.info.groups)]
-    summary = build_summary(replace(inputs, info=inputs.info.model_copy(update={"groups": few})))
+    summary = build_report(replace(inputs, info=inputs.info.model_copy(update={"groups": few})))
     assert [group for group, _ in View(summary, Pictures()).paces] == [few[0].name]
     assert "3 groups with fewer than 30 validation images are left out." in render_report(summary, Pictures())
     none = [g.model_copy(update={"n_val": 5}) for g in inputs.info.groups]
-    summary = build_summary(replace(inputs, info=inputs.info.model_copy(update={"groups": none})))
+    summary = build_report(replace(inputs, info=inputs.info.model_copy(update={"groups": none})))
     assert "No group has the 30 validation images that this asks for." in render_report(summary, Pictures())

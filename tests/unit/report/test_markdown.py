@@ -15,10 +15,11 @@ from pipeline.artifacts.files import save_artifact
 from pipeline.cli.main import main
 from pipeline.records.data import GroupInfo
 from pipeline.report.markdown import escape, escape_name, write_table
-from pipeline.report.summary import ReportInputs, build_summary
 from tests.fixtures.report import (
     HOSTILE_NAMES,
+    ReportInputs,
     bare,
+    build_report,
     hostile_birds,
     photo_birds,
     plain_hundred,
@@ -118,7 +119,7 @@ def test_a_name_cannot_turn_what_stands_beside_it() -> None:
 
 def gated(tmp_path: Path, inputs: ReportInputs, *flags: str) -> str:
     report, out = tmp_path / "report.json", tmp_path / "summary.md"
-    save_artifact(report, build_summary(inputs))
+    save_artifact(report, build_report(inputs))
     assert main(["gate", str(report), "--min-worst-group", "0.8", *flags, "--markdown", str(out)]) in (0, 1)
     return out.read_text(encoding="utf-8")
 
@@ -144,12 +145,12 @@ def test_every_summary_is_whole(inputs: Any, tmp_path: Path) -> None:
 
 
 def test_the_summary_says_what_the_report_says(tmp_path: Path) -> None:
-    summary = build_summary(photo_birds())
+    summary = build_report(photo_birds())
     page = Page(gated(tmp_path, photo_birds()))
-    assert summary.headline in page.text
-    for rung in summary.verdict:
+    assert summary.verdict.headline in page.text
+    for rung in summary.verdict.rungs:
         assert rung.evidence in page.text
-    for step in summary.next_steps:
+    for step in summary.verdict.next_steps:
         assert step.action in page.text
     assert "62.0% [" in page.text
     assert "at least 80%" in page.text
@@ -183,7 +184,7 @@ def test_hostile_groups_are_text_in_both_summaries(tmp_path: Path) -> None:
 
 def test_a_comparison_shows_each_difference(tmp_path: Path) -> None:
     report, out = tmp_path / "report.json", tmp_path / "compare.md"
-    save_artifact(report, build_summary(photo_birds()))
+    save_artifact(report, build_report(photo_birds()))
     assert main(["compare", f"{report}:erm", f"{report}:group_dro", "--markdown", str(out)]) == 0
     markdown = out.read_text(encoding="utf-8")
     assert titles(markdown) == ["ERM and Group DRO", "Verdict"]
@@ -194,6 +195,6 @@ def test_a_comparison_shows_each_difference(tmp_path: Path) -> None:
 def test_a_comparison_of_many_groups_fits_a_comment(tmp_path: Path) -> None:
     first, second, out = (tmp_path / name for name in ("a.json", "b.json", "c.md"))
     for path in (first, second):
-        save_artifact(path, build_summary(plain_hundred()))
+        save_artifact(path, build_report(plain_hundred()))
     assert main(["compare", str(first), str(second), "--markdown", str(out)]) == 0
     assert len(out.read_text(encoding="utf-8")) < MAX_COMMENT

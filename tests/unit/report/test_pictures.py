@@ -14,8 +14,7 @@ from PIL import Image
 from pipeline.core.words import percent
 from pipeline.report.page.charts import accuracy_scale, change_scale, draw_learning_curves, heat_percent
 from pipeline.report.page.pictures import PICTURE_BUDGET, build_pictures, encode, spread
-from pipeline.report.summary import build_summary
-from tests.fixtures.report import around, photo_birds, picture_source, plain_hundred, wilson
+from tests.fixtures.report import around, build_report, photo_birds, picture_source, plain_hundred, wilson
 
 
 def decode(uri: str) -> Image.Image:
@@ -45,8 +44,8 @@ def test_spread_is_even_and_stable() -> None:
 
 def test_every_picture_the_page_shows_is_there() -> None:
     inputs = photo_birds()
-    summary = build_summary(inputs)
-    pictures = build_pictures(summary, picture_source(inputs))
+    summary = build_report(inputs)
+    pictures = build_pictures(summary, picture_source(inputs), inputs.settings)
     for attribution in summary.attribution.values():
         for target in attribution.targets:
             assert target.id in pictures.images
@@ -59,11 +58,11 @@ def test_every_picture_the_page_shows_is_there() -> None:
 
 def test_over_budget_pictures_get_smaller_then_fewer() -> None:
     inputs = plain_hundred()
-    summary = build_summary(inputs)
+    summary = build_report(inputs)
     source = picture_source(inputs)
-    full = build_pictures(summary, source)
+    full = build_pictures(summary, source, inputs.settings)
     needed = sum(map(len, full.images.values()))
-    reduced = build_pictures(summary, source, budget=needed // 2)
+    reduced = build_pictures(summary, source, inputs.settings, budget=needed // 2)
     assert reduced.is_reduced
     assert sum(map(len, reduced.images.values())) < needed
 
@@ -71,14 +70,14 @@ def test_over_budget_pictures_get_smaller_then_fewer() -> None:
 def test_noise_in_many_large_groups_fits_the_budget() -> None:
     inputs = plain_hundred()
     settings = inputs.settings.model_copy(update={"thumbnail": 128, "examples_per_group": 24})
-    summary = build_summary(replace(inputs, settings=settings))
+    summary = build_report(replace(inputs, settings=settings))
     noise = np.random.default_rng(0).integers(0, 256, (160, 160, 3), dtype=np.uint8)
     source = replace(
         picture_source(inputs),
         pixels=lambda image: np.roll(noise, image, axis=0),
         train_ids={g: list(range(24 * g, 24 * g + 24)) for g in range(60)},
     )
-    pictures = build_pictures(summary, source)
+    pictures = build_pictures(summary, source, inputs.settings)
     assert pictures.is_reduced
     assert sum(map(len, pictures.images.values())) < PICTURE_BUDGET
 
@@ -100,31 +99,29 @@ def test_heat_is_symmetric_and_bounded() -> None:
 
 
 def test_curves_take_their_colors_from_the_page_and_leak_nothing() -> None:
-    training = build_summary(photo_birds()).methods["erm"].training
-    assert training is not None
-    assert training.curves is not None
-    shown = [curve.name for curve in training.curves.groups]
-    svg = draw_learning_curves(training.curves, shown, "curves0")
+    curves = build_report(photo_birds()).verdict.methods["erm"].curves
+    assert curves is not None
+    shown = [curve.name for curve in curves.groups]
+    svg = draw_learning_curves(curves, shown, "curves0")
     assert svg.startswith("<svg viewBox=")
     assert "var(--series-4)" in svg
     for leak in ("<style", "http", "<metadata", "#0400", "DejaVu", 'id="figure'):
         assert leak not in svg
     assert "waterbird" not in re.sub(r' data-tip="[^"]*"', "", svg)
-    assert svg == draw_learning_curves(training.curves, shown, "curves0")
+    assert svg == draw_learning_curves(curves, shown, "curves0")
 
 
 def test_every_point_of_a_curve_says_its_value_where_it_lies() -> None:
-    training = build_summary(photo_birds()).methods["erm"].training
-    assert training is not None
-    assert training.curves is not None
-    svg = draw_learning_curves(training.curves, [], "curves0")
+    curves = build_report(photo_birds()).verdict.methods["erm"].curves
+    assert curves is not None
+    svg = draw_learning_curves(curves, [], "curves0")
     marks = re.findall(
         r'<circle cx="([\d.]+)" cy="([\d.]+)" r="6" fill-opacity="0" data-tip="([^"]+)"/>', svg
     )
-    means = training.curves.average.mean
+    means = curves.average.mean
     assert [text for _, _, text in marks] == [
         f"average, epoch {epoch + 1}: {percent(mean)}"
-        for epoch, mean in zip(training.curves.epochs, means, strict=True)
+        for epoch, mean in zip(curves.epochs, means, strict=True)
     ]
     line = re.search(r'<path d="(M [^"]+)"[^>]*style="fill: none; stroke: var\(--ink\)', svg)
     assert line is not None
@@ -135,11 +132,9 @@ def test_every_point_of_a_curve_says_its_value_where_it_lies() -> None:
 
 
 def test_names_under_the_pointer_are_text() -> None:
-    training = build_summary(photo_birds()).methods["erm"].training
-    assert training is not None
-    assert training.curves is not None
-    bad = training.curves.groups[0].model_copy(update={"name": '"><script>alert(1)</script>'})
-    curves = training.curves.model_copy(update={"groups": [bad]})
-    svg = draw_learning_curves(curves, [bad.name], "curves0")
+    curves = build_report(photo_birds()).verdict.methods["erm"].curves
+    assert curves is not None
+    bad = curves.groups[0].model_copy(update={"name": '"><script>alert(1)</script>'})
+    svg = draw_learning_curves(curves.model_copy(update={"groups": [bad]}), [bad.name], "curves0")
     assert "<script" not in svg
     assert "&quot;&gt;&lt;script&gt;" in svg

@@ -12,21 +12,12 @@ from ruamel.yaml import YAML
 
 from pipeline.artifacts.plans import plan_path
 from pipeline.records.base import Provenance
+from pipeline.records.report import FileHash, Machine, Report, ReportProvenance, Revision, StageRun
 from pipeline.report.origins import trace_report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
-from pipeline.report.provenance import (
-    FileHash,
-    Machine,
-    ReportProvenance,
-    Revision,
-    StageRun,
-    describe_stages,
-    yaml_text,
-)
-from pipeline.report.records import ReportSummary
-from pipeline.report.summary import build_summary
-from tests.fixtures.report import HOSTILE_CLASS, photo_birds
+from pipeline.report.provenance import describe_stages, yaml_text
+from tests.fixtures.report import HOSTILE_CLASS, build_report, photo_birds
 
 DVC_YAML = """
 stages:
@@ -209,7 +200,7 @@ def full() -> ReportProvenance:
 
 
 def test_the_page_shows_it_as_text() -> None:
-    html = render_report(build_summary(replace(photo_birds(), provenance=full())), Pictures())
+    html = render_report(build_report(replace(photo_birds(), provenance=full())), Pictures())
     section = html[html.index('<section id="provenance"') :]
     assert "89abcdef.dir" in section
     assert ">01234567<" in section
@@ -221,10 +212,10 @@ def test_the_page_shows_it_as_text() -> None:
 
 
 def test_a_report_without_origins_says_so() -> None:
-    summary = build_summary(photo_birds())
+    summary = build_report(photo_birds())
     old = summary.model_dump(mode="json")
     old["provenance"] = {key: old["provenance"][key] for key in (*Provenance.model_fields, "command")}
-    html = render_report(ReportSummary.model_validate(old), Pictures())
+    html = render_report(Report.model_validate(old), Pictures())
     for sentence in ("revision was not recorded", "stages were not recorded", "settings were not recorded"):
         assert sentence in html
 

@@ -7,19 +7,18 @@ from typing import get_args
 
 import pytest
 
-from pipeline.records.attribution import LabelRanking
+from pipeline.records.attribution import AttributionResult, LabelRanking
+from pipeline.records.report import Report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.reading.explained import ENTRIES
 from pipeline.report.reading.references import REFERENCES
 from pipeline.report.reading.texts import TEXTS
-from pipeline.report.records import AttributionSummary, ReportSummary
-from pipeline.report.summary import build_summary
 from pipeline.settings.methods import MethodName
-from tests.fixtures.report import bare, photo_birds, plain_hundred, repaired_birds
+from tests.fixtures.report import bare, build_report, photo_birds, plain_hundred, repaired_birds
 
 
-def keys(summary: ReportSummary) -> set[str]:
+def keys(summary: Report) -> set[str]:
     return {entry.key for entry in summary.reading}
 
 
@@ -35,14 +34,14 @@ def test_every_entry_has_a_text_and_every_source_is_used() -> None:
 
 def test_every_method_and_estimator_has_an_entry() -> None:
     assert set(get_args(MethodName)) <= set(ENTRIES)
-    assert set(get_args(AttributionSummary.model_fields["estimator"].annotation)) <= set(ENTRIES)
+    assert set(get_args(AttributionResult.model_fields["estimator"].annotation)) <= set(ENTRIES)
     assert {"aum", "self_influence", "attribution"} <= set(ENTRIES)
     for name in get_args(MethodName):
         assert ENTRIES[name].sources, f"{name} has no published reference"
 
 
 def test_methods_of_the_report_are_explained_and_others_are_not() -> None:
-    summary = build_summary(repaired_birds())
+    summary = build_report(repaired_birds())
     assert set(summary.methods) <= keys(summary)
     assert not (set(get_args(MethodName)) - set(summary.methods)) & keys(summary)
 
@@ -51,10 +50,10 @@ def test_methods_of_the_report_are_explained_and_others_are_not() -> None:
     ("term", "makes"),
     [
         ("lds", lambda s: any(a.lds for a in s.attribution.values())),
-        ("energy", lambda s: any(g.energy_interval for g in s.gradcam.values())),
+        ("energy", lambda s: any(g.energy_in_mask for g in s.gradcam.values())),
         ("sanity", lambda s: any(g.sanity for g in s.gradcam.values())),
         ("background_swap", lambda s: s.dataset.has_masks and bool(s.methods)),
-        ("multiplicity", lambda s: bool(s.comparisons)),
+        ("multiplicity", lambda s: bool(s.verdict.comparisons)),
         ("duplicates", lambda s: s.hygiene is not None),
         ("shares", lambda s: any(a.shares for a in s.attribution.values())),
         ("seeds", lambda s: any(len(m.seeds) > 1 for m in s.methods.values())),
@@ -63,12 +62,12 @@ def test_methods_of_the_report_are_explained_and_others_are_not() -> None:
 )
 def test_a_statistic_is_explained_where_it_is_used(term: str, makes) -> None:  # type: ignore[no-untyped-def]
     for inputs in (photo_birds(), plain_hundred(), bare()):
-        summary = build_summary(inputs)
+        summary = build_report(inputs)
         assert (term in keys(summary)) == makes(summary), (inputs.info.name, term)
 
 
 def test_rankings_are_explained_by_their_name() -> None:
-    summary = build_summary(photo_birds())
+    summary = build_report(photo_birds())
     errors = summary.attribution["erm"].label_errors
     assert errors is not None
     assert {ranking.name for ranking in errors.rankings} <= keys(summary)
@@ -76,14 +75,14 @@ def test_rankings_are_explained_by_their_name() -> None:
 
 
 def test_thresholds_in_the_texts_are_the_reports() -> None:
-    summary = build_summary(photo_birds())
+    summary = build_report(photo_birds())
     ladder = next(entry for entry in summary.reading if entry.key == "ladder")
-    assert f"{summary.thresholds.min_effect:.0%}" in ladder.text
+    assert f"{summary.verdict.thresholds.min_effect:.0%}" in ladder.text
     assert "{" not in " ".join(entry.text for entry in summary.reading)
 
 
 def test_references_are_links_that_load_nothing() -> None:
-    html = render_report(build_summary(repaired_birds()), Pictures())
+    html = render_report(build_report(repaired_birds()), Pictures())
     assert '<a href="https://arxiv.org/abs/1911.08731" rel="noopener noreferrer">arXiv:1911.08731</a>' in html
     assert 'id="term-group_dro"' in html
     for reference in REFERENCES.values():
@@ -93,7 +92,7 @@ def test_references_are_links_that_load_nothing() -> None:
 
 
 def test_a_report_from_before_the_list_says_so() -> None:
-    summary = build_summary(photo_birds())
+    summary = build_report(photo_birds())
     kept = {key: value for key, value in summary.model_dump(mode="json").items() if key != "reading"}
-    old = ReportSummary.model_validate(kept)
+    old = Report.model_validate(kept)
     assert "made before methods were listed" in render_report(old, Pictures())

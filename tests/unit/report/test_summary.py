@@ -13,23 +13,30 @@ from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.core.words import duration, p_clause, p_text, percent, points, quoted, score
 from pipeline.records.attribution import TargetAttribution
 from pipeline.records.evaluation import GroupComparison
+from pipeline.records.report import Report
 from pipeline.records.training import EpochRecord
 from pipeline.report.cards.index import Card, make_card
-from pipeline.report.method_summary import summarize_curves
+from pipeline.report.guesses import Guess
 from pipeline.report.page.test_images import MethodOutcomes, choose_images, choose_targets, describe_images
-from pipeline.report.records import ReportSummary
-from pipeline.report.summary import accuracy_interval, build_summary
-from tests.fixtures.report import around, bare, hostile_birds, photo_birds, plain_hundred
+from pipeline.verdict.learning import summarize_curves
+from tests.fixtures.report import (
+    around,
+    bare,
+    build_report,
+    hostile_birds,
+    photo_birds,
+    plain_hundred,
+)
 
 CONTRACT = {
-    "dataset": {"name", "classes", "attributes", "n", "groups", "provenance"},
+    "dataset": {"name", "classes", "attributes", "n", "groups", "source_info"},
     "color": {"findings", "color_only"},
     "provenance": {"params_hash", "versions", "seeds", "created"},
 }
 
 
 def test_keys_that_machines_rely_on() -> None:
-    summary = json.loads(build_summary(photo_birds()).model_dump_json())
+    summary = json.loads(build_report(photo_birds()).model_dump_json())
     assert summary["schema_version"] == 3
     for part, keys in CONTRACT.items():
         assert keys <= set(summary[part])
@@ -37,7 +44,7 @@ def test_keys_that_machines_rely_on() -> None:
     assert {"name", "label", "attribute", "n_train", "n_val", "n_test"} <= set(
         summary["dataset"]["groups"][0]
     )
-    assert {"source", "licence", "checksums"} <= set(summary["dataset"]["provenance"])
+    assert {"source", "licence", "checksums"} <= set(summary["dataset"]["source_info"])
     assert {"balanced_accuracy", "kappa", "low", "high", "p_value"} <= set(summary["color"]["color_only"])
     method = summary["methods"]["erm"]
     assert {"labels_used", "seeds", "test"} <= set(method)
@@ -52,26 +59,26 @@ def test_keys_that_machines_rely_on() -> None:
     cam = summary["gradcam"]["erm"]
     assert cam["layer"] == "stages.3"
     assert cam["blank_rate"] == 0.015
-    assert cam["energy_in_mask"] == pytest.approx(0.38)
-    assert [r["rung"] for r in summary["verdict"]] == [
+    assert cam["energy_in_mask"]["value"] == pytest.approx(0.38)
+    assert [r["rung"] for r in summary["verdict"]["rungs"]] == [
         "available",
         "used",
         "harmful",
         "caused_by",
         "fixed_by",
     ]
-    assert all({"rung", "status", "evidence"} <= set(r) for r in summary["verdict"])
+    assert all({"rung", "status", "evidence"} <= set(r) for r in summary["verdict"]["rungs"])
 
 
 def test_energy_is_null_without_masks() -> None:
-    assert build_summary(plain_hundred()).gradcam["erm"].energy_in_mask is None
+    assert build_report(plain_hundred()).gradcam["erm"].energy_in_mask is None
 
 
 @pytest.mark.parametrize("make", [photo_birds, plain_hundred, hostile_birds, bare])
 def test_written_and_read_again_it_is_the_same(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    summary = build_summary(make())
+    summary = build_report(make())
     save_artifact(tmp_path / "report.json", summary)
-    assert load_artifact(tmp_path / "report.json", ReportSummary) == summary
+    assert load_artifact(tmp_path / "report.json", Report) == summary
     card = make_card(summary)
     save_artifact(tmp_path / "card.json", card)
     assert load_artifact(tmp_path / "card.json", Card) == card
@@ -95,7 +102,7 @@ def test_curves_equal_a_plain_loop() -> None:
     curves = summarize_curves(records, ["a", "b"])
     assert curves is not None
     assert curves.epochs == [1, 2]
-    assert curves.n_seeds == 3
+    assert (curves.n_epochs, curves.n_seeds) == (2, 3)
     for position, epoch in enumerate(curves.epochs):
         values = [r.val_average for r in records if r.epoch == epoch]
         assert curves.average.mean[position] == pytest.approx(sum(values) / 3)
@@ -111,6 +118,7 @@ def test_long_training_keeps_first_and_last_epoch() -> None:
     curves = summarize_curves(records, ["a", "b", "c", "d"])
     assert curves is not None
     assert len(curves.epochs) == 150
+    assert curves.n_epochs == 1000
     assert (curves.epochs[0], curves.epochs[-1]) == (0, 999)
 
 
@@ -131,7 +139,7 @@ def test_targets_shown_start_with_failures_of_the_worst_group() -> None:
 
 def test_kappa_interval_on_the_scale_of_accuracy() -> None:
     found = photo_birds().color.color_only  # kappa .34 ± .03, two classes
-    estimate = accuracy_interval(found)
+    estimate = Guess("color, linear", found).accuracy
     assert (estimate.low, estimate.high) == pytest.approx((0.5 + 0.31 / 2, 0.5 + 0.37 / 2))
     assert estimate.value == found.balanced_accuracy
 
@@ -161,7 +169,7 @@ def test_a_recommended_model_is_named_with_the_groups_that_it_serves_worse() -> 
         update={"index": 1, "name": inputs.info.groups[1].name, "gain": around(-0.01, 0.03, 642)}
     )
     comparison = inputs.comparisons[0].model_copy(update={"groups": [loss, even]})
-    step = build_summary(replace(inputs, comparisons=[comparison])).next_steps[0]
+    step = build_report(replace(inputs, comparisons=[comparison])).verdict.next_steps[0]
     assert step.action == "Use the Group DRO model instead of ERM."
     assert f"it loses 8.0 points in “{loss.name}” [+5.0, +11.0]" in step.because
     assert even.name not in step.because

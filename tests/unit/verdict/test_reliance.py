@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.report.summary import ReportInputs, build_summary
-from pipeline.verdict.evidence import Thresholds
-from pipeline.verdict.reliance import RelianceDifference, compare_reliance
-from tests.fixtures.report import around, intervention, photo_birds, plain_hundred
+from pipeline.records.verdict import RelianceDifference
+from pipeline.verdict.reliance import compare_reliance
+from tests.fixtures.report import ReportInputs, around, build_report, intervention, photo_birds, plain_hundred
 
 
 def compared(inputs: ReportInputs) -> dict[tuple[str, str], RelianceDifference]:
-    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    limits = inputs.limits
     rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="erm", limits=limits)
     return {(row.kind, row.what): row for row in rows}
 
@@ -36,7 +35,7 @@ def test_equal_methods_show_no_difference() -> None:
 
 def test_the_turned_comparison_relies_more() -> None:
     inputs = photo_birds()
-    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    limits = inputs.limits
     rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="group_dro", limits=limits)
     assert {r.verdict for r in rows if "Swapping" in r.what} == {"more"}
 
@@ -66,7 +65,7 @@ def test_intervals_hold_for_all_measures_at_once() -> None:
 
 
 def test_one_method_has_nothing_beside_it() -> None:
-    assert build_summary(plain_hundred()).reliance == []
+    assert build_report(plain_hundred()).verdict.reliance == []
 
 
 def test_measures_that_only_one_method_has_are_left_out() -> None:

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from pipeline.records.evaluation import GroupComparison
-from pipeline.report.summary import ReportInputs, build_summary
-from pipeline.verdict.evidence import Rung, Thresholds
+from pipeline.records.verdict import Rung
 from pipeline.verdict.repairs import judge_repair
-from tests.fixtures.report import around, metrics, photo_birds
+from tests.fixtures.report import ReportInputs, around, build_report, metrics, photo_birds
 from tests.fixtures.skill import skill
 
 HARMED = 2  # waterbird / land
@@ -20,9 +19,9 @@ def judged(
     after: list[float], gain: float, *, before: list[float] | None = None, group: int = HARMED
 ) -> tuple[Rung, str, list[str]]:
     """Rung 5, the headline and what to do, where ERM had `before` and Group DRO has `after`."""
-    summary = build_summary(case(after, gain, before=before, group=group))
-    rung = next(rung for rung in summary.verdict if rung.rung == "fixed_by")
-    return rung, summary.headline, [step.action for step in summary.next_steps]
+    summary = build_report(case(after, gain, before=before, group=group))
+    rung = next(rung for rung in summary.verdict.rungs if rung.rung == "fixed_by")
+    return rung, summary.verdict.headline, [step.action for step in summary.verdict.next_steps]
 
 
 def case(
@@ -110,12 +109,12 @@ def test_a_gain_repairs_only_where_it_closes_the_gap(
 def test_a_gain_that_others_pay_for_is_no_repair(
     after: list[float], before: list[float] | None, status: str, words: str
 ) -> None:
-    summary = build_summary(case(after, after[2] - 0.62, before=before))
-    rung = next(rung for rung in summary.verdict if rung.rung == "fixed_by")
-    first = summary.next_steps[0]
+    summary = build_report(case(after, after[2] - 0.62, before=before))
+    rung = next(rung for rung in summary.verdict.rungs if rung.rung == "fixed_by")
+    first = summary.verdict.next_steps[0]
     assert rung.status == status
     assert words in rung.evidence
-    assert words in summary.headline
+    assert words in summary.verdict.headline
     assert words in first.because
     assert first.action.startswith("Use the") is (status == "partly")
 
@@ -134,7 +133,7 @@ def test_small_groups_that_clearly_fall_are_named(
 ) -> None:
     inputs = case([after, 0.90, 0.90, 0.90], 0.5, before=[before, 0.78, 0.40, 0.95], sizes={0: n_test})
     models = inputs.evaluations["erm"], inputs.evaluations["group_dro"]
-    limits = Thresholds.from_settings(inputs.evaluate_settings, inputs.settings, inputs.color_settings)
+    limits = inputs.limits
     found = judge_repair(inputs.info, *models, inputs.comparisons[0], limits)
     assert found.status == status
     assert ("accuracy falls in “landbird / land” from" in found.costs) is (status != "yes")
@@ -145,7 +144,7 @@ def test_a_repair_is_preferred_to_a_larger_gain_that_moves_the_harm() -> None:
     moving = case([0.10, 0.10, 1.0, 1.0], 0.38)
     dfr = moving.evaluations["group_dro"].model_copy(update={"method": "dfr"})
     compared = moving.comparisons[0].model_copy(update={"method": "dfr"})
-    summary = build_summary(
+    summary = build_report(
         replace(
             inputs,
             evaluations={**inputs.evaluations, "dfr": dfr},
@@ -154,11 +153,11 @@ def test_a_repair_is_preferred_to_a_larger_gain_that_moves_the_harm() -> None:
             method_settings={**inputs.method_settings, "dfr": inputs.method_settings["group_dro"]},
         )
     )
-    rung = next(rung for rung in summary.verdict if rung.rung == "fixed_by")
+    rung = next(rung for rung in summary.verdict.rungs if rung.rung == "fixed_by")
     assert (rung.question, rung.status) == ("Does Group DRO fix it?", "yes")
     assert "But with DFR it moves the harm" in rung.evidence
-    assert summary.next_steps[0].action == "Use the Group DRO model instead of ERM."
-    assert "raised also by" not in summary.next_steps[0].because
+    assert summary.verdict.next_steps[0].action == "Use the Group DRO model instead of ERM."
+    assert "raised also by" not in summary.verdict.next_steps[0].because
 
 
 def test_a_favoured_group_is_never_the_one_that_is_repaired() -> None:
@@ -176,7 +175,7 @@ def test_nothing_is_repaired_where_harm_is_not_established() -> None:
         info=inputs.info.model_copy(update={"groups": groups}),
         evaluations={**inputs.evaluations, "erm": erm},
     )
-    found = {rung.rung: rung for rung in build_summary(inputs).verdict}
+    found = {rung.rung: rung for rung in build_report(inputs).verdict.rungs}
     assert [found[name].status for name in ("harmful", "caused_by", "fixed_by")] == ["insufficient"] * 3
     assert found["fixed_by"].evidence.startswith("Whether a group is harmed is not established")
 
@@ -184,8 +183,8 @@ def test_nothing_is_repaired_where_harm_is_not_established() -> None:
 def test_a_method_that_is_a_constant_repairs_nothing() -> None:
     inputs = case([0.0, 0.0, 1.0, 1.0], 0.38)
     dro = inputs.evaluations["group_dro"].model_copy(update={"class_skill": skill(0.5)})
-    summary = build_summary(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
-    rung = next(rung for rung in summary.verdict if rung.rung == "fixed_by")
+    summary = build_report(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
+    rung = next(rung for rung in summary.verdict.rungs if rung.rung == "fixed_by")
     assert rung.status == "insufficient"
     assert "better than a constant" in rung.evidence
-    assert not any("Use the Group DRO" in step.action for step in summary.next_steps)
+    assert not any("Use the Group DRO" in step.action for step in summary.verdict.next_steps)

@@ -15,11 +15,10 @@ from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.report.cards.limits import list_limits
 from pipeline.report.compare.pairing import Side
 from pipeline.report.compare.reports import compare_sides
-from pipeline.report.summary import build_summary
 from pipeline.verdict import phrases
 from pipeline.verdict.askable import why_not_asked
 from pipeline.verdict.reliance import color_reliance
-from tests.fixtures.report import photo_birds
+from tests.fixtures.report import build_report, photo_birds
 from tests.fixtures.skill import skill
 
 
@@ -58,7 +57,7 @@ def test_a_model_that_is_all_color_is_not_said_to_lose_nowhere() -> None:
         labels = [change(0, "landbird", 0.0), change(1, "waterbird", 0.0)]
         changed = grey.model_copy(update={"group_changes": cells, "label_changes": labels})
         evaluation = erm.model_copy(update={"interventions": [changed]})
-        found = color_reliance(inputs.color, inputs.info, evaluation, build_summary(inputs).thresholds)
+        found = color_reliance(inputs.color, inputs.info, evaluation, build_report(inputs).verdict.thresholds)
         assert found is not None
         return sum(row.relies == "yes" for row in found.labels)
 
@@ -93,7 +92,7 @@ def test_a_property_that_is_the_attribute_explains_no_group(
         info=inputs.info.model_copy(update={"attributes": [attribute]}),
         hygiene=inputs.hygiene.model_copy(update={"issues": issues}),
     )
-    actions = [step.action for step in build_summary(changed).next_steps]
+    actions = [step.action for step in build_report(changed).verdict.next_steps]
     assert any(action.startswith("Check whether dark images") for action in actions) is hinted
 
 
@@ -113,21 +112,21 @@ def test_a_class_that_is_never_predicted_is_named() -> None:
     blind = inputs.evaluations["erm"].model_copy(
         update={"class_skill": skill(0.8, n_classes=10, never=["fox"])}
     )
-    summary = build_summary(replace(inputs, evaluations={"erm": blind}))
-    assert "ERM never predicts “fox” (1 of 10 classes)" in summary.headline
+    summary = build_report(replace(inputs, evaluations={"erm": blind}))
+    assert "ERM never predicts “fox” (1 of 10 classes)" in summary.verdict.headline
 
 
 def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
     """It follows no cue and flips no prediction: "relies less" would praise it."""
     inputs = photo_birds()
     dro = inputs.evaluations["group_dro"].model_copy(update={"class_skill": skill(0.5)})
-    summary = build_summary(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
-    assert summary.reliance == []
+    summary = build_report(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
+    assert summary.verdict.reliance == []
     erm = inputs.evaluations["erm"].model_copy(update={"class_skill": skill(0.5)})
-    constant = build_summary(replace(inputs, evaluations={"erm": erm}))
-    assert "cannot be asked yet: ERM is no better than a constant" in constant.headline
-    assert "It is right on 62.0%" in constant.headline
-    assert [r.status for r in constant.verdict] == ["yes", *["insufficient"] * 4]
+    constant = build_report(replace(inputs, evaluations={"erm": erm}))
+    assert "cannot be asked yet: ERM is no better than a constant" in constant.verdict.headline
+    assert "It is right on 62.0%" in constant.verdict.headline
+    assert [r.status for r in constant.verdict.rungs] == ["yes", *["insufficient"] * 4]
     sides = [Side("a.json", summary, method, None) for method in ("erm", "group_dro")]
     said = compare_sides(*sides).pairing
     assert "Of the second: the questions cannot be asked yet: Group DRO is no better than a constant" in said
@@ -156,7 +155,7 @@ def test_whom_the_questions_can_be_asked_of(
     erm = inputs.evaluations["erm"].model_copy(
         update={"class_skill": found, "seeds": list(range(len(per_seed)))}
     )
-    limits = build_summary(inputs).thresholds
+    limits = build_report(inputs).verdict.thresholds
     assert (why_not_asked(erm, limits) is None) is asked
     old = erm.model_copy(update={"class_skill": None})  # of before it was measured
     assert why_not_asked(old, limits) is None
@@ -180,7 +179,7 @@ def test_who_follows_the_attribute_is_asked_and_who_does_not_is_named(
     inputs = photo_birds()
     update = {"class_skill": skill(*per_seed, follows=follows, half=0.2), "seeds": [0, 1, 2]}
     erm = inputs.evaluations["erm"].model_copy(update=update)
-    found = why_not_asked(erm, build_summary(inputs).thresholds)
+    found = why_not_asked(erm, build_report(inputs).verdict.thresholds)
     assert (found is None) if said is None else (said in (found or "")), found
     if said and "with seed" in said:
         assert "balanced accuracy 50.0%" in (found or "")  # that seed's own

@@ -11,12 +11,10 @@ from pipeline.core.words import per_thousand, percent, signed
 from pipeline.records.attribution import Agreement, AttributionResult, GroupCheck, Lds
 from pipeline.records.training import ClusterMatch, RemovalPoint
 from pipeline.report.export.cards import write_dataset_card, write_model_card
-from pipeline.report.method_summary import summarize_removal_points
 from pipeline.report.page.effect_charts import draw_changes, draw_removal
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import HELPFUL_SHOWN, SUSPECTS_SHOWN, Pictures, build_pictures
-from pipeline.report.records import AttributionSummary
-from pipeline.report.summary import ReportInputs, build_summary
+from pipeline.verdict.learning import summarize_removal_points
 from pipeline.verdict.phrases import percent_interval
 from pipeline.verdict.trust import (
     describe_agreement,
@@ -28,7 +26,14 @@ from pipeline.verdict.trust import (
     judge_support,
 )
 from tests.fixtures.proof import around, group_check, label_errors, lds, share_of
-from tests.fixtures.report import photo_birds, picture_source, plain_hundred, repaired_birds
+from tests.fixtures.report import (
+    ReportInputs,
+    build_report,
+    photo_birds,
+    picture_source,
+    plain_hundred,
+    repaired_birds,
+)
 
 
 def with_proof(**found: object) -> ReportInputs:
@@ -39,7 +44,7 @@ def with_proof(**found: object) -> ReportInputs:
 
 
 def cause(inputs: ReportInputs) -> tuple[str, str]:
-    rung = next(r for r in build_summary(inputs).verdict if r.rung == "caused_by")
+    rung = next(r for r in build_report(inputs).verdict.rungs if r.rung == "caused_by")
     return rung.status, rung.evidence
 
 
@@ -114,13 +119,13 @@ def test_the_cause_is_not_claimed_on_scores_that_failed() -> None:
 
 def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
     def actions(inputs: ReportInputs) -> str:
-        return " ".join(step.action for step in build_summary(inputs).next_steps)
+        return " ".join(step.action for step in build_report(inputs).verdict.next_steps)
 
     assert "retrain.subsets" in actions(with_proof(lds=None, group_check=None))
     assert "retrain.subsets" not in actions(with_proof())
     assert "on these scores alone" in actions(with_proof(lds=lds(0.01, 0.02)))
     labels = next(
-        step for step in build_summary(with_proof()).next_steps if "Check the labels" in step.action
+        step for step in build_report(with_proof()).verdict.next_steps if "Check the labels" in step.action
     )
     assert "162 by margins, 383 by attribution" in labels.action
     assert "known wrong labels: margins 0.95, attribution 0.64" in labels.because
@@ -147,7 +152,7 @@ def test_minorities_among_suspects_are_named() -> None:
 
 def test_the_page_shows_both_lists_and_what_each_is_good_for() -> None:
     """Neither list is chosen: each misses a kind of wrong label, and nobody knows which kind there is."""
-    html = render_report(build_summary(with_proof()), Pictures())
+    html = render_report(build_report(with_proof()), Pictures())
     shown = re.sub(r"<[^>]+>|\s+", " ", html[html.index("Training images whose label may be wrong") :])
     for words in (
         "162 suspects by margins",
@@ -172,25 +177,10 @@ def test_lists_that_agree_no_more_than_chance_are_said_to() -> None:
 
 
 def test_cards_count_the_suspects_of_both_lists() -> None:
-    summary = build_summary(with_proof())
+    summary = build_report(with_proof())
     wanted = "wrong label: 162 by margins, 383 by attribution (at most a tenth is listed by each"
     assert wanted in write_dataset_card(summary)
     assert wanted in write_model_card(summary, "erm")
-
-
-def test_a_report_with_one_list_is_read() -> None:
-    """As reports were before both lists were kept."""
-    found = build_summary(with_proof()).attribution["erm"].model_dump()
-    lists = found["label_errors"].pop("lists")
-    del lists[1]["precision"], found["label_errors"]["agreement"]
-    notes = found.pop("suspect_notes")
-    found["label_errors"] |= lists[1]
-    found |= {"suspect_share": 0.08, "suspect_note": notes["attribution"]}
-    read = AttributionSummary.model_validate(found)
-    assert read.label_errors is not None
-    assert [listed.ranking for listed in read.label_errors.lists] == ["attribution"]
-    assert read.label_errors.lists[0].n_suspects == 383
-    assert list(read.suspect_notes) == ["attribution"]
 
 
 def test_removal_curves_equal_means_by_hand() -> None:
@@ -230,7 +220,7 @@ def test_inferred_groups_and_nothing_left_out_are_said() -> None:
         histories={**inputs.histories, "repair": past.model_copy(update={"removal": removal})},
         evaluations={**inputs.evaluations, "repair": unchanged},
     )
-    shown = re.sub(r"<[^>]+>|\s+", " ", render_report(build_summary(inputs), Pictures()))
+    shown = re.sub(r"<[^>]+>|\s+", " ", render_report(build_report(inputs), Pictures()))
     assert "No training image was left out" in shown
     assert "random images of the largest classes" in shown
     assert "the best matching cluster holds" in shown
@@ -244,7 +234,7 @@ def test_a_group_that_was_not_learned_is_named() -> None:
     errors = errors.model_copy(
         update={"lists": [unlearned, errors.lists[1]], "reason": "No margins were kept."}
     )
-    html = render_report(build_summary(with_proof(label_errors=errors)), Pictures())
+    html = render_report(build_report(with_proof(label_errors=errors)), Pictures())
     assert "these suspects say nothing about their labels" in html
     assert "No margins were kept." in html
 
@@ -258,10 +248,11 @@ def test_pictures_draw_every_change_and_only_page_colors() -> None:
     marks = re.findall(r"<use [^>]*>", svg)
     assert sum("series-1" in mark for mark in marks) == n_worst
     assert sum("series-2" in mark for mark in marks) == len(check.changes) - n_worst
-    summary = build_summary(repaired_birds()).methods["repair"].training
-    assert summary is not None
-    assert summary.removal is not None
-    for picture in (svg, draw_removal(summary.removal, "r")):
+    report = build_report(repaired_birds())
+    removal, outcome = report.training["repair"].removal, report.verdict.methods["repair"].removal
+    assert removal is not None
+    assert outcome is not None
+    for picture in (svg, draw_removal(removal, outcome.curves, "r")):
         assert not re.search(r"#0[1-4]0[0-9a-f]{3}", picture)
         drawn = re.sub(r' data-tip="[^"]*"', "", picture)  # which is text, escaped
         assert not any(name in drawn for name in (groups[0].name, "<style"))
@@ -276,8 +267,8 @@ def test_scores_are_written_per_thousand_images() -> None:
 
 def test_the_page_shows_what_was_measured() -> None:
     inputs = repaired_birds()
-    summary = build_summary(inputs)
-    html = render_report(summary, build_pictures(summary, picture_source(inputs)))
+    summary = build_report(inputs)
+    html = render_report(summary, build_pictures(summary, picture_source(inputs), inputs.settings))
     shown = re.sub(r"<[^>]+>|\s+", " ", html)
     for words in (
         "they predict more than the class and groups alone",
@@ -297,18 +288,18 @@ def test_the_page_shows_what_was_measured() -> None:
 
 
 def test_the_page_says_why_something_is_missing() -> None:
-    html = render_report(build_summary(plain_hundred()), Pictures())
+    html = render_report(build_report(plain_hundred()), Pictures())
     assert "set retrain.subsets to 32 or more" in html
     assert "retrain.thin_keep" in html
     assert "Labels were not ranked" in html
     named = photo_birds()
-    assert "name it in retrain.methods" in render_report(build_summary(named), Pictures())
+    assert "name it in retrain.methods" in render_report(build_report(named), Pictures())
 
 
 def test_every_suspect_and_helpful_image_shown_has_its_picture() -> None:
     inputs = photo_birds()
-    summary = build_summary(inputs)
-    pictures = build_pictures(summary, picture_source(inputs))
+    summary = build_report(inputs)
+    pictures = build_pictures(summary, picture_source(inputs), inputs.settings)
     found = summary.attribution["erm"]
     assert found.label_errors is not None
     assert len(found.label_errors.lists) == 2
@@ -319,5 +310,5 @@ def test_every_suspect_and_helpful_image_shown_has_its_picture() -> None:
 
 def test_an_empty_check_is_a_reason_not_a_plot() -> None:
     empty = GroupCheck(changes=[], correlation=0.0, low=0.0, high=0.0, n_trainings=0)
-    html = render_report(build_summary(with_proof(group_check=empty)), Pictures())
+    html = render_report(build_report(with_proof(group_check=empty)), Pictures())
     assert "Predicted against actual changes" not in html

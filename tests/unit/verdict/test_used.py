@@ -10,15 +10,14 @@ import pytest
 from pipeline.records.base import Estimate
 from pipeline.records.color import Predictability
 from pipeline.records.evaluation import Carried, CueUse, EvaluationResult, Intervention
+from pipeline.records.verdict import Rung
 from pipeline.report.gate.judge import judge_report
-from pipeline.report.summary import build_summary
 from pipeline.settings.gate import GateSettings
-from pipeline.verdict.evidence import Rung, Thresholds
 from pipeline.verdict.used import cue_words, deciding_exchange, judge_used, size_either_way
-from tests.fixtures.report import around, cue_use, photo_birds, plain_hundred
+from tests.fixtures.report import around, build_report, cue_use, photo_birds, plain_hundred
 
 BIRDS = photo_birds()
-LIMITS = Thresholds.from_settings(BIRDS.evaluate_settings, BIRDS.settings, BIRDS.color_settings)
+LIMITS = BIRDS.limits
 
 
 def judge(
@@ -149,7 +148,7 @@ def test_the_size_of_a_shift_is_the_same_either_way(
 
 def test_the_gate_sees_a_shift_against_the_cue() -> None:
     erm = BIRDS.evaluations["erm"].model_copy(update={"cue_use": AGAINST})
-    summary = build_summary(replace(BIRDS, evaluations={"erm": erm}))
+    summary = build_report(replace(BIRDS, evaluations={"erm": erm}))
     asked = GateSettings(max_flip_rate=0.1, forbid=["used"])
     checks = judge_report(summary, asked, ["erm"], {}).checks
     assert [check.passed for check in checks] == [False, False]

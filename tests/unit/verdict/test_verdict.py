@@ -11,27 +11,38 @@ import pytest
 
 from pipeline.records.base import Estimate, Record
 from pipeline.records.data import SourceCounts
+from pipeline.records.verdict import Rung
 from pipeline.report.cards.limits import list_limits
 from pipeline.report.gate.judge import judge_report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
-from pipeline.report.summary import ReportInputs, build_summary
 from pipeline.settings.gate import GateSettings
 from pipeline.verdict.available import modal_share
 from pipeline.verdict.cause import aligned_opponents
-from pipeline.verdict.evidence import Rung, answer_words, judge_effect, misled_groups
-from tests.fixtures.report import around, bare, cue_use, hostile_birds, metrics, photo_birds, plain_hundred
+from pipeline.verdict.evidence import judge_effect, misled_groups
+from pipeline.verdict.phrases import answer_words
+from tests.fixtures.report import (
+    ReportInputs,
+    around,
+    bare,
+    build_report,
+    cue_use,
+    hostile_birds,
+    metrics,
+    photo_birds,
+    plain_hundred,
+)
 
 R = TypeVar("R", bound=Record)
 RUNGS = ["available", "used", "harmful", "caused_by", "fixed_by"]
 
 
 def statuses(inputs: ReportInputs) -> dict[str, str]:
-    return {rung.rung: rung.status for rung in build_summary(inputs).verdict}
+    return {rung.rung: rung.status for rung in build_report(inputs).verdict.rungs}
 
 
 def rung(inputs: ReportInputs, name: str) -> Rung:
-    return next(r for r in build_summary(inputs).verdict if r.rung == name)
+    return next(r for r in build_report(inputs).verdict.rungs if r.rung == name)
 
 
 def with_baseline(inputs: ReportInputs, **changes: object) -> ReportInputs:
@@ -131,7 +142,7 @@ def test_fewer_than_three_trainings_say_nothing_about_training(n_seeds: int) -> 
     assert (found["harmful"], found["fixed_by"]) == ("insufficient", "insufficient")
     assert "one training says nothing about training" in rung(inputs, "harmful").evidence
     assert "one training says nothing about training" in rung(inputs, "fixed_by").evidence
-    steps = build_summary(inputs).next_steps
+    steps = build_report(inputs).verdict.next_steps
     assert not any(step.action.startswith("Use the") for step in steps)
 
 
@@ -172,7 +183,7 @@ def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     misled = misled_groups(inputs.info)
     hurt = [0.4 if g in misled else 0.9 for g in range(len(inputs.info.groups))]
     inputs = with_baseline(inputs, test=metrics(hurt, inputs.info.groups), seeds=[0, 1, 2])
-    worst = build_summary(inputs).harmed_group
+    worst = build_report(inputs).verdict.harmed_group
     assert worst is not None
     assert statuses(inputs)["harmful"] == "yes"
     suspects = aligned_opponents(inputs.info, worst.index)
@@ -223,7 +234,7 @@ def test_the_best_of_several_methods_is_named() -> None:
     both = {"group_dro": around(0.10, 0.02, 642), "dfr": around(0.12, 0.02, 642)}
     first = inputs.comparisons[0]
     tried = [first.model_copy(update={"method": m, "gain": g}) for m, g in both.items()]
-    step = build_summary(replace(inputs, comparisons=tried)).next_steps[0]
+    step = build_report(replace(inputs, comparisons=tried)).verdict.next_steps[0]
     assert step.action.startswith("Use the DFR model")
     assert step.because.endswith("Clearly raised also by: Group DRO.")
 
@@ -240,11 +251,11 @@ def test_the_best_of_several_methods_is_named() -> None:
 
 def test_baseline_is_the_first_method() -> None:
     inputs = photo_birds()
-    assert build_summary(inputs).baseline == "erm"
-    assert list(build_summary(inputs).methods) == ["erm", "group_dro"]
+    assert build_report(inputs).verdict.baseline == "erm"
+    assert list(build_report(inputs).methods) == ["erm", "group_dro"]
     turned = replace(inputs, evaluations=dict(reversed(inputs.evaluations.items())))
-    assert build_summary(turned).baseline == "group_dro"
-    assert list(build_summary(turned).methods) == ["group_dro", "erm"]
+    assert build_report(turned).verdict.baseline == "group_dro"
+    assert list(build_report(turned).methods) == ["group_dro", "erm"]
 
 
 def test_modal_share_by_hand() -> None:
@@ -253,25 +264,25 @@ def test_modal_share_by_hand() -> None:
 
 
 def test_sentences_carry_number_interval_and_count() -> None:
-    for found in build_summary(photo_birds()).verdict:
+    for found in build_report(photo_birds()).verdict.rungs:
         assert "95% interval" in found.evidence
         assert "n = " in found.evidence
 
 
 def test_next_steps_follow_the_evidence() -> None:
-    fixed = build_summary(photo_birds()).next_steps
+    fixed = build_report(photo_birds()).verdict.next_steps
     assert fixed[0].action.startswith("Use the Group DRO model")
-    derived = " ".join(step.action for step in build_summary(plain_hundred()).next_steps)
+    derived = " ".join(step.action for step in build_report(plain_hundred()).verdict.next_steps)
     assert "Annotate a real attribute" in derived
     assert "three seeds" in derived
     assert "at least 100 test images per group" in derived
     quiet = photo_birds(planted=False)
     quiet = replace(quiet, attributions={}, hygiene=None)
-    assert build_summary(quiet).next_steps[0].action.startswith("Keep the model")
+    assert build_report(quiet).verdict.next_steps[0].action.startswith("Keep the model")
 
 
 def test_long_names_are_shortened_in_sentences() -> None:
-    assert len(build_summary(hostile_birds()).headline) < 400
+    assert len(build_report(hostile_birds()).verdict.headline) < 400
 
 
 def test_fewer_than_two_measured_groups_cannot_show_harm() -> None:
@@ -280,9 +291,9 @@ def test_fewer_than_two_measured_groups_cannot_show_harm() -> None:
     info = inputs.info.model_copy(update={"groups": groups})
     erm = inputs.evaluations["erm"].model_copy(update={"test": metrics([0.9, 0.5, 0.5, 0.5], groups)})
     inputs = replace(inputs, info=info, evaluations={"erm": erm})
-    summary = build_summary(inputs)
-    assert summary.worst_group is None
-    assert "Too few images per group" in summary.headline
+    summary = build_report(inputs)
+    assert summary.verdict.worst_group is None
+    assert "Too few images per group" in summary.verdict.headline
 
 
 def with_accuracies(inputs: ReportInputs, accuracies: list[float]) -> ReportInputs:
@@ -308,12 +319,13 @@ def test_groups_of_one_name_are_not_confused() -> None:
         comparisons=[renamed(found) for found in inputs.comparisons],
         hygiene=inputs.hygiene and renamed(inputs.hygiene),
     )
-    found, plain = build_summary(same), build_summary(inputs)
+    found, plain = build_report(same), build_report(inputs)
     assert {group.name for group in found.dataset.groups} == {"a / b / c"}
-    assert [(r.status, r.estimate) for r in found.verdict] == [(r.status, r.estimate) for r in plain.verdict]
-    assert len(found.next_steps) == len(plain.next_steps)
-    assert found.harmed_group is not None
-    assert found.harmed_group.index == 2
+    judged, known = found.verdict, plain.verdict
+    assert [(r.status, r.estimate) for r in judged.rungs] == [(r.status, r.estimate) for r in known.rungs]
+    assert len(judged.next_steps) == len(known.next_steps)
+    assert judged.harmed_group is not None
+    assert judged.harmed_group.index == 2
 
 
 @pytest.mark.parametrize("attributes", [True, False])
@@ -325,9 +337,9 @@ def test_sentences_name_the_worst_group_that_the_tiles_name(attributes: bool) ->
     inputs = with_accuracies(inputs, [0.95, 0.883, 0.95, 0.0])
     if not attributes:
         inputs = replace(inputs, info=inputs.info.model_copy(update={"attributes": []}))
-    summary = build_summary(inputs)
+    summary = build_report(inputs)
     assert summary.methods["erm"].test.worst_group.index == 1
-    sentence = summary.headline if attributes else rung(inputs, "harmful").evidence
+    sentence = summary.verdict.headline if attributes else rung(inputs, "harmful").evidence
     assert "landbird / water" in sentence
     assert "waterbird / water" not in sentence.split(";")[0]
 
@@ -366,7 +378,7 @@ def test_a_worst_group_that_the_cue_does_not_mislead_is_not_harm() -> None:
     found = rung(inputs, "harmful")
     assert found.status == "no"
     assert "lowest accuracy of all is in “waterbird / water”" in found.evidence
-    assert "no group clearly pays" in build_summary(inputs).headline
+    assert "no group clearly pays" in build_report(inputs).verdict.headline
 
 
 def test_without_a_cue_that_misleads_nobody_pays() -> None:
@@ -403,7 +415,7 @@ def test_one_of_two_attributes_is_enough_for_a_shortcut() -> None:
 
 def test_next_steps_name_leaks_and_contradicting_labels() -> None:
     inputs = photo_birds()
-    steps = [step for step in build_summary(inputs).next_steps if step.section == "hygiene"]
+    steps = [step for step in build_report(inputs).verdict.next_steps if step.section == "hygiene"]
     assert [step.action for step in steps] == [
         "Take the 3 near duplicates of training or validation images out of the test split.",
         "Look at the one set of near duplicates whose labels differ.",
@@ -415,9 +427,9 @@ def test_a_split_that_cuts_scenes_is_named_and_gated() -> None:
     inputs = photo_birds()
     counts = SourceCounts(name="scene", n={"train": 90, "val": 20, "test": 30}, n_cut=9, n_leaking_test=1159)
     for sources, is_cut in ((counts, True), (counts.model_copy(update={"n_leaking_test": 0}), False)):
-        summary = build_summary(replace(inputs, info=inputs.info.model_copy(update={"sources": sources})))
+        summary = build_report(replace(inputs, info=inputs.info.model_copy(update={"sources": sources})))
         sentence = "1,159 of 5,794 test images (20.0%) share their “scene” with an image of training"
-        assert any(sentence in step.because for step in summary.next_steps) is is_cut
+        assert any(sentence in step.because for step in summary.verdict.next_steps) is is_cut
         assert any(sentence in line for line in list_limits(summary, "erm")) is is_cut
         page = re.sub(r"<[^>]+>|[\u2068\u2069]", "", render_report(summary, Pictures()))
         assert (f"{sentence} or validation: accuracy looks better" in page) is is_cut
@@ -437,11 +449,11 @@ def test_a_group_with_far_more_dark_images_is_named() -> None:
     ]
     issues = [dark.model_copy(update={"groups": groups}), *inputs.hygiene.issues[1:]]
     changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": issues}))
-    actions = [step.action for step in build_summary(changed).next_steps]
+    actions = [step.action for step in build_report(changed).verdict.next_steps]
     assert "Check whether dark images explain what happens in “waterbird / land”." in actions
     chance = [issue.model_copy(update={"q_value": 0.4}) for issue in issues]
     changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": chance}))
-    assert not any("dark images" in step.action for step in build_summary(changed).next_steps)
+    assert not any("dark images" in step.action for step in build_report(changed).verdict.next_steps)
 
 
 def test_without_a_guided_group_to_compare_with_harm_is_not_established() -> None:
@@ -482,7 +494,7 @@ def test_the_headline_names_the_group_that_it_speaks_of(
     accuracies: list[float], n_test: list[int], words: str
 ) -> None:
     inputs = with_sizes(photo_birds(), accuracies, n_test)
-    headline = build_summary(inputs).headline
+    headline = build_report(inputs).verdict.headline
     assert words in headline, headline
     lowest = inputs.info.groups[accuracies.index(min(accuracies))].name
     assert f"“{lowest}”" in headline, headline
@@ -492,13 +504,13 @@ def test_the_headline_names_the_group_that_it_speaks_of(
 
 def test_use_against_the_cue_with_a_clearly_worse_group_is_no_all_clear() -> None:
     inputs = with_sizes(photo_birds(), [0.70, 0.95, 0.95, 0.70], SAME)
-    headline = build_summary(with_baseline(inputs, cue_use=cue_use(-0.2))).headline
+    headline = build_report(with_baseline(inputs, cue_use=cue_use(-0.2))).verdict.headline
     assert "relies on the attribute “place”, and a group is clearly worse" in headline
     assert "no group" not in headline
 
 
 def test_a_group_above_the_average_that_pays_is_held_against_its_own_class() -> None:
-    headline = build_summary(with_accuracies(photo_birds(), [0.985, 0.86, 0.4, 0.4])).headline
+    headline = build_report(with_accuracies(photo_birds(), [0.985, 0.86, 0.4, 0.4])).verdict.headline
     assert "86.0%" in headline
     assert "on average" not in headline, headline
 
@@ -515,7 +527,7 @@ def test_why_harm_is_not_known_is_the_true_reason(n_test: list[int], words: str)
     inputs = with_sizes(photo_birds(), [0.97, 0.0, 0.97, 0.97], n_test)
     found = rung(inputs, "harmful")
     assert (found.status, words in found.evidence) == ("insufficient", True), found.evidence
-    assert "1 of 4 groups have" not in build_summary(inputs).headline
+    assert "1 of 4 groups have" not in build_report(inputs).verdict.headline
 
 
 @pytest.mark.parametrize(
@@ -528,7 +540,7 @@ def test_where_odds_decide_the_sentence_says_so(accuracies: list[float], is_said
 
 
 def test_what_was_not_run_does_not_lack_evidence() -> None:
-    summary = build_summary(replace(photo_birds(), attributions={}))
-    answers = {rung.rung: answer_words(rung) for rung in summary.verdict}
+    summary = build_report(replace(photo_birds(), attributions={}))
+    answers = {rung.rung: answer_words(rung) for rung in summary.verdict.rungs}
     assert (answers["caused_by"], answers["harmful"]) == ("Not run", "Yes")
     assert "Not run" in render_report(summary, Pictures())

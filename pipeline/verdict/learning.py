@@ -1,61 +1,23 @@
-"""What one method was trained on, how it learned and what was left out, as the report shows it."""
+"""How a method learned, group by group, and what leaving images out did: means over seeds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.records.base import Record
 from pipeline.records.data import GroupInfo
-from pipeline.records.evaluation import EvaluationResult
-from pipeline.records.training import EpochRecord, Removal, RemovalPoint, TrainHistory
-from pipeline.report.records import (
-    Curve,
-    Curves,
-    MethodSettings,
-    MethodSummary,
-    RemovalCurve,
-    RemovalSummary,
-    RemovedGroup,
-    TrainingSummary,
-)
+from pipeline.records.training import EpochRecord, Removal, RemovalPoint
+from pipeline.records.verdict import Curve, Curves, RemovalCurve, RemovalVerdict, RemovedGroup
 
 NEARLY = 0.9  # of its best accuracy: a group counts as learned
 _CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
 
 
-def shared_fields(record: Record, kind: type[Record]) -> dict[str, Any]:
-    """The fields of `record` that `kind` has too."""
-    return {name: value for name, value in record if name in kind.model_fields}
-
-
-def summarize_method(
-    evaluation: EvaluationResult,
-    history: TrainHistory | None,
-    groups: Sequence[GroupInfo],
-    settings: MethodSettings | None = None,
-) -> MethodSummary:
-    training = _summarize_training(history, groups) if history else None
-    return MethodSummary(**shared_fields(evaluation, MethodSummary), training=training, settings=settings)
-
-
-def _summarize_training(history: TrainHistory, groups: Sequence[GroupInfo]) -> TrainingSummary:
-    shared = shared_fields(history, TrainingSummary)
-    return TrainingSummary(
-        **{
-            **shared,
-            "n_epochs": len({record.epoch for record in history.epochs}),
-            "curves": summarize_curves(history.epochs, [group.name for group in groups]),
-            "removal": _summarize_removal(history.removal, groups) if history.removal else None,
-        }
-    )
-
-
-def _summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> RemovalSummary:
+def summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> RemovalVerdict:
+    """What leaving images out did, size by size, and whom it took them from."""
     removed = [
         RemovedGroup(
             name=group.name,
@@ -66,8 +28,7 @@ def _summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> Removal
         for group in groups
         if group.n_train
     ]
-    return RemovalSummary(
-        **shared_fields(removal, RemovalSummary),
+    return RemovalVerdict(
         curves=summarize_removal_points(removal.points),
         share_removed=sum(removal.removed_by_group.values()) / removal.n_train,
         removed=sorted(removed, key=lambda group: -group.share),
@@ -119,6 +80,7 @@ def summarize_curves(records: Sequence[EpochRecord], group_names: Sequence[str])
     ]
     return Curves(
         epochs=[int(mean.index[i]) for i in kept],
+        n_epochs=len(mean),
         n_seeds=len({record.seed for record in records}),
         average=curves[0],
         groups=curves[1:],

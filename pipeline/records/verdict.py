@@ -1,0 +1,242 @@
+"""What the numbers mean: the ladder's answers with what decided them, and what to do next."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
+from pipeline.records.color import LabelColor
+from pipeline.records.evaluation import MethodComparison
+from pipeline.records.gradcam import MapAgreement
+
+Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
+RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
+Skill = Literal["nothing", "class", "rule", "beyond"]
+ShareSize = Literal["over", "under", "even"]
+
+
+# --- the ladder ------------------------------------------------------------------------------
+
+
+class Thresholds(Record):
+    """What counts as an effect and as enough images; printed in the report."""
+
+    min_effect: float  # accuracy or flip-rate change
+    min_test: int
+    min_val: int
+    min_kappa: float  # of color alone
+    min_cramers_v: float
+    alpha: float  # two-sided, the complement of the intervals' 95 %
+    min_seeds: int  # trainings that rungs about training need
+
+
+class Rung(Record):
+    """One step of the ladder."""
+
+    rung: RungName
+    question: str
+    status: Status
+    evidence: str
+    estimate: Estimate | None = None  # the number that decided, in `unit`
+    unit: Literal["kappa", "difference", "accuracy", "score"] | None = None
+    was_run: bool = True  # False: what would answer it was not run
+
+
+class NextStep(Record):
+    """One thing to do, and the evidence that asks for it."""
+
+    action: str
+    because: str
+    section: str  # anchor of the report's section that shows it
+
+
+# --- reliance --------------------------------------------------------------------------------
+
+
+RelianceKind = Literal[
+    "accuracy_change", "flip_excess", "object_removed", "foreground_sensitivity", "energy_in_mask", "pointing"
+]
+
+
+class RelianceDifference(Record):
+    """One measure of reliance, for the baseline and for a method; a positive difference is less reliance."""
+
+    kind: RelianceKind
+    what: str  # the measure in words
+    baseline: str
+    method: str
+    before: Estimate
+    after: Estimate
+    difference: Estimate  # toward less reliance; simultaneous over the method's measures
+    verdict: Literal["less", "more", "not shown"]
+
+
+class LabelReliance(Record):
+    """One class (or superclass): does color set it apart, and does the model lose it without color."""
+
+    color: LabelColor
+    # Of accuracy when color is removed, in the group of the label that loses most, which it names: over
+    # images in which a cue fits and images in which it misleads, loss and gain would cancel out.
+    change: GroupEstimate | None  # simultaneous over the groups
+    relies: Status  # yes: it loses at least the size that matters
+
+
+class ColorReliance(Record):
+    method: str
+    n_separable: int
+    n_relied: int  # of the separable ones, those the model relies on color for
+    labels: list[LabelReliance]  # separable ones first, by what removing color costs
+
+
+class Shift(Record):
+    """How far the exchange that decides whether the cue is used moves predictions, whichever way."""
+
+    exchange: str
+    n_images: int
+    size: Estimate  # not negative
+    is_against: bool  # away from the class that goes with the donor's value
+
+
+# --- how training went -----------------------------------------------------------------------
+
+
+class Curve(Record):
+    """Validation accuracy per epoch: mean, lowest and highest over seeds."""
+
+    name: str
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    best: float | None = None  # highest mean
+    learned_epoch: int | None = None  # first one, from 1, whose mean is at nine tenths of the best
+
+
+class Curves(Record):
+    """Learning curves, at evenly spaced epochs where there are many."""
+
+    epochs: list[int]
+    n_epochs: int  # that were trained
+    n_seeds: int
+    average: Curve
+    groups: list[Curve]  # in the dataset's order
+
+
+class RemovalCurve(Record):
+    """Validation accuracy of the worst group over the number of training images left out."""
+
+    kind: Literal["repair", "random", "balanced"]
+    n_removed: list[int]
+    mean: list[float]  # over seeds
+    low: list[float]  # the lowest seed
+    high: list[float]
+    n_seeds: list[int]
+
+
+class RemovedGroup(Record):
+    """How many of a training group's images were left out."""
+
+    name: str
+    n_train: int
+    n_removed: int
+    share: float  # of the group
+
+
+class RemovalVerdict(Record):
+    """What leaving images out did, size by size, and whom it took them from."""
+
+    curves: list[RemovalCurve]
+    share_removed: float  # of all training images
+    removed: list[RemovedGroup]  # largest share first
+
+
+# --- one method ------------------------------------------------------------------------------
+
+
+class Remaining(Record):
+    """By how much a group still lies below others under the method that raised it."""
+
+    to_average: Estimate  # the higher one: a method that brings everybody down repairs nobody
+    same: str | None  # the group of the same label where the cue is right
+    to_same: Estimate | None
+    from_before: Estimate | None  # what the baseline had in `same`, minus what the method has in the group
+
+
+class Repair(Record):
+    """What a method's gain in the harmed group is worth."""
+
+    status: Status
+    costs: str  # what it does elsewhere, as the end of a sentence; empty where nothing speaks against it
+    left: Remaining | None  # what is left of the gap
+
+
+class MethodVerdict(Record):
+    """What one method's numbers mean. Groups are indices into its `test.groups`."""
+
+    used: Rung  # the ladder's questions, asked of this method
+    harmful: Rung
+    not_asked: str | None  # why neither can be asked of it: a sentence; None where they can
+    no_better: str | None  # in what it is no better than a constant, whatever it follows
+    never_predicted: str  # the classes that it never names, as a sentence; empty where it names all
+    worst: GroupEstimate | None  # of the groups that a limit protects, simultaneous over them; None below two
+    clearly_worse: list[int]  # groups of any size, clearly below the average by what matters, lowest first
+    uncounted: list[int]  # groups with too few test images to count, lowest first, those without any last
+    below: list[float]  # group by group: it is certainly below every accuracy above this one
+    served_worse: int | None  # the group that is shown to be served worse than the average
+    shift: Shift | None
+    no_shift: str  # why `shift` is None, as a sentence
+    repair: Repair | None = None  # what its gain over the baseline is worth; None of the baseline
+    curves: Curves | None = None  # None: no epoch was recorded
+    removal: RemovalVerdict | None = None  # of a method that left images out
+
+    @property
+    def clearly_bad_uncounted(self) -> list[int]:
+        """The clearly worse groups that have too few test images to count."""
+        return [group for group in self.clearly_worse if group in self.uncounted]
+
+
+class AttributionVerdict(Record):
+    """How far one method's attribution can be trusted."""
+
+    skill: Skill | None  # what the scores foretell of retrained models; None: none was retrained
+    rule: str  # what they add to a rule that knows groups only, in a sentence; empty where not measured
+    harmful_shares: list[ShareSize]  # parallel to `AttributionResult.shares`
+    helpful_shares: list[ShareSize]
+    # ranking -> whether minority images are taken for wrong labels
+    suspects: dict[str, str] = Field(default_factory=dict)
+    agreement: str = ""  # how far the two lists of suspects agree; empty without two
+
+
+# --- everything ------------------------------------------------------------------------------
+
+
+class MissingPart(Record):
+    """A stage whose result the verdict goes without."""
+
+    stage: Literal["evaluate", "attribute", "gradcam", "hygiene"]
+    method: str | None
+    remedy: str  # the command that makes it
+    is_stale: bool = False  # there is one, made from other data than the rest
+
+
+class Verdict(Artifact):
+    """`verdict/<dataset>/verdict.json`: everything that is decided, once; what follows formats it."""
+
+    headline: str
+    baseline: str | None
+    rungs: list[Rung]  # the ladder, in order; of the baseline where it is about a model
+    next_steps: list[NextStep]
+    thresholds: Thresholds
+    worst_group: GroupEstimate | None  # the baseline's, None where too few images
+    harmed_group: GroupEstimate | None  # the worst that the cue misleads, else the worst
+    methods: dict[str, MethodVerdict]  # the baseline first
+    attribution: dict[str, AttributionVerdict]
+    comparisons: list[MethodComparison]  # every other method with the baseline
+    reliance: list[RelianceDifference]  # every other method beside the baseline
+    color_reliance: ColorReliance | None  # the baseline's, class by class
+    cam_agreement: list[MapAgreement]
+    leaking_sources: Estimate | None  # test images that share a scene or patient with training or validation
+    missing: list[MissingPart] = Field(default_factory=list)
+    not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it
+    made_from: dict[str, str] = Field(default_factory=dict)  # record that was read -> its sha256

@@ -1,0 +1,20 @@
+"""What the stage `verdict` is told: what counts as an effect and as enough images, how color was asked."""
+
+from __future__ import annotations
+
+from pipeline.settings.audit import ColorSettings
+from pipeline.settings.base import Settings
+from pipeline.settings.hygiene import HygieneSettings
+from pipeline.settings.methods import MethodName
+
+
+class VerdictPlan(Settings):
+    """The first of `active_methods` is the baseline."""
+
+    active_methods: list[MethodName]
+    explained_methods: list[MethodName]
+    color: ColorSettings
+    hygiene: HygieneSettings
+    min_effect: float  # section `report`
+    min_test: int  # section `evaluate`
+    min_val: int

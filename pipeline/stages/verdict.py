@@ -1,0 +1,73 @@
+"""Stage `verdict`: everything that is decided about a dataset and its models, once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.artifacts.datasets import load_split
+from pipeline.artifacts.files import save_artifact
+from pipeline.artifacts.hygiene_tables import fold_copies, load_odd_images
+from pipeline.artifacts.paths import color_dir, data_folders, verdict_dir
+from pipeline.artifacts.plans import read_plan
+from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.results import Results, gather, load_all_maps, load_predicted
+from pipeline.artifacts.running import exclusive
+from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
+from pipeline.core.types import SPLIT_NAMES, Split
+from pipeline.records.base import Provenance
+from pipeline.settings.plans.verdict import VerdictPlan
+from pipeline.verdict.comparing import compare_cams, compare_predictions
+from pipeline.verdict.evidence import choose_thresholds
+from pipeline.verdict.judge import judge
+
+_log = logging.getLogger(__name__)
+
+
+def run(dataset: str) -> None:
+    plan = read_plan(VerdictPlan, "verdict", dataset)
+    limits = choose_thresholds(
+        min_effect=plan.min_effect,
+        min_test=plan.min_test,
+        min_val=plan.min_val,
+        min_kappa=plan.color.min_kappa,
+    )
+    with exclusive("verdict", dataset):
+        splits = [load_split(data_folders(dataset), name) for name in SPLIT_NAMES]
+        found = gather(dataset, plan.active_methods, plan.explained_methods)
+        found = _tell_by_group(found, splits, plan)
+        test, provenance = splits[-1], _trace(found, plan)
+        predicted = load_predicted(dataset, list(found.evaluations), test)
+        correct = {method: classes == test.labels for method, classes in predicted.items()}
+        evaluations = list(found.evaluations.values())
+        verdict = judge(
+            found,
+            limits,
+            provenance,
+            comparisons=compare_predictions(correct, test, found.info, evaluations, limits),
+            cam_agreement=compare_cams(load_all_maps(dataset, list(found.gradcams))),
+        )
+        for record in filter(None, (found.color, found.hygiene)):
+            name = "color.json" if record is found.color else "hygiene.json"
+            save_artifact(verdict_dir(dataset) / name, record.model_copy(update={"provenance": provenance}))
+        save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
+    _log.info("%s", verdict.headline)
+
+
+def _tell_by_group(found: Results, splits: Sequence[Split], plan: VerdictPlan) -> Results:
+    """What the audits of color and of the images, which know no groups, say of them."""
+    info, (train, _, test) = found.info, splits
+    if info.attributes[0].origin == "derived":  # its association is tested as color tests the annotated ones'
+        train, test = fold_copies(info.name, train, test)
+    color = tell_color_by_group(found.color, train, test, info, plan.color)
+    if found.hygiene is None:
+        return replace(found, color=color)
+    is_odd = load_odd_images(color_dir(info.name) / "odd_images.parquet", info.packing)
+    hygiene = tell_hygiene_by_group(found.hygiene, is_odd, splits, info, plan.hygiene)
+    return replace(found, color=color, hygiene=hygiene)
+
+
+def _trace(found: Results, plan: VerdictPlan) -> Provenance:
+    seeds = sorted({seed for evaluation in found.evaluations.values() for seed in evaluation.seeds})
+    return make_provenance(settings_hash(plan), seeds, data=found.info.digest)

@@ -1,0 +1,159 @@
+"""From what the stages found to everything that is decided about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.artifacts.results import Results
+from pipeline.records.attribution import AttributionResult
+from pipeline.records.base import Estimate, Provenance
+from pipeline.records.data import SourceCounts
+from pipeline.records.evaluation import EvaluationResult, MethodComparison
+from pipeline.records.gradcam import MapAgreement
+from pipeline.records.verdict import AttributionVerdict, MethodVerdict, Rung, Shift, Thresholds, Verdict
+from pipeline.statistics.accuracy.worst_group import clear_ceiling
+from pipeline.statistics.intervals import share_estimate
+from pipeline.verdict.advice import list_next_steps
+from pipeline.verdict.askable import never_predicted_text, why_no_better, why_not_asked, withhold
+from pipeline.verdict.evidence import judge_effect, worst_enough_group
+from pipeline.verdict.harmful import judge_harmful
+from pipeline.verdict.ladder import Case, climb_ladder, write_headline
+from pipeline.verdict.learning import summarize_curves, summarize_removal
+from pipeline.verdict.reliance import color_reliance, compare_reliance
+from pipeline.verdict.small_groups import clearly_worse, uncounted_groups
+from pipeline.verdict.trust import (
+    describe_agreement,
+    describe_rule,
+    describe_suspects,
+    judge_lds,
+    judge_share,
+)
+from pipeline.verdict.used import deciding_exchange, judge_used, size_either_way, uncarried_text
+
+
+def judge(
+    found: Results,
+    limits: Thresholds,
+    provenance: Provenance,
+    *,
+    comparisons: Sequence[MethodComparison] = (),
+    cam_agreement: Sequence[MapAgreement] = (),
+) -> Verdict:
+    """Judge the ladder and every method, write the sentences, and say what to do next."""
+    baseline = next(iter(found.evaluations), None)
+    case = make_case(found, comparisons, limits)
+    rungs = climb_ladder(case)
+    return Verdict(
+        provenance=provenance,
+        headline=write_headline(case, rungs),
+        baseline=baseline,
+        rungs=rungs,
+        next_steps=list_next_steps(case, rungs),
+        thresholds=limits,
+        worst_group=case.worst,
+        harmed_group=case.harmed,
+        methods={name: judge_method(name, found, case, rungs) for name in found.evaluations},
+        attribution={name: _judge_attribution(result) for name, result in found.attributions.items()},
+        comparisons=list(comparisons),
+        reliance=compare_reliance(found.evaluations, found.gradcams, baseline=baseline, limits=limits),
+        color_reliance=color_reliance(found.color, found.info, case.baseline, limits),
+        cam_agreement=list(cam_agreement),
+        leaking_sources=_leaking_share(found.info.sources, found.info.n.get("test", 0)),
+        missing=list(found.missing),
+        not_trained=dict(found.not_trained),
+        made_from=dict(found.made_from),
+    )
+
+
+def make_case(found: Results, comparisons: Sequence[MethodComparison], limits: Thresholds) -> Case:
+    """What the ladder is climbed with: the first method is the baseline."""
+    baseline, *others = found.evaluations or [None]
+    return Case(
+        info=found.info,
+        color=found.color,
+        baseline=found.evaluations[baseline] if baseline else None,
+        others=[found.evaluations[name] for name in others if name],
+        attribution=found.attributions.get(baseline) if baseline else None,
+        comparisons=[
+            c for c in comparisons if why_not_asked(found.evaluations.get(c.method), limits) is None
+        ],
+        hygiene=found.hygiene,
+        limits=limits,
+    )
+
+
+def judge_method(name: str, found: Results, case: Case, rungs: Sequence[Rung]) -> MethodVerdict:
+    """What one method's numbers mean, beside the ladder of the baseline."""
+    evaluation, limits, history = found.evaluations[name], case.limits, found.histories.get(name)
+    test, groups = evaluation.test, found.info.groups
+    used, harmful = _ask(evaluation, case, rungs)
+    shift, no_shift = _shift(evaluation)
+    n_present = sum(group.n > 0 for group in test.groups)
+    return MethodVerdict(
+        used=used,
+        harmful=harmful,
+        not_asked=why_not_asked(evaluation, limits),
+        no_better=why_no_better(evaluation, limits),
+        never_predicted=never_predicted_text(evaluation),
+        worst=worst_enough_group(test, limits),
+        clearly_worse=[group.index for group in clearly_worse(test, limits)],
+        uncounted=[group.index for group in uncounted_groups(found.info, test, limits)],
+        below=[clear_ceiling(group, n_present, alpha=limits.alpha) for group in test.groups],
+        served_worse=_served_worse(evaluation, case, harmful),
+        shift=shift,
+        no_shift=no_shift,
+        repair=case.repairs.get(name),
+        curves=summarize_curves(history.epochs, [group.name for group in groups]) if history else None,
+        removal=summarize_removal(history.removal, groups) if history and history.removal else None,
+    )
+
+
+def _ask(evaluation: EvaluationResult, case: Case, rungs: Sequence[Rung]) -> tuple[Rung, Rung]:
+    """Does it use the cue, and does a group pay: of the baseline as the ladder says."""
+    if case.baseline is not None and evaluation.method == case.baseline.method:
+        answers = {rung.rung: rung for rung in rungs}
+        return answers["used"], answers["harmful"]
+    limits = case.limits
+    used = judge_used(evaluation, case.color.color_only, limits)
+    harmful = judge_harmful(case.info, evaluation, limits=limits)
+    return withhold(used, evaluation, limits), withhold(harmful, evaluation, limits)
+
+
+def _shift(evaluation: EvaluationResult) -> tuple[Shift | None, str]:
+    """What rung 2 goes by, or why there is nothing to go by."""
+    found, exchange = evaluation.cue_use, deciding_exchange(evaluation.cue_use)
+    if found is None:
+        return None, "no exchange of the cue was made"
+    if exchange is None:
+        return None, uncarried_text(found)
+    size = size_either_way(exchange.size)
+    is_against = exchange.size.value < 0
+    return Shift(exchange=exchange.name, n_images=exchange.n_images, size=size, is_against=is_against), ""
+
+
+def _served_worse(evaluation: EvaluationResult, case: Case, harmful: Rung) -> int | None:
+    """By the verdict for the baseline, by the gap to the average for others."""
+    if case.baseline is not None and evaluation.method == case.baseline.method:
+        return case.harmed.index if case.harmed and harmful.status == "yes" else None
+    test = evaluation.test
+    if test.gap is None or not test.worst_group.sufficient:
+        return None
+    status = judge_effect(test.gap.value, test.gap.low, case.limits.min_effect)
+    return test.worst_group.index if status == "yes" else None
+
+
+def _judge_attribution(found: AttributionResult) -> AttributionVerdict:
+    errors, n = found.label_errors, len(found.shares)
+    return AttributionVerdict(
+        skill=judge_lds(found.lds) if found.lds else None,
+        rule=describe_rule(found.group_check) if found.group_check else "",
+        harmful_shares=[judge_share(s.harmful, s.expected, n_groups=n) for s in found.shares],
+        helpful_shares=[judge_share(s.helpful, s.expected, n_groups=n) for s in found.shares],
+        suspects={s.ranking: describe_suspects(s) for s in (errors.lists if errors else []) if s.groups},
+        agreement=describe_agreement(errors.agreement) if errors and errors.agreement else "",
+    )
+
+
+def _leaking_share(sources: SourceCounts | None, n_test: int) -> Estimate | None:
+    """None where the data do not say which images were taken together."""
+    return share_estimate(sources.n_leaking_test, n_test) if sources is not None and n_test else None

@@ -1,0 +1,82 @@
+"""What the verdict is made of, and that a report is made of the very same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from pipeline.artifacts.files import save_artifact
+from pipeline.artifacts.results import gather, gather_judged
+from pipeline.core.errors import ArtifactError, InputError
+from pipeline.records.base import Artifact
+from pipeline.records.data import GroupsInfo, PackedInfo
+from pipeline.records.training import NotTrained
+from pipeline.records.verdict import Verdict
+from pipeline.verdict.judge import judge
+from tests.fixtures.report import PROVENANCE, photo_birds
+
+R = TypeVar("R", bound=Artifact)
+OURS = PROVENANCE.model_copy(update={"data": "grouped"})
+BIRDS = photo_birds()
+
+
+def place(path: str, record: Artifact, made_from: str = "grouped") -> None:
+    """`made_from`: digest of the groups, or of the packed data where groups are not asked."""
+    traced = {"provenance": PROVENANCE.model_copy(update={"data": made_from})}
+    save_artifact(Path(path), record.model_copy(update=traced))
+
+
+def part(kind: type[R], **more: str) -> R:
+    """The packed data's record, or that of the groups, of which `BIRDS.info` is made."""
+    return kind.model_validate({k: v for k, v in BIRDS.info if k in kind.model_fields} | more)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = BIRDS.info.name
+    place(f"data/{name}/packed/dataset.json", part(PackedInfo, packing="packed"))
+    place(f"groups/{name}/groups.json", part(GroupsInfo, digest="grouped"), "packed")
+    place(f"audit/{name}/color.json", BIRDS.color, "packed")
+    place(f"verdict/{name}/color.json", BIRDS.color)  # told by group
+    for method in ("erm", "group_dro"):
+        place(f"models/{name}/{method}/history.json", BIRDS.histories[method])
+        place(f"evaluation/{name}/{method}/evaluation.json", BIRDS.evaluations[method])
+    place(f"attribution/{name}/erm/attribution.json", BIRDS.attributions["erm"])
+
+
+def verdict() -> Verdict:
+    found = gather(BIRDS.info.name, ["erm", "group_dro"], ["erm"])
+    return judge(found, BIRDS.limits, OURS)
+
+
+def test_a_report_reads_what_its_verdict_read_and_nothing_newer() -> None:
+    before = verdict()
+    assert [part.stage for part in before.missing] == ["gradcam", "hygiene"]
+    place(f"audit/{BIRDS.info.name}/hygiene.json", BIRDS.hygiene, "packed")  # type: ignore[arg-type]
+    found = gather_judged(BIRDS.info.name, before)
+    assert list(found.evaluations) == ["erm", "group_dro"]
+    assert list(found.attributions) == ["erm"]
+    assert found.hygiene is None
+    assert found.missing == before.missing
+    assert verdict().missing == before.missing[:1]
+
+
+def test_a_result_made_again_after_the_verdict_is_refused_with_what_to_do() -> None:
+    before = verdict()
+    path = f"evaluation/{BIRDS.info.name}/erm/evaluation.json"
+    place(path, BIRDS.evaluations["group_dro"])
+    with pytest.raises(ArtifactError, match=rf"{path} was made again .* `dvc repro verdict@photo_birds`"):
+        gather_judged(BIRDS.info.name, before)
+
+
+def test_a_baseline_that_cannot_be_trained_is_an_error_and_another_method_a_note() -> None:
+    place(
+        f"models/{BIRDS.info.name}/group_dro/history.json",
+        NotTrained(provenance=OURS, method="group_dro", not_trained="Too few images."),
+    )
+    assert verdict().not_trained == {"group_dro": "Too few images."}
+    with pytest.raises(InputError, match="the baseline, was not trained: Too few images"):
+        gather(BIRDS.info.name, ["group_dro", "erm"], [])
