@@ -55,7 +55,7 @@ def _checks(settings: DatasetSettings, params: Params) -> Iterator[Callable[[], 
 
         yield lambda: choose_device("cuda")
     if settings.attribute.estimator == "traker":
-        from pipeline.attribution.estimators.traker import require_traker
+        from pipeline.attribution.estimators.traker_interface import require_traker
 
         yield require_traker
     if settings.attribute.estimator == "ekfac":

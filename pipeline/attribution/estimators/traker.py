@@ -19,14 +19,11 @@ Shape legend: N training images, M targets, K projected dimensions.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import importlib.metadata
-import inspect
 import json
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +32,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attribution.estimators.cosine import grad_cosine
+from pipeline.attribution.estimators.traker_interface import quiet, require_traker
 from pipeline.attribution.gradients.choice import check_sizes, choose_dim
 from pipeline.attribution.gradients.featurizer import Featurizer, make_featurizer
 from pipeline.attribution.scores import DenseScores, Factor, FactoredScores, ReadBlock, blocks, require_room
@@ -51,44 +49,6 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "targets"  # traker's name for a set of images that are scored
 GRADIENT_BYTES = 2**29  # of one batch's per-sample gradients
-CALLED = {
-    "__init__": (
-        "model", "task", "train_set_size", "save_dir", "load_from_save_dir", "device", "gradient_computer",
-        "projector", "score_computer", "proj_dim", "logging_level", "use_half_precision", "projector_seed",
-        "lambda_reg",
-    ),
-    "load_checkpoint": ("checkpoint", "model_id"),
-    "featurize": ("batch", "inds"),
-    "finalize_features": (),
-    "start_scoring_checkpoint": ("exp_name", "checkpoint", "model_id", "num_targets"),
-    "score": ("batch", "inds"),
-    "finalize_scores": ("exp_name",),
-}  # fmt: skip
-
-
-def require_traker() -> None:
-    """Raises: InputError (traker is not installed, or has another interface than the one called here)."""
-    try:
-        from trak import TRAKer
-
-        known = {name: inspect.signature(getattr(TRAKer, name)).parameters for name in CALLED}
-    except (ImportError, AttributeError) as error:
-        raise InputError(_no_interface(str(error))) from None
-    lacking = [f"{name}({key})" for name, keys in CALLED.items() for key in keys if key not in known[name]]
-    if lacking:
-        raise InputError(_no_interface(f"TRAKer lacks {', '.join(lacking)}"))
-
-
-def _no_interface(why: str) -> str:
-    try:
-        found = f"version {importlib.metadata.version('traker')} is installed"
-    except importlib.metadata.PackageNotFoundError:
-        found = "it is not installed"
-    return (
-        f"attribute.estimator = traker needs the package traker with the interface of 0.3; {found} ({why}). "
-        "Install it with pip install 'traker>=0.3.2,<0.4', or set attribute.estimator: trak, which needs "
-        "no such package."
-    )
 
 
 class TrakerStore:
@@ -172,7 +132,7 @@ class TrakerStore:
                 stale.unlink()  # of a killed run: traker takes them for whole
             for i, model in enumerate(self._networks):
                 self._score(i, model)
-            with _quiet():
+            with quiet():
                 self._traker.finalize_scores(EXPERIMENT)
 
     def scores(self) -> DenseScores:
@@ -233,7 +193,7 @@ class TrakerStore:
                 parts["projector"] = traker_parts.FusedProjector(self._featurizer)
             if chosen.score_computer == "own":
                 parts["score_computer"] = traker_parts.RidgeScoreComputer
-        with _quiet():
+        with quiet():
             made = TRAKer(
                 model=copy.deepcopy(self._networks[0]),
                 task="image_classification",
@@ -271,7 +231,7 @@ class TrakerStore:
     def _finalize(self) -> None:
         remedy = "Raise attribute.traker.lambda_reg or lower attribute.proj_dim."
         try:
-            with _quiet():
+            with quiet():
                 self._traker.finalize_features()
         except (InputError, torch.linalg.LinAlgError):  # type: ignore[attr-defined]  # torch does not list it
             raise InputError(f"traker's matrix of projected gradients cannot be inverted. {remedy}") from None
@@ -333,15 +293,3 @@ class TrakerStore:
     def _final_bytes(self) -> int:
         n, m = len(self._train), len(self._targets)
         return 4 * (len(self._networks) * ((2 * n + m) * self.dim + 2 * n) + n * m)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Neither traker's progress bars nor the handler that it puts on the root logger."""
-    root = logging.getLogger()
-    before = list(root.handlers)
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
-        try:
-            yield
-        finally:
-            root.handlers = before

@@ -12,7 +12,8 @@ from torch import nn
 from trak import TRAKer
 
 from pipeline.attribution.estimators.estimate import estimate
-from pipeline.attribution.estimators.traker import TrakerStore, require_traker
+from pipeline.attribution.estimators.traker import TrakerStore
+from pipeline.attribution.estimators.traker_interface import require_traker
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
 from pipeline.models.interface import Classifier
