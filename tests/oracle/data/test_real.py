@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from pipeline.artifacts.datasets import load_packed_split
+from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.paths import DataFolders
 from pipeline.core.errors import InputError
+from pipeline.core.types import Split, SplitName
 from pipeline.data.fetch.archives import extract
-from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.registry import load_raw
-from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.settings.sources import Source
 from pipeline.statistics.retrained.label_errors import find_label_errors
-from tests.fixtures.data import data_settings, save_image
+from tests.fixtures.data import data_settings, pack_and_group, save_image
 
 pytestmark = pytest.mark.real_data
 ARCHIVES = (".tar.xz", ".tar.gz", ".zip")
@@ -51,7 +51,12 @@ def load(downloads: Path, **source):
 
 
 def pack(raw, folder: Path, **settings) -> DatasetInfo:
-    return pack_dataset(raw, data_settings(**settings), name="t", folder=folder, provenance=Provenance())
+    return load_info(pack_and_group(raw, folder, data=data_settings(**settings)))
+
+
+def read(folder: Path, name: SplitName) -> Split:
+    """A split of what `pack` left in `folder`."""
+    return load_split(DataFolders(folder / "packed", folder / "groups"), name)
 
 
 def test_cifar100_is_the_official_one_and_matches_its_published_statistics(downloads, tmp_path):
@@ -64,7 +69,7 @@ def test_cifar100_is_the_official_one_and_matches_its_published_statistics(downl
     np.testing.assert_allclose(info.channel_mean, [0.5071, 0.4865, 0.4409], atol=0.002)
     np.testing.assert_allclose(info.channel_std, [0.2673, 0.2564, 0.2762], atol=0.002)
     for name, per_class in (("train", 450), ("val", 50), ("test", 100)):
-        split = load_packed_split(tmp_path / "p", name)
+        split = read(tmp_path / "p", name)
         assert (np.bincount(split.labels) == per_class).all()
     assert split.files[0] == "test/volcano_s_000012.png"
     assert info.classes[split.labels[0]] == "mountain"
@@ -83,7 +88,7 @@ def test_tiny_imagenet_with_gray_jpegs(downloads, tmp_path):
     assert len(raw.rows) == 550 * n_classes
     assert "other" not in raw.superclasses.values()
     info = pack(raw, tmp_path / "p", image_size=64, val_fraction=0.1, max_per_class=100)
-    split = load_packed_split(tmp_path / "p", "test")
+    split = read(tmp_path / "p", "test")
     gray = [i for i in range(0, len(split), 5) if Image.open(folder / split.files[i]).mode == "L"]
     for i in gray:
         assert (split.images[i][..., 0] == split.images[i][..., 2]).all()
@@ -125,11 +130,11 @@ def test_the_three_tern_species_of_waterbirds_arrive_as_known_wrong_labels(downl
         image_size=8,
     )
     for number, name in enumerate(("train", "val", "test")):
-        split = load_packed_split(tmp_path / "p", name)
+        split = read(tmp_path / "p", name)
         expected = set(table.loc[flipped & (table["split"] == number), "img_filename"])
         assert set(split.files[split.label_flipped]) == expected
         assert len(expected) > 10
-    train = load_packed_split(tmp_path / "p", "train")
+    train = read(tmp_path / "p", "train")
     found = find_label_errors(
         {"aum": np.where(train.label_flipped, 1.0, -1.0)},
         train,
@@ -155,7 +160,7 @@ def test_shorebirds_as_a_table_with_masks(downloads, tmp_path):
     counts = [[getattr(group, f"n_{split}") for group in info.groups] for split in ("train", "val", "test")]
     assert counts == [[2735, 137, 33, 636], [264, 301, 72, 71], [683, 670, 157, 143]]
     assert [group.name for group in info.groups][1] == "landbird / water"
-    split = load_packed_split(tmp_path / "p", "val")
+    split = read(tmp_path / "p", "val")
     i = 7
     mask = np.asarray(Image.open((folder / "segmentations" / split.files[i]).with_suffix(".png"))) > 127
     assert abs((split.masks[i] > 0).mean() - mask.mean()) < 0.03
