@@ -158,7 +158,8 @@ class Remaining(Record):
     """By how much a group still lies below others under the method that raised it."""
 
     to_average: Estimate  # the higher one: a method that brings everybody down repairs nobody
-    same: str | None  # the group of the same label where the cue is right
+    same: str | None  # the name of the group of the same label where the cue is right
+    same_index: int | None
     to_same: Estimate | None
     from_before: Estimate | None  # what the baseline had in `same`, minus what the method has in the group
 

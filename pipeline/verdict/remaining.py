@@ -31,6 +31,7 @@ def measure_remaining(
     return Remaining(
         to_average=_gap(average, raised),
         same=same.name if same else None,
+        same_index=same.index if same else None,
         to_same=_gap(same, raised) if same else None,
         from_before=_gap(same_before, raised) if same_before else None,
     )

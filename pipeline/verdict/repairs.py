@@ -179,7 +179,7 @@ def _parts_paid(
     small = [pair for pair in fallen if not has_enough(pair.after, limits)]
     if small:
         parts.append(f"{_falls_text(small)}, too few images to count")
-    turned = [pair for pair in fallen if left is not None and pair.after.name == left.same]
+    turned = [pair for pair in fallen if left is not None and pair.after.index == left.same_index]
     if left is not None and turned and is_reversed(left, limits):
         parts.append(f"the shortcut is reversed: {_falls_text(turned)}, below {quoted(comparison.group)}")
     if harm is not None and harm.same is not None and harm.judge(limits) == "yes":

@@ -56,10 +56,13 @@ def attribution_figures(s: Report) -> list[FigureFile]:
 
 def _draw_matrix(s: Report, name: str, a: AttributionResult) -> str:
     """Rows are training groups; every cell has its number, so that color is not needed."""
-    cells = {(c.train_group, c.test_group): c for c in a.groups}
+    cells = {(c.train_index, c.test_index): c for c in a.groups}
     groups = [group.name for group in s.dataset.groups]
     largest = max((abs(c.value) for c in a.groups), default=0.0) or 1.0
-    values = [[cells[i, j].value / largest if (i, j) in cells else 0.0 for j in groups] for i in groups]
+    values = [
+        [cells[i, j].value / largest if (i, j) in cells else 0.0 for j in range(len(groups))]
+        for i in range(len(groups))
+    ]
 
     edges = [i - 0.5 for i in range(len(groups) + 1)]
 
@@ -67,9 +70,9 @@ def _draw_matrix(s: Report, name: str, a: AttributionResult) -> str:
         # pale enough for the numbers; turned around, because rows are read from the top
         axes.pcolormesh(edges, edges, values, cmap="PuOr", vmin=-2.4, vmax=2.4, edgecolors="white")
         axes.invert_yaxis()
-        for row, train in enumerate(groups):
-            for column, test in enumerate(groups):
-                cell = cells.get((train, test))
+        for row in range(len(groups)):
+            for column in range(len(groups)):
+                cell = cells.get((row, column))
                 shown = words.DASH if cell is None else words.per_thousand(cell.value)
                 interval = (
                     ""

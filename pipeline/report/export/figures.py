@@ -60,22 +60,25 @@ def _draw_accuracy(s: Report) -> str:
     groups = _worst_first(s)
     shown = groups[:ROWS_DRAWN]
     n_methods = len(s.methods)
-    thin = {g.name for g in next(iter(s.methods.values())).test.groups if not g.sufficient}
+    first = next(iter(s.methods.values())).test.groups
 
     def draw(axes: Axes) -> Sequence[Line2D | Patch]:
         for row, group in enumerate(shown):
             for i, method in enumerate(s.methods.values()):
-                found = next((g for g in method.test.groups if g.name == group), None)
+                found = method.test.groups[group]
                 y = row + 0.7 * ((i + 0.5) / n_methods - 0.5)
-                if found is not None and found.n:
+                if found.n:
                     _draw_interval(axes, y, found, i)
-            if all(not g.n for m in s.methods.values() for g in m.test.groups if g.name == group):
+            if all(not m.test.groups[group].n for m in s.methods.values()):
                 axes.text(0.02, row, "no images", color=SOFT, va="center", style="italic")
         style_axes(axes, "Accuracy on test images, 95% interval", "")
         axes.grid(axis="x", color=LINE, linewidth=0.8)
         axes.set_xlim(0, 1.02)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
-        _name_rows(axes, [label(name) + (f" ({phrases.TOO_FEW})" if name in thin else "") for name in shown])
+        _name_rows(
+            axes,
+            [label(first[g].name) + ("" if first[g].sufficient else f" ({phrases.TOO_FEW})") for g in shown],
+        )
         return [method_key(i, phrases.method_label(m)) for i, m in enumerate(s.methods)]
 
     part = f", the {len(shown)} worst of {len(groups)}" if len(groups) > len(shown) else ""
@@ -83,10 +86,10 @@ def _draw_accuracy(s: Report) -> str:
     return draw_file(f"Accuracy by group{part}: {label(s.dataset.title)}", draw, (7.2, height))
 
 
-def _worst_first(s: Report) -> list[str]:
+def _worst_first(s: Report) -> list[int]:
     first = next(iter(s.methods.values())).test
     ranked = sorted(first.groups, key=lambda g: (not g.sufficient, g.value))
-    return [group.name for group in ranked]
+    return [group.index for group in ranked]
 
 
 def _draw_gains(s: Report) -> str:

@@ -53,16 +53,16 @@ def training_figures(s: Report) -> list[FigureFile]:
 def _draw_curves(s: Report, name: str, curves: Curves) -> str:
     """The average and the groups that the first method serves worst, as on the page."""
     first = next(iter(s.methods.values())).test
-    groups = [group.name for group in s.dataset.groups]
+    groups = list(range(len(s.dataset.groups)))
     if len(groups) > MAX_CURVES:
         ranked = sorted(first.groups, key=lambda g: (not g.sufficient, g.value))
-        groups = [group.name for group in ranked[:MAX_CURVES]]
+        groups = [group.index for group in ranked[:MAX_CURVES]]
 
     def draw(axes: Axes) -> Sequence[Line2D | Patch]:
         plot_learning_curves(axes, curves, groups)
         keys = [line_key("average", color=INK, width=2.2)]
         return keys + [
-            line_key(label(group), color=SERIES[i], dashes=DASHES[i], width=1.5)
+            line_key(label(s.dataset.groups[group].name), color=SERIES[i], dashes=DASHES[i], width=1.5)
             for i, group in enumerate(groups)
         ]
 

@@ -73,25 +73,24 @@ def heat_percent(value: float, largest: float) -> int:
 # --- learning curves -------------------------------------------------------------------------
 
 
-def draw_learning_curves(curves: Curves, shown: Sequence[str], name: str) -> str:
+def draw_learning_curves(curves: Curves, shown: Sequence[int], name: str) -> str:
     """`plot_learning_curves` as an `<svg>`; `name` makes ids unique within the page."""
     return draw_inline(name, lambda axes: plot_learning_curves(axes, curves, shown))
 
 
-def plot_learning_curves(axes: Axes, curves: Curves, shown: Sequence[str]) -> list[Tip]:
-    """Validation accuracy per epoch: the average and the groups named in `shown`.
+def plot_learning_curves(axes: Axes, curves: Curves, shown: Sequence[int]) -> list[Tip]:
+    """Validation accuracy per epoch: the average and the groups of the indices `shown`.
 
     Line i has color `--series-i` and dash pattern `DASHES[i]`; bands run from the lowest to the
     highest seed.
     """
-    by_name = {curve.name: curve for curve in curves.groups}
     epochs = [epoch + 1 for epoch in curves.epochs]  # people count from 1
     _draw_curve(axes, epochs, curves.average, color=INK, dashes=(), width=2.2)
     tips = _curve_tips(epochs, curves.average, "average")
     for i, group in enumerate(shown[:MAX_CURVES]):
-        if group in by_name:
-            _draw_curve(axes, epochs, by_name[group], color=SERIES[i], dashes=DASHES[i], width=1.5)
-            tips += _curve_tips(epochs, by_name[group], shorten(group, 40))
+        curve = curves.groups[group]
+        _draw_curve(axes, epochs, curve, color=SERIES[i], dashes=DASHES[i], width=1.5)
+        tips += _curve_tips(epochs, curve, shorten(curve.name, 40))
     style_axes(axes, "Epoch", "Validation accuracy")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))

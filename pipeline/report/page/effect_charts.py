@@ -18,12 +18,12 @@ from pipeline.verdict.phrases import REMOVAL_LABELS
 REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^"}
 
 
-def draw_changes(changes: Sequence[GroupChange], worst: str | None, name: str) -> str:
+def draw_changes(changes: Sequence[GroupChange], worst: int | None, name: str) -> str:
     """`plot_changes` as an `<svg>`; `name` makes ids unique within the page."""
     return draw_inline(name, lambda axes: plot_changes(axes, changes, worst), size=(5.2, 3.6))
 
 
-def plot_changes(axes: Axes, changes: Sequence[GroupChange], worst: str | None) -> list[Tip]:
+def plot_changes(axes: Axes, changes: Sequence[GroupChange], worst: int | None) -> list[Tip]:
     """One mark per thinned training group and test group; filled diamonds are the worst test group.
 
     On the dashed line a change is what the scores predicted.
@@ -34,8 +34,8 @@ def plot_changes(axes: Axes, changes: Sequence[GroupChange], worst: str | None) 
     axes.axline((0, 0), slope=1, color=SOFT, linewidth=1, dashes=(4, 3))
     for line in (axes.axhline, axes.axvline):
         line(0, color=LINE, linewidth=1.2)
-    for change in sorted(changes, key=lambda c: c.test_group == worst):  # the worst on top
-        is_worst = change.test_group == worst
+    for change in sorted(changes, key=lambda c: c.test_index == worst):  # the worst on top
+        is_worst = change.test_index == worst
         color = SERIES[0] if is_worst else SERIES[1]
         axes.plot([change.predicted] * 2, [change.low, change.high], color=color, linewidth=1, alpha=0.5)
         axes.plot(

@@ -83,11 +83,13 @@ class View:
         return ", ".join(phrases.method_label(name) for name in self.s.methods if name not in explained)
 
     @property
-    def shrunk_rows(self) -> list[tuple[str, dict[str, GroupEstimate]]]:
-        """Group and its shrunken accuracy per method, lowest of the first method first."""
-        by_method = {m: {g.name: g for g in method.test.shrunk} for m, method in self.s.methods.items()}
-        names = [g.name for g in next(iter(self.s.methods.values())).test.shrunk] if self.s.methods else []
-        rows = [(n, {m: found[n] for m, found in by_method.items() if n in found}) for n in names]
+    def shrunk_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:
+        """Group index and its shrunken accuracy per method, lowest of the first method first."""
+        shrunk = {m: method.test.shrunk for m, method in self.s.methods.items()}
+        rows = [
+            (g, {m: found[g] for m, found in shrunk.items() if found})
+            for g in range(len(next(iter(shrunk.values()), [])))
+        ]
         return sorted(rows, key=lambda row: next(iter(row[1].values())).value)
 
     @property
@@ -124,14 +126,6 @@ class View:
         """Index of a method, which decides its color and mark."""
         names = list(self.s.methods)
         return names.index(method) if method in names else len(names)
-
-    def in_group(
-        self, intervention: Intervention, group: str
-    ) -> tuple[GroupEstimate | None, GroupEstimate | None]:
-        """Accuracy change and flip rate of one group."""
-        change = next((g for g in intervention.group_changes if g.name == group), None)
-        flips = next((g for g in intervention.groups if g.name == group), None)
-        return change, flips
 
     @property
     def any_exchange(self) -> bool:
@@ -173,12 +167,12 @@ class View:
         return charts.change_scale([c.gain for c in self.s.methods[method].removal_controls])
 
     @property
-    def curve_groups(self) -> list[str]:
+    def curve_groups(self) -> list[int]:
         """Groups drawn in the learning curves: all in order, or the worst where there are many."""
-        groups = [group.name for group in self.s.dataset.groups]
-        if len(groups) <= charts.MAX_CURVES:
-            return groups
-        return [groups[i] for i, _ in self.group_rows[: charts.MAX_CURVES]]
+        n = len(self.s.dataset.groups)
+        if n <= charts.MAX_CURVES:
+            return list(range(n))
+        return [i for i, _ in self.group_rows[: charts.MAX_CURVES]]
 
     def curves(self, method: str) -> Markup | None:
         """The learning curves of one method as SVG; its text is numbers and fixed words only."""
@@ -200,15 +194,22 @@ class View:
         return {name: found for name, found in curves.items() if found and name not in borrowed}
 
     @property
-    def paces(self) -> list[tuple[str, dict[str, Curve]]]:
-        """Group and its curve under each method, in the data's order, where validation suffices."""
+    def paces(self) -> list[tuple[int, dict[str, Curve]]]:
+        """Group index and its curve under each method, in the data's order, where validation suffices."""
         groups, least = self.s.dataset.groups, self.s.verdict.thresholds.min_val
-        found: dict[str, dict[str, Curve]] = {group.name: {} for group in groups if group.n_val >= least}
-        for name, curves in self.curved_methods.items():
-            for curve in curves.groups:
-                if curve.learned_epoch is not None and curve.name in found:
-                    found[curve.name][name] = curve
-        return [(group, by_method) for group, by_method in found.items() if by_method]
+        rows = [
+            (
+                g,
+                {
+                    method: curves.groups[g]
+                    for method, curves in self.curved_methods.items()
+                    if curves.groups[g].learned_epoch is not None
+                },
+            )
+            for g, group in enumerate(groups)
+            if group.n_val >= least
+        ]
+        return [(g, by_method) for g, by_method in rows if by_method]
 
     @property
     def images(self) -> ImagesView:

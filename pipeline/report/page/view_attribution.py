@@ -62,35 +62,35 @@ class AttributionView:
         return self.found.in_margin_units
 
     @property
-    def worst(self) -> str | None:
-        """The test group that images are said to hurt or help."""
+    def worst(self) -> int | None:
+        """Index of the test group that images are said to hurt or help."""
         if self.method in self.s.methods:
-            return self.s.methods[self.method].test.worst_group.name
-        return self.s.verdict.harmed_group.name if self.s.verdict.harmed_group else None
+            return self.s.methods[self.method].test.worst_group.index
+        return self.s.verdict.harmed_group.index if self.s.verdict.harmed_group else None
 
     # --- groups ---
 
     def shows_matrix(self) -> bool:
         return len(self.s.dataset.groups) <= MATRIX_GROUPS
 
-    def cells(self) -> dict[tuple[str, str], GroupAttribution]:
-        """(train group, test group) -> mean score."""
-        return {(c.train_group, c.test_group): c for c in self.found.groups}
+    def cells(self) -> dict[tuple[int, int], GroupAttribution]:
+        """(train group, test group), by index, -> mean score."""
+        return {(c.train_index, c.test_index): c for c in self.found.groups}
 
-    def n_train(self, group: str) -> int | None:
+    def n_train(self, group: int) -> int | None:
         """Scored training images of a group, where it was recorded."""
-        return max((c.n_train for c in self.found.groups if c.train_group == group), default=0) or None
+        return max((c.n_train for c in self.found.groups if c.train_index == group), default=0) or None
 
-    def n_test(self, group: str) -> int | None:
-        return max((c.n_test for c in self.found.groups if c.test_group == group), default=0) or None
+    def n_test(self, group: int) -> int | None:
+        return max((c.n_test for c in self.found.groups if c.test_index == group), default=0) or None
 
     def heat(self, value: float) -> int:
         return charts.heat_percent(value, max((abs(c.value) for c in self.found.groups), default=0.0))
 
     def extremes_on_worst(self, n: int = 6) -> list[GroupAttribution]:
         """The train groups that hurt and help the worst test group most, from hurtful to helpful."""
-        worst = self.s.verdict.harmed_group.name if self.s.verdict.harmed_group else self.worst
-        cells = [c for c in self.found.groups if c.test_group == worst]
+        worst = self.s.verdict.harmed_group.index if self.s.verdict.harmed_group else self.worst
+        cells = [c for c in self.found.groups if c.test_index == worst]
         ranked = sorted(cells, key=lambda c: c.value)
         return ranked if len(ranked) <= 2 * n else ranked[:n] + ranked[-n:]
 
@@ -152,7 +152,7 @@ class AttributionView:
         """The worst group's changes first, then the largest."""
         check = self.found.group_check
         return sorted(
-            check.changes if check else [], key=lambda c: (c.test_group != self.worst, -abs(c.actual))
+            check.changes if check else [], key=lambda c: (c.test_index != self.worst, -abs(c.actual))
         )
 
 

@@ -326,6 +326,10 @@ def test_groups_of_one_name_are_not_confused() -> None:
     assert len(judged.next_steps) == len(known.next_steps)
     assert judged.harmed_group is not None
     assert judged.harmed_group.index == 2
+    pages = [
+        re.findall(r'<span class="num">.*?</span>', render_report(r, Pictures())) for r in (found, plain)
+    ]
+    assert pages[0] == pages[1], "every number stands where it stood"
 
 
 @pytest.mark.parametrize("attributes", [True, False])
