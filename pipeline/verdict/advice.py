@@ -11,7 +11,6 @@ from pipeline.records.evaluation import MethodComparison
 from pipeline.records.hygiene import ImageIssue
 from pipeline.records.verdict import NextStep, Rung
 from pipeline.verdict.cause import clear_gains
-from pipeline.verdict.evidence import has_enough
 from pipeline.verdict.ladder import Case, Ladder, statuses
 from pipeline.verdict.phrases import (
     accuracy_brief,
@@ -300,7 +299,7 @@ def _steps_for_thin_evidence(case: Case) -> list[NextStep]:
         )
     thin = []
     if case.baseline is not None:
-        thin = [g for g in case.baseline.test.groups if not has_enough(g, limits)]
+        thin = [g for g in case.baseline.test.groups if not g.sufficient]
     if thin:
         shown = join_names([quoted(group.name, 40) for group in thin[:3]])
         more = f" and {count(len(thin) - 3)} more" if len(thin) > 3 else ""

@@ -72,17 +72,9 @@ def weakest(*statuses: Status | None) -> Status:
     return next(status for status in order if status in statuses)
 
 
-def has_enough(group: GroupEstimate, limits: Thresholds) -> bool:
-    """Whether the group has the test images that its accuracy needs to count.
-
-    How many validation images it has matters for selection alone.
-    """
-    return group.n >= limits.min_test
-
-
-def counted_groups(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+def counted_groups(test: SplitMetrics) -> list[GroupEstimate]:
     """The groups with enough test images."""
-    return [group for group in test.groups if has_enough(group, limits)]
+    return [group for group in test.groups if group.sufficient]
 
 
 def misled_groups(info: GroupedData) -> list[int]:
@@ -125,7 +117,7 @@ def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate 
     lie below the average it still holds the others to the limit, while everybody else names the split's
     worst group. None where fewer than two groups have enough images.
     """
-    counted = counted_groups(test, limits)
+    counted = counted_groups(test)
     if len(counted) < 2:
         return None
     accuracy_G = np.array([group.value for group in test.groups])

@@ -21,7 +21,7 @@ from pipeline.statistics.cues.interaction import (
     difference_columns,
     interaction_weights,
 )
-from pipeline.verdict.evidence import GroupedData, has_enough, judge_effect, misled_groups, weakest
+from pipeline.verdict.evidence import GroupedData, judge_effect, misled_groups, weakest
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class _Table:
         self.found = test.groups
         self.labels_G = _codes([group.label for group in self.infos])
         self.values_G = _codes([group.attribute for group in self.infos])
-        self.enough_G = np.array([has_enough(group, limits) for group in self.found], bool)
+        self.enough_G = np.array([group.sufficient for group in self.found], bool)
         rows = [seed.groups for seed in test.per_seed]
         n_G = np.array([group.n for group in self.found], np.float64)
         weight_G = np.array([group.weight for group in self.found], np.float64)

@@ -16,7 +16,6 @@ from pipeline.verdict.evidence import (
     GroupedData,
     counted_groups,
     counted_worst,
-    has_enough,
     misled_groups,
     perhaps_misled_groups,
     simultaneous,
@@ -49,7 +48,7 @@ def judge_harmful(
     needed = f"{count(limits.min_test)} test images"
     if baseline is None:
         return answer("insufficient", "No model was evaluated.")
-    if len(counted_groups(baseline.test, limits)) < 2:
+    if len(counted_groups(baseline.test)) < 2:
         text = f"Fewer than two groups have the {needed} that a comparison needs."
         return answer("insufficient", text)
     worst = baseline.test.worst_group
@@ -124,7 +123,7 @@ def _unanswered_text(groups: Sequence[GroupEstimate], limits: Thresholds) -> str
     """ "“a” has 60 test images, 100 are needed"."""
     named = [
         f"{quoted(group.name)} has {count(group.n)} test images, {count(limits.min_test)} are needed"
-        if not has_enough(group, limits)
+        if not group.sufficient
         else f"{quoted(group.name)} has no group with enough test images to compare with"
         for group in groups[:GROUPS_NAMED]
     ]

@@ -15,7 +15,7 @@ from pipeline.records.verdict import Repair, Rung, Status, Thresholds
 from pipeline.verdict.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.available import judge_available
 from pipeline.verdict.cause import best_comparison, judge_caused_by, judge_fixed_by
-from pipeline.verdict.evidence import counted_groups, counted_worst, has_enough, simultaneous
+from pipeline.verdict.evidence import counted_groups, counted_worst, simultaneous
 from pipeline.verdict.harmful import guided_group, harmed_group, judge_harmful
 from pipeline.verdict.phrases import accuracy_brief, method_label, points_interval
 from pipeline.verdict.remaining import is_open, largest_gap
@@ -154,12 +154,12 @@ def _shown_gap(case: Case, shown: GroupEstimate, ladder: Ladder) -> str:
     test, limits = case.baseline.test, case.limits
     average = accuracy_brief(test.average)
     off = [abs(group.value - test.average.value) for group in test.groups]
-    is_known = ladder["harmful"] == "no" and len(counted_groups(test, limits)) == len(off)
+    is_known = ladder["harmful"] == "no" and len(counted_groups(test)) == len(off)
     if is_known and max(off) < limits.min_effect:
         low = test.worst_group
         least = f"{accuracy_brief(low)} in the lowest, {quoted(low.name)}"
         return f"all are alike at {average}, {least}"
-    few = "" if has_enough(shown, limits) else ", which has too few images to count,"
+    few = "" if shown.sufficient else ", which has too few images to count,"
     return f"{accuracy_brief(shown)} right in {quoted(shown.name)}{few} against {average} on average"
 
 

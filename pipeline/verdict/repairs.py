@@ -10,7 +10,7 @@ from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.verdict import Remaining, Repair, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
-from pipeline.verdict.evidence import GroupedData, has_enough, judge_effect, simultaneous, weakest
+from pipeline.verdict.evidence import GroupedData, judge_effect, simultaneous, weakest
 from pipeline.verdict.harm import Harm, find_harm
 from pipeline.verdict.phrases import accuracy_brief
 from pipeline.verdict.remaining import is_open, is_reversed, measure_remaining
@@ -114,12 +114,12 @@ def _falls(pair: _Pair, n_groups: int, limits: Thresholds) -> bool:
 def _is_low(pair: _Pair, harmed: GroupEstimate, method: EvaluationResult, limits: Thresholds) -> bool:
     """Not above the harmed group before; of a group too small to count, only where that needs no interval."""
     height = _height(pair, harmed, method, limits)
-    return height != "yes" if has_enough(pair.after, limits) else height == "no"
+    return height != "yes" if pair.after.sufficient else height == "no"
 
 
 def _height(pair: _Pair, harmed: GroupEstimate, method: EvaluationResult, limits: Thresholds) -> Status:
     """Whether the group lies above what the baseline had in the harmed one, by the rule of every effect."""
-    n_groups = sum(has_enough(group, limits) for group in method.test.groups)
+    n_groups = sum(group.sufficient for group in method.test.groups)
     wide = simultaneous(pair.after, n_groups, method.test, limits)
     above = independent_difference(wide, harmed)
     return judge_effect(above.value, above.low, limits.min_effect)
@@ -152,7 +152,7 @@ def _low_elsewhere(
     answerable = [
         pair
         for pair in pairs
-        if has_enough(pair.after, limits)
+        if pair.after.sufficient
         and (pair.gain.value <= -limits.min_effect or (harm and pair.after.index == harm.group.index))
     ]
     if not answerable:
@@ -176,7 +176,7 @@ def _parts_paid(
 ) -> list[str]:
     """What makes a gain a part of a repair, beside a gap that is open."""
     parts = list[str]()
-    small = [pair for pair in fallen if not has_enough(pair.after, limits)]
+    small = [pair for pair in fallen if not pair.after.sufficient]
     if small:
         parts.append(f"{_falls_text(small)}, too few images to count")
     turned = [pair for pair in fallen if left is not None and pair.after.index == left.same_index]

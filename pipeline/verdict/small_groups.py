@@ -7,7 +7,7 @@ from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.records.verdict import Thresholds
 from pipeline.statistics.accuracy.worst_group import is_clearly_below
-from pipeline.verdict.evidence import GroupedData, has_enough
+from pipeline.verdict.evidence import GroupedData
 from pipeline.verdict.phrases import name_groups
 
 
@@ -15,9 +15,7 @@ def uncounted_groups(info: GroupedData, test: SplitMetrics, limits: Thresholds) 
     """Groups that have images anywhere, but too few for testing; the lowest accuracy first."""
     sizes = zip(info.groups, test.groups, strict=True)
     thin = [
-        group
-        for size, group in sizes
-        if (size.n_train or size.n_val or size.n_test) and not has_enough(group, limits)
+        group for size, group in sizes if (size.n_train or size.n_val or size.n_test) and not group.sufficient
     ]
     return sorted(thin, key=lambda group: (not group.n, group.value))
 
@@ -37,7 +35,7 @@ def clearly_worse(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]
 
 def clearly_bad_uncounted(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
     """Those of them that have too few images to count."""
-    return [group for group in clearly_worse(test, limits) if not has_enough(group, limits)]
+    return [group for group in clearly_worse(test, limits) if not group.sufficient]
 
 
 def bad_clause(test: SplitMetrics, limits: Thresholds, named: int | None = None) -> str:

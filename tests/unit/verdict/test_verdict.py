@@ -106,8 +106,9 @@ def test_thresholds_come_from_the_settings() -> None:
 
 def test_small_worst_group_gives_no_verdict() -> None:
     inputs = photo_birds()
-    evaluate = inputs.evaluate_settings.model_copy(update={"min_test": 5000})
-    found = statuses(replace(inputs, evaluate_settings=evaluate))
+    for index in range(4):
+        inputs = with_groups(inputs, index, n_test=99)
+    found = statuses(with_accuracies(inputs, [0.985, 0.78, 0.62, 0.95]))
     assert [found[name] for name in ("harmful", "caused_by", "fixed_by")] == ["insufficient"] * 3
 
 
