@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -38,6 +40,45 @@ def test_the_checks_before_a_commit_are_those_of_make() -> None:
         r"\$\(BIN\)(.*)",
         recipe,
     )
+
+
+def test_the_version_has_a_dated_section() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## {re.escape(PROJECT['version'])} \(\d{{4}}-\d\d-\d\d\)$", changes, re.MULTILINE)
+
+
+IMPORTED_AS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "sklearn": "scikit-learn",
+    "trak": "traker",
+} | {
+    "pytorch_grad_cam": "grad-cam",
+    "ruamel": "ruamel.yaml",
+}
+
+
+def test_what_the_code_imports_is_installed_with_it() -> None:
+    """Also what another library happens to bring along today."""
+    imported = set()
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(str(node.module).partition(".")[0])
+    others = imported - sys.stdlib_module_names - {"pipeline"}
+    declared = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+    assert {canonicalize_name(IMPORTED_AS.get(name, name)) for name in others} <= declared
+
+
+def test_files_that_contributing_names_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = {path for path in re.findall(r"`([a-zA-Z_]+/[^` ]*)`", text) if "NAME" not in path}
+    assert len(paths) > 40
+    assert not [path for path in sorted(paths) if not (ROOT / path).exists()]
+    templates = ROOT / "pipeline/report/page/templates"
+    assert all((templates / name).exists() for name in re.findall(r"`([a-z]+\.html\.j2)`", text))
 
 
 def interpreter(folder: Path, name: str, version: str, *, has_venv: bool = True) -> None:

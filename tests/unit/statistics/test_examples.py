@@ -35,7 +35,6 @@ SHOWN = {
     "retrained.group_check",
     "retrained.label_errors",
     "retrained.lds",
-    "retrained.margins",
     "retrained.subsets",
 }
 
