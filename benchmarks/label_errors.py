@@ -36,7 +36,6 @@ from pipeline.groups.make import make_groups
 from pipeline.plan.params import DatasetSettings
 from pipeline.plan.params_file import read_params
 from pipeline.records.data import DatasetInfo
-from pipeline.settings.methods import ErmSettings
 from pipeline.statistics.retrained.label_errors import (
     SHOWN,
     attribution_suspicion,
@@ -46,8 +45,9 @@ from pipeline.statistics.retrained.label_errors import (
     suspects,
 )
 from pipeline.train.fitting import network_of
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
-from pipeline.train.plans import Groups, make_plan
+from pipeline.train.plans import plain_plan
 
 PATTERNS = ("uniform", "class", "filling", "within", "both", "none")
 N_WRONG = 90
@@ -87,12 +87,7 @@ def evidence(
     train_settings = settings.train_for("erm")
     aum, models = [], []
     for seed in range(seeds):
-        plan = make_plan(
-            ErmSettings(selection="last"),
-            train,
-            Groups(train.groups, val.groups, [g.name for g in info.groups]),
-            batch_size=train_settings.batch_size,
-        )
+        plan = plain_plan(Groups(train.groups, val.groups, [g.name for g in info.groups]), "last")
         outcome = train_seed(
             network_of(train_settings, info, seed), train, val,
             Job(train_settings, plan, seed, len(info.groups)), resume=None,

@@ -41,7 +41,6 @@ from pipeline.models.predict import predict_logits
 from pipeline.parallel.fan_out import fan_out
 from pipeline.plan.params_file import read_params
 from pipeline.settings.attribution import AttributeSettings
-from pipeline.settings.methods import ErmSettings
 from pipeline.statistics.retrained.lds import random_sums, same_class_sums, score_predictors, spearman
 from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.noise_ceiling import noise_ceiling
@@ -49,7 +48,6 @@ from pipeline.statistics.retrained.subsets import subset_rows
 from pipeline.train.fitting import network_of
 
 SHARE, SEED = 0.5, 7
-ERM = ErmSettings(selection="last")
 RIDGES, POWERS, DIMENSIONS = (0.0, 0.1, 1.0, 3.0, 10.0), (0.0, 0.5, 1.0), (512, 2048)
 
 
@@ -140,7 +138,7 @@ def train_one(root: Path, dataset: str, kind: str, i: int) -> Arrays:
     info = load_info(data)
     rows = np.arange(len(train)) if kind == "full" else subset_rows(len(train), SHARE, seed=SEED, index=i)
     seed = {"full": 0, "subset": 1000, "again": 5000}[kind] + i
-    model = retrain(ERM, settings.train_for("erm"), train.take(rows), val, info, seed)
+    model = retrain(settings.setup("erm"), train.take(rows), val, info, seed)
     found: Arrays = {"logits": predict_logits(model, test.images), "rows": rows}
     if kind == "full":
         found |= {f"weights.{key}": value.numpy() for key, value in model.state_dict().items()}

@@ -17,14 +17,15 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName, UInt8Array
+from pipeline.methods.method import NetworkMethod
+from pipeline.methods.registry import find_method
 from pipeline.models.interface import Classifier
 from pipeline.models.registry import build_model
 from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, DatasetInfo, GroupInfo, SourceInfo
-from pipeline.settings.methods import ErmSettings, GroupDroSettings
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
-from pipeline.train.plans import Groups, make_plan
 
 CueName = Literal["brightness", "contrast", "tint", "texture", "paste_edge", "background", "ink"]
 CUES: tuple[CueName, ...] = ("brightness", "contrast", "tint", "texture", "paste_edge", "background", "ink")
@@ -119,8 +120,9 @@ def train_network(twin: Twin, seed: int, *, method: str = "erm", epochs: int = 5
         update={"width": 4, "epochs": epochs, "batch_size": 64, "augment": "none", "precision": "fp32",
                 "device": "cpu", "seeds": [seed], "stem_stride": 1, "lr": 0.05}
     )  # fmt: skip
-    chosen: ErmSettings | GroupDroSettings = getattr(entry.methods, method)
-    chosen = chosen.model_copy(update={"selection": "last"})
+    chosen = find_method(method)
+    assert isinstance(chosen, NetworkMethod)
+    own = chosen.unselected(entry.method(method))
     pixels = twin.train.images.reshape(-1, 3) / 255
     model = build_model(
         settings.model,
@@ -133,7 +135,7 @@ def train_network(twin: Twin, seed: int, *, method: str = "erm", epochs: int = 5
     )
     n_groups = len(twin.info.groups)
     groups = Groups(twin.train.groups, twin.val.groups, [group.name for group in twin.info.groups])
-    plan = make_plan(chosen, twin.train, groups, batch_size=settings.batch_size)
+    plan = chosen.plan(own, twin.train, groups, batch_size=settings.batch_size)
     outcome = train_seed(
         model,
         twin.train,

@@ -32,10 +32,10 @@ from pipeline.core.types import Split
 from pipeline.models.interface import Classifier
 from pipeline.models.registry import build_model
 from pipeline.parallel.rank import joined_processes
-from pipeline.settings.methods import ErmSettings
 from pipeline.settings.train import TrainSettings
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
-from pipeline.train.plans import Groups, make_plan
+from pipeline.train.plans import plain_plan
 
 CLASSES, WARM_UP_STEPS = 100, 3
 GREY, SPREAD = [0.5] * 3, [0.25] * 3
@@ -141,7 +141,7 @@ def loop_rate(args: argparse.Namespace) -> float:
         checkpoint_seconds=30,
     )  # fmt: skip
     groups = Groups(train.groups, val.groups, [str(g) for g in range(CLASSES)])
-    plan = make_plan(ErmSettings(selection="last"), train, groups, batch_size=args.batch)
+    plan = plain_plan(groups, "last")
     clock = Clock(args.batch)
     train_seed(
         network(args), train, val, Job(settings, plan, 0, CLASSES),

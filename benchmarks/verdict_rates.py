@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
-from pipeline.methods.removal import choose_size, confirm_gain
+from pipeline.methods.removal.sizes import choose_size, confirm_gain
 from pipeline.records.base import Provenance
 from pipeline.records.data import AttributeInfo, GroupInfo
 from pipeline.records.evaluation import EvaluationResult, SplitMetrics

@@ -6,17 +6,16 @@ import importlib.util
 import json
 import re
 from types import ModuleType
-from typing import get_args
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli.main import DATASET_STAGES, METHOD_STAGES, main
+from pipeline.methods.registry import method_names
 from pipeline.plan.params import Params
 from pipeline.records.report import Report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
-from pipeline.settings.methods import MethodName
 from pipeline.settings.parsing import parse
 from tests import ROOT
 
@@ -163,7 +162,7 @@ def keys_of_the_table(section: str) -> list[str]:
 def test_the_tables_of_datasets_and_methods_are_complete() -> None:
     params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
     assert keys_of_the_table("Published datasets") == list(params["datasets"])
-    assert keys_of_the_table("Training methods") == list(get_args(MethodName))
+    assert keys_of_the_table("Training methods") == method_names()
 
 
 def test_paths_named_in_the_architecture_exist() -> None:

@@ -9,12 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from pipeline.cli.gate_options import add_gate_options
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import keep_freed_memory
-from pipeline.settings.methods import MethodName
+from pipeline.methods.registry import method_names
 
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
@@ -56,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         stage = commands.add_parser(name, help=text)
         stage.add_argument("dataset")
         if name in METHOD_STAGES:
-            stage.add_argument("method", choices=get_args(MethodName))
+            stage.add_argument("method", choices=method_names())
     commands.add_parser("plan", help="what each stage is to do; stops where a run would delete your files")
     commands.add_parser("index", help="render reports/index.html over all reports")
     check = commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")

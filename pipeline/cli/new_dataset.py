@@ -17,12 +17,13 @@ from pipeline.data.names.roles import describe_roles
 from pipeline.data.names.split_mapping import parse_flags
 from pipeline.data.plan import Plan, make_plan
 from pipeline.data.sources.registry import load_raw
+from pipeline.methods.method import GroupMethod
+from pipeline.methods.registry import BASE, find_method, method_names
 from pipeline.plan.guard import check_all_outputs
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
 from pipeline.plan.source_overlap import check_sources
 from pipeline.settings.data import DataSettings
-from pipeline.settings.methods import MethodName
 
 
 def run(options: argparse.Namespace) -> None:
@@ -45,6 +46,10 @@ def run(options: argparse.Namespace) -> None:
         image_size=options.image_size,
         said=_said(options),
     )
+    if not entry["source"].get("columns", {}).get("attributes"):
+        # derived groups may well be empty for some class: leave those out instead of stopping
+        methods = [name for name in method_names() if isinstance(find_method(name), GroupMethod)]
+        entry["methods"] = {name: {"allow_empty_groups": True} for name in methods}
     if options.skip_unreadable:
         entry["data"]["skip_unreadable"] = True
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}
@@ -110,11 +115,11 @@ def _said(options: argparse.Namespace) -> dict[str, Any]:
     return said | ({"names": "exact"} if options.keep_names else {})
 
 
-def _activate(name: str, params: Params, left_out: Mapping[MethodName, str]) -> None:
+def _activate(name: str, params: Params, left_out: Mapping[str, str]) -> None:
     """Make it the only active dataset, with the active methods that can be trained on it."""
     methods = [m for m in params.active_methods if m not in left_out]
     # the ladder needs a baseline
-    methods = methods or ["erm"]
+    methods = methods or [BASE]
     explained = [m for m in params.explained_methods if m in methods]
     if methods[0] not in explained:
         explained.insert(0, methods[0])

@@ -1,16 +1,21 @@
 """The training methods by name. A new one is a file and a line here.
 
-Modules are named, not imported: nobody who trains one method depends on the code of another.
+Modules are loaded when a method is asked for: nobody who trains one method depends on the code of another.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import importlib
+from functools import cache
+from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, create_model
 
+from pipeline.methods.method import Method
+from pipeline.settings.base import Settings
 from pipeline.settings.parsing import did_you_mean
 
+BASE = "erm"  # the one that others start from
 MODULES = {  # in the order of tables
     "erm": "pipeline.methods.erm",
     "group_dro": "pipeline.methods.group_dro",
@@ -28,6 +33,18 @@ def method_names() -> list[str]:
     return list(MODULES)
 
 
+@cache
+def find_method(name: str) -> Method[Any]:
+    """The method of this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    method: Method[Any] = importlib.import_module(MODULES[check_name(name)]).METHOD
+    assert method.name == name, f"{MODULES[name]} calls its method {method.name!r}, the registry {name!r}"
+    return method
+
+
 def check_name(name: str) -> str:
     """The name, if it is a method's.
 
@@ -40,4 +57,10 @@ def check_name(name: str) -> str:
     return name
 
 
-MethodName = Annotated[str, AfterValidator(check_name)]
+MethodName = Annotated[str, AfterValidator(check_name), Field(json_schema_extra={"enum": list(MODULES)})]
+
+
+def methods_section() -> type[Settings]:
+    """The section `methods` of `params.yaml`: every method's settings, by its name."""
+    sections: dict[str, Any] = {name: (find_method(name).settings, ...) for name in MODULES}
+    return create_model("MethodsSettings", __base__=Settings, **sections)

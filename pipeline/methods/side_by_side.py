@@ -8,20 +8,16 @@ networks trained. One thread everywhere also makes results the same on machines 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 
 from pipeline.core.memory import available_cores
-from pipeline.methods.removal import Task
 from pipeline.models.hardware import choose_device
 from pipeline.parallel.rank import current_world
 from pipeline.settings.train import TrainSettings
 
 FEW_PARAMETERS = 200_000  # one thread was as fast as two for 103,434 (32 px, batches of 64)
-
-Work = int | Task  # all that a seed needs, or one network of `repair`
-TrainAhead = Callable[[Sequence[Work]], None]
 
 
 def n_workers(settings: TrainSettings, n_parameters: int) -> int:
@@ -31,11 +27,6 @@ def n_workers(settings: TrainSettings, n_parameters: int) -> int:
     if settings.workers is not None:
         return settings.workers
     return max(2, available_cores()) if n_parameters <= FEW_PARAMETERS else 1
-
-
-def work_name(work: Work) -> str:
-    """Different for every work of one method."""
-    return f"seed_{work}" if isinstance(work, int) else work.name
 
 
 @contextlib.contextmanager

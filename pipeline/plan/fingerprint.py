@@ -40,20 +40,24 @@ class Code:
         self._upstream, self._path = cache(self._find_upstream), cache(self._find_path)
         self.fingerprint = cache(self._fingerprint)
 
-    def _fingerprint(self, *roots: str) -> str:
-        """16 hex digits that change when a file does that `roots` (modules) import, wherever it lies."""
+    def _fingerprint(self, *roots: str, alone: tuple[str, ...] = ()) -> str:
+        """16 hex digits that change when a file does that `roots` (modules) import, wherever it lies.
+
+        Args:
+            alone: modules whose own file is hashed, too, and not what they import.
+        """
         total = hashlib.sha256()
-        for path in self.files(*roots):
+        for path in self.files(*roots, alone=alone):
             total.update(f"{path.relative_to(self._folder).as_posix()} {self._hash(path)}\n".encode())
         return total.hexdigest()[:16]
 
-    def files(self, *roots: str) -> list[Path]:
-        """Every file that is hashed for `roots`, in order.
+    def files(self, *roots: str, alone: tuple[str, ...] = ()) -> list[Path]:
+        """Every file that is hashed for `roots` and `alone`, in order.
 
         Raises:
             InputError: a module of the package, not only of these, is not Python.
         """
-        modules = {module for root in roots for module in self._upstream(root)}
+        modules = {module for root in roots for module in self._upstream(root)} | set(alone)
         found = {self._path(module) for module in modules}
         for folder in {path.parent for path in found}:
             found.update(_other_files(folder))

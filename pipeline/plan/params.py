@@ -7,27 +7,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
+from pipeline.methods.method import Setup
+from pipeline.methods.registry import BASE, MethodName, find_method, methods_section
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.audit import ColorSettings
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Settings, deciding
 from pipeline.settings.data import DataSettings
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.gate import GateSettings
 from pipeline.settings.gradcam import GradcamSettings
 from pipeline.settings.groups import GroupsSettings
 from pipeline.settings.hygiene import HygieneSettings
-from pipeline.settings.methods import MethodName, MethodsSettings
 from pipeline.settings.parsing import _invalid, _shortened, deep_merge, did_you_mean, parse
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.sources import Source
 from pipeline.settings.train import TrainSettings
+
+if TYPE_CHECKING:
+    MethodsSettings = Settings  # whose fields the registry knows
+else:
+    MethodsSettings = methods_section()
+
+
+class KnownRetrainSettings(RetrainSettings):
+    """`retrain`, with names that are methods."""
+
+    methods: list[MethodName] = Field(description="methods that are retrained; others are not checked")
+
+
+class KnownGateSettings(GateSettings):
+    """`gate`, with a name that is a method."""
+
+    method: MethodName | Literal["all"] | None = Field(
+        None, description="the method that must pass; null = the baseline, all = every one"
+    )
+
 
 SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
@@ -37,12 +58,12 @@ SECTIONS: dict[str, type[Settings]] = {
     "train": TrainSettings,
     "methods": MethodsSettings,
     "evaluate": EvaluateSettings,
-    "retrain": RetrainSettings,
+    "retrain": KnownRetrainSettings,
     "attribute": AttributeSettings,
     "gradcam": GradcamSettings,
     "report": ReportSettings,
 }
-OPTIONAL_SECTIONS: dict[str, type[Settings]] = {"gate": GateSettings}  # DVC tracks none of them
+OPTIONAL_SECTIONS: dict[str, type[Settings]] = {"gate": KnownGateSettings}  # DVC tracks none of them
 
 
 class DatasetSettings(Settings):
@@ -56,28 +77,40 @@ class DatasetSettings(Settings):
     train: TrainSettings
     methods: MethodsSettings
     evaluate: EvaluateSettings
-    retrain: RetrainSettings
+    retrain: KnownRetrainSettings
     attribute: AttributeSettings
     gradcam: GradcamSettings
     report: ReportSettings
-    gate: GateSettings = Field(default_factory=GateSettings, exclude=True)  # of no hash: it makes no result
+    # of no hash: it makes no result
+    gate: KnownGateSettings = Field(default_factory=KnownGateSettings, exclude=True)
 
-    def train_for(self, method: MethodName, where: str = "") -> TrainSettings:
-        """Training settings of one method: its `train` overrides laid over the dataset's.
+    def method(self, name: str) -> Any:
+        """A method's own settings."""
+        return getattr(self.methods, name)
 
-        `dfr` and `repair` train ERM's network, so they have ERM's.
+    def train_for(self, name: str, where: str = "") -> TrainSettings:
+        """Training settings of one method: its `train` overrides laid over those of the dataset.
+
+        A method without a network of its own has the base's.
         """
-        section = "erm" if method in ("dfr", "repair") else method
-        return self._override(
-            self.train, getattr(self.methods, section).train, where, f"methods.{section}.train"
-        )
+        owner = name if find_method(name).has_network else BASE
+        return self._override(self.train, self.method(owner).train, where, f"methods.{owner}.train")
 
-    def identification_settings(self, where: str = "") -> TrainSettings:
-        """Training settings of the model that tells `jtt` which images are hard."""
-        jtt = self.methods.jtt
-        # none of its weights are kept, and it may be too short for as many
-        overrides = {**jtt.identification, "epochs": jtt.identification_epochs, "checkpoints": 0}
-        return self._override(self.train_for("jtt"), overrides, where, "methods.jtt.identification")
+    def setup(self, name: str, where: str = "") -> Setup[Any]:
+        """Everything that decides what a method trains.
+
+        Raises:
+            InputError: training settings do not validate with the method's overrides.
+        """
+        method, own = find_method(name), self.method(name)
+        train = self.train_for(name, where)
+        further = {
+            part: self._override(train, overrides, where, f"methods.{name}.{part}")
+            for part, overrides in method.further(own).items()
+        }
+        sections = {key: deciding(getattr(self, key)) for key in method.sections}
+        base = self.setup(BASE, where) if method.needs_base(own) else None
+        return Setup(method, own, train, further, sections, base)
 
     @staticmethod
     def _override(base: TrainSettings, over: Mapping[str, Any], where: str, place: str) -> TrainSettings:
@@ -140,9 +173,7 @@ class Params(Settings):
         merged = {key: deep_merge(self.defaults.get(key, {}), entry.get(key, {})) for key in known}
         settings = parse(DatasetSettings, {**entry, **merged}, f"datasets.{name}")
         for method in self.active_methods:
-            settings.train_for(method, f"datasets.{name}")
-            if method == "jtt":
-                settings.identification_settings(f"datasets.{name}")
+            settings.setup(method, f"datasets.{name}")
         return settings
 
     def _check_defaults(self) -> None:

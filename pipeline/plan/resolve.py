@@ -7,13 +7,14 @@ stage's `read_plan` asks for; a setting that it does not return cannot make the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 from pipeline.artifacts.plans import StagePlan
+from pipeline.methods.registry import BASE, MODULES
+from pipeline.methods.setup import plan_network, plan_training
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.settings.base import Settings, deciding
-from pipeline.settings.methods import MethodName, needs_erm
 from pipeline.settings.plans.attribute import AttributePlan
 from pipeline.settings.plans.data import DataPlan
 from pipeline.settings.plans.evaluate import EvaluatePlan
@@ -22,10 +23,10 @@ from pipeline.settings.plans.report import MethodPlan, ReportPlan
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.plans.train import NetworkPlan, TrainPlan
 from pipeline.settings.plans.verdict import VerdictPlan
+from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.sources import PythonSource
 
 PLUGINS = "pipeline.data.plugins"
-TRAINING = ("train", "retrain")  # the stages in which a method's own code runs
 
 
 def resolve(params: Params, stage: str, *names: str) -> Settings | None:
@@ -41,26 +42,33 @@ def tell(params: Params, settings: DatasetSettings, stage: str, *names: str) -> 
     """`resolve` where the dataset's settings are at hand."""
     if len(names) == 1:
         return DATASET_PLANS[stage](settings, params, names[0])
-    return METHOD_PLANS[stage](settings, params, cast(MethodName, names[1]))
+    return METHOD_PLANS[stage](settings, params, names[1])
 
 
 def make_plan(told: Settings | None, code: Code, stage: str, *names: str) -> StagePlan:
     """What `stage` is told for `names`, with the fingerprint of the code that makes something of it."""
     return StagePlan(
         settings={} if told is None else deciding(told),
-        code=code.fingerprint(*roots(code, stage, told, *names)),
+        code=code.fingerprint(*roots(code, stage, told, *names), alone=_worded(code, told)),
     )
 
 
 def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[str]:
     """The modules whose imports are the code of a stage: its own, its method's, its plugin's."""
     found = [f"pipeline.stages.{stage}"]
-    if stage in TRAINING and code.has(f"pipeline.methods.{names[1]}"):
-        found.append(f"pipeline.methods.{names[1]}")
+    if isinstance(told, NetworkPlan):
+        methods = [names[1], BASE] if isinstance(told, TrainPlan) and told.base else [names[1]]
+        found += [MODULES[method] for method in methods if code.has(MODULES[method])]
     if isinstance(told, DataPlan) and isinstance(told.source, PythonSource):
         plugin = f"{PLUGINS}.{told.source.cls.partition(':')[0]}"
         found += [plugin] if code.has(plugin) else []  # the stage says what is wrong with the name
     return found
+
+
+def _worded(code: Code, told: Settings | None) -> tuple[str, ...]:
+    """The files of methods whose words a stage prints: how they train is nothing to it."""
+    methods = told.active_methods if isinstance(told, ReportPlan | VerdictPlan) else []
+    return tuple(MODULES[method] for method in methods if code.has(MODULES[method]))
 
 
 def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
@@ -68,26 +76,17 @@ def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
     return DataPlan(source=settings.source, data=settings.data, datasets=datasets)
 
 
-def _train(settings: DatasetSettings, params: Params, method: MethodName) -> Settings:
-    own = getattr(settings.methods, method)
-    return TrainPlan(
-        train=settings.train_for(method),
-        method=_own(settings, method),
-        erm=NetworkPlan(train=settings.train_for("erm"), method=_own(settings, "erm"))
-        if needs_erm(own)
-        else None,
-        first=settings.identification_settings() if method == "jtt" else None,
-        attribute=deciding(settings.attribute) if method == "repair" else None,
-        is_baseline=method == params.active_methods[0],
-    )
+def _train(settings: DatasetSettings, params: Params, method: str) -> Settings:
+    return plan_training(settings.setup(method), is_baseline=method == params.active_methods[0])
 
 
-def _retrain(settings: DatasetSettings, _: Params, method: MethodName) -> Settings:
+def _retrain(settings: DatasetSettings, _: Params, method: str) -> Settings:
     asked = [name for name in settings.retrain.methods if name == method]
+    network = plan_network(settings.setup(method))
     return RetrainPlan(
-        retrain=settings.retrain.model_copy(update={"methods": asked}),
-        train=settings.train_for(method).model_copy(update={"seeds": [0]}),
-        method=_own(settings, method),
+        retrain=RetrainSettings.model_validate(settings.retrain.model_dump() | {"methods": asked}),
+        train=network.train.model_copy(update={"seeds": [0]}),
+        method=network.method,
     )
 
 
@@ -114,17 +113,12 @@ def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
         methods={
             method: MethodPlan(
                 train=deciding(settings.train_for(method)),
-                method=_without(getattr(settings.methods, method), "train"),
+                method=_without(settings.method(method), "train"),
             )
             for method in params.active_methods
         },
         sections=sections,
     )
-
-
-def _own(settings: DatasetSettings, method: MethodName) -> dict[str, Any]:
-    """A method's keys without `train` and `identification`, which are laid over the training's."""
-    return _without(getattr(settings.methods, method), "train", "identification")
 
 
 def _without(settings: Settings, *keys: str) -> dict[str, Any]:
@@ -139,7 +133,7 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "verdict": _verdict,
     "report": _report,
 }
-METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, MethodName], Settings]] = {
+METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "train": _train,
     "evaluate": lambda settings, _, method: EvaluatePlan(
         evaluate=settings.evaluate, device=settings.train_for(method).device

@@ -14,7 +14,6 @@ from pipeline.plan.params import DatasetSettings, Params
 from pipeline.settings.sources import Source
 
 SCHEMA_PATH = Path("params.schema.json")
-_TRAIN_KEYS = ("train", "identification")  # of a method: what it overrides
 
 
 def is_stale(path: Path = SCHEMA_PATH) -> bool:
@@ -38,8 +37,9 @@ def params_schema() -> dict[str, Any]:
         definitions[name].pop("required", None)
     for method in definitions["MethodsSettings"]["properties"].values():
         properties = definitions[method["$ref"].removeprefix("#/$defs/")]["properties"]
-        for key in properties.keys() & set(_TRAIN_KEYS):
-            properties[key] = {"$ref": "#/$defs/TrainSettings", "description": properties[key]["description"]}
+        for key, value in properties.items():
+            if value.get("type") == "object":  # what it overrides for one of its networks
+                properties[key] = {"$ref": "#/$defs/TrainSettings", "description": value["description"]}
     sections = {key: value for key, value in entry["properties"].items() if key != "source"}
     whole["properties"] |= {
         "defaults": _object(sections),

@@ -6,19 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.memory import available_cores
+from pipeline.methods.method import Workload
+from pipeline.methods.registry import BASE
 from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 from pipeline.preflight.speed import Speed
-from pipeline.settings.methods import (
-    DfrSettings,
-    GroupSettings,
-    JttSettings,
-    MethodName,
-    RepairSettings,
-    SubgSettings,
-)
 
-_ERRING = 0.1  # share of the images that a brief first model gets wrong
 _GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images
 _CHANGES = 16  # images that a test image becomes while the cue is exchanged and pixels are changed
 _CAM = 4.0  # an activation map with its checks, in predicted images
@@ -35,8 +28,8 @@ class Work:
 
     settings: DatasetSettings
     sizes: Sizes
-    methods: Sequence[MethodName]
-    explained: Sequence[MethodName]
+    methods: Sequence[str]
+    explained: Sequence[str]
 
 
 def estimate_seconds(work: Work, speed: Speed) -> dict[str, float]:
@@ -55,46 +48,28 @@ def estimate_seconds(work: Work, speed: Speed) -> dict[str, float]:
     return seconds
 
 
-def _trained(work: Work, name: MethodName) -> float:
-    """Images that this method's trainings see, those of validation at a third of the cost."""
-    settings, method = work.settings.train_for(name), getattr(work.settings.methods, name)
-    n, n_val = work.sizes.n["train"], work.sizes.n["val"] / 3
-    seeds, epochs = len(settings.seeds), settings.epochs
-    if isinstance(method, DfrSettings):
-        return 0.0 if "erm" in work.methods else seeds * epochs * (n + n_val)
-    if isinstance(method, RepairSettings):
-        base = 0.0 if "erm" in work.methods else seeds * epochs * (n + n_val)
-        return base + _repaired(work, method, seeds, epochs) + _GRADIENT * n * seeds
-    drawn = float(n)
-    extra = 0.0
-    if isinstance(method, JttSettings):
-        extra = method.identification_epochs * (n + n_val)
-        drawn = n * (1 + _ERRING * method.upweight)
-    elif isinstance(method, SubgSettings) and not method.keep_steps:
-        sizes = [group.n_train for group in work.sizes.groups if group.n_train]
-        drawn = len(sizes) * min(sizes, default=0)
-    if isinstance(method, GroupSettings) and method.groups == "inferred":
-        extra += (method.inference_epochs or epochs) * (n + n_val)
-    return seeds * (epochs * (drawn + n_val) + extra)
+def _trained(work: Work, name: str) -> float:
+    """Images that this method's trainings see."""
+    setup = work.settings.setup(name)
+    load = Workload(
+        n_train_G=[group.n_train for group in work.sizes.groups],
+        n_val=work.sizes.n["val"],
+        seeds=len(setup.train.seeds),
+        epochs=setup.train.epochs,
+        has_base=BASE in work.methods,
+        gradient=_GRADIENT,
+    )
+    return setup.method.images_seen(setup.settings, load)
 
 
-def _repaired(work: Work, method: RepairSettings, seeds: int, epochs: int) -> float:
-    """Every size with its controls and the seeds that it is tried with, then one size with all seeds."""
-    kinds = 3 if method.controls else 1
-    kept = [1 - fraction for fraction in method.fractions]
-    searched = sum(kept) * kinds * min(method.curve_seeds, seeds)
-    final = sum(kept) / len(kept) * kinds * seeds
-    return (searched + final) * epochs * (work.sizes.n["train"] + work.sizes.n["val"] / 3)
-
-
-def _predicted(work: Work, name: MethodName) -> float:
+def _predicted(work: Work, name: str) -> float:
     seeds = len(work.settings.train_for(name).seeds)
     most = work.settings.evaluate.max_images or work.sizes.n["test"]
     changed = _CHANGES * min(most, work.sizes.n["test"])
     return seeds * (changed + work.sizes.n["val"] + work.sizes.n["test"])
 
 
-def _retrained(work: Work, name: MethodName) -> float:
+def _retrained(work: Work, name: str) -> float:
     retrain = work.settings.retrain
     if name not in retrain.methods:
         return 0.0
@@ -104,7 +79,7 @@ def _retrained(work: Work, name: MethodName) -> float:
     return (halves + thinned) * work.sizes.n["train"] * work.settings.train_for(name).epochs
 
 
-def _attributed(work: Work, name: MethodName) -> float:
+def _attributed(work: Work, name: str) -> float:
     chosen, train = work.settings.attribute, work.settings.train_for(name)
     models = min(len(train.seeds), chosen.max_models or len(train.seeds)) * (1 + train.checkpoints)
     n = min(work.sizes.n["train"], chosen.max_train or work.sizes.n["train"])
@@ -112,7 +87,7 @@ def _attributed(work: Work, name: MethodName) -> float:
     return models * (n + targets) * _GRADIENT
 
 
-def _mapped(work: Work, name: MethodName) -> float:
+def _mapped(work: Work, name: str) -> float:
     chosen, seeds = work.settings.gradcam, len(work.settings.train_for(name).seeds)
     models = min(seeds, chosen.max_models or seeds)
     maps = min(work.sizes.n["test"], chosen.images_per_group * len(work.sizes.groups))

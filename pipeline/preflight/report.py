@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import indent
-from typing import get_args
 
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import available_cores
 from pipeline.core.words import align
 from pipeline.data.plan import Plan
 from pipeline.data.raw import RawDataset
+from pipeline.methods.registry import method_names
 from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.labels import augmentation_risks
 from pipeline.preflight.methods import reasons_against
@@ -19,7 +19,6 @@ from pipeline.preflight.minutes import Work, estimate_seconds
 from pipeline.preflight.networks import Proposal, baseline_speed, propose_network
 from pipeline.preflight.questions import Outlook, foresee_questions
 from pipeline.preflight.sizes import Sizes, foresee_sizes
-from pipeline.settings.methods import MethodName
 
 _MAX_GROUPS = 12
 
@@ -29,7 +28,7 @@ class Preflight:
     """Lines for a terminal, and the active methods that the groups are too small for, with the reasons."""
 
     lines: list[str]
-    against: dict[MethodName, str]
+    against: dict[str, str]
 
 
 def look_ahead(
@@ -38,8 +37,8 @@ def look_ahead(
     plan: Plan,
     settings: DatasetSettings,
     *,
-    methods: Sequence[MethodName],
-    explained: Sequence[MethodName],
+    methods: Sequence[str],
+    explained: Sequence[str],
     is_timed: bool = True,
 ) -> Preflight:
     """Group sizes, questions that can be answered, methods, minutes, and what may break labels.
@@ -89,11 +88,9 @@ def _question_lines(questions: Sequence[Outlook]) -> list[str]:
     return lines
 
 
-def _method_lines(
-    active: Sequence[MethodName], against: dict[MethodName, str], is_estimated: bool
-) -> list[str]:
+def _method_lines(active: Sequence[str], against: dict[str, str], is_estimated: bool) -> list[str]:
     lines = [f"not possible, although active: {m}. {against[m]}" for m in active if m in against]
-    free = [m for m in get_args(MethodName) if m not in active and m not in against]
+    free = [m for m in method_names() if m not in active and m not in against]
     if free:
         lines.append(f"possible and not active: {', '.join(free)} (active_methods)")
     if is_estimated and lines:

@@ -16,10 +16,10 @@ from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.models.registry import build_model, parameter_count
-from pipeline.settings.methods import ErmSettings
 from pipeline.settings.train import TrainSettings
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
-from pipeline.train.plans import Groups, make_plan
+from pipeline.train.plans import plain_plan
 
 _SECONDS = 1.0  # that the timed steps should take
 _FEW = 4  # images of the first step, which says how many the timed ones can have
@@ -90,7 +90,7 @@ class _Probe:
             groups=zeros,
         )
         groups = Groups(zeros, zeros[:1], ["all"])
-        plan = make_plan(ErmSettings(selection="last"), train, groups, batch_size=batch_size)
+        plan = plain_plan(groups, "last")
         job = Job(self.settings.model_copy(update=brief), plan, 0, 1)
         network, val = self._network(), train.take(zeros[:1])
         return _timed(

@@ -11,6 +11,7 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.gradcam import GradcamResult
 from pipeline.records.hygiene import HygieneResult
+from pipeline.records.references import Reference
 from pipeline.records.training import TrainHistory
 from pipeline.records.verdict import Verdict
 
@@ -42,16 +43,6 @@ class TestImage(Record):
     label: int
     group: int
     methods: dict[str, ImageOutcome]
-
-
-class Reference(Record):
-    """A publication; `link` is empty where it has no stable identifier."""
-
-    authors: str
-    year: int
-    title: str
-    identifier: str = ""  # "arXiv:1911.08731", "doi:10.2307/2531595", or where it was printed
-    link: str = ""
 
 
 class Explained(Record):

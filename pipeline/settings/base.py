@@ -71,12 +71,20 @@ def _split(settings: BaseModel) -> tuple[dict[str, Any], dict[str, Any]]:
     for name, info in type(settings).model_fields.items():
         if info.exclude:
             continue
-        key, value = info.alias or name, getattr(settings, name)
+        key = info.alias or name
         if any(isinstance(mark, DecidesNothing) for mark in info.metadata):
             others[key] = values[key]
-        elif isinstance(value, BaseModel):
-            decides[key], rest = _split(value)
-            others |= {key: rest} if rest else {}
-        else:
-            decides[key] = values[key]
+            continue
+        decides[key], rest = _split_value(getattr(settings, name), values[key])
+        others |= {key: rest} if rest else {}
     return decides, others
+
+
+def _split_value(value: Any, plain: Any) -> tuple[Any, dict[str, Any]]:
+    if isinstance(value, BaseModel):
+        return _split(value)
+    if isinstance(value, Mapping) and any(isinstance(part, BaseModel) for part in value.values()):
+        parts = {key: _split_value(part, plain[key]) for key, part in value.items()}
+        decides = {key: part for key, (part, _) in parts.items()}
+        return decides, {key: rest for key, (_, rest) in parts.items() if rest}
+    return plain, {}

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from pipeline.settings.base import Settings
-from pipeline.settings.methods import MethodName
 
 Forbidden = Literal["available", "used", "harmful"]
 Use = Literal["lower", "estimate"]
@@ -30,9 +29,7 @@ Fraction = Annotated[float, AfterValidator(check_fraction)]
 class GateSettings(Settings):
     """Thresholds; null asks nothing."""
 
-    method: MethodName | Literal["all"] | None = Field(
-        None, description="the method that must pass; null = the baseline, all = every one"
-    )
+    method: str | None = None
     use: Use = Field(
         "lower",
         description="lower: doubt counts against the model (the interval's worse end; a forbidden rung must "

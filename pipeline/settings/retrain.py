@@ -8,13 +8,12 @@ from pydantic import Field
 
 from pipeline.core.types import FanOutExecutor
 from pipeline.settings.base import DecidesNothing, Seed, Settings
-from pipeline.settings.methods import MethodName
 
 
 class RetrainSettings(Settings):
     """Retraining on parts of the training images: what scores foretell is checked against it."""
 
-    methods: list[MethodName] = Field(description="methods that are retrained; others are not checked")
+    methods: list[str]
     subsets: int = Field(ge=0, le=1000, description="random subsets; 0 = no linear datamodeling score")
     share: float = Field(gt=0, lt=1, description="of the training images in a subset")
     repeats: int = Field(ge=1, le=20, description="trainings of each subset; the ceiling needs two")

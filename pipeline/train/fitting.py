@@ -1,22 +1,20 @@
 """Train one network of one seed, resuming where a killed run stopped; what every method is made of.
 
-A method may train more than one network (`jtt`, `repair`) or start from ERM's (`dfr`, inferred groups): each
-has a checkpoint of its own, so a run that is killed goes on in the network it was at.
-
-Shape legend: N training images, V validation images, J columns of target weights, D dimensions.
+A method may train more than one network, or start from another method's: each has a checkpoint of its own,
+so a run that is killed goes on in the network it was at.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from pipeline.core.progress import Progress
-from pipeline.core.types import Float32Array, Float64Array, Split
+from pipeline.core.types import Float32Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
@@ -24,12 +22,13 @@ from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
 from pipeline.parallel.rank import current_world
 from pipeline.records.data import DatasetInfo
-from pipeline.settings.methods import ErmSettings
+from pipeline.settings.methods import NetworkSettings
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings
 from pipeline.train.batches import steps_per_epoch
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, Outcome, train_seed
-from pipeline.train.plans import Groups, Plan, make_plan
+from pipeline.train.plans import Plan
 
 _log = logging.getLogger(__name__)
 
@@ -42,28 +41,25 @@ class Store(Protocol):
     def load(self, name: str) -> dict[str, Any] | None: ...
 
 
-class Attribution(Protocol):
-    """How training images act on validation images; `attribution.effects.Attributor` is one."""
+class MakePlan(Protocol):
+    """How a method draws images; `methods.method.NetworkMethod.plan` is one."""
 
-    def effects(
-        self, models: Sequence[Classifier], train: Split, targets: Split, weights_VJ: Float64Array
-    ) -> Float64Array:
-        """N x J: on weighted sums of the targets' margins; positive = the training image helps."""
-
-    def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
-        """V x D: close together for targets that the same training images help and harm."""
+    def __call__(self, settings: Any, train: Split, groups: Groups, *, batch_size: int) -> Plan: ...
 
 
 @dataclass(frozen=True)
-class ErmBase:
-    """How to get the ERM model that some methods start from, and its embeddings.
+class Base:
+    """How to get the model that some methods start from, and its embeddings.
 
-    `load` returns what ERM with these settings and these data has left for a seed, or None. It is
+    `load` returns what training with these settings and these data has left for a seed, or None. It is
     only a short cut: without it the same model is trained here, bit for bit on the same machine.
     """
 
+    name: str  # of its method
+    label: str  # of its method, as people write it
     settings: TrainSettings
-    method: ErmSettings
+    method: NetworkSettings
+    make_plan: MakePlan
     load: Callable[[int], Outcome | None] = lambda seed: None
     embed: Callable[[Classifier, Split], Float32Array] = embed_split  # or one that remembers
 
@@ -79,7 +75,13 @@ class SeedRun:
     settings: TrainSettings
     seed: int
     store: Store
-    erm: ErmBase
+    given_base: Base | None = None
+
+    @property
+    def base(self) -> Base:
+        """The model that the method starts from."""
+        assert self.given_base is not None, f"{self.name} starts from no other model"
+        return self.given_base
 
     @property
     def groups(self) -> Groups:
@@ -121,28 +123,29 @@ class SeedRun:
         )  # fmt: skip
         return outcome
 
-    def fit_erm(self) -> Outcome:
-        """The ERM model of this seed: the one that `ErmBase.load` finds, or trained here."""
-        world = current_world()
-        found = world.share(self.erm.load(self.seed) if world.is_first else None)
+    def fit_base(self) -> Outcome:
+        """The base model of this seed: the one that `Base.load` finds, or trained here."""
+        world, base = current_world(), self.base
+        found = world.share(base.load(self.seed) if world.is_first else None)
         if found is not None:
-            _log.info("%s seed %d: starts from the trained ERM model", self.name, self.seed)
+            _log.info("%s seed %d: starts from the trained %s model", self.name, self.seed, base.label)
             assert isinstance(found, Outcome)
             return found
-        plan = make_plan(self.erm.method, self.train, self.groups, batch_size=self.erm.settings.batch_size)
-        return self.fit(plan, settings=self.erm.settings, part="erm")
+        plan = base.make_plan(base.method, self.train, self.groups, batch_size=base.settings.batch_size)
+        return self.fit(plan, settings=base.settings, part=base.name)
 
-    def fit_short_erm(self, epochs: int) -> Outcome:
-        """ERM's network after a schedule of so many epochs; no epoch is selected.
+    def fit_short_base(self, epochs: int) -> Outcome:
+        """The base's network after a schedule of so many epochs; no epoch is selected.
 
         Raises:
-            InputError: ERM's training settings do not allow so few epochs.
+            InputError: the base's training settings do not allow so few epochs.
         """
-        shorter = self.erm.settings.model_dump() | {"epochs": epochs, "patience": None, "checkpoints": 0}
-        settings = parse(TrainSettings, shorter, "methods.erm.train, with inference_epochs")
-        method = self.erm.method.model_copy(update={"selection": "last"})
-        plan = make_plan(method, self.train, self.groups, batch_size=settings.batch_size)
-        return self.fit(plan, settings=settings, part="short_erm")
+        base = self.base
+        shorter = base.settings.model_dump() | {"epochs": epochs, "patience": None, "checkpoints": 0}
+        settings = parse(TrainSettings, shorter, f"methods.{base.name}.train, with inference_epochs")
+        method = base.method.model_copy(update={"selection": "last"})
+        plan = base.make_plan(method, self.train, self.groups, batch_size=settings.batch_size)
+        return self.fit(plan, settings=settings, part=f"short_{base.name}")
 
     def network(self, settings: TrainSettings, weights: dict[str, Tensor] | None = None) -> Classifier:
         """The network of `settings`, with this seed's first weights or with `weights`, on the device."""

@@ -1,4 +1,4 @@
-"""Groups inferred from an ERM model, for datasets whose attribute is missing or withheld.
+"""Groups inferred from a base model, for datasets whose attribute is missing or withheld.
 
 Two ways, both inside the classes: whether the model errs on an image, or clusters of its embeddings. Errors
 are those of a model that was trained briefly: one that has learned the minority makes none.
@@ -29,8 +29,8 @@ from pipeline.records.training import GroupInference
 from pipeline.settings.methods import GroupSettings
 from pipeline.statistics.accuracy.worst_group import worst_counted
 from pipeline.train.fitting import SeedRun
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Outcome
-from pipeline.train.plans import Groups
 
 _log = logging.getLogger(__name__)
 Kind = Literal["errors", "clusters", "first_model_errors"]
@@ -39,20 +39,20 @@ MAX_COMPONENTS = 8  # of the embeddings, before they are clustered
 
 
 def infer_groups(run: SeedRun, method: GroupSettings) -> tuple[Groups, GroupInference]:
-    """Groups of both splits from the ERM model of this seed, and how well they match the dataset's.
+    """Groups of both splits from the base model of this seed, and how well they match the dataset's.
 
     Raises:
         CannotTrainError: `inference: errors`, and the model makes no mistakes on the training images.
     """
     if method.inference == "errors" and method.inference_epochs is not None:
-        base = run.fit_short_erm(method.inference_epochs)
+        base = run.fit_short_base(method.inference_epochs)
     else:
-        base = run.fit_erm()
-    model = run.network(run.erm.settings, base.weights)
+        base = run.fit_base()
+    model = run.network(run.base.settings, base.weights)
     if method.inference == "clusters":
         found = cluster_groups(
-            (run.erm.embed(model, run.train), run.train.labels),
-            (run.erm.embed(model, run.val), run.val.labels),
+            (run.base.embed(model, run.train), run.train.labels),
+            (run.base.embed(model, run.val), run.val.labels),
             run.info.classes,
             per_class=method.clusters_per_class,
             seed=run.seed,
@@ -62,9 +62,9 @@ def infer_groups(run: SeedRun, method: GroupSettings) -> tuple[Groups, GroupInfe
     groups = current_world().share(error_groups(model, run))
     if not is_error(groups.train_N).any():
         raise CannotTrainError(
-            f"ERM makes no mistakes on the {len(run.train)} training images (seed {run.seed}), so its errors "
-            f"form no groups. Set methods.{method.key}.inference_epochs to a lower number, such as 2, or "
-            f"methods.{method.key}.inference: clusters."
+            f"{run.base.label} makes no mistakes on the {len(run.train)} training images (seed {run.seed}), "
+            f"so its errors form no groups. Set methods.{run.name}.inference_epochs to a lower number, "
+            f"such as 2, or methods.{run.name}.inference: clusters."
         )
     return groups, score_groups(groups, run, base, kind="errors")
 
@@ -124,13 +124,13 @@ def cluster_groups(
     return Groups(train_N, val_V, [f"{name}, cluster {c + 1}" for name in classes for c in range(per_class)])
 
 
-def score_groups(groups: Groups, run: SeedRun, erm: Outcome, *, kind: Kind) -> GroupInference:
+def score_groups(groups: Groups, run: SeedRun, base: Outcome, *, kind: Kind) -> GroupInference:
     """How well inferred groups match the dataset's own, which train nothing.
 
-    The group to find is the one where `erm`, the model they are inferred from, has its lowest
+    The group to find is the one where `base`, the model they are inferred from, has its lowest
     validation accuracy, of those with enough validation images.
     """
-    accuracies = erm.history[erm.selected_epoch].val_accuracy
+    accuracies = base.history[base.selected_epoch].val_accuracy
     n_val_G = np.bincount(run.val.groups, minlength=len(accuracies))
     found_worst = worst_counted(accuracies, n_val_G, run.settings.min_val)
     assert found_worst is not None, "plans of inferred groups need validation images"

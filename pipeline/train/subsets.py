@@ -8,11 +8,8 @@ Shape legend: N training images, M rows of an epoch, S rows of a subset.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import Int64Array
 from pipeline.train.batches import shuffled_order
 
@@ -44,25 +41,6 @@ def subset_order(groups_N: Int64Array, n_rows: int, *, seed: int, epoch: int) ->
     Source: SUBG in Idrissi et al. 2022 (arXiv:2110.14503), which draws the subset once a run.
     """
     return repeated_passes(balanced_rows(groups_N, seed=seed), n_rows, seed=seed, epoch=epoch)
-
-
-def subset_size(groups_N: Int64Array, group_names: Sequence[str], batch_size: int) -> int:
-    """Images in SUBG's subset.
-
-    Raises:
-        CannotTrainError: fewer than one batch of them.
-    """
-    present, counts = np.unique(groups_N, return_counts=True)
-    size = int(counts.min() * len(present)) if len(counts) else 0
-    if size < batch_size:
-        smallest = group_names[present[counts.argmin()]] if len(counts) else "none"
-        raise CannotTrainError(
-            f"SUBG's subset has {size} images ({int(counts.min(initial=size))} of each group; the smallest "
-            f"is {smallest}), less than one batch (train.batch_size: {batch_size}). Use rwg, which keeps all "
-            "images, merge groups (groups.group_by or groups.levels), collect more images of this group, or "
-            "lower methods.subg.train.batch_size."
-        )
-    return size
 
 
 def upweighted_rows(n: int, hard_rows: Int64Array, upweight: int) -> Int64Array:

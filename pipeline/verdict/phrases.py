@@ -8,31 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.core.words import DASH, count, join_names, number, percent, points, quoted, signed
+from pipeline.methods.registry import MODULES, find_method
 from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.data import SourceCounts
 from pipeline.records.verdict import Rung
 
-METHOD_LABELS = {
-    "erm": "ERM",
-    "group_dro": "Group DRO",
-    "rwg": "RWG",
-    "subg": "SUBG",
-    "rwy": "RWY",
-    "jtt": "JTT",
-    "dfr": "DFR",
-    "repair": "Attribution-guided removal",
-}
-METHOD_SUBTITLES = {
-    "erm": "standard training: every image counts the same",
-    "group_dro": "training that puts more weight on the groups with the highest loss",
-    "rwg": "training that draws every group equally often",
-    "subg": "training on as many images of every group as the smallest one has",
-    "rwy": "training that draws every class equally often",
-    "jtt": "training again with the images that a first model got wrong drawn more often",
-    "dfr": "ERM whose last layer is fitted again on groups of equal size",
-    "repair": "ERM without the training images that attribution finds most harmful to its worst group",
-}
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",
     "worst_group": "epoch with the best worst group on validation images",
@@ -115,7 +96,12 @@ REMOVAL_LABELS = {
 
 def method_label(method: str) -> str:
     """The name of a method as people write it; an unknown method keeps its own name."""
-    return METHOD_LABELS.get(method, method)
+    return find_method(method).words.label if method in MODULES else method
+
+
+def method_subtitle(method: str) -> str:
+    """What a method is, in half a sentence; "" of an unknown one."""
+    return find_method(method).words.subtitle if method in MODULES else ""
 
 
 def intervention_label(name: str) -> str:

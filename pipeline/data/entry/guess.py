@@ -20,7 +20,6 @@ from pipeline.data.files.table_files import FileIndex, match_masks
 from pipeline.data.names.columns import Given, check_twins, guess_columns
 from pipeline.data.names.folder_levels import explain_empty
 from pipeline.data.sources import cifar100, tiny_imagenet
-from pipeline.settings.methods import TRAINED_WITH_GROUPS
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 MASK_FOLDERS = ("masks", "mask", "segmentations", "segmentation")
@@ -90,9 +89,6 @@ def new_dataset_entry(
     if side >= 64:
         # keeps small_resnet as fast as at 32 px
         entry["train"] = {"stem_stride": 2 if side < 128 else 4}
-    if not source.get("columns", {}).get("attributes"):
-        # Derived groups may well be empty for some class: leave those out instead of stopping.
-        entry["methods"] = {method: {"allow_empty_groups": True} for method in TRAINED_WITH_GROUPS}
     return entry
 
 

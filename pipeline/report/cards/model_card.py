@@ -98,7 +98,7 @@ def _summarize(s: Report, method: str) -> str:
 
 def _details(s: Report, method: str) -> Iterator[Fact]:
     found, training = s.methods[method], s.training.get(method)
-    subtitle = phrases.METHOD_SUBTITLES.get(method)
+    subtitle = phrases.method_subtitle(method)
     label = phrases.method_label(method)
     yield Fact(term="Method", text=f"{label}: {subtitle}" if subtitle else label)
     if training is not None:

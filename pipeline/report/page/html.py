@@ -74,6 +74,7 @@ def _environment() -> Environment:
         "percent_interval": phrases.percent_interval,
         "points_interval": phrases.points_interval,
         "method": phrases.method_label,
+        "subtitle": phrases.method_subtitle,
         "intervention": phrases.intervention_label,
         "family": phrases.family_label,
         "number_interval": phrases.number_interval,
@@ -93,7 +94,6 @@ def _environment() -> Environment:
     environment.globals.update(
         status_words=phrases.STATUS_WORDS,
         too_few=phrases.TOO_FEW,
-        method_subtitles=phrases.METHOD_SUBTITLES,
         list_purposes=phrases.LIST_PURPOSES,
         projection_words=phrases.PROJECTION_WORDS,
         inference_words=phrases.INFERENCE_WORDS,

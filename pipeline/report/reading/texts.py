@@ -1,4 +1,4 @@
-"""Methods and statistics in plain words, one to three sentences each: what this project's code does."""
+"""Statistics in plain words, one to three sentences each: what this project's code does."""
 
 from __future__ import annotations
 
@@ -98,46 +98,6 @@ TEXTS: dict[str, Text] = {
         "Optimism",
         "Accuracy on validation images, where epochs were selected, minus accuracy on test images: what "
         "selecting made look better than it is. The worst groups compared are the bias-corrected ones.",
-    ),
-    "erm": Text(
-        "ERM",
-        "Empirical risk minimization, ordinary training: the mean loss over all training images is made "
-        "small. It is what the other methods are compared with where it is the baseline.",
-    ),
-    "group_dro": Text(
-        "Group DRO",
-        "Distributionally robust optimization over groups: at every step, groups with a high loss get more "
-        "weight. It needs group labels in training, given or inferred.",
-    ),
-    "rwg": Text(
-        "RWG",
-        "Reweighting by group: ERM on images drawn so that every group comes up equally often.",
-    ),
-    "subg": Text(
-        "SUBG",
-        "Subsampling by group: ERM on as many images of every group as the smallest one has, drawn once per "
-        "seed.",
-    ),
-    "rwy": Text(
-        "RWY",
-        "Reweighting by class: ERM on images drawn so that every class comes up equally often. It needs no "
-        "group labels.",
-    ),
-    "jtt": Text(
-        "JTT",
-        "Just train twice: a first, briefly trained model marks the training images that it gets wrong, and "
-        "a second one is trained with these repeated.",
-    ),
-    "dfr": Text(
-        "DFR",
-        "Deep feature reweighting: ERM's network is kept and only its last layer is fitted again, as the "
-        "mean of logistic regressions on subsets with equally large groups.",
-    ),
-    "repair": Text(
-        "Attribution-guided removal",
-        "ERM again without the training images whose attribution says that they harm the worst group of the "
-        "validation images most, in the spirit of D3M. How many is chosen on validation; leaving out as "
-        "many at random and from the largest groups is the control.",
     ),
     "errors": Text(
         "Groups inferred from errors",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.settings.base import Settings
-from pipeline.settings.methods import MethodName
 from pipeline.settings.report import ReportSettings
 
 
@@ -19,10 +18,10 @@ class MethodPlan(Settings):
 class ReportPlan(Settings):
     """`sections` are the others, as `params.yaml` has them; the first of `active_methods` is the baseline."""
 
-    active_methods: list[MethodName]
-    explained_methods: list[MethodName]
+    active_methods: list[str]
+    explained_methods: list[str]
     report: ReportSettings
-    methods: dict[MethodName, MethodPlan]
+    methods: dict[str, MethodPlan]
     sections: dict[str, dict[str, Any]]
 
     def shown(self) -> dict[str, Any]:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from pydantic import Field
+
 from pipeline.settings.base import DecidesNothing, Settings
 from pipeline.settings.train import TrainSettings
 
 
 class NetworkPlan(Settings):
-    """Of ERM, where a method starts from its networks."""
+    """`method` are its own keys: whoever uses them knows what they are."""
 
     train: TrainSettings
     method: dict[str, Any]
 
 
 class TrainPlan(NetworkPlan):
-    """`method` and `attribute` are as `params.yaml` has them: who uses them knows what they are."""
-
-    erm: NetworkPlan | None = None
-    first: TrainSettings | None = None  # of the network that tells `jtt` which images are hard
-    attribute: dict[str, Any] | None = None  # by which `repair` chooses images
+    base: NetworkPlan | None = Field(None, description="of the model that the method starts from")
+    further: dict[str, TrainSettings] = Field(
+        default_factory=dict, description="of the method's other networks"
+    )
+    sections: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="others that decide the result, as params.yaml has them"
+    )
     is_baseline: Annotated[bool, DecidesNothing()]

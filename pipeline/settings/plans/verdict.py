@@ -5,14 +5,13 @@ from __future__ import annotations
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings
 from pipeline.settings.hygiene import HygieneSettings
-from pipeline.settings.methods import MethodName
 
 
 class VerdictPlan(Settings):
     """The first of `active_methods` is the baseline."""
 
-    active_methods: list[MethodName]
-    explained_methods: list[MethodName]
+    active_methods: list[str]
+    explained_methods: list[str]
     color: ColorSettings
     hygiene: HygieneSettings
     min_effect: float  # section `report`

@@ -15,7 +15,6 @@ from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import GroupInfo
 from pipeline.records.training import NotTrained, TrainHistory
-from pipeline.settings.methods import MethodsSettings
 from tests import ROOT
 
 
@@ -51,9 +50,9 @@ def test_the_reason_goes_from_stage_to_stage(tmp_path: Path, monkeypatch: pytest
 def test_what_the_data_lack_is_told_from_mistakes_in_the_settings(
     method: str, sizes: list[tuple[int, int]]
 ) -> None:
-    methods: MethodsSettings = read_params(ROOT / "params.yaml").dataset("photo_digits").methods
+    setup = read_params(ROOT / "params.yaml").dataset("photo_digits").setup(method)
     groups = [
         GroupInfo(name=f"g{i}", label="a", attribute="b", n_train=train, n_val=val, n_test=9)
         for i, (train, val) in enumerate(sizes)
     ]
-    assert isinstance(reason_against(getattr(methods, method), groups, batch_size=64), CannotTrainError)
+    assert isinstance(reason_against(setup, groups), CannotTrainError)

@@ -76,11 +76,6 @@ def test_arguments_decide_where_given(tmp_path):
     entry = new_dataset_entry("x", root / "list.csv", label="kind", attributes=[], image_size=20)
     assert entry["source"]["columns"] == {"file": "file", "label": "kind"}
     assert entry["data"] == {"image_size": 20}
-    assert {m for m, over in entry["methods"].items() if over == {"allow_empty_groups": True}} == {
-        "group_dro",
-        "rwg",
-        "subg",
-    }
     with pytest.raises(InputError, match="no column 'knd'; did you mean 'kind'"):
         new_dataset_entry("x", root, label="knd")
 
@@ -91,11 +86,6 @@ def test_a_folder_of_class_folders(tmp_path):
     entry = new_dataset_entry("pets", tmp_path / "set")
     assert entry["source"] == {"kind": "folder", "path": str(tmp_path / "set")}
     assert entry["data"] == {"image_size": 32}
-    assert {m for m, over in entry["methods"].items() if over == {"allow_empty_groups": True}} == {
-        "group_dro",
-        "rwg",
-        "subg",
-    }
     assert len(load(entry, tmp_path).rows) == 3
 
 
@@ -316,7 +306,8 @@ def activated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, obje
     params = read_params(tmp_path / "params.yaml")
     params.check()
     assert params.active == ["birds"]
-    return {"active": params.active_methods, "explained": params.explained_methods}
+    methods = params.datasets["birds"].get("methods")
+    return {"active": params.active_methods, "explained": params.explained_methods, "methods": methods}
 
 
 def test_methods_that_small_groups_rule_out_are_left_out_with_the_reason(tmp_path, monkeypatch, capsys):
@@ -326,6 +317,7 @@ def test_methods_that_small_groups_rule_out_are_left_out_with_the_reason(tmp_pat
     assert activated(tmp_path, monkeypatch) == {
         "active": ["erm", "group_dro", "jtt", "repair"],
         "explained": ["erm", "group_dro"],
+        "methods": None,
     }
     said = capsys.readouterr().out
     assert "left out of active_methods: subg. SUBG's subset has 20 images" in said
@@ -335,7 +327,9 @@ def test_methods_that_small_groups_rule_out_are_left_out_with_the_reason(tmp_pat
 def test_derived_groups_rule_methods_out_by_a_sample_of_the_images(tmp_path, monkeypatch, capsys):
     for number in range(40):
         save_image(tmp_path / "set" / ("gull", "owl")[number % 2] / f"{number}.png", noise(number, 32))
-    assert activated(tmp_path, monkeypatch)["active"] == ["erm", "group_dro"]
+    found = activated(tmp_path, monkeypatch)
+    assert found["active"] == ["erm", "group_dro"]
+    assert found["methods"] == {key: {"allow_empty_groups": True} for key in ("group_dro", "rwg", "subg")}
     said = capsys.readouterr().out
     assert "estimated from 40 images" in said
     assert "left out of active_methods: jtt." in said

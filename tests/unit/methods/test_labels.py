@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.methods.labels import labels_used
-from pipeline.settings.methods import ErmSettings, MethodName
-from tests.fixtures.train import make_erm, make_method
+from pipeline.methods.run import labels_used
+from tests.fixtures.train import make_settings, make_setup
 
 TRAIN, GROUPS = "class labels (train)", "group labels (train)"
 AVERAGE = "class labels (validation, selection)"
@@ -69,13 +68,12 @@ WORST = "class and group labels (validation, selection)"
         ),
     ],
 )
-def test_annotated_groups(name: MethodName, changes: dict[str, Any], expected: list[str]) -> None:
-    assert labels_used(make_method(name, **changes), "annotated", make_erm()) == expected
+def test_annotated_groups(name: str, changes: dict[str, Any], expected: list[str]) -> None:
+    assert labels_used(make_setup(name, base_selection="average", **changes), "annotated") == expected
 
 
 def test_derived_groups_are_called_so() -> None:
-    method = make_method("subg", selection="worst_group")
-    assert labels_used(method, "derived", make_erm()) == [
+    assert labels_used(make_setup("subg", selection="worst_group"), "derived") == [
         TRAIN,
         "derived group labels (train)",
         "class and derived group labels (validation, selection)",
@@ -84,7 +82,7 @@ def test_derived_groups_are_called_so() -> None:
 
 @pytest.mark.parametrize("rule", ["last", "worst_group"])
 def test_what_the_base_model_was_selected_by_counts(rule: str) -> None:
-    used = labels_used(make_method("dfr"), "annotated", ErmSettings.model_validate({"selection": rule}))
+    used = labels_used(make_setup("dfr", base_selection=rule), "annotated")
     assert (WORST in used) == (rule == "worst_group")
     assert len(used) == (3 if rule == "worst_group" else 2)
 
@@ -97,13 +95,13 @@ def test_what_the_base_model_was_selected_by_counts(rule: str) -> None:
         ("group_dro", "last", [TRAIN, GROUPS, "class labels (validation, early stopping)"]),
     ],
 )
-def test_early_stopping_looks_at_validation(name: MethodName, selection: str, expected: list[str]) -> None:
-    method = make_method(name, selection=selection)
-    assert labels_used(method, "annotated", make_erm(), stops_early=True) == expected
-    assert labels_used(make_method("dfr"), "annotated", make_erm("last"), stops_early=True)[1] == (
+def test_early_stopping_looks_at_validation(name: str, selection: str, expected: list[str]) -> None:
+    patient = make_settings(patience=1)
+    assert labels_used(make_setup(name, settings=patient, selection=selection), "annotated") == expected
+    assert labels_used(make_setup("dfr", settings=patient), "annotated")[1] == (
         "class labels (validation, early stopping)"
     )
 
 
 def test_without_an_attribute_the_groups_are_the_classes() -> None:
-    assert "classes as groups (train)" in labels_used(make_method("rwg"), "none", make_erm())
+    assert "classes as groups (train)" in labels_used(make_setup("rwg"), "none")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.methods.removal import (
+from pipeline.methods.removal.sizes import (
     balancing_rows,
     choose_size,
     confirm_gain,

@@ -10,8 +10,8 @@ import torch
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Split
-from pipeline.train.fitting import Attribution
-from tests.fixtures.repair import HARMED, make_attributor, make_harmed_split
+from pipeline.methods.removal.search import Attribution
+from tests.fixtures.repair import HARMED, make_attributor, make_harmed_split, with_attribution
 from tests.fixtures.train import (
     GROUP_NAMES,
     Result,
@@ -34,7 +34,7 @@ def run(attribution: Attribution, train: Split, val: Split, store: Any = None, *
     usual = {"epochs": 3, "batch_size": 16, "seeds": [0, 1, 2]}
     train_settings = make_settings(**changes.pop("network", usual))
     method = {"fractions": [SHARE], "curve_seeds": 1} | changes
-    recipe = make_recipe("repair", settings=train_settings, attribution=attribution, **method)
+    recipe = with_attribution(make_recipe("repair", settings=train_settings, **method), attribution)
     return run_method(recipe, train, val, store)
 
 

@@ -13,7 +13,7 @@ import torch
 
 from pipeline.core.types import BoolArray, Float64Array, Split
 from pipeline.models.interface import Classifier
-from tests.fixtures.repair import make_attributor, make_harmed_split
+from tests.fixtures.repair import make_attributor, make_harmed_split, with_attribution
 from tests.fixtures.train import (
     KilledError,
     MemoryStore,
@@ -49,9 +49,8 @@ class KnownEffects:
 def run(attribution: Any, train: Split, store: Any = None, **changes: Any) -> Result:
     settings = make_settings(epochs=3, batch_size=16, seeds=[0, 1, 2])
     method = {"fractions": [0.25], "curve_seeds": 1, "controls": False} | changes
-    return run_method(
-        make_recipe("repair", settings=settings, attribution=attribution, **method), train, VAL, store
-    )
+    recipe = with_attribution(make_recipe("repair", settings=settings, **method), attribution)
+    return run_method(recipe, train, VAL, store)
 
 
 def test_a_killed_run_ends_as_an_undisturbed_one() -> None:

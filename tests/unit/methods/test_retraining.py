@@ -10,16 +10,15 @@ import pytest
 from pipeline.core.types import Float64Array, Split
 from pipeline.methods.retraining import plan_trainings, retrain, why_not
 from pipeline.models.predict import predict_logits
-from pipeline.settings.methods import MethodName
 from pipeline.settings.retrain import RetrainSettings
 from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import training_rows
 from tests.fixtures.train import (
     Result,
     make_info,
-    make_method,
     make_recipe,
     make_settings,
+    make_setup,
     make_split,
     run_method,
 )
@@ -45,8 +44,8 @@ def make_retrain(**changes: Any) -> RetrainSettings:
 
 def group_margins(train: Split, seed: int) -> Float64Array:
     """Mean test margin of every group after training on `train`."""
-    settings = make_settings(epochs=3)
-    model = retrain(make_method("erm"), settings, train, VAL, make_info(TRAIN, VAL), seed)
+    setup = make_setup("erm", settings=make_settings(epochs=3))
+    model = retrain(setup, train, VAL, make_info(TRAIN, VAL), seed)
     margins_N = label_log_odds(predict_logits(model, TEST.images), TEST.labels)
     return np.array([margins_N[TEST.groups == group].mean() for group in range(4)])
 
@@ -82,32 +81,32 @@ def test_thinning_that_leaves_nothing_to_learn_is_left_out() -> None:
         ("subg", {"methods": ["subg"]}, None),
     ],
 )
-def test_what_is_not_retrained_says_why(method: MethodName, changes: Any, reason: str | None) -> None:
-    found = why_not(make_method(method), make_retrain(**changes))
+def test_what_is_not_retrained_says_why(method: str, changes: Any, reason: str | None) -> None:
+    found = why_not(make_setup(method), make_retrain(**changes))
     assert (found is None) if reason is None else (reason in str(found))
 
 
 def test_inferred_groups_are_not_retrained() -> None:
-    method = make_method("rwg", groups="inferred")
-    assert "inferred" in str(why_not(method, make_retrain(methods=["rwg"])))
+    setup = make_setup("rwg", groups="inferred")
+    assert "inferred" in str(why_not(setup, make_retrain(methods=["rwg"])))
 
 
 @pytest.mark.parametrize("name", ["erm", "group_dro", "rwy"])
-def test_a_part_is_trained_as_the_method_trains_it(name: MethodName) -> None:
+def test_a_part_is_trained_as_the_method_trains_it(name: str) -> None:
     """The weights are those of the method's own training on these images alone."""
     part = TRAIN.take(np.arange(160))
     settings = make_settings(seeds=[7], epochs=2)
     expected: Result = run_method(make_recipe(name, settings=settings), part, VAL)
-    selected = make_method(name)  # by validation: not looked at here
-    model = retrain(selected, settings, part, VAL, make_info(TRAIN, VAL), 7)
+    selected = make_setup(name, settings=settings, selection="average")  # by validation: not looked at here
+    model = retrain(selected, part, VAL, make_info(TRAIN, VAL), 7)
     for key, value in model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), expected.weights[7][key].numpy(), err_msg=key)
 
 
 def test_groups_that_are_gone_do_not_stop_a_method_that_balances_groups() -> None:
     part = TRAIN.take(TRAIN.groups != 1)
-    settings = make_settings(epochs=1, patience=1)
-    retrain(make_method("group_dro"), settings, part, VAL, make_info(TRAIN, VAL), 0)
+    setup = make_setup("group_dro", settings=make_settings(epochs=1, patience=1))
+    retrain(setup, part, VAL, make_info(TRAIN, VAL), 0)
 
 
 def test_removing_a_minority_group_turns_it_and_no_other_group_wrong() -> None:

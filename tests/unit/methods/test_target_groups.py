@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.types import Int64Array
-from pipeline.methods.target_groups import TargetGroups, cluster_targets, target_weights
+from pipeline.methods.removal.targets import TargetGroups, cluster_targets, target_weights
 
 
 def make_targets(groups_V: list[int], parents: list[str]) -> TargetGroups:

@@ -69,8 +69,8 @@ def test_what_decides_nothing_is_told_and_not_tracked(project: Path) -> None:
     first = contents()
     told = read_plan(TrainPlan, "train", "photo_digits", "dfr")
     assert (told.train.workers, told.train.checkpoint_seconds, told.is_baseline) == (3, 7.5, False)
-    assert told.erm is not None
-    assert told.erm.train.workers == 3
+    assert told.base is not None
+    assert told.base.train.workers == 3
     assert read_plan(RetrainPlan, "retrain", "photo_digits", "erm").retrain.submitit == {"mem_gb": 4}
     edit(train={"workers": None, "checkpoint_seconds": 1}, retrain={"executor": "slurm", "submitit": {}})
     assert main(["plan"]) == 0

@@ -84,6 +84,14 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
         lambda house: house.append("train/loop.py", "# x\n"),
         of_all("train", "retrain"),
     ),
+    "how a method trains, and its words": (
+        lambda house: house.append("methods/jtt.py", "# x\n"),
+        {"train-jtt", "retrain-jtt", "verdict", "report"},
+    ),
+    "the base that some start from": (
+        lambda house: house.append("methods/erm.py", "# x\n"),
+        {"train-erm", "train-dfr", "train-repair", "retrain-erm", "verdict", "report"},
+    ),
     "how maps are made": (lambda house: house.append("explain/cam/run.py", "# x\n"), of_all("gradcam")),
     "how groups are made": (lambda house: house.append("groups/make.py", "# x\n"), {"groups"}),
     "levels of a derived attribute": (

@@ -52,7 +52,7 @@ def test_every_method_has_its_training_settings(raw: dict[str, Any]) -> None:
     assert settings.train_for("repair") == settings.train_for("erm"), "the images are all that differs"
     assert settings.train_for("dfr") == settings.train_for("erm"), "its network is ERM's"
     assert settings.train_for("subg").lr == settings.train.lr
-    first = settings.identification_settings()
+    first = settings.setup("jtt").further["identification"]
     assert (first.epochs, first.lr) == (2, 0.7)
     assert settings.train_for("jtt").epochs == 9
     methods["jtt"]["identification"] = {"lrr": 0.7}
@@ -67,7 +67,7 @@ def test_networks_whose_weights_nobody_keeps_keep_no_further_epochs():
     train = settings.train.model_copy(update={"checkpoints": 2})  # more than its first model has epochs
     settings = settings.model_copy(update={"train": train})
     assert settings.train_for("jtt").checkpoints == 2
-    assert settings.identification_settings().checkpoints == 0
+    assert settings.setup("jtt").further["identification"].checkpoints == 0
 
 
 def test_a_source_is_a_complete_entry(raw: dict[str, Any]) -> None:

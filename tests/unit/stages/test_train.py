@@ -17,8 +17,8 @@ from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.paths import data_folders
 from pipeline.artifacts.trained import earlier_checkpoints
 from pipeline.core.errors import ArtifactError
+from pipeline.methods import on_disk
 from pipeline.records.training import TrainHistory
-from pipeline.stages import train
 from tests.fixtures.demo import write_params
 from tests.fixtures.stages import run_stage
 
@@ -110,7 +110,7 @@ def test_a_history_does_not_outlive_the_weights_it_describes(
     def killed(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "train_method", killed)
+    monkeypatch.setattr(on_disk, "train_method", killed)
     with pytest.raises(KeyboardInterrupt):
         run_stage("train", "photo_digits", "erm")
     assert not Path("models/photo_digits/erm/history.json").exists()

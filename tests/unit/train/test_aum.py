@@ -18,8 +18,9 @@ from pipeline.parallel.rank import World
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings
 from pipeline.train.aum import AumSums, logit_leads
+from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, Outcome, train_seed
-from pipeline.train.plans import Groups, listed_plan
+from pipeline.train.plans import listed_plan
 from pipeline.train.snapshots import snapshot_epochs
 from tests.fixtures.train import GROUP_NAMES, make_erm, make_job, make_settings, make_split
 

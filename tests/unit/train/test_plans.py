@@ -8,23 +8,21 @@ import torch
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Split
-from pipeline.settings.methods import MethodName, NetworkSettings
+from pipeline.train.groups import Groups
 from pipeline.train.objectives import GroupDro, mean_loss
-from pipeline.train.plans import Groups, Plan, check_groups, listed_plan, make_plan
-from tests.fixtures.train import GROUP_NAMES, make_method, make_split
+from pipeline.train.plans import Plan, listed_plan
+from tests.fixtures.train import GROUP_NAMES, make_method, make_split, network_method
 
 TRAIN, VAL = make_split(400, strength=0.8), make_split(80, name="val", strength=0.5)
 
 
-def network_method(name: MethodName, **changes: object) -> NetworkSettings:
-    method = make_method(name, **changes)
-    assert isinstance(method, NetworkSettings)
-    return method
-
-
-def plan_of(name: MethodName, train: Split = TRAIN, val: Split = VAL, **changes: object) -> Plan:
+def plan_of(name: str, train: Split = TRAIN, val: Split = VAL, **changes: object) -> Plan:
     groups = Groups(train.groups, val.groups, GROUP_NAMES)
-    return make_plan(network_method(name, **changes), train, groups, batch_size=32)
+    return network_method(name).plan(make_method(name, **changes), train, groups, batch_size=32)
+
+
+def check_groups(name: str, groups: Groups, **changes: object) -> None:
+    network_method(name).check(make_method(name, **changes), groups, batch_size=1)
 
 
 def test_erm_draws_every_image_once() -> None:
@@ -35,7 +33,7 @@ def test_erm_draws_every_image_once() -> None:
 
 
 @pytest.mark.parametrize("name", ["rwg", "group_dro"])
-def test_rwg_and_group_dro_draw_groups_equally_often(name: MethodName) -> None:
+def test_rwg_and_group_dro_draw_groups_equally_often(name: str) -> None:
     plan = plan_of(name)
     drawn = np.concatenate([plan.order(seed=0, epoch=e) for e in range(20)])
     np.testing.assert_allclose(np.bincount(TRAIN.groups[drawn]) / 8000, 0.25, atol=0.02)
@@ -69,7 +67,7 @@ def test_a_listed_plan_draws_its_rows() -> None:
 
 
 @pytest.mark.parametrize("name", ["group_dro", "rwg", "subg"])
-def test_an_empty_group_is_an_error_that_names_it_and_the_remedy(name: MethodName) -> None:
+def test_an_empty_group_is_an_error_that_names_it_and_the_remedy(name: str) -> None:
     train = TRAIN.take(TRAIN.groups != 2)
     with pytest.raises(
         InputError, match=rf"{name} needs.*none in: right/red\..*methods\.{name}\.allow_empty_groups"
@@ -83,27 +81,27 @@ def test_an_empty_group_is_an_error_that_names_it_and_the_remedy(name: MethodNam
 
 
 @pytest.mark.parametrize("name", ["erm", "rwy"])
-def test_methods_without_groups_do_not_mind_an_empty_group(name: MethodName) -> None:
+def test_methods_without_groups_do_not_mind_an_empty_group(name: str) -> None:
     assert plan_of(name, TRAIN.take(TRAIN.groups != 2)).n_per_epoch < 400
 
 
 @pytest.mark.parametrize("name", ["erm", "jtt", "subg"])
-def test_selection_by_groups_needs_validation_images_of_every_training_group(name: MethodName) -> None:
+def test_selection_by_groups_needs_validation_images_of_every_training_group(name: str) -> None:
     groups = Groups(TRAIN.groups, VAL.groups[VAL.groups != 1], GROUP_NAMES)
-    method = network_method(name, selection="worst_group_lower_bound")
+    rule = "worst_group_lower_bound"
     remedy = "allow_empty_groups: true" if name == "subg" else r": \{ selection: average \}\."
     with pytest.raises(
         InputError,
         match=rf"methods\.{name}\.selection: worst_group_lower_bound.*none in: left/blue\..*"
         rf"set methods\.{name}\.?{remedy}",
     ):
-        check_groups(method, groups)
-    check_groups(network_method(name, selection="average"), groups)
+        check_groups(name, groups, selection=rule)
+    check_groups(name, groups, selection="average")
     with_neither = Groups(TRAIN.groups[TRAIN.groups != 1], groups.val_V, GROUP_NAMES)
     if name != "subg":
-        check_groups(method, with_neither)
+        check_groups(name, with_neither, selection=rule)
 
 
 def test_empty_groups_may_be_left_out_of_selection_too() -> None:
     groups = Groups(TRAIN.groups, VAL.groups[VAL.groups != 1], GROUP_NAMES)
-    check_groups(network_method("rwg", selection="worst_group", allow_empty_groups=True), groups)
+    check_groups("rwg", groups, selection="worst_group", allow_empty_groups=True)

@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from pipeline.core.errors import InputError
 from pipeline.train.batches import group_balanced_order
 from pipeline.train.subsets import (
     balanced_rows,
     listed_order,
     repeated_passes,
     subset_order,
-    subset_size,
     upweighted_rows,
 )
 
 GROUPS = np.repeat([0, 1, 3], [50, 7, 20])  # group 2 is empty
-NAMES = ["a", "b", "c", "d"]
 
 
 def test_a_balanced_subset_has_the_smallest_groups_size_of_every_group_and_no_image_twice() -> None:
@@ -55,12 +52,6 @@ def test_passes_repeat_until_the_epoch_is_full() -> None:
     assert len(order) == 8
     assert sorted(order[:3]) == sorted(order[3:6]) == [2, 5, 9]
     assert len(set(order[6:])) == 2, "the last pass is cut short, and repeats nothing"
-
-
-def test_a_subset_smaller_than_a_batch_is_refused_with_a_remedy() -> None:
-    assert subset_size(GROUPS, NAMES, batch_size=21) == 21
-    with pytest.raises(InputError, match=r"21 images \(7 of each group; the smallest is b\).*22.*Use rwg"):
-        subset_size(GROUPS, NAMES, batch_size=22)
 
 
 @pytest.mark.parametrize("shares", [[9000, 900, 100], [400, 300, 300]])

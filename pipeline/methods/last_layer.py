@@ -8,8 +8,8 @@ Shape legend: N images, D features, K classes, G groups.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -18,9 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
 from pipeline.records.training import LastLayer
-from pipeline.settings.methods import LEAST_MIN_IMAGES, DfrSettings
 from pipeline.statistics.accuracy.worst_group import worst_counted
 from pipeline.train.subsets import balanced_rows
+
+if TYPE_CHECKING:
+    from pipeline.methods.dfr import DfrSettings
 
 _HALVES = 13  # a random stream of its own
 TUNING_FITS = 5  # balanced subsets averaged for each strength that is tried
@@ -169,39 +171,6 @@ def worst_group_accuracy(head: Head, features: Features, *, least: int) -> float
     worst = worst_counted(accuracy_G.tolist(), n_G, least)
     assert worst is not None, "a head is judged on images"
     return worst[1]
-
-
-def check_enough_images(
-    n_train_G: Sequence[int], n_val_G: Sequence[int], names: Sequence[str], settings: DfrSettings
-) -> None:
-    """Refuse groups that are too small to be balanced, or that cannot be judged.
-
-    Groups without images in both splits do not count.
-
-    Raises:
-        CannotTrainError: names the smallest group.
-    """
-    n_fit_G = n_val_G if settings.fit_on == "val" else n_train_G
-    present = [g for g in range(len(names)) if n_train_G[g] or n_val_G[g]]
-    fewest = min(present, key=lambda g: n_fit_G[g])
-    remedy = "Merge groups (groups.group_by or groups.levels), or raise data.val_fraction."
-    if n_fit_G[fewest] < settings.min_images:
-        if n_fit_G[fewest] >= LEAST_MIN_IMAGES and all(n_val_G[g] for g in present):
-            remedy = (
-                "Merge groups (groups.group_by or groups.levels), raise data.val_fraction, "
-                f"or set methods.dfr: {{ min_images: {n_fit_G[fewest]} }}."
-            )
-        raise CannotTrainError(
-            f"DFR fits on as many images of every group as the smallest one has: {names[fewest]} has "
-            f"{n_fit_G[fewest]} in {settings.fit_on}, fewer than methods.dfr.min_images "
-            f"({settings.min_images}). {remedy}"
-        )
-    unjudged = [names[g] for g in present if not n_val_G[g]]
-    if unjudged:
-        raise CannotTrainError(
-            f"DFR chooses its strength by the worst group of the validation images; there are none in: "
-            f"{', '.join(unjudged)}. {remedy}"
-        )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Shape legend: N training images, R sizes tried.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -18,25 +17,6 @@ from pipeline.statistics.picked import MIN_SEEDS
 
 _RANDOM, _BALANCED = 31, 32  # random streams of their own
 Kind = Literal["repair", "random", "balanced"]
-
-
-def task_name(kind: Kind, n_removed: int, seed: int) -> str:
-    return f"{kind}_{n_removed}_seed_{seed}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training of ERM's network on some of the training images."""
-
-    kind: Kind
-    n_removed: int
-    seed: int
-    rows: Int64Array  # kept
-
-    @property
-    def name(self) -> str:
-        """Different for every training of one run."""
-        return task_name(self.kind, self.n_removed, self.seed)
 
 
 def sizes_to_try(fractions: Sequence[float], effects_N: Float64Array) -> list[int]:

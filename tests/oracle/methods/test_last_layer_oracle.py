@@ -11,15 +11,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.errors import InputError
-from pipeline.settings.methods import DfrSettings
-from pipeline.train.last_layer import (
+from pipeline.methods.dfr import METHOD, DfrSettings
+from pipeline.methods.last_layer import (
     Features,
     average_head,
-    check_enough_images,
     fit_head,
     retrain_head,
     worst_group_accuracy,
 )
+from pipeline.train.groups import Groups
 from pipeline.train.subsets import balanced_rows
 from tests.fixtures.train import make_method
 
@@ -146,24 +146,29 @@ def test_a_class_that_some_subsets_lack_averages_over_the_others_and_an_absent_o
         average_head(features, 0.1, settings(), 4, n_fits=2, seed=0)
 
 
+def check_enough_images(n_train_G: list[int], n_val_G: list[int], method: DfrSettings) -> None:
+    train_N, val_V = (np.repeat(np.arange(4), counts) for counts in (n_train_G, n_val_G))
+    METHOD.check(method, Groups(train_N, val_V, NAMES), batch_size=1)
+
+
 def test_groups_that_are_too_small_or_cannot_be_judged_are_named() -> None:
     method = settings(min_images=10)
-    check_enough_images([1, 0, 0, 30], [10, 20, 0, 30], NAMES, method)
+    check_enough_images([1, 0, 0, 30], [10, 20, 0, 30], method)
     with pytest.raises(InputError, match=r"b has 9 in val, fewer than methods\.dfr\.min_images \(10\)"):
-        check_enough_images([1, 1, 0, 30], [10, 9, 0, 30], NAMES, method)
+        check_enough_images([1, 1, 0, 30], [10, 9, 0, 30], method)
     with pytest.raises(InputError, match=r"c has 0 in val"):
-        check_enough_images([10, 10, 10, 10], [10, 10, 0, 10], NAMES, method)
+        check_enough_images([10, 10, 10, 10], [10, 10, 0, 10], method)
     with pytest.raises(InputError, match=r"b has 0 in train"):
-        check_enough_images([10, 0, 0, 30], [10, 9, 0, 30], NAMES, settings(fit_on="train"))
+        check_enough_images([10, 0, 0, 30], [10, 9, 0, 30], settings(fit_on="train"))
     for n_val, remedy in ((9, "set methods.dfr: { min_images: 9 }."), (4, "{ min_images: 4 }."), (3, "")):
         with pytest.raises(InputError) as caught:  # less than 4 is not allowed
-            check_enough_images([9, 9, 9, 9], [20, n_val, 20, 20], NAMES, method)
+            check_enough_images([9, 9, 9, 9], [20, n_val, 20, 20], method)
         assert remedy in str(caught.value)
         assert ("min_images:" in str(caught.value)) == bool(remedy)
     with pytest.raises(InputError, match=r"or raise data\.val_fraction\.$"):  # group a could not be judged
-        check_enough_images([9, 9, 9, 9], [0, 9, 9, 9], NAMES, settings(min_images=10, fit_on="train"))
+        check_enough_images([9, 9, 9, 9], [0, 9, 9, 9], settings(min_images=10, fit_on="train"))
     with pytest.raises(InputError, match=r"validation images; there are none in: a, d\."):
-        check_enough_images([10, 10, 0, 30], [0, 9, 0, 0], NAMES, settings(fit_on="train"))
+        check_enough_images([10, 10, 0, 30], [0, 9, 0, 0], settings(fit_on="train"))
 
 
 def test_a_single_class_is_refused() -> None:

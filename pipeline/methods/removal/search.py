@@ -1,0 +1,326 @@
+"""How many images `repair` leaves out: found, confirmed, and trained without.
+
+A size is chosen on validation: a few seeds name a candidate, which all seeds must confirm. Beside each size
+stand two controls: as many images left out at random, and as many from the largest groups until groups are
+as equal as can be.
+
+Shape legend: S seeds, N training images, V validation images, J columns of target weights, D dimensions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+
+from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
+from pipeline.methods.removal.sizes import (
+    Kind,
+    balancing_rows,
+    choose_size,
+    confirm_gain,
+    harmful_rows,
+    random_rows,
+    rows_without,
+    sizes_to_try,
+)
+from pipeline.methods.removal.targets import (
+    TargetGroups,
+    cluster_targets,
+    clusters_of,
+    given_groups,
+    match_clusters,
+    target_weights,
+)
+from pipeline.models.interface import Classifier
+from pipeline.models.predict import predict_logits
+from pipeline.parallel.rank import current_world
+from pipeline.records.base import Estimate
+from pipeline.records.training import Removal, RemovalPoint
+from pipeline.statistics.picked import MIN_SEEDS
+from pipeline.train.fitting import SeedRun
+from pipeline.train.loop import Outcome
+from pipeline.train.plans import listed_plan
+
+if TYPE_CHECKING:
+    from pipeline.methods.method import Recipe, TrainAhead
+    from pipeline.methods.repair import RepairSettings
+
+_log = logging.getLogger(__name__)
+CONTROLS: tuple[Kind, ...] = ("random", "balanced")
+SCORES = "scores"  # the checkpoint that keeps them
+
+
+class Attribution(Protocol):
+    """How training images act on validation images; `attribution.effects.Attributor` is one."""
+
+    def effects(
+        self, models: Sequence[Classifier], train: Split, targets: Split, weights_VJ: Float64Array
+    ) -> Float64Array:
+        """N x J: on weighted sums of the targets' margins; positive = the training image helps."""
+
+    def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
+        """V x D: close together for targets that the same training images help and harm."""
+
+
+def task_name(kind: Kind, n_removed: int, seed: int) -> str:
+    return f"{kind}_{n_removed}_seed_{seed}"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training of ERM's network on some of the training images."""
+
+    kind: Kind
+    n_removed: int
+    seed: int
+    rows: Int64Array  # kept
+
+    @property
+    def name(self) -> str:
+        """Different for every training of one run."""
+        return task_name(self.kind, self.n_removed, self.seed)
+
+    def train(self, run: SeedRun, recipe: Recipe[Any] | None = None) -> Outcome:
+        """The network, from its last checkpoint where there is one."""
+        plan = listed_plan(self.rows, run.groups, run.base.method.selection)
+        return replace(run, seed=self.seed).fit(plan, part=f"{self.kind}_{self.n_removed}")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of a task."""
+
+    outcome: Outcome
+    correct_V: BoolArray  # which validation images the selected weights get right
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """The models of every seed at the chosen size, and those of the controls where it is not 0."""
+
+    outcomes: dict[int, Outcome]
+    controls: dict[Kind, dict[int, Outcome]]
+    removal: Removal
+    search_seconds: float  # of the trainings that are not among `outcomes`
+
+
+def repair(
+    run: SeedRun, method: RepairSettings, attribution: Attribution, ahead: TrainAhead | None = None
+) -> Repaired:
+    """Score the training images with ERM's models, choose how many to leave out, and train without them.
+
+    A killed run goes on: each training has a checkpoint of its own, and the scores are kept.
+
+    Args:
+        run: of any seed; all of `run.settings.seeds` are trained.
+        ahead: trains networks side by side into their checkpoints.
+
+    Raises:
+        InputError: settings at which scores are meaningless.
+    """
+    case = _diagnose(run, method, attribution)
+    sizes = sizes_to_try(method.fractions, case.effects_N)
+    curve = case.tasks(sizes, run.settings.seeds[: method.curve_seeds], case.kinds)
+    searched = [(task, fitted.correct_V, _seconds(fitted)) for task, fitted in fit_all(run, curve, ahead)]
+    points = case.reference() + [case.point(task, correct_V) for task, correct_V, _ in searched]
+    candidate = case.choose([0, *sizes], points)
+    trained = case.train_again(candidate, ["repair"], ahead)
+    gain = case.gain_of(trained, len(sizes))
+    chosen = candidate if gain is not None and gain.low > 0 else 0
+    trained += case.train_again(chosen, [kind for kind in case.kinds if kind != "repair"], ahead)
+    by_kind: dict[Kind, dict[int, Outcome]] = {kind: {} for kind in case.kinds if chosen}
+    for task, fitted in trained:
+        if chosen:
+            by_kind[task.kind][task.seed] = fitted.outcome
+    seconds = {task.name: spent for task, _, spent in searched}
+    seconds |= {task.name: _seconds(fitted) for task, fitted in trained}
+    outcomes = by_kind.pop("repair", case.erm)
+    kept = sum(seconds.get(task_name("repair", chosen, seed), 0.0) for seed in outcomes)
+    removal = case.record(sizes, points, chosen, gain)
+    _log_choice(run, removal, candidate)
+    return Repaired(outcomes, by_kind, removal, sum(seconds.values()) - kept)
+
+
+def fit_all(run: SeedRun, tasks: Sequence[Task], ahead: TrainAhead | None) -> Iterator[tuple[Task, Fitted]]:
+    """Train every task's network, each going on from its own checkpoint, which `ahead` may have filled."""
+    if ahead is not None:
+        ahead(tasks)
+    for task in tasks:
+        outcome = task.train(run)
+        yield task, Fitted(outcome, correct_on_val(run, run.network(run.settings, outcome.weights)))
+
+
+def correct_on_val(run: SeedRun, model: Classifier) -> BoolArray:
+    """Which validation images a network gets right."""
+    logits = predict_logits(model, run.val.images)
+    correct_V: BoolArray = current_world().share(logits.argmax(1) == run.val.labels)  # one answer for all
+    return correct_V
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What ERM's models and their attribution say, before anything is trained again."""
+
+    run: SeedRun
+    method: RepairSettings
+    erm: dict[int, Outcome]
+    correct_SV: BoolArray
+    targets: TargetGroups
+    effects_N: Float64Array
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        return ("repair", *CONTROLS) if self.method.controls else ("repair",)
+
+    def tasks(self, sizes: Sequence[int], seeds: Sequence[int], kinds: Sequence[Kind]) -> list[Task]:
+        """Every size and kind with every seed."""
+        n = len(self.run.train)
+        return [
+            Task(kind, size, seed, rows_without(n, self._left_out(kind, size, seed)))
+            for size in sizes
+            for kind in kinds
+            for seed in seeds
+        ]
+
+    def train_again(
+        self, size: int, kinds: Sequence[Kind], ahead: TrainAhead | None
+    ) -> list[tuple[Task, Fitted]]:
+        """Every seed at one size; nothing where it is 0, which is ERM."""
+        tasks = self.tasks([size] if size else [], self.run.settings.seeds, kinds)
+        return list(fit_all(self.run, tasks, ahead))
+
+    def gain_of(self, trained: Sequence[tuple[Task, Fitted]], n_tried: int) -> Estimate | None:
+        """`confirm_gain` of the candidate; None where that is ERM itself."""
+        if not trained:
+            return None
+        counts_V = np.isin(self.targets.groups_V, self.targets.counted_G)
+        repaired_SV = np.stack([fitted.correct_V for _, fitted in trained])
+        return confirm_gain(
+            self.correct_SV[:, counts_V],
+            repaired_SV[:, counts_V],
+            self.targets.groups_V[counts_V],
+            n_tried=n_tried,
+            sources_V=None if self.run.val.sources is None else self.run.val.sources[counts_V],
+        )
+
+    def _left_out(self, kind: Kind, size: int, seed: int) -> Int64Array:
+        if kind == "repair":
+            return harmful_rows(self.effects_N, size)
+        if kind == "random":
+            return random_rows(len(self.run.train), size, seed=seed)
+        # without groups to know, classes can be balanced
+        is_given = self.method.groups == "given"
+        groups_N = self.run.train.groups if is_given else self.run.train.labels
+        return balancing_rows(groups_N, size, seed=seed)
+
+    def reference(self) -> list[RemovalPoint]:
+        """ERM itself, with the seeds that sizes are tried with."""
+        seeds = self.run.settings.seeds[: self.method.curve_seeds]
+        everything = np.arange(len(self.run.train), dtype=np.int64)
+        return [
+            self.point(Task("repair", 0, seed, everything), correct_V)
+            for seed, correct_V in zip(seeds, self.correct_SV, strict=False)
+        ]
+
+    def point(self, task: Task, correct_V: BoolArray) -> RemovalPoint:
+        return RemovalPoint(
+            kind=task.kind,
+            n_removed=task.n_removed,
+            seed=task.seed,
+            val_worst=float(self.targets.accuracies(correct_V[None]).min()),
+            val_average=float(correct_V.mean()),
+        )
+
+    def choose(self, sizes: Sequence[int], points: Sequence[RemovalPoint]) -> int:
+        worst_R = [
+            float(np.mean([p.val_worst for p in points if p.kind == "repair" and p.n_removed == size]))
+            for size in sizes
+        ]
+        n_val = int((self.targets.groups_V == self.targets.worst(self.correct_SV)).sum())
+        return choose_size(sizes, worst_R, n_val)
+
+    def record(
+        self, sizes: Sequence[int], points: list[RemovalPoint], chosen: int, gain: Estimate | None
+    ) -> Removal:
+        run, targets = self.run, self.targets
+        left_out_G = np.bincount(
+            run.train.groups[harmful_rows(self.effects_N, chosen)], minlength=len(run.info.groups)
+        )
+        is_inferred = self.method.groups == "inferred"
+        return Removal(
+            groups=self.method.groups,
+            worst_group=targets.names_G[targets.worst(self.correct_SV)],
+            n_train=len(run.train),
+            n_harmful=int((self.effects_N < 0).sum()),
+            tried=[0, *sizes],
+            chosen=chosen,
+            gain=gain,
+            points=points,
+            removed_by_group=dict(zip(run.groups.names, left_out_G.tolist(), strict=True)),
+            clusters=match_clusters(targets, run, self.correct_SV) if is_inferred else None,
+        )
+
+
+def _diagnose(run: SeedRun, method: RepairSettings, attribution: Attribution) -> _Case:
+    # found on disk or trained here, the result is the same: further epochs are not its own
+    erm = {seed: replace(replace(run, seed=seed).fit_base(), snapshots={}) for seed in run.settings.seeds}
+    models = [run.network(run.base.settings, outcome.weights) for outcome in erm.values()]
+    correct_SV = np.stack([correct_on_val(run, model) for model in models])
+    world = current_world()
+    found = world.share(_scored(run, method, attribution, models, correct_SV) if world.is_first else None)
+    return _Case(run, method, erm, correct_SV, *found)
+
+
+def _scored(
+    run: SeedRun,
+    method: RepairSettings,
+    attribution: Attribution,
+    models: Sequence[Classifier],
+    correct_SV: BoolArray,
+) -> tuple[TargetGroups, Float64Array]:
+    """The groups to look after and every training image's effect on them, kept for a run that is killed."""
+    kept = run.store.load(SCORES)
+    if method.groups == "given":
+        targets = given_groups(run)
+    elif kept is not None:
+        targets = clusters_of(kept["clusters"].numpy(), run.info.classes)
+    else:
+        vectors_VD = attribution.vectors(models, run.train, run.val)
+        targets = cluster_targets(vectors_VD, run.val.labels, run.info.classes, seed=run.settings.seeds[0])
+    if kept is not None:
+        return targets, kept["effects"].numpy()
+    weights_V = target_weights(targets, targets.accuracies(correct_SV).mean(axis=0))
+    effects_N = attribution.effects(models, run.train, run.val, weights_V[:, None])[:, 0]
+    clusters = torch.from_numpy(targets.groups_V.astype(np.int64))
+    run.store.save(SCORES, {"effects": torch.from_numpy(effects_N), "clusters": clusters})
+    return targets, effects_N
+
+
+def _seconds(fitted: Fitted) -> float:
+    return sum(record.seconds for record in fitted.outcome.history)
+
+
+def _log_choice(run: SeedRun, removal: Removal, candidate: int) -> None:
+    means = {
+        size: np.mean([p.val_worst for p in removal.points if p.kind == "repair" and p.n_removed == size])
+        for size in removal.tried
+    }
+    _log.info(
+        "%s: %d of %d training images are left out (%d harm %s); worst group on validation %.3f, ERM %.3f",
+        run.name, removal.chosen, removal.n_train, removal.n_harmful, removal.worst_group,
+        means[removal.chosen], means[0],
+    )  # fmt: skip
+    if removal.chosen == 0 and candidate == 0:
+        _log.warning("%s: no size beats ERM on validation by more than a standard error: it is ERM", run.name)
+    elif removal.chosen == 0 and removal.gain is not None:
+        _log.warning(
+            "%s: with %d seeds leaving out %d images is not shown to help (worst group on validation %+.1f "
+            "points [%+.1f, %+.1f]): it is ERM; train.seeds: at least %d can show more",
+            run.name, len(run.settings.seeds), candidate, 100 * removal.gain.value, 100 * removal.gain.low,
+            100 * removal.gain.high, max(MIN_SEEDS, len(run.settings.seeds) + 1),
+        )  # fmt: skip
