@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
+import tomllib
+from itertools import islice
 from types import ModuleType
 
 import pytest
@@ -186,3 +189,27 @@ def test_constraints_pin_versions_and_name_no_host() -> None:
     lines = (ROOT / "constraints.txt").read_text().split()
     assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[A-Za-z0-9_.+!]+", line) for line in lines)
     assert not any("://" in line for line in lines)
+
+
+def test_the_drawing_of_the_house_is_the_contract_and_says_what_each_room_says_of_itself() -> None:
+    """Rooms in the contract's order, with the sentences of their own `__init__.py`."""
+    drawing = ARCHITECTURE.split("```")[1].strip("\n").splitlines()
+    rooms = {line[2:].split()[0]: line[15:].strip() for line in drawing}
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    floors = [sorted(re.findall(r"pipeline\.(\w+)", layer)) for layer in contract["layers"]]
+    drawn = iter(rooms)
+    assert [sorted(islice(drawn, len(floor))) for floor in floors] == floors
+    assert not list(drawn), "a room that the contract does not know"
+    for room, sentence in rooms.items():
+        module = ast.parse((ROOT / "pipeline" / room / "__init__.py").read_text())
+        assert (ast.get_docstring(module) or "").splitlines()[0] == sentence
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_files_that_the_documents_name_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    named = set(re.findall(r"`(?:pipeline/)?([a-z_]+/[\w/*.]+?(?:\.py|/))`", text))
+    named = {name for name in named if "NAME" not in name}
+    lost = [n for n in sorted(named) if not (any((ROOT / "pipeline").glob(n)) or any(ROOT.glob(n)))]
+    assert len(named) > 10
+    assert not lost

@@ -1,4 +1,4 @@
-"""From a source named in params.yaml to one packed dataset: obtain, check, decode, split, group, write."""
+"""From a source named in params.yaml to one packed dataset: obtain, check, decode, split, write."""
 
 import warnings
 
