@@ -18,8 +18,8 @@ from pipeline.statistics.accuracy import groups as group_metrics
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison import paired
 from pipeline.statistics.comparison.compare import Contender, Target, compare_all
-from pipeline.verdict.cause import judge_fixed_by
-from pipeline.verdict.repairs import judge_repairs
+from pipeline.verdict.fix.fixed_by import judge_fixed_by
+from pipeline.verdict.fix.repairs import judge_repairs
 
 REPEATS = 100
 N_SEEDS = 3

@@ -29,8 +29,8 @@ from pipeline.explain.reliance.interventions import SWAP
 from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.verdict import Rung
-from pipeline.verdict.evidence import choose_thresholds
-from pipeline.verdict.used import judge_used
+from pipeline.verdict.cue.used import judge_used
+from pipeline.verdict.evidence.rules import choose_thresholds
 
 MIN_EFFECT = 0.05  # as in params.yaml
 CONDITIONS = ("null", "biased", "innocent")

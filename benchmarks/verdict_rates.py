@@ -24,8 +24,8 @@ from pipeline.statistics.accuracy import groups as group_metrics
 from pipeline.statistics.accuracy.worst_group import lowest_of
 from pipeline.statistics.comparison import paired
 from pipeline.statistics.comparison.compare import Contender, Target, compare_all
-from pipeline.verdict.cause import judge_fixed_by
-from pipeline.verdict.harmful import judge_harmful
+from pipeline.verdict.fix.fixed_by import judge_fixed_by
+from pipeline.verdict.harm.harmful import judge_harmful
 
 LIMITS = Thresholds(
     min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05, min_seeds=3

@@ -35,10 +35,10 @@ from pipeline.report.gate.judge import judge_report
 from pipeline.settings.gate import GateSettings
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
-from pipeline.verdict.harmful import judge_harmful
+from pipeline.verdict.cue.used import judge_used
+from pipeline.verdict.harm.harmful import judge_harmful
 from pipeline.verdict.judge import judge_method
 from pipeline.verdict.ladder import Case, withhold, write_headline
-from pipeline.verdict.used import judge_used
 
 LIMITS = Thresholds(
     min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05, min_cramers_v=0.1, alpha=0.05, min_seeds=3

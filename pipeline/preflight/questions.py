@@ -11,7 +11,7 @@ from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 from pipeline.records.data import GroupInfo
 from pipeline.records.verdict import RungName
-from pipeline.verdict.evidence import MIN_SEEDS, misled_groups, perhaps_misled_groups
+from pipeline.verdict.evidence.rules import MIN_SEEDS, misled_groups, perhaps_misled_groups
 
 _FEWEST = 30  # test images of a group that an interval says something about
 _LARGEST_SHARE = 0.4  # of the images that a split carved from them should take

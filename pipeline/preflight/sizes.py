@@ -24,7 +24,7 @@ N_SAMPLED = 1000  # images decoded to foresee an attribute that is derived from 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a dataset will look like; `verdict.evidence.GroupedData`."""
+    """What a dataset will look like; `verdict.evidence.rules.GroupedData`."""
 
     attributes: list[AttributeInfo]
     groups: list[GroupInfo]

@@ -18,8 +18,8 @@ from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.records.base import Provenance
 from pipeline.settings.plans.verdict import VerdictPlan
-from pipeline.verdict.comparing import compare_cams, compare_predictions
-from pipeline.verdict.evidence import choose_thresholds
+from pipeline.verdict.evidence.rules import choose_thresholds
+from pipeline.verdict.fix.comparing import compare_cams, compare_predictions
 from pipeline.verdict.judge import judge
 
 _log = logging.getLogger(__name__)

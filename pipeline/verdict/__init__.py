@@ -1,1 +1,1 @@
-"""What the numbers mean: cue, harm, cause, fix, advice."""
+"""What the numbers mean: the ladder (cue, harm, cause, fix), its evidence, and what to do next."""

@@ -13,22 +13,22 @@ from pipeline.records.gradcam import MapAgreement
 from pipeline.records.verdict import AttributionVerdict, MethodVerdict, Rung, Shift, Thresholds, Verdict
 from pipeline.statistics.accuracy.worst_group import clear_ceiling
 from pipeline.statistics.intervals import share_estimate
-from pipeline.verdict.advice import list_next_steps
-from pipeline.verdict.askable import never_predicted_text, why_no_better, why_not_asked, withhold
-from pipeline.verdict.evidence import judge_effect, worst_enough_group
-from pipeline.verdict.harmful import judge_harmful
-from pipeline.verdict.ladder import Case, climb_ladder, write_headline
-from pipeline.verdict.learning import summarize_curves, summarize_removal
-from pipeline.verdict.reliance import color_reliance, compare_reliance
-from pipeline.verdict.small_groups import clearly_worse, uncounted_groups
-from pipeline.verdict.trust import (
+from pipeline.verdict.advice.steps import list_next_steps
+from pipeline.verdict.cause.trust import (
     describe_agreement,
     describe_rule,
     describe_suspects,
     judge_lds,
     judge_share,
 )
-from pipeline.verdict.used import deciding_exchange, judge_used, size_either_way, uncarried_text
+from pipeline.verdict.cue.reliance import color_reliance, compare_reliance
+from pipeline.verdict.cue.used import deciding_exchange, judge_used, size_either_way, uncarried_text
+from pipeline.verdict.evidence.askable import never_predicted_text, why_no_better, why_not_asked, withhold
+from pipeline.verdict.evidence.rules import judge_effect, worst_enough_group
+from pipeline.verdict.evidence.small_groups import clearly_worse, uncounted_groups
+from pipeline.verdict.harm.harmful import judge_harmful
+from pipeline.verdict.ladder import Case, climb_ladder, write_headline
+from pipeline.verdict.learning import summarize_curves, summarize_removal
 
 
 def judge(

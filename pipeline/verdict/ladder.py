@@ -12,16 +12,17 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.verdict import Repair, Rung, Status, Thresholds
-from pipeline.verdict.askable import never_predicted_text, why_not_asked, withhold
-from pipeline.verdict.available import judge_available
-from pipeline.verdict.cause import best_comparison, judge_caused_by, judge_fixed_by
-from pipeline.verdict.evidence import counted_groups, counted_worst, simultaneous
-from pipeline.verdict.harmful import guided_group, harmed_group, judge_harmful
+from pipeline.verdict.cause.caused_by import judge_caused_by
+from pipeline.verdict.cue.available import judge_available
+from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
+from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
+from pipeline.verdict.evidence.rules import counted_groups, counted_worst, simultaneous
+from pipeline.verdict.evidence.small_groups import bad_clause, clearly_worse, uncounted_clause
+from pipeline.verdict.fix.fixed_by import best_comparison, judge_fixed_by
+from pipeline.verdict.fix.remaining import is_open, largest_gap
+from pipeline.verdict.fix.repairs import judge_repairs
+from pipeline.verdict.harm.harmful import guided_group, harmed_group, judge_harmful
 from pipeline.verdict.phrases import accuracy_brief, method_label, points_interval
-from pipeline.verdict.remaining import is_open, largest_gap
-from pipeline.verdict.repairs import judge_repairs
-from pipeline.verdict.small_groups import bad_clause, clearly_worse, uncounted_clause
-from pipeline.verdict.used import cue_words, deciding_exchange, judge_used
 
 Ladder = dict[str, Status]
 

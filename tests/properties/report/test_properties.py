@@ -11,7 +11,7 @@ from pipeline.report.page.charts import Scale
 from pipeline.report.page.html import isolate_names
 from pipeline.report.page.pictures import spread
 from pipeline.statistics.intervals import independent_difference, widen
-from pipeline.verdict.evidence import judge_effect
+from pipeline.verdict.evidence.rules import judge_effect
 from tests.fixtures.report import build_report, photo_birds
 
 shares = st.floats(0, 1)

@@ -17,8 +17,8 @@ from pipeline.explain.reliance.interventions import SWAP
 from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import Carried, CueUse, EvaluationResult
 from pipeline.statistics.cues.cue_use import exchange_shifts, favored_classes, natural_shift
-from pipeline.verdict.evidence import choose_thresholds
-from pipeline.verdict.used import judge_used
+from pipeline.verdict.cue.used import judge_used
+from pipeline.verdict.evidence.rules import choose_thresholds
 from tests.fixtures.explain import NOISE_READER, WALL_READER, make_info, make_split, make_train, run_reliance
 from tests.fixtures.report import around
 

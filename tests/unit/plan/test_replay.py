@@ -79,7 +79,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
         lambda house: house.append("statistics/cues/interaction.py", "# a comment\n"),
         {"verdict"},  # report and index follow where it decides otherwise
     ),
-    "a rung of the verdict": (lambda house: house.append("verdict/harm.py", "# x\n"), {"verdict"}),
+    "a rung of the verdict": (lambda house: house.append("verdict/harm/paying.py", "# x\n"), {"verdict"}),
     "how training goes": (
         lambda house: house.append("train/loop.py", "# x\n"),
         of_all("train", "retrain"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.records.verdict import RelianceDifference
-from pipeline.verdict.reliance import compare_reliance
+from pipeline.verdict.cue.reliance import compare_reliance
 from tests.fixtures.report import ReportInputs, around, build_report, intervention, photo_birds, plain_hundred
 
 

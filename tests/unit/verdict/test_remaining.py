@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.records.evaluation import GroupComparison
 from pipeline.records.verdict import Rung
-from pipeline.verdict.repairs import judge_repair
+from pipeline.verdict.fix.repairs import judge_repair
 from tests.fixtures.report import ReportInputs, around, build_report, metrics, photo_birds
 from tests.fixtures.skill import skill
 

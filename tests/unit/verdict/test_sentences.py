@@ -16,8 +16,8 @@ from pipeline.report.cards.limits import list_limits
 from pipeline.report.compare.pairing import Side
 from pipeline.report.compare.reports import compare_sides
 from pipeline.verdict import phrases
-from pipeline.verdict.askable import why_not_asked
-from pipeline.verdict.reliance import color_reliance
+from pipeline.verdict.cue.reliance import color_reliance
+from pipeline.verdict.evidence.askable import why_not_asked
 from tests.fixtures.report import build_report, photo_birds
 from tests.fixtures.skill import skill
 

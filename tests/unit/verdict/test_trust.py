@@ -14,9 +14,7 @@ from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.page.effect_charts import draw_changes, draw_removal
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import HELPFUL_SHOWN, SUSPECTS_SHOWN, Pictures, build_pictures
-from pipeline.verdict.learning import summarize_removal_points
-from pipeline.verdict.phrases import percent_interval
-from pipeline.verdict.trust import (
+from pipeline.verdict.cause.trust import (
     describe_agreement,
     describe_rule,
     describe_suspects,
@@ -25,6 +23,8 @@ from pipeline.verdict.trust import (
     judge_share,
     judge_support,
 )
+from pipeline.verdict.learning import summarize_removal_points
+from pipeline.verdict.phrases import percent_interval
 from tests.fixtures.proof import around, group_check, label_errors, lds, share_of
 from tests.fixtures.report import (
     ReportInputs,

@@ -13,7 +13,7 @@ from pipeline.records.evaluation import Carried, CueUse, EvaluationResult, Inter
 from pipeline.records.verdict import Rung
 from pipeline.report.gate.judge import judge_report
 from pipeline.settings.gate import GateSettings
-from pipeline.verdict.used import cue_words, deciding_exchange, judge_used, size_either_way
+from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used, size_either_way
 from tests.fixtures.report import around, build_report, cue_use, photo_birds, plain_hundred
 
 BIRDS = photo_birds()

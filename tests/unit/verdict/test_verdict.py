@@ -17,9 +17,9 @@ from pipeline.report.gate.judge import judge_report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
 from pipeline.settings.gate import GateSettings
-from pipeline.verdict.available import modal_share
-from pipeline.verdict.cause import aligned_opponents
-from pipeline.verdict.evidence import judge_effect, misled_groups
+from pipeline.verdict.cause.caused_by import aligned_opponents
+from pipeline.verdict.cue.available import modal_share
+from pipeline.verdict.evidence.rules import judge_effect, misled_groups
 from pipeline.verdict.phrases import answer_words
 from tests.fixtures.report import (
     ReportInputs,

@@ -21,7 +21,7 @@ from pipeline.statistics.cues.interaction import (
     difference_columns,
     interaction_weights,
 )
-from pipeline.verdict.evidence import GroupedData, judge_effect, misled_groups, weakest
+from pipeline.verdict.evidence.rules import GroupedData, judge_effect, misled_groups, weakest
 
 
 @dataclass(frozen=True)

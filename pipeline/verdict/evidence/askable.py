@@ -12,7 +12,7 @@ from pipeline.records.base import Estimate
 from pipeline.records.evaluation import ClassSkill, EvaluationResult
 from pipeline.records.verdict import Rung, Thresholds
 from pipeline.statistics.accuracy.balanced import kappa_from_balanced
-from pipeline.verdict.evidence import judge_effect
+from pipeline.verdict.evidence.rules import judge_effect
 from pipeline.verdict.phrases import method_label, percent_interval
 
 CLASSES_NAMED = 3

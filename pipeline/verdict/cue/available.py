@@ -7,7 +7,7 @@ from pipeline.records.base import Estimate
 from pipeline.records.color import Association, ColorResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.verdict import Rung, Status, Thresholds
-from pipeline.verdict.evidence import judge_effect, strongest
+from pipeline.verdict.evidence.rules import judge_effect, strongest
 
 
 def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -> Rung:

@@ -16,7 +16,7 @@ from pipeline.records.verdict import Thresholds
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.compare import Contender, Target, compare_all
 from pipeline.statistics.maps import compare_maps
-from pipeline.verdict.harm import find_harm
+from pipeline.verdict.harm.paying import find_harm
 
 
 def compare_predictions(

@@ -10,10 +10,10 @@ from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.verdict import Remaining, Repair, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
-from pipeline.verdict.evidence import GroupedData, judge_effect, simultaneous, weakest
-from pipeline.verdict.harm import Harm, find_harm
+from pipeline.verdict.evidence.rules import GroupedData, judge_effect, simultaneous, weakest
+from pipeline.verdict.fix.remaining import is_open, is_reversed, measure_remaining
+from pipeline.verdict.harm.paying import Harm, find_harm
 from pipeline.verdict.phrases import accuracy_brief
-from pipeline.verdict.remaining import is_open, is_reversed, measure_remaining
 
 NAMED = 2  # groups that a sentence names
 

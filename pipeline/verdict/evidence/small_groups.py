@@ -7,7 +7,7 @@ from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.records.verdict import Thresholds
 from pipeline.statistics.accuracy.worst_group import is_clearly_below
-from pipeline.verdict.evidence import GroupedData
+from pipeline.verdict.evidence.rules import GroupedData
 from pipeline.verdict.phrases import name_groups
 
 

@@ -8,7 +8,7 @@ from pipeline.records.color import Predictability
 from pipeline.records.evaluation import CueExchange, CueUse, EvaluationResult
 from pipeline.records.verdict import Rung, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, widen
-from pipeline.verdict.evidence import judge_effect
+from pipeline.verdict.evidence.rules import judge_effect
 from pipeline.verdict.phrases import intervention_label, method_label, points_phrase
 
 MIN_CARRIED = 0.8  # of the cue: an exchange that carries less cannot rule its use out

@@ -8,8 +8,8 @@ from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.verdict import Remaining, Thresholds
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.intervals import clip_difference, independent_difference
-from pipeline.verdict.evidence import MISLED_RESIDUAL, GroupedData, judge_effect
-from pipeline.verdict.harmful import guided_group
+from pipeline.verdict.evidence.rules import MISLED_RESIDUAL, GroupedData, judge_effect
+from pipeline.verdict.harm.harmful import guided_group
 from pipeline.verdict.phrases import points_interval
 
 

@@ -17,8 +17,8 @@ from pipeline.records.verdict import (
     Thresholds,
 )
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
-from pipeline.verdict.askable import why_not_asked
-from pipeline.verdict.evidence import GroupedData, judge_effect
+from pipeline.verdict.evidence.askable import why_not_asked
+from pipeline.verdict.evidence.rules import GroupedData, judge_effect
 from pipeline.verdict.phrases import intervention_label
 
 MIN_ACCURACY = 0.01  # before a change; below it there is nothing to lose

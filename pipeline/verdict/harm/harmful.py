@@ -10,7 +10,7 @@ from pipeline.core.words import count, number, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.verdict import Rung, Status, Thresholds
-from pipeline.verdict.evidence import (
+from pipeline.verdict.evidence.rules import (
     MIN_SEEDS,
     MISLED_RATIO,
     GroupedData,
@@ -20,7 +20,7 @@ from pipeline.verdict.evidence import (
     perhaps_misled_groups,
     simultaneous,
 )
-from pipeline.verdict.harm import Harm, find_harm, hard_class, hard_values, unanswered_groups
+from pipeline.verdict.harm.paying import Harm, find_harm, hard_class, hard_values, unanswered_groups
 from pipeline.verdict.phrases import GROUPS_NAMED, accuracy_phrase, method_label, points_phrase
 
 
@@ -34,7 +34,7 @@ def judge_harmful(
 
     A group can be worst for reasons that have nothing to do with the cue, so only misled groups
     (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
-    same attribute value costs other classes (`harm.Harm`): the group that pays need not be the worst.
+    same attribute value costs other classes (`paying.Harm`): the group that pays need not be the worst.
     """
     question = "Does a group pay for it?"
 

@@ -1,0 +1,1 @@
+"""Rung 3: does a group pay for the cue."""
