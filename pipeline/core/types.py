@@ -20,6 +20,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 SplitName = Literal["train", "val", "test"]
 SPLIT_NAMES: tuple[SplitName, ...] = ("train", "val", "test")
+Device = Literal["auto", "cpu", "cuda"]
 FanOutExecutor = Literal["local", "slurm", "submitit_local"]  # where independent trainings run
 
 

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.core.types import Device
 from pipeline.settings.base import DecidesNothing, Seed, Settings
-
-Device = Literal["auto", "cpu", "cuda"]
 
 
 class TrainSettings(Settings):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.core.types import Device
 from pipeline.settings.base import Settings
 from pipeline.settings.evaluation import EvaluateSettings
-from pipeline.settings.train import Device
 
 
 class EvaluatePlan(Settings):

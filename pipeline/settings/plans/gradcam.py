@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.core.types import Device
 from pipeline.settings.base import Settings
 from pipeline.settings.gradcam import GradcamSettings
-from pipeline.settings.train import Device
 
 
 class GradcamPlan(Settings):

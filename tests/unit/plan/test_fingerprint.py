@@ -101,3 +101,22 @@ def test_no_stage_imports_the_command_line_the_planning_or_another_stage() -> No
         found = {file.relative_to(ROOT / "pipeline").as_posix() for file in files}
         assert not {file for file in found if file.startswith(("cli/", "plan/"))}
         assert {file for file in found if file.startswith("stages/")} == {f"stages/{path.name}"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "sections"),
+    [
+        ("color", {"audit"}),
+        ("hygiene", {"hygiene"}),
+        ("groups", {"groups"}),
+        ("data", {"data", "sources"}),
+        ("evaluate", {"evaluation"}),
+        ("gradcam", {"gradcam"}),
+        ("attribute", {"attribution"}),
+        ("retrain", {"retrain", "train"}),
+    ],
+)
+def test_a_stage_imports_no_settings_of_others(stage: str, sections: set[str]) -> None:
+    shared = {"base", "parsing", "methods", "__init__"}
+    found = {file.stem for file in Code().files(f"pipeline.stages.{stage}") if file.parent.name == "settings"}
+    assert found - shared == sections
