@@ -9,7 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.words import join_names
 from pipeline.settings.base import Seed, Settings
-from pipeline.settings.groups import GroupsSettings
+
+_MOVED = ("derive_attribute", "levels", "group_by")  # to `groups`
 
 
 class DataSettings(Settings):
@@ -27,7 +28,7 @@ class DataSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _name_the_new_place(cls, given: Any) -> Any:
-        moved = [key for key in GroupsSettings.model_fields if isinstance(given, Mapping) and key in given]
+        moved = [key for key in _MOVED if isinstance(given, Mapping) and key in given]
         if moved:
             written = ", ".join(f"{key}: {given[key]}" for key in moved)
             raise ValueError(
