@@ -8,7 +8,6 @@ from pydantic import Field
 
 from pipeline.settings.base import Settings
 
-MethodName = str  # `methods.registry` knows which there are
 # explained in `statistics.accuracy.selection.choose_epoch`
 Selection = Literal["average", "worst_group", "worst_group_lower_bound", "one_standard_error", "last"]
 

@@ -39,14 +39,13 @@ from pipeline.parallel.rank import started_world
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.training import TrainHistory
 from pipeline.settings.attribution import AttributeSettings
-from pipeline.settings.methods import MethodName
 from pipeline.settings.plans.attribute import AttributePlan
 from pipeline.statistics.retrained.label_errors import suggest_classes
 
 _log = logging.getLogger(__name__)
 
 
-def run(dataset: str, method: MethodName) -> None:
+def run(dataset: str, method: str) -> None:
     plan = read_plan(AttributePlan, "attribute", dataset, method)
     world, device = started_world(), choose_device(plan.device)
     if world.size > 1 and device.type == "cuda":
@@ -76,13 +75,13 @@ def run(dataset: str, method: MethodName) -> None:
     )  # fmt: skip
 
 
-def _at_work(dataset: str, method: MethodName, rank: int) -> contextlib.AbstractContextManager[None]:
+def _at_work(dataset: str, method: str, rank: int) -> contextlib.AbstractContextManager[None]:
     """Held while a process reads the shared store; free again also when it dies."""
     return locked("attribute", dataset, method, f"process_{rank}")
 
 
 def _attribute(
-    dataset: str, method: MethodName, settings: AttributeSettings, device: torch.device
+    dataset: str, method: str, settings: AttributeSettings, device: torch.device
 ) -> AttributionResult:
     trained = load_trained(dataset, method, device)
     train = load_split(data_folders(dataset), "train")
@@ -107,12 +106,12 @@ def _attribute(
     )
 
 
-def _retrained(dataset: str, method: MethodName, test: Split, rows: Int64Array, train: Split) -> Retrained:
+def _retrained(dataset: str, method: str, test: Split, rows: Int64Array, train: Split) -> Retrained:
     record, margins = load_retrained(retrained_dir(dataset, method), test)
     return Retrained(record, margins.margins_MN[:, rows], train.labels, train.groups)
 
 
-def _label_evidence(dataset: str, method: MethodName, trained: Trained, train: Split) -> LabelEvidence:
+def _label_evidence(dataset: str, method: str, trained: Trained, train: Split) -> LabelEvidence:
     folder = model_dir(dataset, method)
     reason = load_current(folder / "history.json", TrainHistory, train.digest).no_aum_reason
     found = load_dynamics(folder / "dynamics.parquet")

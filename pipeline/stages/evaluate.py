@@ -30,7 +30,6 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, RemovalComparison, SplitMetrics
 from pipeline.records.training import TrainHistory
 from pipeline.settings.evaluation import EvaluateSettings
-from pipeline.settings.methods import MethodName
 from pipeline.settings.plans.evaluate import EvaluatePlan
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
@@ -43,7 +42,7 @@ _log = logging.getLogger(__name__)
 Control = Literal["random", "balanced"]
 
 
-def run(dataset: str, method: MethodName) -> None:
+def run(dataset: str, method: str) -> None:
     plan = read_plan(EvaluatePlan, "evaluate", dataset, method)
     settings, device = plan.evaluate, choose_device(plan.device)
     data, out = data_folders(dataset), evaluation_dir(dataset, method)

@@ -19,14 +19,13 @@ from pipeline.artifacts.tables import metrics_json
 from pipeline.artifacts.trained import load_trained
 from pipeline.explain.cam.run import run_gradcam
 from pipeline.models.hardware import choose_device
-from pipeline.settings.methods import MethodName
 from pipeline.settings.plans.gradcam import GradcamPlan
 from pipeline.statistics.sampling import choose_by_group
 
 _log = logging.getLogger(__name__)
 
 
-def run(dataset: str, method: MethodName) -> None:
+def run(dataset: str, method: str) -> None:
     plan = read_plan(GradcamPlan, "gradcam", dataset, method)
     settings, device = plan.gradcam, choose_device(plan.device)
     out = gradcam_dir(dataset, method)
