@@ -92,6 +92,10 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
         lambda house: house.append("methods/erm.py", "# x\n"),
         {"train-erm", "train-dfr", "train-repair", "retrain-erm", "verdict", "report"},
     ),
+    "how attribution scores, which one method learns from": (
+        lambda house: house.append("attribution/estimators/trak.py", "# x\n"),
+        of_all("attribute") | {"train-repair", "retrain-repair"},
+    ),
     "how maps are made": (lambda house: house.append("explain/cam/run.py", "# x\n"), of_all("gradcam")),
     "how groups are made": (lambda house: house.append("groups/make.py", "# x\n"), {"groups"}),
     "levels of a derived attribute": (
