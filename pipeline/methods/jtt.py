@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.methods.method import Method, NetworkMethod, Recipe, Trained, Words, Workload
+from pipeline.methods.method import Method, NetworkMethod, Words, Workload
+from pipeline.methods.recipe import Recipe, Trained
 from pipeline.methods.sources import LIU
 from pipeline.settings.methods import NetworkSettings
 

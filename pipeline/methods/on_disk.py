@@ -1,19 +1,22 @@
 """One method trained from packed data to weights on disk; a killed run of the same settings goes on.
 
-Small networks are trained side by side: each in a process of its own, into the checkpoints that the method
-then goes on from.
+Small networks are trained side by side, in processes with one thread each: threads gain little on them, and a
+process per core gains what cores there are. The processes train into the checkpoints that the method then
+goes on from, so a method knows nothing of them: it finds its networks trained. One thread everywhere also
+makes results the same on machines with few and many cores.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.artifacts.checkpoints import CheckpointStore, load_weights, save_weights, weights_path
@@ -25,17 +28,21 @@ from pipeline.artifacts.paths import data_folders, model_dir, scratch_dir
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import locked
 from pipeline.core.errors import ArtifactError, CannotTrainError
+from pipeline.core.memory import available_cores
 from pipeline.core.types import Dynamics
-from pipeline.methods.method import Recipe, Setup, Work
+from pipeline.methods.recipe import Recipe, Setup, Work
 from pipeline.methods.run import make_base, train_method, train_part
 from pipeline.methods.setup import training_key
-from pipeline.methods.side_by_side import n_workers, one_thread
+from pipeline.models.hardware import choose_device
 from pipeline.models.registry import parameter_count
 from pipeline.parallel.fan_out import fan_out
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import TrainHistory
+from pipeline.settings.train import TrainSettings
 from pipeline.train.fitting import spec_of
 from pipeline.train.loop import Outcome
+
+FEW_PARAMETERS = 200_000  # one thread was as fast as two for 103,434 (32 px, batches of 64)
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class DiskRun:
         if workers > 1 and self.setup.method.is_side_by_side:
             recipe = replace(recipe, ahead=_Ahead(self, workers))
         saved = _Saved(model_dir(self.dataset, self.setup.name) / "weights")
-        with one_thread() if workers > 1 else nullcontext():
+        with one_thread() if workers > 1 else contextlib.nullcontext():
             history = train_method(
                 recipe,
                 train=load_split(data, "train"),
@@ -140,7 +147,7 @@ def _train_part(run: DiskRun, work: Work) -> Arrays:
     """What one of these processes does; its result is the checkpoint."""
     logging.getLogger().setLevel(logging.WARNING)  # the waiting process tells how far all are
     data = data_folders(run.dataset)
-    with suppress(CannotTrainError):  # the waiting process finds it again, and says it
+    with contextlib.suppress(CannotTrainError):  # the waiting process finds it again, and says it
         train_part(
             run.recipe(),
             work,
@@ -177,3 +184,23 @@ def _finished(dataset: str, method: str, key: str) -> Callable[[int], Outcome | 
         )
 
     return load
+
+
+def n_workers(settings: TrainSettings, n_parameters: int) -> int:
+    """Processes to train in; 1 = one network at a time, here, with all threads."""
+    if choose_device(settings.device).type != "cpu" or current_world().size > 1:
+        return 1
+    if settings.workers is not None:
+        return settings.workers
+    return max(2, available_cores()) if n_parameters <= FEW_PARAMETERS else 1
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """What is computed from networks here adds up in the same order as in the processes that trained them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -13,17 +13,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.methods.method import (
-    AllTrained,
-    KnownLabels,
-    Method,
-    Recipe,
-    SaveSeed,
-    Trained,
-    Words,
-    Workload,
-    base_labels,
-)
+from pipeline.methods.method import KnownLabels, Method, Words, Workload, base_labels
+from pipeline.methods.recipe import AllTrained, Recipe, SaveSeed, Trained
 from pipeline.methods.sources import PARK
 from pipeline.records.references import arxiv
 from pipeline.settings.methods import MethodSettings

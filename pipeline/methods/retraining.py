@@ -21,8 +21,9 @@ from pipeline.artifacts.paths import DataFolders, data_folders
 from pipeline.core.errors import CannotTrainError
 from pipeline.core.memory import available_cores
 from pipeline.core.types import Float32Array, Int64Array, Split
-from pipeline.methods.feasibility import reason_against
-from pipeline.methods.method import NetworkMethod, Setup
+from pipeline.methods.method import NetworkMethod
+from pipeline.methods.recipe import Setup
+from pipeline.methods.run import reason_against
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits

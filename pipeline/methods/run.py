@@ -1,18 +1,21 @@
-"""Train every seed of one method."""
+"""Train every seed of one method, and what is known of it before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Split
-from pipeline.methods.method import KnownLabels, NetworkMethod, Recipe, SaveSeed, Setup, Work
+from pipeline.methods.method import KnownLabels, NetworkMethod
+from pipeline.methods.recipe import Recipe, SaveSeed, Setup, Work
 from pipeline.records.base import Provenance
-from pipeline.records.data import DatasetInfo
+from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.training import TrainHistory
 from pipeline.train.fitting import Base, SeedRun, Store
+from pipeline.train.groups import Groups
 
 GIVEN = {"annotated": "group labels", "derived": "derived group labels", "none": "classes as groups"}
 
@@ -91,6 +94,21 @@ def labels_used(setup: Setup[Any], origin: str) -> list[str]:
     base = setup.base.selection if setup.base else None
     known = KnownLabels(GIVEN[origin], base, setup.train.patience is not None)
     return setup.method.labels_used(setup.settings, known)
+
+
+def reason_against(setup: Setup[Any], sizes: Sequence[GroupInfo]) -> InputError | None:
+    """The error that training would stop with for want of images in a group; None where it would not."""
+    everything = np.arange(len(sizes), dtype=np.int64)
+    groups = Groups(
+        np.repeat(everything, [g.n_train for g in sizes]),
+        np.repeat(everything, [g.n_val for g in sizes]),
+        [g.name for g in sizes],
+    )
+    try:
+        setup.method.check(setup.settings, groups, batch_size=setup.train.batch_size)
+    except InputError as error:
+        return error
+    return None
 
 
 def _check(train: Split, val: Split, info: DatasetInfo) -> None:

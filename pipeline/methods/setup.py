@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.methods.method import Setup
+from pipeline.methods.recipe import Setup
 from pipeline.methods.registry import BASE, find_method
 from pipeline.settings.base import deciding
 from pipeline.settings.plans.train import NetworkPlan, TrainPlan

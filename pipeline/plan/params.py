@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
-from pipeline.methods.method import Setup
+from pipeline.methods.recipe import Setup
 from pipeline.methods.registry import BASE, MethodName, find_method, methods_section
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.audit import ColorSettings

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.methods.feasibility import reason_against
 from pipeline.methods.registry import method_names
+from pipeline.methods.run import reason_against
 from pipeline.plan.params import DatasetSettings
 from pipeline.preflight.sizes import Sizes
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.core.types import Split, UInt8Array
-from pipeline.methods.side_by_side import n_workers, one_thread
+from pipeline.methods.on_disk import n_workers, one_thread
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits

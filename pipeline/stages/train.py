@@ -17,8 +17,8 @@ from pipeline.artifacts.provenance import make_provenance
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import learning_curves, mean_curves, metrics_json
 from pipeline.core.errors import CannotTrainError
-from pipeline.methods.method import Setup
 from pipeline.methods.on_disk import DiskRun
+from pipeline.methods.recipe import Setup
 from pipeline.methods.setup import read_setup
 from pipeline.models.hardware import choose_device
 from pipeline.parallel.rank import joined_processes

@@ -10,9 +10,9 @@ Shape legend: S seeds, N training images, V validation images, J columns of targ
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -36,18 +36,17 @@ from pipeline.methods.removal.targets import (
     match_clusters,
     target_weights,
 )
+from pipeline.methods.removal.tasks import Fitted, Task, correct_on_val, fit_all, task_name
 from pipeline.models.interface import Classifier
-from pipeline.models.predict import predict_logits
 from pipeline.parallel.rank import current_world
 from pipeline.records.base import Estimate
 from pipeline.records.training import Removal, RemovalPoint
 from pipeline.statistics.picked import MIN_SEEDS
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
-from pipeline.train.plans import listed_plan
 
 if TYPE_CHECKING:
-    from pipeline.methods.method import Recipe, TrainAhead
+    from pipeline.methods.recipe import TrainAhead
     from pipeline.methods.repair import RepairSettings
 
 _log = logging.getLogger(__name__)
@@ -65,38 +64,6 @@ class Attribution(Protocol):
 
     def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
         """V x D: close together for targets that the same training images help and harm."""
-
-
-def task_name(kind: Kind, n_removed: int, seed: int) -> str:
-    return f"{kind}_{n_removed}_seed_{seed}"
-
-
-@dataclass(frozen=True)
-class Task:
-    """One training of ERM's network on some of the training images."""
-
-    kind: Kind
-    n_removed: int
-    seed: int
-    rows: Int64Array  # kept
-
-    @property
-    def name(self) -> str:
-        """Different for every training of one run."""
-        return task_name(self.kind, self.n_removed, self.seed)
-
-    def train(self, run: SeedRun, recipe: Recipe[Any] | None = None) -> Outcome:
-        """The network, from its last checkpoint where there is one."""
-        plan = listed_plan(self.rows, run.groups, run.base.method.selection)
-        return replace(run, seed=self.seed).fit(plan, part=f"{self.kind}_{self.n_removed}")
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What came of a task."""
-
-    outcome: Outcome
-    correct_V: BoolArray  # which validation images the selected weights get right
 
 
 @dataclass(frozen=True)
@@ -144,22 +111,6 @@ def repair(
     removal = case.record(sizes, points, chosen, gain)
     _log_choice(run, removal, candidate)
     return Repaired(outcomes, by_kind, removal, sum(seconds.values()) - kept)
-
-
-def fit_all(run: SeedRun, tasks: Sequence[Task], ahead: TrainAhead | None) -> Iterator[tuple[Task, Fitted]]:
-    """Train every task's network, each going on from its own checkpoint, which `ahead` may have filled."""
-    if ahead is not None:
-        ahead(tasks)
-    for task in tasks:
-        outcome = task.train(run)
-        yield task, Fitted(outcome, correct_on_val(run, run.network(run.settings, outcome.weights)))
-
-
-def correct_on_val(run: SeedRun, model: Classifier) -> BoolArray:
-    """Which validation images a network gets right."""
-    logits = predict_logits(model, run.val.images)
-    correct_V: BoolArray = current_world().share(logits.argmax(1) == run.val.labels)  # one answer for all
-    return correct_V
 
 
 @dataclass(frozen=True)

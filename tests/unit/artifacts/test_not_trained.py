@@ -10,7 +10,7 @@ from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.not_trained import pass_on, why_not_trained, write_not_trained
 from pipeline.artifacts.outputs import check_outputs, stage_outputs
 from pipeline.core.errors import ArtifactError, CannotTrainError
-from pipeline.methods.feasibility import reason_against
+from pipeline.methods.run import reason_against
 from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import GroupInfo

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import InputError
-from pipeline.methods.feasibility import reason_against
+from pipeline.methods.run import reason_against
 from pipeline.methods.subg import subset_size
 from pipeline.records.data import GroupInfo
 from pipeline.train.groups import Groups

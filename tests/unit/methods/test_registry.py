@@ -16,10 +16,9 @@ from ruamel.yaml import YAML
 
 from pipeline.core.errors import InputError
 from pipeline.methods import registry
-from pipeline.methods.feasibility import reason_against
 from pipeline.methods.registry import MODULES, check_name, find_method, method_names, methods_section
 from pipeline.methods.retraining import retrain
-from pipeline.methods.run import labels_used
+from pipeline.methods.run import labels_used, reason_against
 from pipeline.report.reading.explained import explain
 from pipeline.settings.parsing import parse
 from pipeline.verdict.phrases import method_label, method_subtitle
