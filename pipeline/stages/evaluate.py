@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,25 +21,15 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
 from pipeline.core.types import Int64Array, Split
-from pipeline.explain.reliance.changed import predict_classes
-from pipeline.explain.reliance.cue_use import choose_cue
-from pipeline.explain.reliance.measure import measure_reliance
+from pipeline.explain.evaluate import EvaluatedData, evaluate_models, removal_kinds
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
-from pipeline.records.data import DatasetInfo
-from pipeline.records.evaluation import EvaluationResult, RemovalComparison, SplitMetrics
+from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.training import TrainHistory
-from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.plans.evaluate import EvaluatePlan
-from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
-from pipeline.statistics.accuracy.groups import split_metrics
-from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
-from pipeline.statistics.accuracy.worst_group import is_clearly_below, worst_of
-from pipeline.statistics.comparison.removal import compare_removal
-from pipeline.statistics.cues.reliance import color_agreement
+from pipeline.statistics.accuracy.worst_group import is_clearly_below
 
 _log = logging.getLogger(__name__)
-Control = Literal["random", "balanced"]
 
 
 def run(dataset: str, method: str) -> None:
@@ -52,56 +42,16 @@ def run(dataset: str, method: str) -> None:
             return
         history = load_current(model_dir(dataset, method) / "history.json", TrainHistory, info.digest)
         seeds = [int(seed) for seed in history.selected_epoch]
-        models = _load_models(dataset, method, seeds, device)
         val, test = load_split(data, "val"), load_split(data, "test")
-        val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
-        val_metrics = _measure(val_SN, val, info, seeds, settings)
-        test_metrics = _measure(test_SN, test, info, seeds, settings)
-        reliance = measure_reliance(
-            models=models,
-            test=test,
-            info=info,
-            predicted_SN=test_SN,
-            worst=worst_of(test_metrics),
-            cue=choose_cue(load_split(data, "train"), test, info, color.predicted),
-            settings=settings,
-        )
-        result = EvaluationResult(
-            provenance=make_provenance(
-                settings_hash(settings, history.provenance.params_hash), seeds, data=info.digest
-            ),
-            method=method,
-            labels_used=history.labels_used,
-            seeds=seeds,
-            selection=history.selection,
-            val=val_metrics,
-            test=test_metrics,
-            interventions=reliance.interventions,
-            foreground_sensitivity=reliance.foreground_sensitivity,
-            cue_use=reliance.cue_use,
-            color_agreement=color_agreement(test_SN, test.labels, color.predicted, seed=settings.seed),
-            trained_on_val=history.trained_on_val,
-            removal_controls=[
-                _compare_control(
-                    control, dataset, history, (test_SN, test_metrics), test, info, settings, device
-                )
-                for control in _controls(history)
-            ],
-            class_skill=measure_class_skill(
-                test_SN,
-                test.labels,
-                info.classes,
-                test.sources,
-                follows=measure_following(test_SN, test.groups, info, test.sources),
-            ),
-            optimism=None
-            if history.trained_on_val  # the difference would be overfitting, not optimism of selection
-            else measure_optimism(
-                ScoredSplit(val_SN == val.labels, val.groups, val.sources),
-                ScoredSplit(test_SN == test.labels, test.groups, test.sources),
-                [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
-            ),
+        load = partial(_load_models, dataset, method, seeds, device)
+        result, val_SN, test_SN = evaluate_models(
+            load(),
+            EvaluatedData(info, load_split(data, "train"), val, test, color.predicted),
+            history,
+            settings,
+            make_provenance(settings_hash(settings, history.provenance.params_hash), seeds, data=info.digest),
+            controls={control: load(control) for control in removal_kinds(history)},
         )
         frames = [
             _table(split, predicted_N, seed)
@@ -155,60 +105,6 @@ def _load_models(
 ) -> list[Classifier]:
     folder = model_dir(dataset, method) / "weights"
     return [load_weights(weights_path(folder, seed, control=control)).to(device) for seed in seeds]
-
-
-def _controls(history: TrainHistory) -> list[Control]:
-    """The controls that were trained beside what was chosen; none where that is ERM itself."""
-    removal = history.removal
-    if removal is None or removal.chosen == 0:
-        return []
-    controls: list[Control] = ["random", "balanced"]
-    return [control for control in controls if any(point.kind == control for point in removal.points)]
-
-
-def _compare_control(  # what the stage has at hand
-    control: Control,
-    dataset: str,
-    history: TrainHistory,
-    repaired: tuple[Int64Array, SplitMetrics],
-    test: Split,
-    info: DatasetInfo,
-    settings: EvaluateSettings,
-    device: torch.device,
-) -> RemovalComparison:
-    assert history.removal is not None
-    seeds = [int(seed) for seed in history.selected_epoch]
-    models = _load_models(dataset, history.method, seeds, device, control)
-    control_SN = predict_classes(models, test.images)
-    return compare_removal(
-        control,
-        control_SN == test.labels,
-        repaired[0] == test.labels,
-        test.groups,
-        metrics=(_measure(control_SN, test, info, seeds, settings), repaired[1]),
-        n_removed=history.removal.chosen,
-        seed=settings.seed,
-        sources_N=test.sources,
-    )
-
-
-def _measure(
-    predicted_SN: Int64Array, split: Split, info: DatasetInfo, seeds: list[int], settings: EvaluateSettings
-) -> SplitMetrics:
-    return split_metrics(
-        predicted_SN == split.labels,
-        split.groups,
-        group_names=[g.name for g in info.groups],
-        n_train=[g.n_train for g in info.groups],
-        seeds=seeds,
-        min_images=settings.min_test if split.name == "test" else settings.min_val,
-        sources_N=split.sources,
-    )
-
-
-def _is_counted(group: int, *splits: SplitMetrics) -> bool:
-    """Whether the group has enough images in each of them."""
-    return all(split.groups[group].sufficient for split in splits)
 
 
 def _table(split: Split, predicted_N: Int64Array, seed: int) -> pd.DataFrame:

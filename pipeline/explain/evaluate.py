@@ -1,0 +1,167 @@
+"""Everything that is measured of one method's models on validation and test images.
+
+Shape legend: S models (seeds), N images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from pipeline.core.types import Int64Array, Split
+from pipeline.explain.reliance.changed import predict_classes
+from pipeline.explain.reliance.cue_use import choose_cue
+from pipeline.explain.reliance.measure import measure_reliance
+from pipeline.models.interface import Classifier
+from pipeline.records.base import Provenance
+from pipeline.records.data import DatasetInfo
+from pipeline.records.evaluation import EvaluationResult, RemovalComparison, SplitMetrics
+from pipeline.records.training import TrainHistory
+from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
+from pipeline.statistics.accuracy.groups import split_metrics
+from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
+from pipeline.statistics.accuracy.worst_group import worst_of
+from pipeline.statistics.comparison.removal import compare_removal
+from pipeline.statistics.cues.reliance import color_agreement
+
+Control = Literal["random", "balanced"]
+
+
+class Evaluated(NamedTuple):
+    """The record, and the classes S x N that it was made from."""
+
+    result: EvaluationResult
+    val_SN: Int64Array
+    test_SN: Int64Array
+
+
+@dataclass(frozen=True)
+class EvaluatedData:
+    """What models are evaluated on."""
+
+    info: DatasetInfo
+    train: Split  # tells the cue; no model sees it here
+    val: Split
+    test: Split
+    color_classes_N: Int64Array  # what color alone says of the test images
+
+
+def evaluate_models(
+    models: Sequence[Classifier],
+    data: EvaluatedData,
+    history: TrainHistory,
+    settings: EvaluateSettings,
+    provenance: Provenance,
+    *,
+    controls: Mapping[Control, Sequence[Classifier]] | None = None,
+) -> Evaluated:
+    """Score a method's models, and measure what they rely on.
+
+    Args:
+        models: one per seed of `history.selected_epoch`, in its order.
+        controls: the models trained without as many other images, where `history` tells of a removal.
+
+    Raises:
+        InputError: no test images, or models and seeds do not match.
+    """
+    val, test, info = data.val, data.test, data.info
+    seeds = [int(seed) for seed in history.selected_epoch]
+    val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
+    val_metrics = _measure(val_SN, val, info, seeds, settings)
+    test_metrics = _measure(test_SN, test, info, seeds, settings)
+    reliance = measure_reliance(
+        models=models,
+        test=test,
+        info=info,
+        predicted_SN=test_SN,
+        worst=worst_of(test_metrics),
+        cue=choose_cue(data.train, test, info, data.color_classes_N),
+        settings=settings,
+    )
+    result = EvaluationResult(
+        provenance=provenance,
+        method=history.method,
+        labels_used=history.labels_used,
+        seeds=seeds,
+        selection=history.selection,
+        val=val_metrics,
+        test=test_metrics,
+        interventions=reliance.interventions,
+        foreground_sensitivity=reliance.foreground_sensitivity,
+        cue_use=reliance.cue_use,
+        color_agreement=color_agreement(test_SN, test.labels, data.color_classes_N, seed=settings.seed),
+        trained_on_val=history.trained_on_val,
+        removal_controls=[
+            _compare_control(control, others, history, (test_SN, test_metrics), test, info, settings)
+            for control, others in (controls or {}).items()
+        ],
+        class_skill=measure_class_skill(
+            test_SN,
+            test.labels,
+            info.classes,
+            test.sources,
+            follows=measure_following(test_SN, test.groups, info, test.sources),
+        ),
+        optimism=None
+        if history.trained_on_val  # the difference would be overfitting, not optimism of selection
+        else measure_optimism(
+            ScoredSplit(val_SN == val.labels, val.groups, val.sources),
+            ScoredSplit(test_SN == test.labels, test.groups, test.sources),
+            [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
+        ),
+    )
+    return Evaluated(result, val_SN, test_SN)
+
+
+def removal_kinds(history: TrainHistory) -> list[Control]:
+    """The controls that were trained beside what was chosen; none where that is ERM itself."""
+    removal = history.removal
+    if removal is None or removal.chosen == 0:
+        return []
+    controls: list[Control] = ["random", "balanced"]
+    return [control for control in controls if any(point.kind == control for point in removal.points)]
+
+
+def _compare_control(
+    control: Control,
+    models: Sequence[Classifier],
+    history: TrainHistory,
+    repaired: tuple[Int64Array, SplitMetrics],
+    test: Split,
+    info: DatasetInfo,
+    settings: EvaluateSettings,
+) -> RemovalComparison:
+    assert history.removal is not None
+    seeds = [int(seed) for seed in history.selected_epoch]
+    control_SN = predict_classes(models, test.images)
+    return compare_removal(
+        control,
+        control_SN == test.labels,
+        repaired[0] == test.labels,
+        test.groups,
+        metrics=(_measure(control_SN, test, info, seeds, settings), repaired[1]),
+        n_removed=history.removal.chosen,
+        seed=settings.seed,
+        sources_N=test.sources,
+    )
+
+
+def _measure(
+    predicted_SN: Int64Array, split: Split, info: DatasetInfo, seeds: list[int], settings: EvaluateSettings
+) -> SplitMetrics:
+    return split_metrics(
+        predicted_SN == split.labels,
+        split.groups,
+        group_names=[g.name for g in info.groups],
+        n_train=[g.n_train for g in info.groups],
+        seeds=seeds,
+        min_images=settings.min_test if split.name == "test" else settings.min_val,
+        sources_N=split.sources,
+    )
+
+
+def _is_counted(group: int, *splits: SplitMetrics) -> bool:
+    """Whether the group has enough images in each of them."""
+    return all(split.groups[group].sufficient for split in splits)
