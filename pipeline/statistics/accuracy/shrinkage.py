@@ -14,6 +14,7 @@ from scipy import optimize, special, stats
 from pipeline.core.types import Float64Array
 from pipeline.records.base import GroupEstimate
 
+_ROUNDING = 1e-12
 _LEAST_GROUPS = 3  # two groups say nothing about how groups spread
 _LOG_PRECISION = (np.log(0.1), np.log(1e6))
 _CONFIDENCE = 0.95
@@ -33,10 +34,11 @@ class BetaPrior(NamedTuple):
 def effective_sizes(accuracy_G: Float64Array, sizes_G: Float64Array, total_G: Float64Array) -> Float64Array:
     """Images that a single model would need for the variance `total_G` of each group's mean.
 
-    Where it is 0 or the group is all right or all wrong, the group's images; never below 1.
+    Where it is 0 or the group is all right or all wrong, the group's images; never below 1. What rounding
+    leaves of 0, where seeds err equally often and on different images, is 0.
     """
     room_G = accuracy_G * (1 - accuracy_G)
-    known_G = (room_G > 0) & (total_G > 0)
+    known_G = (room_G > 0) & (total_G > _ROUNDING * room_G)
     effective_G = np.where(known_G, room_G / np.where(known_G, total_G, 1.0), sizes_G)
     return np.maximum(1.0, effective_G)
 

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.records.base import GroupEstimate
+from pipeline.statistics.accuracy.groups import split_metrics
 from pipeline.statistics.accuracy.shrinkage import effective_sizes, fit_beta_prior, shrink_groups
 from pipeline.statistics.intervals import wilson
 
@@ -103,3 +104,22 @@ def test_effective_sizes_by_hand() -> None:
         np.array([0.5, 0.5, 1.0, 0.2]), np.array([9.0, 9, 9, 9]), np.array([0.01, 0, 0, 2])
     )
     assert sizes == pytest.approx([25, 9, 9, 1])
+
+
+def test_seeds_that_err_equally_often_on_different_images_leave_no_interval_unknown() -> None:
+    """Their mean's variance is 0 but for rounding: no reason to take a group for 10^15 images."""
+    correct_SN = np.ones((3, 160), bool)
+    for seed in range(3):
+        correct_SN[seed, [2 * seed, 2 * seed + 1]] = False  # of the first 40 images
+        correct_SN[seed, 40 + seed : 160 : 4] = False
+    found = split_metrics(
+        correct_SN,
+        np.arange(160) // 40,
+        group_names=list("abcd"),
+        n_train=[40] * 4,
+        seeds=range(3),
+        min_images=1,
+    )
+    ends = np.array([[group.low, group.value, group.high] for group in found.shrunk])
+    assert np.isfinite(ends).all()
+    assert (ends[0, 2] - ends[0, 0]) > 0.01
