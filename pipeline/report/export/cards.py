@@ -6,6 +6,9 @@ Their optional headings are left out where the audit knows nothing; none is fill
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import huggingface_hub
 
 from pipeline.core import words
 from pipeline.records.base import Estimate, GroupEstimate
@@ -18,40 +21,39 @@ from pipeline.report.cards.dataset_card import (
     list_warnings,
     write_step,
 )
-from pipeline.report.cards.model_card import Fact, ModelCard, cite, model_card
-from pipeline.report.export.front_matter import dataset_head, model_head
+from pipeline.report.cards.model_card import Fact, cite, model_card
+from pipeline.report.export.front_matter import dataset_data, model_data
 from pipeline.report.markdown import bullets, code, escape, whole_name, write_table
 from pipeline.verdict import phrases
 
-NOT_KNOWN = "The audit does not know."
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_model_card(s: Report, method: str) -> str:
     """`MODEL_CARD_<method>.md`."""
     card = model_card(s, method)
-    parts = [
-        f"# Model Card for {escape(card.title)}",
-        escape(card.summary),
-        "## Model Details\n\n### Model Description",
-        _facts(card.details),
-        "## Uses\n\n### Direct Use",
-        bullets(card.intended),
-        "### Out-of-Scope Use",
-        bullets(card.out_of_scope),
-        "## Bias, Risks, and Limitations",
-        bullets(card.limits),
-        "### Recommendations",
-        _recommend(s, method),
-        "## How to Get Started with the Model",
-        _get_started(s, method),
-        *_training(card),
-        *_evaluation(s, method),
-        "## Citation",
-        bullets(card.citation),
-        "## More Information",
-        _origin(s, card.commands),
-    ]
-    return "\n".join([model_head(s, method), *(f"{part}\n" for part in parts)])
+    seed = next(iter(s.methods[method].seeds), 0)
+    filled = huggingface_hub.ModelCard.from_template(
+        model_data(s, method),
+        template_path=str(_TEMPLATES / "model_card.md.j2"),
+        title=escape(card.title),
+        summary=escape(card.summary),
+        details=_facts(card.details),
+        intended=bullets(card.intended),
+        out_of_scope=bullets(card.out_of_scope),
+        limits=bullets(card.limits),
+        advice=_recommend(s, method),
+        weights=f"models/{s.dataset.name}/{method}/weights/seed_{seed}.safetensors",
+        data=_facts(card.data),
+        procedure=_facts(card.procedure),
+        settings=_facts(card.settings) if card.settings else "The settings were not recorded.",
+        n_test=words.count(s.dataset.n.get("test")),
+        factors=bullets(describe_annotations(s)),
+        results=_results(s, method),
+        citation=bullets(card.citation),
+        origin=_origin(s, card.commands),
+    )
+    return str(filled).rstrip("\n") + "\n"
 
 
 def write_dataset_card(s: Report) -> str:
@@ -62,37 +64,25 @@ def write_dataset_card(s: Report) -> str:
         Fact(term="Source", text=d.source_info.source),
         Fact(term="Classes", text=words.join_names(map(words.quoted, d.classes))),
     ]
-    counts = write_table(
+    groups = write_table(
         ["Group", "Train", "Val", "Test"],
         ([whole_name(g.name), *map(words.count, (g.n_train, g.n_val, g.n_test))] for g in d.groups),
     )
-    parts = [
-        f"# Dataset Card for {escape(d.title)}",
-        escape(describe_dataset(s)),
-        "## Dataset Details\n\n### Dataset Description",
-        _facts(facts),
-        "## Uses\n\n### Direct Use",
-        "Sorting images into its classes, and studying shortcuts.",
-        "### Out-of-Scope Use",
-        "Training a model without looking at the groups below, where the limitations name a shortcut.",
-        "## Dataset Structure",
-        counts,
-        "## Dataset Creation\n\n### Source Data\n\n#### Data Collection and Processing",
-        bullets(describe_processing(s)),
-        "### Annotations",
-        bullets(describe_annotations(s)),
-        "#### Personal and Sensitive Information",
-        NOT_KNOWN,
-        "## Bias, Risks, and Limitations",
-        bullets(list_warnings(s)),
-        "### Recommendations",
-        bullets(list_advice(s)) or "The audit asks for nothing.",
-        "## Citation",
-        bullets(cite(s)),
-        "## More Information",
-        _origin(s, [s.provenance.command or f"dvc repro report@{d.name}"]),
-    ]
-    return "\n".join([dataset_head(s), *(f"{part}\n" for part in parts)])
+    filled = huggingface_hub.DatasetCard.from_template(
+        dataset_data(s),
+        template_path=str(_TEMPLATES / "dataset_card.md.j2"),
+        title=escape(d.title),
+        summary=escape(describe_dataset(s)),
+        facts=_facts(facts),
+        groups=groups,
+        processing=bullets(describe_processing(s)),
+        annotations=bullets(describe_annotations(s)),
+        warnings=bullets(list_warnings(s)),
+        advice=bullets(list_advice(s)) or "The audit asks for nothing.",
+        citation=bullets(cite(s)),
+        origin=_origin(s, [s.provenance.command or f"dvc repro report@{d.name}"]),
+    )
+    return str(filled).rstrip("\n") + "\n"
 
 
 def _recommend(s: Report, method: str) -> str:
@@ -103,34 +93,7 @@ def _recommend(s: Report, method: str) -> str:
     return f"Read the limitations above beside those of {escape(baseline)}, the model it is compared with."
 
 
-def _get_started(s: Report, method: str) -> str:
-    seed = next(iter(s.methods[method].seeds), 0)
-    weights = f"models/{s.dataset.name}/{method}/weights/seed_{seed}.safetensors"
-    return (
-        "In the folder of the pipeline; `images` is a float tensor N × 3 × height × width with values from "
-        "0 to 1.\n\n"
-        "```python\n"
-        "from pathlib import Path\n\n"
-        "from pipeline.artifacts.checkpoints import load_weights\n\n"
-        f'model = load_weights(Path("{weights}"))\n'
-        "predicted = model(images).argmax(dim=1)\n"
-        "```"
-    )
-
-
-def _training(card: ModelCard) -> list[str]:
-    settings = _facts(card.settings) if card.settings else "The settings were not recorded."
-    return [
-        "## Training Details\n\n### Training Data",
-        f"The card of the data is [DATASET_CARD.md](DATASET_CARD.md).\n\n{_facts(card.data)}",
-        "### Training Procedure",
-        _facts(card.procedure),
-        "#### Training Hyperparameters",
-        settings,
-    ]
-
-
-def _evaluation(s: Report, method: str) -> list[str]:
+def _results(s: Report, method: str) -> str:
     test = s.methods[method].test
     rows: list[tuple[str, Estimate]] = [
         ("Average", test.average),
@@ -139,17 +102,9 @@ def _evaluation(s: Report, method: str) -> list[str]:
         (f"Worst group: {whole_name(test.worst_group.name)}", test.worst_group),
         *((f"Group {whole_name(g.name)}", g) for g in test.groups),
     ]
-    return [
-        "## Evaluation\n\n### Testing Data, Factors & Metrics\n\n#### Testing Data",
-        f"{words.count(s.dataset.n.get('test'))} test images that took no part in training or selection.",
-        "#### Factors",
-        bullets(describe_annotations(s)),
-        "#### Metrics",
-        "Accuracy with 95% intervals; the worst group's holds for all groups at once. Of groups with too few "
-        "images the interval says how little is known.",
-        "### Results",
-        write_table(["Images", "Accuracy", "95% interval", "n"], ([label, *_cells(e)] for label, e in rows)),
-    ]
+    return write_table(
+        ["Images", "Accuracy", "95% interval", "n"], ([label, *_cells(e)] for label, e in rows)
+    )
 
 
 def _cells(e: Estimate) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from huggingface_hub import CardData, DatasetCardData, EvalResult, ModelCardData
+from huggingface_hub import DatasetCardData, EvalResult, ModelCardData
 
 from pipeline.core import words
 from pipeline.records.base import Estimate
@@ -25,13 +25,13 @@ _LICENSES = {"mit": "mit", "apache 2.0": "apache-2.0", "cc0": "cc0-1.0", "not st
 _CREATIVE_COMMONS = re.compile(r"^cc[ -](by(?:-(?:nc-nd|nc-sa|nc|nd|sa))?)[ -](2\.0|2\.5|3\.0|4\.0)$")
 
 
-def model_head(s: Report, method: str) -> str:
+def model_data(s: Report, method: str) -> ModelCardData:
     """Metadata of a model: labels for searching and its main results."""
     test = s.methods[method].test
     results: list[tuple[str, Estimate]] = [("Average accuracy", test.average)]
     if test.worst_group.sufficient:
         results.append(("Worst-group accuracy", test.worst_group))
-    data = ModelCardData(
+    return ModelCardData(
         model_name=plain(f"{phrases.method_label(method)} on {s.dataset.title}"),
         pipeline_tag="image-classification",
         library_name="pytorch",
@@ -50,13 +50,12 @@ def model_head(s: Report, method: str) -> str:
             for name, estimate in results
         ],
     )
-    return _head(data)
 
 
-def dataset_head(s: Report) -> str:
+def dataset_data(s: Report) -> DatasetCardData:
     """Metadata of a dataset."""
     licence, licence_name = license_id(s.dataset.source_info.licence)
-    data = DatasetCardData(
+    return DatasetCardData(
         pretty_name=plain(s.dataset.title),
         license=licence,
         license_name=licence_name,
@@ -64,7 +63,6 @@ def dataset_head(s: Report) -> str:
         size_categories=[size_category(sum(s.dataset.n.values()))],
         tags=TAGS[1:],
     )
-    return _head(data)
 
 
 def license_id(text: str) -> tuple[str, str | None]:
@@ -85,7 +83,3 @@ def size_category(n: int) -> str:
 def _interval(e: Estimate) -> str:
     """Its own field does not exist, and an accuracy alone would say too much."""
     return f"95% interval {words.number(e.low, 3)} to {words.number(e.high, 3)}, n = {words.count(e.n)}"
-
-
-def _head(data: CardData) -> str:
-    return f"---\n{data.to_yaml()}\n---\n"
