@@ -56,6 +56,15 @@ def read_plan(kind: type[S], stage: str, *names: str) -> S:
         raise _broken(path, error) from None
 
 
+def read_code(stage: str, *names: str) -> str:
+    """Fingerprint of the code that a stage is planned with; empty where there is no plan.
+
+    Names what a stage keeps for itself between runs: work of other code is not gone on from.
+    """
+    found = load_plan(plan_path(stage, *names))
+    return "" if found is None else found[0].code
+
+
 def load_plan(path: Path) -> tuple[StagePlan, dict[str, Any]] | None:
     """A plan and what is not tracked of it; None where there is none.
 

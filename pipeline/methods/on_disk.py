@@ -25,6 +25,7 @@ from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.embeddings import EmbeddingCache
 from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.paths import data_folders, model_dir, scratch_dir
+from pipeline.artifacts.plans import read_code
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import locked
 from pipeline.core.errors import ArtifactError, CannotTrainError
@@ -59,7 +60,11 @@ class DiskRun:
 
     @property
     def key(self) -> str:
-        return training_key(self.setup, *self.digests)
+        return self._key_of(self.setup)
+
+    def _key_of(self, setup: Setup[Any]) -> str:
+        """Of one of its methods: another code's models and checkpoints have another key."""
+        return training_key(setup, *self.digests, read_code("train", self.dataset, setup.name))
 
     @property
     def checkpoints(self) -> Path:
@@ -72,8 +77,11 @@ class DiskRun:
             return Recipe(self.setup, work_dir=self.checkpoints)
         base = make_base(
             setup,
-            load=_finished(self.dataset, setup.name, training_key(setup, *self.digests)),
-            embed=EmbeddingCache(scratch_dir("embeddings", self.dataset), settings_hash(*self.digests)),
+            load=_finished(self.dataset, setup.name, self._key_of(setup)),
+            embed=EmbeddingCache(
+                scratch_dir("embeddings", self.dataset),
+                settings_hash(*self.digests, read_code("train", self.dataset, setup.name)),
+            ),
         )
         return Recipe(self.setup, base, work_dir=self.checkpoints)
 

@@ -48,10 +48,10 @@ def own_keys(setup: Setup[Any]) -> dict[str, Any]:
 def training_key(setup: Setup[Any], *data: str) -> str:
     """Hash of everything that decides a training's result, beside its seed and its name within the method.
 
-    The same settings of the same data give the same key, so that a run that was killed goes on.
+    The same settings and code and the same data give the same key, so that a run that was killed goes on.
 
     Args:
-        data: digests of the files that are trained on, and whatever else chooses images.
+        data: digests of the files that are trained on, and of the code; whatever else chooses images.
     """
     return settings_hash(*_parts(setup), *data, make_provenance("").versions)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,13 @@ from pipeline.artifacts.files import find_foreign, fresh_dir
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, PLAN_FILES
 from pipeline.artifacts.paths import plans_dir
 from pipeline.artifacts.plans import StagePlan, load_plan, plan_path, plan_texts, save_plan
+from pipeline.methods.registry import BASE
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import read_params
 from pipeline.plan.resolve import make_plan, resolve, tell
-from pipeline.settings.base import Settings, deciding, deciding_nothing
+from pipeline.settings.base import deciding_nothing
+from pipeline.settings.plans.train import TrainPlan
 
 
 def write_plans(params: Params, code: Code | None = None) -> None:
@@ -47,17 +49,24 @@ def every_plan(params: Params, code: Code) -> Iterator[tuple[Path, StagePlan, di
 
 
 def refresh(stage: str, *names: str) -> None:
-    """Bring the plan of a stage that is run by hand up to `params.yaml`. Under DVC the stage `plan` does.
+    """Bring the plan of a stage that is run by hand up to `params.yaml` and the code. Under DVC `plan` does.
 
     Raises:
         InputError: `params.yaml` or the dataset's entry does not validate.
     """
     told, path = resolve(read_params(), stage, *names), plan_path(stage, *names)
-    if told is None or _is_told(told, path):
+    if told is None:
         return
-    save_plan(path, make_plan(told, Code(), stage, *names), deciding_nothing(told))
+    if isinstance(told, TrainPlan) and told.base:
+        refresh(
+            stage, names[0], BASE
+        )  # whether a base model on disk is of this code, it is asked by its plan
+    planned = make_plan(told, _code(), stage, *names), deciding_nothing(told)
+    if planned != load_plan(path):
+        save_plan(path, *planned)
 
 
-def _is_told(told: Settings, path: Path) -> bool:
-    there = load_plan(path)
-    return there is not None and (there[0].settings, there[1]) == (deciding(told), deciding_nothing(told))
+@cache
+def _code() -> Code:
+    """What runs in this process is what it loaded: an edit meanwhile is of no concern."""
+    return Code()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from pipeline.artifacts.paths import (
     retrained_dir,
     scratch_dir,
 )
-from pipeline.artifacts.plans import read_plan
+from pipeline.artifacts.plans import read_code, read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.retrained import load_retrained
 from pipeline.artifacts.running import exclusive, locked
@@ -61,6 +62,7 @@ def run(dataset: str, method: str) -> None:
     with exclusive("attribute", dataset, method):
         if pass_on("evaluate", "attribute", dataset, method):
             return
+        _drop_work_of_other_code(dataset, method)
         result = _attribute(dataset, method, plan.attribute, device)
         save_artifact(out / "attribution.json", result)
         write_text(out / "metrics.json", metrics_json(_summary(result)))
@@ -78,6 +80,18 @@ def run(dataset: str, method: str) -> None:
 def _at_work(dataset: str, method: str, rank: int) -> contextlib.AbstractContextManager[None]:
     """Held while a process reads the shared store; free again also when it dies."""
     return locked("attribute", dataset, method, f"process_{rank}")
+
+
+def _work_dir(dataset: str, method: str) -> Path:
+    """Where a killed run of the same code goes on."""
+    return scratch_dir("attribute", dataset, method) / read_code("attribute", dataset, method)
+
+
+def _drop_work_of_other_code(dataset: str, method: str) -> None:
+    own = _work_dir(dataset, method)
+    for other in own.parent.glob("*"):
+        if other != own:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _attribute(
@@ -100,7 +114,7 @@ def _attribute(
         settings=settings,
         retrained=_retrained(dataset, method, trained.test, rows, train),
         label_evidence=_label_evidence(dataset, method, trained, train),
-        work_dir=scratch_dir("attribute", dataset, method),
+        work_dir=_work_dir(dataset, method),
         provenance=make_provenance(settings_hash(settings), trained.seeds, data=trained.info.digest),
         device=device.type,
     )

@@ -11,7 +11,7 @@ import shutil
 from pipeline.artifacts.datasets import digest_files, load_split
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.paths import data_folders, retrained_dir, scratch_dir
-from pipeline.artifacts.plans import read_plan
+from pipeline.artifacts.plans import read_code, read_plan
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.artifacts.retrained import RetrainedMargins, save_retrained
 from pipeline.artifacts.running import exclusive
@@ -28,7 +28,8 @@ def run(dataset: str, method: str) -> None:
     with exclusive("retrain", dataset, method):
         plan = read_plan(RetrainPlan, "retrain", dataset, method)
         setup, chosen = read_setup(method, plan), plan.retrain
-        key = training_key(setup, *digest_files(data), f"{chosen.share} {chosen.seed}")
+        code = read_code("retrain", dataset, method)
+        key = training_key(setup, *digest_files(data), f"{chosen.share} {chosen.seed}", code)
         scratch = scratch_dir("retrain", dataset, method)
         found = retrain_parts(dataset, setup, chosen, scratch / key)
         train, test = load_split(data, "train"), load_split(data, "test")

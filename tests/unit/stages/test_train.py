@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from pipeline.artifacts.paths import data_folders
 from pipeline.artifacts.trained import earlier_checkpoints
 from pipeline.core.errors import ArtifactError
 from pipeline.methods import on_disk
+from pipeline.plan import write
+from pipeline.plan.fingerprint import Code
 from pipeline.records.training import TrainHistory
+from tests import ROOT
 from tests.fixtures.demo import write_params
 from tests.fixtures.stages import run_stage
 
@@ -87,6 +91,19 @@ def test_an_erm_model_of_other_settings_is_not_used_and_changes_the_key(
     run_stage("train", "photo_digits", "dfr")
     assert FROM_DISK not in caplog.text
     assert history("dfr").provenance.params_hash != before
+
+
+def test_an_erm_model_of_other_code_is_not_used(
+    demo: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    run_stage("train", "photo_digits", "erm")
+    shutil.copytree(ROOT / "pipeline", demo / "edited", ignore=shutil.ignore_patterns("__pycache__"))
+    with (demo / "edited" / "train" / "loop.py").open("a") as file:
+        file.write("# steps are taken otherwise\n")
+    monkeypatch.setattr(write, "_code", lambda: Code(folder=demo / "edited"))
+    run_stage("train", "photo_digits", "dfr")
+    assert FROM_DISK not in caplog.text
 
 
 def test_other_seeds_of_erm_leave_its_key_and_a_missing_seed_is_trained(
