@@ -40,10 +40,10 @@ from pipeline.statistics.retrained.label_errors import (
     SHOWN,
     attribution_suspicion,
     aum_suspicion,
-    average_precision,
     compare_lists,
     suspects,
 )
+from pipeline.statistics.retrained.ranking_quality import average_precision
 from pipeline.train.fitting import network_of
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import DASH, count, join_names, number, percent, points, quoted, signed
+from pipeline.core.words import DASH, count, join_names, number, percent, points, quoted
 from pipeline.methods.registry import MODULES, find_method
 from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
@@ -142,11 +142,6 @@ def percent_interval(estimate: Estimate) -> str:
     if rules_nothing_out(estimate, is_difference=False):
         return "[seeds disagree]"
     return f"[{percent(estimate.low)[:-1] or DASH}, {percent(estimate.high)[:-1] or DASH}]"
-
-
-def signed_interval(estimate: Estimate) -> str:
-    """ "[+0.76, +1.16]"."""
-    return f"[{signed(estimate.low)}, {signed(estimate.high)}]"
 
 
 def number_interval(estimate: Estimate) -> str:

@@ -15,13 +15,12 @@ from pipeline.statistics.retrained import label_errors
 from pipeline.statistics.retrained.label_errors import (
     attribution_suspicion,
     aum_suspicion,
-    average_precision,
     compare_lists,
     find_label_errors,
-    rate_ranking,
     suggest_classes,
     suspects,
 )
+from pipeline.statistics.retrained.ranking_quality import average_precision, rate_ranking
 from tests.fixtures.train import GROUP_NAMES, make_split
 
 
