@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Split
-from pipeline.statistics.retrained import label_errors
+from pipeline.statistics.retrained import ranking_quality
 from pipeline.statistics.retrained.label_errors import (
     attribution_suspicion,
     aum_suspicion,
@@ -211,7 +211,7 @@ def test_both_lists_are_there_and_one_holds_whichever_way_labels_are_wrong(
     pattern: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A weak shortcut leaves no group unlearned: what each list is worth differs there as well."""
-    monkeypatch.setattr(label_errors, "N_RESAMPLES", 10)  # intervals are not asked about
+    monkeypatch.setattr(ranking_quality, "N_RESAMPLES", 10)  # intervals are not asked about
     split, suspicion = drawn(pattern)
     found = find(split, suspicion)
     assert [listed.ranking for listed in found.lists] == ["aum", "attribution"]
