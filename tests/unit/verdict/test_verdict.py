@@ -21,6 +21,7 @@ from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cue.available import modal_share
 from pipeline.verdict.evidence.rules import judge_effect, misled_groups
 from pipeline.verdict.phrases import answer_words
+from tests.fixtures.planted.outcomes import SHIFTS
 from tests.fixtures.report import (
     ReportInputs,
     around,
@@ -31,9 +32,11 @@ from tests.fixtures.report import (
     metrics,
     photo_birds,
     plain_hundred,
+    replant,
 )
 
 R = TypeVar("R", bound=Record)
+BEFORE = [0.985, 0.78, 0.62, 0.95]  # a table of planted accuracies
 RUNGS = ["available", "used", "harmful", "caused_by", "fixed_by"]
 
 
@@ -57,11 +60,8 @@ def with_groups(inputs: ReportInputs, index: int, **changes: object) -> ReportIn
 
 def closed_gap(inputs: ReportInputs | None = None, after: float = 0.9) -> ReportInputs:
     """Group DRO leaves the harmed group at `after`, its other groups at about 90 %."""
-    inputs = inputs or photo_birds()
-    dro = inputs.evaluations["group_dro"]
-    test = metrics([0.92, 0.90, after, 0.90], inputs.info.groups)
-    return replace(
-        inputs, evaluations={**inputs.evaluations, "group_dro": dro.model_copy(update={"test": test})}
+    return replant(
+        inputs or photo_birds(), erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.92, 0.90, after, 0.90]
     )
 
 
@@ -133,12 +133,10 @@ def test_wide_gap_that_could_be_the_luck_of_training_is_insufficient() -> None:
 
 @pytest.mark.parametrize("n_seeds", [1, 2])
 def test_fewer_than_three_trainings_say_nothing_about_training(n_seeds: int) -> None:
-    inputs = photo_birds()
-    test = metrics([0.985, 0.78, 0.62, 0.95], inputs.info.groups, seeds=n_seeds)
-    inputs = with_baseline(inputs, test=test, seeds=list(range(n_seeds)))
-    first = inputs.comparisons[0]
-    few = first.model_copy(update={"per_seed_gain": first.per_seed_gain[:n_seeds], "p_value": None})
-    inputs = replace(inputs, comparisons=[few])
+    few = SHIFTS[:n_seeds]
+    inputs = replant(
+        photo_birds(), shifts=few, erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.94, 0.9, 0.84, 0.9]
+    )
     found = statuses(inputs)
     assert (found["harmful"], found["fixed_by"]) == ("insufficient", "insufficient")
     assert "one training says nothing about training" in rung(inputs, "harmful").evidence
