@@ -7,14 +7,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
 from pipeline.methods.recipe import Setup
-from pipeline.methods.registry import BASE, MethodName, find_method, methods_section
+from pipeline.methods.registry import (
+    BASE,
+    MethodName,
+    check_name,
+    find_method,
+    method_names,
+    methods_section,
+)
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings, deciding
@@ -36,6 +43,10 @@ else:
     MethodsSettings = methods_section()
 
 
+def _method_or_all(name: str | None) -> str | None:
+    return name if name in (None, "all") else check_name(str(name))
+
+
 class KnownRetrainSettings(RetrainSettings):
     """`retrain`, with names that are methods."""
 
@@ -45,8 +56,10 @@ class KnownRetrainSettings(RetrainSettings):
 class KnownGateSettings(GateSettings):
     """`gate`, with a name that is a method."""
 
-    method: MethodName | Literal["all"] | None = Field(
-        None, description="the method that must pass; null = the baseline, all = every one"
+    method: Annotated[str | None, AfterValidator(_method_or_all)] = Field(
+        None,
+        description="the method that must pass; null = the baseline, all = every one",
+        json_schema_extra={"enum": [*method_names(), "all", None]},
     )
 
 
@@ -127,6 +140,14 @@ class Params(Settings):
     defaults: dict[str, Any]
     datasets: dict[str, dict[str, Any]]
 
+    @field_validator("active", "active_methods", "explained_methods")
+    @classmethod
+    def _named_once(cls, names: list[str]) -> list[str]:
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if twice:
+            raise ValueError(f"names {', '.join(twice)} more than once: write each once")
+        return names
+
     @model_validator(mode="after")
     def _explained_are_trained(self) -> Params:
         untrained = [method for method in self.explained_methods if method not in self.active_methods]
@@ -154,6 +175,11 @@ class Params(Settings):
                 f"Known: {', '.join(self.datasets)}. Add one with "
                 "`python -m pipeline new-dataset NAME PATH`."
             )
+        if not NAME_PATTERN.match(name):
+            raise InputError(
+                f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only, because DVC "
+                "builds stage names from it."
+            )
         entry = self.datasets[name]
         wrong = _no_sections(entry, f"datasets.{name}")
         if wrong:
@@ -161,6 +187,7 @@ class Params(Settings):
                 f"params.yaml: {'; '.join(wrong)}. Leave a section out where the defaults serve, or write "
                 "its keys."
             )
+        self._check_defaults()
         unset = [f"defaults lacks {key}" for key in SECTIONS if key not in self.defaults]
         unset += _no_sections(self.defaults, "defaults")
         if unset:
@@ -168,7 +195,6 @@ class Params(Settings):
                 f"params.yaml: {'; '.join(unset)}. Each section of the defaults must be there with its keys; "
                 "restore it, for example with git."
             )
-        self._check_defaults()
         known = {**SECTIONS, **OPTIONAL_SECTIONS}
         merged = {key: deep_merge(self.defaults.get(key, {}), entry.get(key, {})) for key in known}
         settings = parse(DatasetSettings, {**entry, **merged}, f"datasets.{name}")
@@ -177,13 +203,23 @@ class Params(Settings):
         return settings
 
     def _check_defaults(self) -> None:
-        """A wrong value in `defaults` is named there, not under the first dataset that inherits it.
+        """A wrong key or value in `defaults` is named there, not under the first dataset that inherits it.
 
         Keys may be missing: an entry can give them.
         """
-        for key, model in {**SECTIONS, **OPTIONAL_SECTIONS}.items():
+        known = {**SECTIONS, **OPTIONAL_SECTIONS}
+        unknown = sorted(set(self.defaults) - set(known))
+        if unknown:
+            raise InputError(
+                f"params.yaml: defaults.{unknown[0]} is not known{did_you_mean(unknown[0], known) or '.'} "
+                f"Allowed here: {', '.join(known)}."
+            )
+        for key, model in known.items():
+            given = self.defaults.get(key)
+            if not isinstance(given, Mapping):
+                continue
             try:
-                model.model_validate(self.defaults.get(key, {}))
+                model.model_validate(given)
             except ValidationError as error:
                 wrong = [problem for problem in error.errors() if problem["type"] != "missing"]
                 if wrong:
@@ -195,17 +231,6 @@ class Params(Settings):
         Raises:
             InputError: with the first problem found.
         """
-        for name in [*self.datasets, *self.active]:
-            if not NAME_PATTERN.match(name):
-                raise InputError(
-                    f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only, because DVC "
-                    "builds stage names from it."
-                )
-        known = {**SECTIONS, **OPTIONAL_SECTIONS}
-        unknown = set(self.defaults) - set(known)
-        if unknown:
-            key = sorted(unknown)[0]
-            raise InputError(f"params.yaml: defaults.{key} is not known{did_you_mean(key, known) or '.'}")
         for name in dict.fromkeys([*self.active, *self.datasets]):
             self.dataset(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,30 @@ def test_networks_whose_weights_nobody_keeps_keep_no_further_epochs():
     settings = settings.model_copy(update={"train": train})
     assert settings.train_for("jtt").checkpoints == 2
     assert settings.setup("jtt").further["identification"].checkpoints == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("defaults.trian", {}, r"defaults\.trian is not known; did you mean 'train'\? Allowed here: data, "),
+        ("datasets.My-Birds", {"source": {"kind": "cifar100"}}, "'My-Birds' is not allowed: use a-z, 0-9"),
+        ("active_methods", ["erm", "subg", "erm"], r"active_methods = .*: names erm more than once"),
+        ("datasets.photo_digits.gate", {"method": "subgg"}, r"gate\.method = 'subgg': not.*mean 'subg'"),
+    ],
+)
+def test_what_the_plan_goes_by_is_checked_without_check(
+    raw: dict[str, Any], place: str, value: Any, message: str
+) -> None:
+    *parents, last = place.split(".")
+    functools.reduce(dict.__getitem__, parents, raw)[last] = value
+    with pytest.raises(InputError, match=message):
+        parse(Params, raw).dataset(last if last in raw["datasets"] else "photo_digits")
+
+
+def test_a_file_from_before_groups_were_a_section_is_told_where_they_went(raw: dict[str, Any]) -> None:
+    raw["defaults"]["data"] |= raw["defaults"].pop("groups")
+    with pytest.raises(InputError, match=r"defaults\.data: .* moved to the section `groups`"):
+        parse(Params, raw).dataset("photo_digits")
 
 
 def test_a_source_is_a_complete_entry(raw: dict[str, Any]) -> None:
