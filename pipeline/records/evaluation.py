@@ -29,7 +29,7 @@ class SplitMetrics(Record):
     per_seed: list[SeedResult]
     expected_worst_if_equal: float | None  # expected minimum if all groups were equally good
     # The lowest of noisy groups is biased down; this is the worst group without that bias. None where
-    # there is one group only.
+    # there is one group only, seeds disagree too much, or only too small groups lie below the average.
     worst_group_corrected: Estimate | None = None
     gap: Estimate | None = None  # average minus `worst_group_corrected`; about 0 if groups are equal
     shrunk: list[GroupEstimate] = Field(default_factory=list)  # empirical Bayes: to rank and to show only

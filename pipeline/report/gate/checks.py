@@ -19,6 +19,7 @@ WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
 FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
 UNCOUNTED = "groups too small to count"
 UNCOUNTED_NAMED = 6
+_ONLY_SMALL = "only groups with too few test images to count lie below the average"
 
 
 class Asked(NamedTuple):
@@ -85,6 +86,8 @@ def check_gap(asked: Asked) -> Check:
     gap, why = asked.test.gap, asked.verdict.no_better
     if asked.verdict.worst is None:
         why = _too_few_groups(asked.report)
+    elif not asked.test.worst_group.sufficient:
+        why = _ONLY_SMALL
     elif why is None and gap is None:
         why = "seeds disagree too much to say how far the worst group is below the average"
     if why is not None or gap is None:
@@ -122,6 +125,10 @@ def check_drop(asked: Asked) -> Check:
     thin = next((side for side in earlier if side.report.verdict.methods[side.method].worst is None), None)
     if thin is not None:
         why = f"{_too_few_groups(thin.report)} in {thin.source}"
+        return unmeasured(DROP, limit, why, method=method, unit="difference")
+    small = next((side for side in earlier if not side.metrics.test.worst_group.sufficient), None)
+    if small is not None:
+        why = f"{_ONLY_SMALL}, in {small.source}"
         return unmeasured(DROP, limit, why, method=method, unit="difference")
     pair = compare_sides(*earlier)
     row = next(row for row in pair.overall if row.name == "worst_group")

@@ -54,7 +54,8 @@ def split_metrics(
     - `worst_group`: what `worst_group.choose_worst` chooses from `considered`; its interval is simultaneous
       (Sidak) over these. `worst_group_corrected` is what `worst_group.correct_minimum` makes of it, at most
       the average; `gap` is the average minus that.
-      Both are None for one group and where seeds disagree too much to say.
+      Both are None for one group, where seeds disagree too much to say, and where only groups of fewer than
+      `min_images` could be the worst: the lowest of these is another one than is named.
     - groups without images are left out of every average; in `groups` they have n = 0,
       `sufficient=False` and value 0 in the interval 0..1, that is: nothing is known. `per_seed` has 0.
 
@@ -133,7 +134,8 @@ def _corrected_worst(
     pool: SeedPool | None,
     average: float,
 ) -> Estimate | None:
-    """`correct_minimum` over the considered groups, at most the average; None for a single one.
+    """`correct_minimum` over the considered groups, at most the average; None for a single one, and where
+    these are too small for the lowest of them to be the worst.
 
     None also where seeds disagree so much that a group counts for a handful of images: its minimum
     would be redrawn as if it had no more, and what is added to the observed one says nothing.
@@ -143,7 +145,7 @@ def _corrected_worst(
     the bootstrap cover 50 to 93 %.
     """
     considered = worst.considered
-    if len(considered) < 2:
+    if len(considered) < 2 or not worst.is_lowest:
         return None
     accuracy_G = np.array([columns[g].mean() for g in considered])
     counts_G = np.array([columns[g].shape[1] / variances[g].effect for g in considered])

@@ -18,6 +18,7 @@ from pipeline.core.errors import InputError
 from pipeline.plan.params import Params
 from pipeline.records.base import Estimate
 from pipeline.records.report import Report
+from pipeline.report.compare.sides import Side
 from pipeline.report.gate.judge import choose_gated, judge_report
 from pipeline.report.gate.limits import Limit, hold_against, limit_text
 from pipeline.report.gate.rungs import find_rung
@@ -203,6 +204,30 @@ def test_a_worst_group_needs_two_groups_with_enough_images(n_enough: int, passed
     assert check.passed is passed
     assert ("insufficient data" in check.reason) is not passed
     assert ("2 of 4 groups have too few images and do not count" in check.reason) is (n_enough == 2)
+
+
+def test_no_gap_and_no_fall_are_those_of_a_group_that_does_not_count() -> None:
+    """Only small groups lie below the average: a limit holds for the others, other numbers are not judged."""
+    inputs = photo_birds()
+    groups = [
+        g.model_copy(update={"n_test": n})
+        for g, n in zip(inputs.info.groups, (120, 110, 90, 90), strict=True)
+    ]
+    test = metrics([0.95, 0.95, 0.8, 0.8], groups).model_copy(
+        update={"gap": Estimate(value=0, low=0, high=0, n=90)}
+    )
+    erm = inputs.evaluations["erm"].model_copy(update={"test": test})
+    info = inputs.info.model_copy(update={"groups": groups})
+    report = build_report(replace(inputs, info=info, evaluations={"erm": erm}, comparisons=[]))
+    sides = Side("old", report, "erm", None), Side("new", report, "erm", None)
+    asked = GateSettings(min_worst_group=0.5, max_gap=0.5, max_drop=0.5, allow_uncounted=True)
+    worst, gap, drop = judge_report(report, asked, ["erm"], {"erm": sides}).checks
+    assert worst.passed
+    assert groups[1].name in worst.reason
+    assert not gap.passed
+    assert "only groups with too few test images to count" in gap.reason
+    assert not drop.passed
+    assert "below the average, in old" in drop.reason
 
 
 UNCOUNTED = "groups too small to count"

@@ -92,6 +92,9 @@ def test_small_groups_that_alone_lie_below_the_average_are_named_on_both_sides()
     assert found.worst_group_gain.value == pytest.approx(after.worst_group.value - before.worst_group.value)
     assert 0.2 < found.worst_group_gain.low < 0.4 < found.worst_group_gain.high < 0.6
     assert [seed.worst_group_index for seed in before.per_seed] == [1] * 5
+    for tile in (before, after):  # the lowest that a correction starts from is the one image
+        assert tile.worst_group_corrected is None
+        assert tile.gap is None
 
 
 def test_a_method_may_have_another_worst_group_chosen_from_others() -> None:
