@@ -11,9 +11,10 @@ Written for redesigns: behaviour stays, so every difference must be explained.
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import json
+import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ FOLDERS = (
     "gradcam",
     "verdict",
 )
+Values = dict[str, Any]  # what one file says, by the place in it
 LEFT_OUT = {"provenance", "seconds", "schema_version", "digest", "source_fingerprint", "checksums"}
-SHOWN = 12  # differences listed for each file
 
 
 def main() -> int:
@@ -48,22 +49,42 @@ def main() -> int:
     moves = [tuple(_place(side) for side in move.split("=")) for move in options.moved]
     before, after = (dict(_read(root)) for root in (options.before, options.after))
     for source, target in moves:
-        _move(before, source, target)
-    n_values = n_different = 0
+        _move(before, after, source, target)
+    n_values = n_same = 0
+    found: Counter[tuple[str, str]] = Counter()
     for path in sorted(before.keys() | after.keys()):
-        if path not in before or path not in after:
-            print(f"{path}: only {'before' if path in before else 'after'}")
-            n_different += 1
-            continue
-        found = list(_differences(before[path], after[path]))
-        n_values += len(before[path])
-        n_different += len(found)
-        for line in found[:SHOWN]:
-            print(f"{path}: {line}")
-        if len(found) > SHOWN:
-            print(f"{path}: and {len(found) - SHOWN} more")
-    print(f"{n_values:,} values of {len(before)} files compared: {n_different} differ")
-    return 1 if n_different else 0
+        if path.startswith("reports/"):
+            continue  # read for what moved out of them; the rest shows what other files hold
+        ours, theirs = before.get(path, {}), after.get(path, {})
+        for key in ours.keys() | theirs.keys():
+            n_values += 1
+            what = _difference(ours, theirs, key)
+            if what is None:
+                n_same += 1
+            else:
+                found[_kind(path), f"{_shown(key, what)}: {what}"] += 1
+    for (kind, what), n in sorted(found.items()):
+        print(f"{kind}  {what}" + (f"  ({n} times)" if n > 1 else ""))
+    n_values_changed = sum(n for (_, what), n in found.items() if " -> " in what)
+    print(f"{n_values:,} values: {n_same:,} the same, {n_values_changed:,} others, the rest only on one side")
+    return 1 if found else 0
+
+
+def _kind(path: str) -> str:
+    """A file's place whatever the dataset, the method and the seed: models/*/*/history.json."""
+    top, *folders, name = path.split("/")
+    folders = ["packed" if folder == "packed" else "*" for folder in folders]
+    return "/".join([top, *folders, re.sub(r"[0-9]+", "*", name)])
+
+
+def _shown(key: str, what: str) -> str:
+    """A key without its numbers in lists; of what stands on one side alone the last part is enough."""
+    plain = re.sub(r"\[[0-9]+\]", "[]", key)
+    return (
+        f"{plain.split('.')[0].split('[')[0]} ... {plain.split('.')[-1]}"
+        if what.startswith("only")
+        else plain
+    )
 
 
 def _place(text: str) -> tuple[str, str]:
@@ -71,25 +92,26 @@ def _place(text: str) -> tuple[str, str]:
     return path, key
 
 
-def _move(files: dict[str, dict[str, Any]], source: tuple[str, str], target: tuple[str, str]) -> None:
-    """Lay what the earlier version keeps at `source` where the later one keeps it."""
+def _move(
+    before: dict[str, Values], after: dict[str, Values], source: tuple[str, str], target: tuple[str, str]
+) -> None:
+    """Lay what the earlier version keeps at `source` where the later one does; what is in both stays."""
     (pattern, key), (new, new_key) = source, target
-    for path in [path for path in files if fnmatch.fnmatch(path, pattern)]:
-        wild = path.split("/")[1]
-        kept = (
-            {k: v for k, v in files[path].items() if k == key or k.startswith((f"{key}.", f"{key}["))}
-            if key
-            else dict(files[path])
-        )
-        for name in kept:
-            del files[path][name]
-        if not files[path]:
-            del files[path]
-        home = files.setdefault(new.replace("*", wild), {})
-        home.update({new_key + name.removeprefix(key): value for name, value in kept.items()})
+    matching = re.compile(re.escape(pattern).replace(r"\*", "([^/]+)"))
+    for path in list(before):
+        if caught := matching.fullmatch(path):
+            kept = {name: value for name, value in before[path].items() if _is_below(name, key)}
+            for name in kept.keys() - after.get(path, {}).keys():
+                del before[path][name]
+            home = before.setdefault(new.replace("*", "{}").format(*caught.groups()), {})
+            home.update({new_key + name.removeprefix(key): value for name, value in kept.items()})
 
 
-def _read(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _is_below(name: str, key: str) -> bool:
+    return not key or name == key or name.startswith((f"{key}.", f"{key}["))
+
+
+def _read(root: Path) -> Iterator[tuple[str, Values]]:
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*")):
             flat = _values(path) if path.is_file() else None
@@ -97,22 +119,22 @@ def _read(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield path.relative_to(root).as_posix(), flat
 
 
-def _values(path: Path) -> dict[str, Any] | None:
+def _values(path: Path) -> Values | None:
     """Everything that a file says, by the place in it; None of a kind that says nothing by itself."""
     reader = _READERS.get(path.suffix)
     return reader(path) if reader else None
 
 
-def _columns(table: pd.DataFrame) -> dict[str, Any]:
+def _columns(table: pd.DataFrame) -> Values:
     return {name: table[name].to_numpy() for name in table if "second" not in name}
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(path: Path) -> Values:
     with np.load(path) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+_READERS: dict[str, Callable[[Path], Values]] = {
     ".json": lambda path: dict(_flatten(json.loads(path.read_text()), "")),
     ".parquet": lambda path: _columns(pd.read_parquet(path)),
     ".csv": lambda path: _columns(pd.read_csv(path)),
@@ -135,12 +157,12 @@ def _flatten(value: Any, place: str) -> Iterator[tuple[str, Any]]:
         yield place, value
 
 
-def _differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
-    for key in before.keys() | after.keys():
-        if key not in before or key not in after:
-            yield f"{key}: only {'before' if key in before else 'after'}"
-        elif not _is_same(before[key], after[key]):
-            yield f"{key}: {_short(before[key])} -> {_short(after[key])}"
+def _difference(before: Values, after: Values, key: str) -> str | None:
+    if key not in before or key not in after:
+        return f"only {'before' if key in before else 'after'}"
+    if _is_same(before[key], after[key]):
+        return None
+    return f"{_short(before[key])} -> {_short(after[key])}"
 
 
 def _is_same(a: Any, b: Any) -> bool:
