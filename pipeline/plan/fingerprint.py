@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import importlib
+import re
 from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
@@ -27,6 +28,9 @@ NOT_HASHED = {
     "pipeline.core.progress": "tells how far the work is",
     "pipeline.methods.registry": "names every method; the one that runs is a root of its own",
 }
+
+# what Python, editors and file managers leave beside the files that people write
+_LEFT_BEHIND = re.compile(r"__pycache__|py\.typed|[.#].*|.*(~|\.pyc|\.orig|\.rej)")
 
 
 class Code:
@@ -100,11 +104,13 @@ def _runs_something(path: Path) -> bool:
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)
 
 
-def _other_files(folder: Path) -> Iterator[Path]:
+def _other_files(folder: Path, *, is_package: bool = True) -> Iterator[Path]:
     """Files in a package's folder, and below in folders that are no packages, that are no modules."""
     for child in folder.iterdir():
-        if child.is_dir():
-            if child.name != "__pycache__" and not (child / "__init__.py").exists():
-                yield from (path for path in child.rglob("*") if path.is_file())
-        elif child.suffix not in (".py", ".pyc") and child.name != "py.typed":
-            yield child
+        if _LEFT_BEHIND.fullmatch(child.name):
+            continue
+        if not child.is_dir():
+            if not is_package or child.suffix != ".py":
+                yield child
+        elif not is_package or not (child / "__init__.py").exists():
+            yield from _other_files(child, is_package=False)

@@ -66,6 +66,9 @@ def test_imports_in_functions_packages_with_code_and_files_beside_modules_count(
         (lambda house: (house / "rooms/registry.py").write_text("import house.rooms.bed, os\n"), set()),
         (lambda house: (house / "rooms/sofa.py").write_text("y = 2  # imported by nobody"), set()),
         (lambda house: (house / "kitchen/__pycache__").mkdir(), set()),
+        (lambda house: (house / "kitchen/.oven.py.swp").write_text("an editor's"), set()),
+        (lambda house: (house / "kitchen/recipes/bread.txt~").write_text("flour"), set()),
+        (lambda house: (house / "rooms/.DS_Store").write_text("a file manager's"), set()),
     ],
 )
 def test_an_edit_changes_the_fingerprints_of_those_who_import_it(
