@@ -72,8 +72,20 @@ class Code:
     def has(self, module: str) -> bool:
         return module in self._graph.modules
 
+    def _check_packages(self) -> None:
+        """Python imports from any folder, grimp sees packages only: an edit would rerun nothing."""
+        for path in self._folder.rglob("*.py"):
+            parts = path.relative_to(self._folder).parts
+            if not (path.parent / "__init__.py").exists() and not any(map(_LEFT_BEHIND.fullmatch, parts)):
+                raise InputError(
+                    f"{path} lies in a folder without __init__.py, so that nobody sees who imports it. "
+                    f"Nothing was run. Make it a package (touch {path.parent / '__init__.py'}), or move the "
+                    "file away."
+                )
+
     @cached_property
     def _graph(self) -> grimp.ImportGraph:
+        self._check_packages()
         try:
             graph = grimp.build_graph(self._package, cache_dir=None)  # 0.1 s for 400 modules
         except grimp.exceptions.SourceSyntaxError as error:

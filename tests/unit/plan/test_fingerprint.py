@@ -90,6 +90,17 @@ def test_a_file_that_is_not_python_is_named(house: Path) -> None:
         hashed(house, "house.stages.sleep")
 
 
+def test_a_module_that_no_graph_of_imports_holds_is_refused(house: Path) -> None:
+    (house / "attic").mkdir()
+    (house / "attic/chest.py").write_text("")
+    with pytest.raises(
+        InputError, match=r"attic/chest\.py lies in a folder without .* \(touch .*attic/__init"
+    ):
+        hashed(house, "house.stages.sleep")
+    (house / "attic").rename(house / ".attic")
+    assert hashed(house, "house.stages.sleep"), "hidden ones are nobody's"
+
+
 def test_what_is_left_out_is_there() -> None:
     for module in NOT_HASHED:
         assert (ROOT / module.replace(".", "/")).with_suffix(".py").exists(), module
