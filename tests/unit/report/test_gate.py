@@ -73,16 +73,16 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["--min-worst-group", "0.5"], 0),
         (["--min-worst-group", "0.83", "--method", "group_dro"], 1),  # 84 %, but not its lower end
         (["--min-worst-group", "0.83", "--method", "group_dro", "--use", "estimate"], 0),
-        (["--min-worst-group", "0.79", "--method", "group_dro"], 0),
+        (["--min-worst-group", "0.75", "--method", "group_dro"], 0),
         (["--min-worst-group", "0.8", "--method", "all"], 1),
         (["--min-average", "0.8"], 0),
         (["--min-average", "0.95"], 1),
-        (["--max-flip-rate", "0.1"], 1),  # 28 % of flips less the control's 6 % are 22
-        (["--max-flip-rate", "0.25"], 0),
-        (["--max-flip-rate", "0.221", "--use", "estimate"], 0),
-        (["--max-flip-rate", "0.221"], 1),
+        (["--max-flip-rate", "0.1"], 1),  # the exchange shifts 23.7 points
+        (["--max-flip-rate", "0.3"], 0),
+        (["--max-flip-rate", "0.24", "--use", "estimate"], 0),
+        (["--max-flip-rate", "0.24"], 1),
         (["--max-leaking", "0"], 1),
-        (["--max-leaking", "0.0006"], 0),  # 3 of 5,794, counted: no interval
+        (["--max-leaking", "0.0025"], 0),  # 3 of 1,200, counted: no interval
         (["--forbid", "harmful"], 1),
         (["--forbid", "used, harmful", "--method", "group_dro"], 1),
         (["--forbid", "available"], 1),
@@ -95,12 +95,12 @@ def test_exit_status(birds: str, flags: list[str], status: int) -> None:
 def test_one_line_per_check_with_everything(birds: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gate", birds, "--min-worst-group", "0.8", "--max-leaking", "0.01"]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 3
     assert lines[0].startswith("FAIL photo_birds, ERM: worst group: 62.0% [")
-    assert "n = 642, asked at least 80% - the lower end of the interval" in lines[0]
+    assert "n = 200, asked at least 80% - the lower end of the interval" in lines[0]
     assert "misses it; it is “waterbird / land”" in lines[0]
-    assert [line[:4] for line in lines[1:3]] == ["PASS", "PASS"]
-    assert lines[3] == "gate: failed, 1 of 3 checks"
+    assert lines[1].startswith("PASS")
+    assert lines[2] == "gate: failed, 1 of 2 checks"
 
 
 def test_several_reports_fail_where_one_does(birds: str, plain: str) -> None:
@@ -180,7 +180,7 @@ def test_without_models_numbers_fail_and_data_are_judged(
     flags = ["--min-worst-group", "0", "--max-flip-rate", "1", "--forbid", "used", "--max-leaking", "1"]
     assert main(["gate", path, *flags]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:4] for line in lines] == ["FAIL", "FAIL", "FAIL", "PASS", "PASS", "gate"]
+    assert [line[:4] for line in lines] == ["FAIL", "FAIL", "FAIL", "PASS", "gate"]
     assert "insufficient data: no model was evaluated" in lines[0]
     assert main(["gate", path, "--max-leaking", "1"]) == 0
 

@@ -54,7 +54,7 @@ def test_following_the_attribute_is_not_being_constant(
     groups = np.repeat(np.arange(4), n_test)
     right = np.concatenate([np.arange(n) < round(p * n) for p, n in zip(accuracies, n_test, strict=True)])
     labels = np.array([info.group_labels.index(g.label) for g in info.groups])[groups]
-    goes = [g.n_train > 500 for g in info.groups]
+    goes = [g.n_train > 100 for g in info.groups]
     assert goes == [True, False, False, True]
     (own,) = measure_following(np.where(right, labels, 1 - labels)[None], groups, info)
     assert own.value == pytest.approx(found, abs=0.02)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from pipeline.records.verdict import RelianceDifference
@@ -16,14 +18,22 @@ def compared(inputs: ReportInputs) -> dict[tuple[str, str], RelianceDifference]:
 
 
 def test_a_method_that_flips_less_and_keeps_more_accuracy_relies_less() -> None:
-    rows = compared(photo_birds())
+    inputs = photo_birds()
+    rows = compared(inputs)
     swap = rows["accuracy_change", "Swapping the background: change in % of its accuracy"]
-    assert swap.difference.value == pytest.approx(0.8 * (0.22 - 0.08) / 0.9)  # from an accuracy of 0.9
-    assert swap.verdict == "less"
+    before, after = (
+        next(i for i in inputs.evaluations[m].interventions if i.name == "background_swap")
+        for m in ("erm", "group_dro")
+    )
+    lost = [-i.accuracy_change.value / (i.accuracy.value - i.accuracy_change.value) for i in (before, after)]
+    assert swap.difference.value == pytest.approx(lost[0] - lost[1])
     flips = rows["flip_excess", "Swapping the background: flips beyond the control"]
-    assert flips.before.value == pytest.approx(0.22)
-    assert flips.after.value == pytest.approx(0.08)
-    assert flips.difference.value == pytest.approx(0.14)
+    excess = []
+    for found in (before, after):
+        assert found.flip_rate_control is not None
+        excess.append(found.flip_rate.value - found.flip_rate_control.value)
+    assert (flips.before.value, flips.after.value) == pytest.approx(excess)
+    assert flips.difference.value == pytest.approx(excess[0] - excess[1])
     assert flips.verdict == "less"
     assert rows["foreground_sensitivity", "Object or background"].verdict == "less"
 
@@ -37,7 +47,11 @@ def test_the_turned_comparison_relies_more() -> None:
     inputs = photo_birds()
     limits = inputs.limits
     rows = compare_reliance(inputs.evaluations, inputs.gradcams, baseline="group_dro", limits=limits)
-    assert {r.verdict for r in rows if "Swapping" in r.what} == {"more"}
+    turned = {(row.kind, row.what): row for row in rows}
+    for key, row in compared(inputs).items():
+        assert turned[key].difference.value == pytest.approx(-row.difference.value)
+        assert (turned[key].verdict == "more") is (row.verdict == "less")
+    assert any(row.verdict == "more" for row in rows)
 
 
 def test_shape_is_left_out_and_using_the_object_is_less_reliance_on_the_cue() -> None:
@@ -59,9 +73,16 @@ def test_intervals_hold_for_all_measures_at_once() -> None:
     inputs = photo_birds()
     rows = compared(inputs)
     row = rows["foreground_sensitivity", "Object or background"]
-    alone = (0.1**2 + 0.1**2) ** 0.5  # Newcombe of two halves of 0.1
-    assert row.difference.value - row.difference.low > 1.2 * alone
-    assert len(rows) == 6
+    halves = [
+        found.value - found.low if is_lower else found.high - found.value
+        for method, is_lower in (("erm", True), ("group_dro", False))
+        if (found := inputs.evaluations[method].foreground_sensitivity)
+    ]
+    assert len(halves) == 2
+    assert len(rows) > 5
+    assert abs(row.difference.value) - min(abs(row.difference.low), abs(row.difference.high)) > 1.2 * (
+        math.hypot(*halves)
+    )
 
 
 def test_one_method_has_nothing_beside_it() -> None:

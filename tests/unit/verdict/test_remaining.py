@@ -13,6 +13,7 @@ from tests.fixtures.report import ReportInputs, around, build_report, metrics, p
 from tests.fixtures.skill import skill
 
 HARMED = 2  # waterbird / land
+N_TEST = (2255, 2255, 642, 642)
 
 
 def judged(
@@ -32,11 +33,11 @@ def case(
     group: int = HARMED,
     sizes: dict[int, int] | None = None,
 ) -> ReportInputs:
-    """`sizes`: test images of groups that have other than the fixture's."""
+    """`sizes`: test images of groups that have other than `N_TEST`."""
     inputs = photo_birds()
     groups = [
-        g.model_copy(update={"n_test": (sizes or {}).get(i, g.n_test)})
-        for i, g in enumerate(inputs.info.groups)
+        g.model_copy(update={"n_test": (sizes or {}).get(i, n)})
+        for i, (g, n) in enumerate(zip(inputs.info.groups, N_TEST, strict=True))
     ]
     inputs = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
     accuracies = {"erm": before or [0.985, 0.78, 0.62, 0.95], "group_dro": after}

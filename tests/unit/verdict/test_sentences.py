@@ -86,7 +86,7 @@ def test_a_property_that_is_the_attribute_explains_no_group(
         for g, share in zip(dark.groups, shares, strict=True)
     ]
     attribute = inputs.info.attributes[0].model_copy(update={"origin": origin})
-    issues = [dark.model_copy(update={"groups": groups})]
+    issues = [dark.model_copy(update={"groups": groups, "q_value": 0.0002})]
     changed = replace(
         inputs,
         info=inputs.info.model_copy(update={"attributes": [attribute]}),

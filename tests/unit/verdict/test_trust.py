@@ -25,7 +25,8 @@ from pipeline.verdict.cause.trust import (
 )
 from pipeline.verdict.learning import summarize_removal_points
 from pipeline.verdict.phrases import percent_interval
-from tests.fixtures.proof import around, group_check, label_errors, lds, share_of
+from tests.fixtures.planted.outcomes import regroup
+from tests.fixtures.proof import around, group_check, label_errors, lds, prove, share_of
 from tests.fixtures.report import (
     ReportInputs,
     build_report,
@@ -35,11 +36,13 @@ from tests.fixtures.report import (
     repaired_birds,
 )
 
+GROUPS = regroup(photo_birds().info, train=(3498, 184, 56, 1057)).groups
 
-def with_proof(**found: object) -> ReportInputs:
-    """`photo_birds` whose ERM attribution has these fields."""
-    inputs = photo_birds()
-    changed = inputs.attributions["erm"].model_copy(update=found)
+
+def with_proof(inputs: ReportInputs | None = None, **found: object) -> ReportInputs:
+    """`photo_birds` whose ERM attribution was proven, with these fields."""
+    inputs = inputs or photo_birds()
+    changed = prove(inputs.attributions["erm"], GROUPS).model_copy(update=found)
     return replace(inputs, attributions={**inputs.attributions, "erm": changed})
 
 
@@ -76,7 +79,7 @@ def test_retraining_decides_before_the_lds_does() -> None:
     found: AttributionResult = with_proof().attributions["erm"]
     hurts, worst = 0, 2
     assert judge_support(found, hurts, worst) == "confirmed"
-    against = found.model_copy(update={"group_check": group_check(photo_birds().info.groups, sign=-1)})
+    against = found.model_copy(update={"group_check": group_check(GROUPS, sign=-1)})
     assert judge_support(against, hurts, worst) == "refuted"
     only_lds = found.model_copy(update={"group_check": None})
     assert judge_support(only_lds, hurts, worst) == "backed"
@@ -87,18 +90,17 @@ def test_retraining_decides_before_the_lds_does() -> None:
 
 def test_scores_that_know_no_more_than_groups_are_no_evidence() -> None:
     found: AttributionResult = with_proof().attributions["erm"]
-    groups = photo_birds().info.groups
     hurts, worst = 0, 2
     by_groups = found.model_copy(update={"group_check": None, "lds": lds(0.27, 0.02, group_rule=0.26)})
     assert judge_support(by_groups, hurts, worst) == "doubtful"
     assert "better than groups alone: LDS 0.27" in describe_trust(by_groups, hurts, worst)
     assert "groups alone 0.26, lead +0.01" in describe_trust(by_groups, hurts, worst)
     text = describe_trust(
-        found.model_copy(update={"group_check": group_check(groups, beyond=0.1)}), hurts, worst
+        found.model_copy(update={"group_check": group_check(GROUPS, beyond=0.1)}), hurts, worst
     )
     assert "That changes of groups were foretold is not owed to the scores" in text
     assert "foretells them by r = 0.98, the scores by 0.93" in text
-    more = group_check(groups)
+    more = group_check(GROUPS)
     assert describe_rule(more).startswith("The scores tell more about groups than a rule without scores")
     unknown = more.model_copy(update={"beyond": None, "beyond_reason": "too few pairs"})
     assert "not owed to the scores" in describe_rule(unknown)
@@ -114,7 +116,7 @@ def test_the_cause_is_not_claimed_on_scores_that_failed() -> None:
     assert status == "insufficient"
     assert "not shown to predict retrained models better than the class alone" in text
     assert cause(with_proof(group_check=None, lds=None))[0] == "yes"
-    assert cause(with_proof(group_check=group_check(photo_birds().info.groups, sign=-1)))[0] == "insufficient"
+    assert cause(with_proof(group_check=group_check(GROUPS, sign=-1)))[0] == "insufficient"
 
 
 def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
@@ -132,7 +134,7 @@ def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
 
 
 def test_minorities_among_suspects_are_named() -> None:
-    margins, attribution = label_errors(photo_birds().info.groups).lists
+    margins, attribution = label_errors(GROUPS).lists
     text = describe_suspects(margins)
     assert text.startswith(f"Suspected by margins more often than all images together ({162 / 4795:.1%})")
     assert "“landbird / water”: 22.3%" in text
@@ -164,7 +166,7 @@ def test_the_page_shows_both_lists_and_what_each_is_good_for() -> None:
         "Suspects by attribution in each group",
     ):
         assert words in re.sub(" +", " ", shown)
-    for found in label_errors(photo_birds().info.groups).lists:
+    for found in label_errors(GROUPS).lists:
         assert found.precision is not None
         known = f"{percent(found.precision.value)} {percent_interval(found.precision)} of these suspects"
         assert f"Known to be wrong: {known}" in re.sub(" +", " ", shown)
@@ -229,7 +231,7 @@ def test_inferred_groups_and_nothing_left_out_are_said() -> None:
 
 
 def test_a_group_that_was_not_learned_is_named() -> None:
-    errors = label_errors(photo_birds().info.groups)
+    errors = label_errors(GROUPS)
     unlearned = errors.lists[0].model_copy(update={"unlearned_groups": ["waterbird / land"]})
     errors = errors.model_copy(
         update={"lists": [unlearned, errors.lists[1]], "reason": "No margins were kept."}
@@ -240,8 +242,7 @@ def test_a_group_that_was_not_learned_is_named() -> None:
 
 
 def test_pictures_draw_every_change_and_only_page_colors() -> None:
-    groups = photo_birds().info.groups
-    check = group_check(groups)
+    check = group_check(GROUPS)
     worst = 2
     svg = draw_changes(check.changes, worst, "c")
     n_worst = sum(c.test_index == worst for c in check.changes)
@@ -255,7 +256,7 @@ def test_pictures_draw_every_change_and_only_page_colors() -> None:
     for picture in (svg, draw_removal(removal, outcome.curves, "r")):
         assert not re.search(r"#0[1-4]0[0-9a-f]{3}", picture)
         drawn = re.sub(r' data-tip="[^"]*"', "", picture)  # which is text, escaped
-        assert not any(name in drawn for name in (groups[0].name, "<style"))
+        assert not any(name in drawn for name in (GROUPS[0].name, "<style"))
 
 
 def test_scores_are_written_per_thousand_images() -> None:
@@ -266,7 +267,7 @@ def test_scores_are_written_per_thousand_images() -> None:
 
 
 def test_the_page_shows_what_was_measured() -> None:
-    inputs = repaired_birds()
+    inputs = with_proof(repaired_birds())
     summary = build_report(inputs)
     html = render_report(summary, build_pictures(summary, picture_source(inputs), inputs.settings))
     shown = re.sub(r"<[^>]+>|\s+", " ", html)
@@ -293,7 +294,7 @@ def test_the_page_says_why_something_is_missing() -> None:
     assert "retrain.thin_keep" in html
     assert "Labels were not ranked" in html
     named = photo_birds()
-    assert "name it in retrain.methods" in render_report(build_report(named), Pictures())
+    assert "retrain.methods does not name group_dro" in render_report(build_report(named), Pictures())
 
 
 def test_every_suspect_and_helpful_image_shown_has_its_picture() -> None:

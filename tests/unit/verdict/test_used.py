@@ -108,13 +108,14 @@ def test_where_nothing_carries_the_attribute_the_answer_says_so() -> None:
 def test_a_change_of_color_alone_is_fragility() -> None:
     """A tint without information: turning its hue costs 30 points and says nothing of use."""
     grey = BIRDS.evaluations["erm"].interventions[0]
+    unmoved = grey.model_copy(update={"accuracy_change": around(0.0, 0.01, 5000)})
     turned = grey.model_copy(update={"name": "hue_rotation", "accuracy_change": around(-0.3, 0.05, 5000)})
     null = cue_use(0.0, cue="color", values=("a", "b"), cramers_v=None)
     rung = judge(null, kappa=0.01, interventions=[grey, turned])
     assert rung.status == "no"
     assert "Turning the hue changes accuracy by −30.0 points" in rung.evidence
     assert "fragile to it, which does not say that it uses color" in rung.evidence
-    assert "fragile" not in judge(null, kappa=0.01, interventions=[grey]).evidence
+    assert "fragile" not in judge(null, kappa=0.01, interventions=[unmoved]).evidence
 
 
 def test_several_exchanges_widen_the_intervals_and_the_largest_decides() -> None:

@@ -29,6 +29,7 @@ from tests.fixtures.report import (
     build_report,
     cue_use,
     hostile_birds,
+    hygiene_result,
     metrics,
     photo_birds,
     plain_hundred,
@@ -99,9 +100,10 @@ def test_thresholds_come_from_the_settings() -> None:
     found = statuses(strict)
     assert [found[name] for name in ("used", "harmful", "fixed_by")] == ["no", "no", "no"]
     color = replace(
-        photo_birds(planted=False), color_settings=inputs.color_settings.model_copy(update={"min_kappa": 0.0})
+        photo_birds(planted=False),
+        color_settings=inputs.color_settings.model_copy(update={"min_kappa": -1.0}),
     )
-    assert statuses(color)["available"] == "insufficient"  # kappa .01, interval includes 0
+    assert statuses(color)["available"] == "insufficient"  # more than asked, and the interval includes 0
 
 
 def test_small_worst_group_gives_no_verdict() -> None:
@@ -259,7 +261,7 @@ def test_baseline_is_the_first_method() -> None:
 
 def test_modal_share_by_hand() -> None:
     association = photo_birds().color.associations[0]
-    assert modal_share(association) == pytest.approx((3498 + 1057) / 4795)
+    assert modal_share(association) == pytest.approx((440 + 120) / 616)
 
 
 def test_sentences_carry_number_interval_and_count() -> None:
@@ -418,6 +420,7 @@ def test_one_of_two_attributes_is_enough_for_a_shortcut() -> None:
 
 def test_next_steps_name_leaks_and_contradicting_labels() -> None:
     inputs = photo_birds()
+    inputs = replace(inputs, hygiene=hygiene_result(inputs.info.groups, 2))
     steps = [step for step in build_report(inputs).verdict.next_steps if step.section == "hygiene"]
     assert [step.action for step in steps] == [
         "Take the 3 near duplicates of training or validation images out of the test split.",
@@ -428,10 +431,10 @@ def test_next_steps_name_leaks_and_contradicting_labels() -> None:
 
 def test_a_split_that_cuts_scenes_is_named_and_gated() -> None:
     inputs = photo_birds()
-    counts = SourceCounts(name="scene", n={"train": 90, "val": 20, "test": 30}, n_cut=9, n_leaking_test=1159)
+    counts = SourceCounts(name="scene", n={"train": 90, "val": 20, "test": 30}, n_cut=9, n_leaking_test=240)
     for sources, is_cut in ((counts, True), (counts.model_copy(update={"n_leaking_test": 0}), False)):
         summary = build_report(replace(inputs, info=inputs.info.model_copy(update={"sources": sources})))
-        sentence = "1,159 of 5,794 test images (20.0%) share their “scene” with an image of training"
+        sentence = "240 of 1,200 test images (20.0%) share their “scene” with an image of training"
         assert any(sentence in step.because for step in summary.verdict.next_steps) is is_cut
         assert any(sentence in line for line in list_limits(summary, "erm")) is is_cut
         page = re.sub(r"<[^>]+>|[\u2068\u2069]", "", render_report(summary, Pictures()))
@@ -450,7 +453,7 @@ def test_a_group_with_far_more_dark_images_is_named() -> None:
         g.model_copy(update={"value": 0.3, "low": 0.27, "high": 0.33}) if i == 2 else g
         for i, g in enumerate(dark.groups)
     ]
-    issues = [dark.model_copy(update={"groups": groups}), *inputs.hygiene.issues[1:]]
+    issues = [dark.model_copy(update={"groups": groups, "q_value": 0.0002}), *inputs.hygiene.issues[1:]]
     changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": issues}))
     actions = [step.action for step in build_report(changed).verdict.next_steps]
     assert "Check whether dark images explain what happens in “waterbird / land”." in actions
