@@ -11,6 +11,7 @@ from pipeline.statistics.intervals import clip_difference, widen
 from pipeline.verdict.evidence.rules import judge_effect
 from pipeline.verdict.phrases import intervention_label, method_label, points_phrase
 
+_IS_PREDICTED = 0.5  # of the cue: an exchange that carries as much was shown to the models
 MIN_CARRIED = 0.8  # of the cue: an exchange that carries less cannot rule its use out
 QUESTION = "Does the model use it?"
 Answer = tuple[Status, str]
@@ -248,7 +249,13 @@ def uncarried_text(found: CueUse) -> str:
             f"No exchange can be shown to carry {quoted(found.cue)}: simple statistics of color and detail "
             "do not tell its values apart."
         )
-    best = percent(max(share.value for share in known), 0)
+    furthest = max(share.value for share in known)
+    best = percent(furthest, 0)
+    if furthest >= _IS_PREDICTED:
+        return (
+            f"An exchange carries {quoted(found.cue)} ({best} of the way from value to value), but in "
+            "training no two of its values go with different classes: there is nothing to follow."
+        )
     return (
         f"No exchange carries {quoted(found.cue)}: the best of {count(len(known))} goes {best} of the way "
         "from one value to the other. Masks would allow an exchange of backgrounds."

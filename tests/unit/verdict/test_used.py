@@ -96,6 +96,8 @@ def test_where_nothing_carries_the_attribute_the_answer_says_so() -> None:
     for carried, words in (
         (weak, "the best of 1 goes 20%"),
         (weak[1:], "do not tell its values apart"),
+        # carried, and yet not measured: every class is equally frequent with every value
+        ([Carried(name="background_swap", share=around(1.0, 0.01, 400))], "no two of its values go with"),
         ([], "too few"),
     ):
         rung = judge(found.model_copy(update={"carried": carried}))
