@@ -45,9 +45,9 @@ def run(dataset: str, method: str) -> None:
 
 def _lead(dataset: str, setup: Setup[Any], *, is_baseline: bool) -> None:
     out, run = model_dir(dataset, setup.name), DiskRun.of(dataset, setup)
+    info = load_info(data_folders(dataset))  # first: what is refused here costs no finished history
     # a history says that all weights beside it are its own: no longer true from here on
     (out / "history.json").unlink(missing_ok=True)
-    info = load_info(data_folders(dataset))
     try:
         history, dynamics = run.train()
         save_dynamics(out / "dynamics.parquet", dynamics)
