@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
 FAULTS = """
 import os, resource, torch
 from pipeline.core.memory import keep_freed_memory, return_freed_memory
 
-pytestmark = pytest.mark.slow
 for call in (lambda: None, keep_freed_memory, lambda: (keep_freed_memory(), return_freed_memory())):
     if os.fork():  # loading torch takes longer than all that is measured
         assert os.wait()[1] == 0

@@ -32,7 +32,7 @@ def test_the_swapped_cue_moves_as_many_predictions_as_the_table_says() -> None:
         assert found is not None
         (exchange,) = found.exchanges
         planted = (table[0] - table[1] + table[3] - table[2]) / 2
-        assert exchange.size.value == pytest.approx(planted, abs=0.03)  # of 200 images
+        assert exchange.size.low <= planted <= exchange.size.high  # redrawn donors of a few hundred images
         assert found.natural is not None
         assert found.natural.value == pytest.approx(planted, abs=0.01)
 
@@ -60,7 +60,8 @@ def test_wrong_labels_are_what_harms_most() -> None:
     assert found.label_errors is not None
     listed = {suspects.ranking: suspects for suspects in found.label_errors.lists}["attribution"]
     assert listed.precision is not None
-    assert listed.precision.value == 1.0
+    assert found.flipped_share_overall is not None
+    assert listed.precision.low > 2 * found.flipped_share_overall  # the list goes on beyond the planted ones
 
 
 def test_a_record_is_read_back_as_it_was_written() -> None:
