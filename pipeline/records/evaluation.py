@@ -54,11 +54,19 @@ class Intervention(Record):
     label_changes: list[GroupEstimate]  # accuracy change per class, or superclass where groups use these
 
 
+MIN_CARRIED = 0.5  # of the way to the donor's value: an exchange that goes less far is not of the cue
+
+
 class Carried(Record):
     """One exchange that was considered, and whether it carries the cue, judged without any prediction."""
 
     name: str  # background_swap, or one of explain.exchanges.EXCHANGES
     share: Estimate | None  # of the way from own to donor's value; None: simple statistics see no difference
+
+    @property
+    def is_of_the_cue(self) -> bool:
+        """Whether it goes at least half of the way: only such an exchange is shown to the models."""
+        return self.share is not None and self.share.value >= MIN_CARRIED
 
 
 class CueExchange(Record):

@@ -62,9 +62,16 @@ def estimate(
         TrainingError: gradients are not finite.
     """
     if settings.estimator in ("trak", "grad_cosine"):
-        return _from_store(runs, train, targets, settings, work_dir, device)
+        own = TrakStore(
+            runs, train=train, targets=targets, settings=settings, work_dir=work_dir, device=device
+        )
+        return _from_store(own, settings)
     if settings.estimator == "traker":
-        return _from_traker(runs, train, targets, settings, work_dir, device)
+        _require_one_process("traker")
+        theirs = TrakerStore(
+            runs, train=train, targets=targets, settings=settings, work_dir=work_dir, device=device
+        )
+        return _from_traker(theirs, settings)
     networks = [model for run in runs for model in run]
     n_parameters = sum(p.numel() for p in networks[0].parameters())
     if settings.estimator == "last_layer":
@@ -90,22 +97,7 @@ def estimate(
     return Estimated(dense, ekfac.engine(), projection, settings.ridge, settings.loss_weighting)
 
 
-def _from_store(
-    runs: Sequence[Sequence[Classifier]],
-    train: Examples,
-    targets: Examples,
-    settings: AttributeSettings,
-    work_dir: Path,
-    device: str,
-) -> Estimated:
-    store = TrakStore(
-        runs,
-        train=train,
-        targets=targets,
-        settings=settings,
-        work_dir=work_dir,
-        device=device,
-    )
+def _from_store(store: TrakStore, settings: AttributeSettings) -> Estimated:
     store.compute()
     return_freed_memory()  # no network runs from here on
     cosines = store.gradient_cosines()
@@ -125,18 +117,7 @@ def _from_store(
     )
 
 
-def _from_traker(
-    runs: Sequence[Sequence[Classifier]],
-    train: Examples,
-    targets: Examples,
-    settings: AttributeSettings,
-    work_dir: Path,
-    device: str,
-) -> Estimated:
-    _require_one_process("traker")
-    store = TrakerStore(
-        runs, train=train, targets=targets, settings=settings, work_dir=work_dir, device=device
-    )
+def _from_traker(store: TrakerStore, settings: AttributeSettings) -> Estimated:
     store.compute()
     return Estimated(
         store.scores(),

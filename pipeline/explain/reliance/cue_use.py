@@ -31,7 +31,6 @@ from pipeline.statistics.intervals import accuracy_over_seeds
 
 LOOK = "look_exchange"  # the most that can be exchanged without masks
 COLOR = "color_exchange"
-MIN_CARRIED = 0.5  # of the way to the donor's value: an exchange that goes less far is not of the cue
 FULLY_CARRIED = 0.8  # a second exchange is not needed
 CLOSE = 0.9  # of the best one's share: about as good
 MAX_SEEN = 400  # images on which it is judged what an exchange carries
@@ -141,8 +140,7 @@ def choose_exchanges(carried: Sequence[Carried]) -> list[str]:
 
     Of those that carry the cue about equally well the first listed changes least.
     """
-    shares = {found.name: found.share.value for found in carried if found.share is not None}
-    enough = {name: share for name, share in shares.items() if share >= MIN_CARRIED}
+    enough = {c.name: c.share.value for c in carried if c.share is not None and c.is_of_the_cue}
     if any(found.name == SWAP and is_full(found) for found in carried):
         return [SWAP]
     single = {name: share for name, share in enough.items() if name != LOOK}

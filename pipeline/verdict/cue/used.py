@@ -11,8 +11,7 @@ from pipeline.statistics.intervals import clip_difference, widen
 from pipeline.verdict.evidence.rules import judge_effect
 from pipeline.verdict.phrases import intervention_label, method_label, points_phrase
 
-_IS_PREDICTED = 0.5  # of the cue: an exchange that carries as much was shown to the models
-MIN_CARRIED = 0.8  # of the cue: an exchange that carries less cannot rule its use out
+CARRIES_ENOUGH = 0.8  # of the cue: an exchange that carries less cannot rule its use out
 QUESTION = "Does the model use it?"
 Answer = tuple[Status, str]
 
@@ -114,7 +113,7 @@ def _denied(found: CueUse, exchange: CueExchange, natural: Status | None, limits
             f"({_natural_text(found)}): something that goes with the cue matters, and the exchange misses it."
         )
     share = carried_share(found, exchange)
-    if share < MIN_CARRIED:
+    if share < CARRIES_ENOUGH:
         seen = percent(share, 0)
         return "insufficient", f"The exchange carries only {seen} of what simple statistics see of the cue."
     return "no", "That is less than matters."
@@ -249,9 +248,8 @@ def uncarried_text(found: CueUse) -> str:
             f"No exchange can be shown to carry {quoted(found.cue)}: simple statistics of color and detail "
             "do not tell its values apart."
         )
-    furthest = max(share.value for share in known)
-    best = percent(furthest, 0)
-    if furthest >= _IS_PREDICTED:
+    best = percent(max(share.value for share in known), 0)
+    if any(exchange.is_of_the_cue for exchange in found.carried):
         return (
             f"An exchange carries {quoted(found.cue)} ({best} of the way from value to value), but in "
             "training no two of its values go with different classes: there is nothing to follow."
