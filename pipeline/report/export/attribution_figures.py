@@ -13,7 +13,7 @@ from pipeline.records.attribution import AttributionResult, GroupChange, Lds
 from pipeline.records.report import Report
 from pipeline.report.export.attribution_tables import NOT_TRACED
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
-from pipeline.report.page.effect_charts import plot_changes
+from pipeline.report.page.charts.effects import plot_changes
 from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, style_axes
 from pipeline.report.page.view_attribution import MATRIX_GROUPS, AttributionView
 from pipeline.verdict import phrases

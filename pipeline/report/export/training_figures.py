@@ -13,8 +13,8 @@ from pipeline.records.training import Removal
 from pipeline.records.verdict import Curves, RemovalCurve
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
-from pipeline.report.page.charts import DASHES, MAX_CURVES, plot_learning_curves
-from pipeline.report.page.effect_charts import REMOVAL_MARKERS, plot_removal
+from pipeline.report.page.charts.effects import REMOVAL_MARKERS, plot_removal
+from pipeline.report.page.charts.learning_curves import DASHES, MAX_CURVES, plot_learning_curves
 from pipeline.report.page.inline_svg import INK, SERIES
 from pipeline.verdict import phrases
 

@@ -14,7 +14,7 @@ from pipeline.records.report import Report
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
-from pipeline.report.page import charts
+from pipeline.report.page.charts import learning_curves, scales
 from pipeline.report.page.group_rows import order_groups
 from pipeline.report.page.pictures import (
     HARMFUL_SHOWN,
@@ -93,16 +93,16 @@ class View:
         return sorted(rows, key=lambda row: next(iter(row[1].values())).value)
 
     @property
-    def accuracy_scale(self) -> charts.Scale:
+    def accuracy_scale(self) -> scales.Scale:
         methods = self.s.methods.values()
-        return charts.accuracy_scale(
+        return scales.accuracy_scale(
             [g for m in methods for g in m.test.groups if g.n] + [m.test.average for m in methods]
         )
 
     @property
-    def reliance_scale(self) -> charts.Scale:
+    def reliance_scale(self) -> scales.Scale:
         found = [i for m in self.s.methods.values() for i in m.interventions]
-        return charts.change_scale([i.accuracy_change for i in found])
+        return scales.change_scale([i.accuracy_change for i in found])
 
     @property
     def interventions(self) -> list[Intervention]:
@@ -158,21 +158,21 @@ class View:
         return [(title, ids) for title, ids in shown if ids]
 
     @property
-    def gain_scale(self) -> charts.Scale:
+    def gain_scale(self) -> scales.Scale:
         found = self.s.verdict.comparisons
-        return charts.change_scale([c.gain for c in found] + [c.worst_group_gain for c in found])
+        return scales.change_scale([c.gain for c in found] + [c.worst_group_gain for c in found])
 
-    def control_scale(self, method: str) -> charts.Scale:
+    def control_scale(self, method: str) -> scales.Scale:
         """Axis of the gains of `repair` over leaving out as many others."""
-        return charts.change_scale([c.gain for c in self.s.methods[method].removal_controls])
+        return scales.change_scale([c.gain for c in self.s.methods[method].removal_controls])
 
     @property
     def curve_groups(self) -> list[int]:
         """Groups drawn in the learning curves: all in order, or the worst where there are many."""
         n = len(self.s.dataset.groups)
-        if n <= charts.MAX_CURVES:
+        if n <= learning_curves.MAX_CURVES:
             return list(range(n))
-        return [i for i, _ in self.group_rows[: charts.MAX_CURVES]]
+        return [i for i, _ in self.group_rows[: learning_curves.MAX_CURVES]]
 
     def curves(self, method: str) -> Markup | None:
         """The learning curves of one method as SVG; its text is numbers and fixed words only."""
@@ -180,11 +180,11 @@ class View:
         if curves is None:
             return None
         position = list(self.s.methods).index(method)
-        return Markup(charts.draw_learning_curves(curves, self.curve_groups, f"curves{position}"))
+        return Markup(learning_curves.draw_learning_curves(curves, self.curve_groups, f"curves{position}"))
 
     def dash(self, i: int) -> str:
         """`stroke-dasharray` of the i-th learning curve."""
-        return " ".join(map(str, charts.DASHES[i])) or "none"
+        return " ".join(map(str, learning_curves.DASHES[i])) or "none"
 
     @property
     def curved_methods(self) -> dict[str, Curves]:

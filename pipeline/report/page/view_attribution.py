@@ -11,7 +11,8 @@ from pipeline.records.base import Estimate
 from pipeline.records.report import Report
 from pipeline.records.training import Removal
 from pipeline.records.verdict import AttributionVerdict, RemovalVerdict, ShareSize, Skill
-from pipeline.report.page import charts, effect_charts
+from pipeline.report.page.charts import effects, scales
+from pipeline.report.page.charts.learning_curves import DASHES
 from pipeline.verdict import phrases
 
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
@@ -85,7 +86,7 @@ class AttributionView:
         return max((c.n_test for c in self.found.groups if c.test_index == group), default=0) or None
 
     def heat(self, value: float) -> int:
-        return charts.heat_percent(value, max((abs(c.value) for c in self.found.groups), default=0.0))
+        return scales.heat_percent(value, max((abs(c.value) for c in self.found.groups), default=0.0))
 
     def extremes_on_worst(self, n: int = 6) -> list[GroupAttribution]:
         """The train groups that hurt and help the worst test group most, from hurtful to helpful."""
@@ -133,10 +134,10 @@ class AttributionView:
             if value is not None and key != self.found.estimator
         ]
 
-    def lds_scale(self, lds: Lds) -> charts.Scale:
+    def lds_scale(self, lds: Lds) -> scales.Scale:
         values = [lds.low, lds.high, lds.ceiling, lds.random, lds.same_class, lds.grad_cosine]
         values += [lds.group_rule, lds.ceiling_low, lds.ceiling_high]
-        return charts.number_scale(values)
+        return scales.number_scale(values)
 
     @property
     def check_chart(self) -> Markup | None:
@@ -145,7 +146,7 @@ class AttributionView:
         if check is None or not check.changes:
             return None
         position = list(self.s.attribution).index(self.method)
-        return Markup(effect_charts.draw_changes(check.changes, self.worst, f"changes{position}"))
+        return Markup(effects.draw_changes(check.changes, self.worst, f"changes{position}"))
 
     @property
     def changes(self) -> list[GroupChange]:
@@ -171,14 +172,14 @@ class RemovalView:
 
     @property
     def chart(self) -> Markup:
-        return Markup(effect_charts.draw_removal(self.found, self.outcome.curves, self.name))
+        return Markup(effects.draw_removal(self.found, self.outcome.curves, self.name))
 
     @property
     def legend(self) -> list[tuple[int, str, str]]:
         """Number of the color, dashes and words of each curve."""
         kinds = {curve.kind for curve in self.outcome.curves}
         return [
-            (i + 1, " ".join(map(str, charts.DASHES[i])) or "none", self.words(kind))
+            (i + 1, " ".join(map(str, DASHES[i])) or "none", self.words(kind))
             for i, kind in enumerate(phrases.REMOVAL_LABELS)
             if kind in kinds
         ]

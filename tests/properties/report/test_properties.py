@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.words import percent, points, quoted, shorten
 from pipeline.records.base import Estimate, Record
-from pipeline.report.page.charts import Scale
+from pipeline.report.page.charts.scales import Scale
 from pipeline.report.page.html import isolate_names
 from pipeline.report.page.pictures import spread
 from pipeline.statistics.intervals import independent_difference, widen

@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from pipeline.core.words import percent
-from pipeline.report.page.charts import accuracy_scale, change_scale, draw_learning_curves, heat_percent
+from pipeline.report.page.charts.learning_curves import draw_learning_curves
+from pipeline.report.page.charts.scales import accuracy_scale, change_scale, heat_percent
 from pipeline.report.page.pictures import PICTURE_BUDGET, build_pictures, encode, spread
 from tests.fixtures.report import around, build_report, photo_birds, picture_source, plain_hundred, wilson
 

@@ -11,7 +11,7 @@ from pipeline.core.words import per_thousand, percent, signed
 from pipeline.records.attribution import Agreement, AttributionResult, GroupCheck, Lds
 from pipeline.records.training import ClusterMatch, RemovalPoint
 from pipeline.report.export.cards import write_dataset_card, write_model_card
-from pipeline.report.page.effect_charts import draw_changes, draw_removal
+from pipeline.report.page.charts.effects import draw_changes, draw_removal
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import HELPFUL_SHOWN, SUSPECTS_SHOWN, Pictures, build_pictures
 from pipeline.verdict.cause.trust import (

@@ -1,76 +1,20 @@
-"""Axes that rows of a table share, strengths of colors, and learning curves."""
+"""Learning curves: validation accuracy per epoch, of the average and of some groups."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from pipeline.core.words import percent, shorten
-from pipeline.records.base import Estimate
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.page.inline_svg import INK, SERIES, Tip, draw_inline, style_axes
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
 MAX_CURVES = len(DASHES)
 MOST_TIPS = 30  # values of a curve that the pointer finds
-
-
-# --- interval rows ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A horizontal axis shared by all rows of a table; positions are percent of its width."""
-
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-
-    def at(self, value: float) -> str:
-        """Position of a value, clipped to the axis, with room for a mark at both ends."""
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return f"{6 + 88 * share:.2f}%"
-
-
-def accuracy_scale(estimates: Iterable[Estimate]) -> Scale:
-    """From the last multiple of 10 % below every interval to 100 %."""
-    lowest = min((e.low for e in estimates if math.isfinite(e.low)), default=0.0)
-    return _scale(min(max(math.floor(lowest * 10) / 10, 0.0), 0.9), 1.0)
-
-
-def change_scale(estimates: Iterable[Estimate]) -> Scale:
-    """Around zero, wide enough for every interval and never narrower than 5 points a side."""
-    known = [e for e in estimates if math.isfinite(e.low) and math.isfinite(e.high)]
-    low = min([e.low for e in known], default=0.0)
-    high = max([e.high for e in known], default=0.0)
-    return _scale(min(low, -0.05), max(high, 0.05))
-
-
-def number_scale(values: Iterable[float | None]) -> Scale:
-    """Plain numbers with zero on the axis."""
-    known = [v for v in values if v is not None and math.isfinite(v)]
-    return _scale(min([0.0, *known]), max([0.1, *known]))
-
-
-def _scale(low: float, high: float) -> Scale:
-    ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    inside = tuple(round(float(t), 6) for t in ticks if low - 1e-9 <= t <= high + 1e-9)
-    return Scale(low=low, high=high, ticks=inside)
-
-
-def heat_percent(value: float, largest: float) -> int:
-    """Strength of a heat map cell's color, 0 to 100, for a value on a scale symmetric about zero."""
-    if not (math.isfinite(value) and largest > 0):
-        return 0
-    return round(100 * min(abs(value) / largest, 1.0))
-
-
-# --- learning curves -------------------------------------------------------------------------
 
 
 def draw_learning_curves(curves: Curves, shown: Sequence[int], name: str) -> str:

@@ -11,7 +11,7 @@ from pipeline.core.words import count, percent, shorten, signed
 from pipeline.records.attribution import GroupChange
 from pipeline.records.training import Removal
 from pipeline.records.verdict import RemovalCurve
-from pipeline.report.page.charts import DASHES
+from pipeline.report.page.charts.learning_curves import DASHES
 from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
 from pipeline.verdict.phrases import REMOVAL_LABELS
 
