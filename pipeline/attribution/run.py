@@ -34,8 +34,6 @@ from pipeline.records.data import DatasetInfo
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.statistics.retrained.label_errors import attribution_suspicion, aum_suspicion, find_label_errors
 
-LISTED = 50  # training images that most harm, and most help, the worst group
-
 
 @dataclass(frozen=True)
 class LabelEvidence:
@@ -99,7 +97,7 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
         top_k=settings.top_k,
         scratch=found.scratch,
     )
-    effect_on_worst = summary.train_means[:, worst_group]
+    effect_on_worst, n_extreme = summary.train_means[:, worst_group], extreme_count(len(train_part))
     lds, lds_reason = measure_lds(
         found.scores, found.cosines, retrained, train_part, targets, info.groups, settings.seed
     )
@@ -131,9 +129,9 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
             names,
         ),
         targets=_target_records(summary, train_part, targets, predicted, listed),
-        most_harmful_to_worst=_listed(most_harmful(effect_on_worst, LISTED), effect_on_worst, train_part),
-        most_helpful_to_worst=_listed(most_helpful(effect_on_worst, LISTED), effect_on_worst, train_part),
-        shares=group_shares(effect_on_worst, train_part.groups, names, extreme_count(len(train_part))),
+        most_harmful_to_worst=_listed(most_harmful(effect_on_worst, n_extreme), effect_on_worst, train_part),
+        most_helpful_to_worst=_listed(most_helpful(effect_on_worst, n_extreme), effect_on_worst, train_part),
+        shares=group_shares(effect_on_worst, train_part.groups, names, n_extreme),
         lds=lds,
         lds_reason=lds_reason,
         group_check=check,
@@ -234,7 +232,6 @@ def _label_errors(
         train,
         suggested_N=evidence.suggested_N,
         group_names=names,
-        n_listed=LISTED,
         reason=evidence.no_aum_reason,
     )
 

@@ -153,7 +153,7 @@ class SuspectList(Record):
 
     ranking: str
     n_suspects: int
-    suspects: list[Suspect]  # most suspect first
+    suspects: list[Suspect]  # all, most suspect first
     groups: list[GroupSuspects]
     # more than half of their images are suspects by margins: not learned, whatever their labels
     unlearned_groups: list[str] = Field(default_factory=list)
@@ -200,7 +200,8 @@ class AttributionResult(Artifact):
     sign: str = "positive = the training image helps the target's correct prediction"
     groups: list[GroupAttribution]
     targets: list[TargetAttribution]
-    most_harmful_to_worst: list[Influence]  # over all audited targets of the worst group
+    # over all audited targets of the worst group: the images among which `shares` are counted
+    most_harmful_to_worst: list[Influence]
     most_helpful_to_worst: list[Influence] = Field(default_factory=list)
     shares: list[GroupShare] = Field(default_factory=list)
     flipped_share_in_harmful: float | None  # known flips among as many most harmful images

@@ -31,7 +31,7 @@ class DuplicateSummary(Record):
     n_leaking: int  # test images with a twin in train or val
     leaking: Estimate  # their share of the test images
     n_conflicting: int  # sets whose images carry different labels
-    examples: list[DuplicateSet]  # leaking and conflicting ones first
+    sets: list[DuplicateSet]  # all, leaking and conflicting ones first
 
 
 class ImageIssue(Record):
@@ -41,7 +41,7 @@ class ImageIssue(Record):
     rule: str  # in words, with its threshold
     n: int
     share: Estimate  # of all images
-    examples: list[int]  # ids, most extreme first
+    ids: list[int]  # all, most extreme first
     # told by group
     groups: list[GroupEstimate] = Field(default_factory=list)  # share per group over all splits
     p_value: float | None = None  # that the share is the same in all groups; None where too few to say

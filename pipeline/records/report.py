@@ -11,6 +11,7 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.gradcam import GradcamResult
 from pipeline.records.hygiene import HygieneResult
+from pipeline.records.lists import ImageList, ListedImages
 from pipeline.records.references import Reference
 from pipeline.records.training import TrainHistory
 from pipeline.records.verdict import Verdict
@@ -110,9 +111,13 @@ class Report(Artifact):
     color: ColorResult
     hygiene: HygieneResult | None
     methods: dict[str, EvaluationResult]
-    training: dict[str, TrainHistory]  # without `epochs`: `verdict.methods` sums them up
+    # without `epochs`, which `verdict.methods` sums up, and `removal.left_out`, which `lists` has
+    training: dict[str, TrainHistory]
     method_settings: dict[str, MethodSettings]
-    attribution: dict[str, AttributionResult]  # `targets`: of the images in `images` alone
+    # `targets`: of the images in `images` alone; suspects: those that the page shows, `lists` has all
+    attribution: dict[str, AttributionResult]
     gradcam: dict[str, GradcamResult]
     images: list[TestImage] = Field(default_factory=list)  # failures of the worst groups first
+    lists: dict[str, ImageList] = Field(default_factory=dict)  # complete, by `records.lists.list_key`
+    listed: ListedImages = Field(default_factory=ListedImages)  # file and group of every image in `lists`
     reading: list[Explained] = Field(default_factory=list)  # the methods and statistics used, in words

@@ -59,14 +59,25 @@ class LastLayer(Record):
     nonzero: float  # share of the averaged layer's weights that are not 0
 
 
+RemovalKind = Literal["repair", "random", "balanced"]  # which images are left out
+
+
 class RemovalPoint(Record):
     """Validation accuracy of one model trained without some images."""
 
-    kind: Literal["repair", "random", "balanced"]  # which images were left out
+    kind: RemovalKind
     n_removed: int
     seed: int
     val_worst: float
     val_average: float
+
+
+class LeftOut(Record):
+    """The training images that the final models of one kind did without."""
+
+    kind: RemovalKind
+    seed: int | None = None  # None: the same for every seed
+    ids: list[int]  # in the order in which they were chosen
 
 
 class ClusterMatch(Record):
@@ -96,6 +107,8 @@ class Removal(Record):
     gain: Estimate | None = None  # of the candidate's worst group on validation over ERM's, paired by seed
     points: list[RemovalPoint]
     removed_by_group: dict[str, int]  # training group -> images left out
+    # at the chosen size, of `repair` and of each control; in a report empty: `lists` has them
+    left_out: list[LeftOut] = Field(default_factory=list)
     clusters: ClusterMatch | None = None  # where groups are inferred
 
 

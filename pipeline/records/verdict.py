@@ -50,6 +50,9 @@ class NextStep(Record):
     action: str
     because: str
     section: str  # anchor of the report's section that shows it
+    lists: list[str] = Field(
+        default_factory=list
+    )  # keys of the report's lists of the images that it is about
 
 
 # --- reliance --------------------------------------------------------------------------------

@@ -10,5 +10,4 @@ from pipeline.settings.base import Seed, Settings
 class HygieneSettings(Settings):
     near_duplicates: bool = Field(description="also look for images that are alike, not identical")
     min_similarity: float = Field(gt=0.5, le=1, description="least similarity of near duplicates")
-    examples: int = Field(ge=0, le=100, description="sets of duplicates and odd images kept as examples")
     seed: Seed

@@ -15,11 +15,12 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.results import gather_judged, load_all_maps, load_predicted
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import group_table, mean_curves
-from pipeline.core.types import Split
+from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.records.report import MethodSettings, ReportProvenance
 from pipeline.records.verdict import Verdict
 from pipeline.report.cards.index import make_card
 from pipeline.report.compose import compose
+from pipeline.report.listing import Samples
 from pipeline.report.origins import trace_report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.picture_source import picture_source
@@ -34,7 +35,8 @@ def run(dataset: str) -> None:
     plan = read_plan(ReportPlan, "report", dataset)
     page, plots = reports_dir() / f"{dataset}.html", plots_dir(dataset)
     with exclusive("report", dataset):
-        test = load_split(data_folders(dataset), "test")
+        splits = [load_split(data_folders(dataset), name) for name in SPLIT_NAMES]
+        test = splits[-1]
         verdict = load_current(verdict_dir(dataset) / "verdict.json", Verdict, test.digest)
         found, methods = gather_judged(dataset, verdict), list(verdict.methods)
         maps = load_all_maps(dataset, list(found.gradcams))
@@ -42,6 +44,7 @@ def run(dataset: str) -> None:
             found,
             verdict,
             _trace(dataset, plan, verdict),
+            samples=Samples.of(splits),
             outcomes=_outcomes(dataset, test, methods, maps),
             method_settings={
                 m: MethodSettings(**told.model_dump()) for m, told in plan.methods.items() if m in methods

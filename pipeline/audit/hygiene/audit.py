@@ -43,28 +43,21 @@ def analyze_hygiene(
     """
     started = time.perf_counter()
     data = join_splits(images_NHW3, splits)
-    issues, is_odd = find_issues(measure_quality(data.images), settings)
-    duplicates = find_duplicates(data, settings.model_copy(update={"examples": len(data.ids)}))
+    issues, is_odd = find_issues(measure_quality(data.images))
+    duplicates = find_duplicates(data, settings)
     result = HygieneResult(
         provenance=provenance,
         n_images=len(data.ids),
-        duplicates=[
-            found.model_copy(update={"examples": found.examples[: settings.examples]}) for found in duplicates
-        ],
-        issues=[
-            issue.model_copy(update={"examples": [int(data.ids[row]) for row in issue.examples]})
-            for issue in issues
-        ],
+        duplicates=duplicates,
+        issues=issues,  # their rows are ids: the splits cover the file in order
         seconds=time.perf_counter() - started,
     )
     return HygieneAnalysis(result, _copy_sets(duplicates, len(data.ids)), is_odd)
 
 
 def _copy_sets(duplicates: Sequence[DuplicateSummary], n: int) -> Int64Array:
-    """A number per image, equal for images that one set of either kind holds; `duplicates` have all sets."""
-    links = [
-        (found.ids[0], other) for kind in duplicates for found in kind.examples for other in found.ids[1:]
-    ]
+    """A number per image, equal for images that one set of either kind holds."""
+    links = [(found.ids[0], other) for kind in duplicates for found in kind.sets for other in found.ids[1:]]
     first, second = np.array(links, np.int64).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
     copy_set_N: Int64Array = connected_components(graph, directed=False)[1].astype(np.int64)

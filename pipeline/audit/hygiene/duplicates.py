@@ -66,7 +66,7 @@ def find_duplicates(data: Everything, settings: HygieneSettings) -> list[Duplica
     original_N = first_N[inverse_N].astype(np.int64)  # the first image with the same pixels
     copies = np.flatnonzero(original_N != np.arange(len(original_N)))
     exact = Pairs(original_N[copies], copies, np.ones(len(copies), np.float32))
-    found = [_summarize("exact", "every pixel is the same", data, exact, settings)]
+    found = [_summarize("exact", "every pixel is the same", data, exact)]
     if settings.near_duplicates and min(data.images.shape[1:3]) >= MIN_SIDE:
         rows = np.unique(original_N)
         pairs = find_near_duplicates(data.images, rows, min_similarity=settings.min_similarity)
@@ -76,7 +76,7 @@ def find_duplicates(data: Everything, settings: HygieneSettings) -> list[Duplica
             "by a little, or captioned: alike in every part, similarity at least "
             f"{settings.min_similarity:g}"
         )
-        found.append(_summarize("near", rule, data, _with_copies(near, exact), settings))
+        found.append(_summarize("near", rule, data, _with_copies(near, exact)))
     return found
 
 
@@ -104,9 +104,7 @@ def _with_copies(near: Pairs, exact: Pairs) -> Pairs:
     )
 
 
-def _summarize(
-    kind: Kind, rule: str, data: Everything, pairs: Pairs, settings: HygieneSettings
-) -> DuplicateSummary:
+def _summarize(kind: Kind, rule: str, data: Everything, pairs: Pairs) -> DuplicateSummary:
     sets = _sets(pairs, len(data.ids))
     leaking_N = _leaking(sets, data)
     n_test = int((data.splits == _test_index(data)).sum())
@@ -122,7 +120,7 @@ def _summarize(
         n_leaking=int(leaking_N.sum()),
         leaking=share_estimate(int(leaking_N.sum()), n_test),
         n_conflicting=sum(conflicting),
-        examples=[_describe(sets[s], data, pairs) for s in order[: settings.examples]],
+        sets=[_describe(sets[s], data, pairs) for s in order],
     )
 
 

@@ -13,7 +13,6 @@ import numpy.typing as npt
 from pipeline.core.types import BoolArray
 from pipeline.pixels.quality import Quality, robust_z
 from pipeline.records.hygiene import ImageIssue
-from pipeline.settings.hygiene import HygieneSettings
 from pipeline.statistics.intervals import share_estimate
 
 DARK, BRIGHT = 0.25, 0.75  # of white
@@ -35,12 +34,10 @@ class _Rule(NamedTuple):
     oddness_N: npt.NDArray[np.floating[Any]]  # how far beyond the threshold: an issue where > 0
 
 
-def find_issues(quality: Quality, settings: HygieneSettings) -> OddImages:
-    """Share of every kind of odd image over all, with the most extreme examples."""
+def find_issues(quality: Quality) -> OddImages:
+    """Share of every kind of odd image over all, and which rows these are, the most extreme first."""
     rules = _rules(quality)
-    return OddImages(
-        [_issue(rule, settings) for rule in rules], {rule.name: rule.oddness_N > 0 for rule in rules}
-    )
+    return OddImages([_issue(rule) for rule in rules], {rule.name: rule.oddness_N > 0 for rule in rules})
 
 
 def _rules(quality: Quality) -> list[_Rule]:
@@ -64,15 +61,15 @@ def _rules(quality: Quality) -> list[_Rule]:
     ]
 
 
-def _issue(rule: _Rule, settings: HygieneSettings) -> ImageIssue:
+def _issue(rule: _Rule) -> ImageIssue:
     n_odd = int((rule.oddness_N > 0).sum())
-    order = np.argsort(-rule.oddness_N, kind="stable")[: min(settings.examples, n_odd)]
+    order = np.argsort(-rule.oddness_N, kind="stable")[:n_odd]
     return ImageIssue.model_validate(
         {
             "name": rule.name,
             "rule": rule.words,
             "n": n_odd,
             "share": share_estimate(n_odd, len(rule.oddness_N)),
-            "examples": [int(row) for row in order],
+            "ids": order.tolist(),
         }
     )

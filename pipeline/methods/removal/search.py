@@ -40,7 +40,7 @@ from pipeline.methods.removal.tasks import Fitted, Task, correct_on_val, fit_all
 from pipeline.models.interface import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.base import Estimate
-from pipeline.records.training import Removal, RemovalPoint
+from pipeline.records.training import LeftOut, Removal, RemovalPoint
 from pipeline.statistics.picked import MIN_SEEDS
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
@@ -169,6 +169,15 @@ class _Case:
         groups_N = self.run.train.groups if is_given else self.run.train.labels
         return balancing_rows(groups_N, size, seed=seed)
 
+    def left_out(self, size: int) -> list[LeftOut]:
+        """The images that the final models did without, of each kind; nothing where that is ERM itself."""
+        ids_N, found = self.run.train.ids, list[LeftOut]()
+        for kind in self.kinds if size else ():
+            for seed in self.run.settings.seeds[: 1 if kind == "repair" else None]:
+                ids = ids_N[self._left_out(kind, size, seed)].tolist()
+                found.append(LeftOut(kind=kind, seed=None if kind == "repair" else seed, ids=ids))
+        return found
+
     def reference(self) -> list[RemovalPoint]:
         """ERM itself, with the seeds that sizes are tried with."""
         seeds = self.run.settings.seeds[: self.method.curve_seeds]
@@ -213,6 +222,7 @@ class _Case:
             gain=gain,
             points=points,
             removed_by_group=dict(zip(run.groups.names, left_out_G.tolist(), strict=True)),
+            left_out=self.left_out(chosen),
             clusters=match_clusters(targets, run, self.correct_SV) if is_inferred else None,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.records.attribution import AttributionResult, Influence
+from pipeline.records.attribution import AttributionResult
 from pipeline.records.report import Report
 from pipeline.report.export.rows import Row, Table, name_at, spread
 
@@ -44,13 +44,6 @@ def attribution_tables(s: Report) -> list[Table]:
             NOT_TRACED,
         ),
         Table(
-            "attribution_images",
-            "Training images that most help or harm one of these test images or, without a target, the "
-            "whole worst group.",
-            [{"method": m, **row} for m, a in found.items() for row in _influence_rows(s, a)],
-            NOT_TRACED,
-        ),
-        Table(
             "attribution_shares",
             "Share of a training group among the images that most harm or help the worst group, beside its "
             "share of all scored images.",
@@ -85,31 +78,8 @@ def attribution_tables(s: Report) -> list[Table]:
 
 def _label_tables(s: Report) -> list[Table]:
     ranked = {m: a.label_errors for m, a in s.attribution.items() if a.label_errors is not None}
-    groups, classes = [g.name for g in s.dataset.groups], s.dataset.classes
     missing = "Labels were not ranked." if s.attribution else NOT_TRACED
     return [
-        Table(
-            "label_suspects",
-            "Training images whose label looks wrong, by each ranking that makes a list, most suspect first.",
-            [
-                {
-                    "method": m,
-                    "ranking": found.ranking,
-                    "rank": i + 1,
-                    "image": suspect.id,
-                    "label": name_at(classes, suspect.label),
-                    "group": name_at(groups, suspect.group),
-                    "suggested": name_at(classes, suspect.suggested),
-                    "score": suspect.score,
-                    "known_wrong": suspect.known_wrong,
-                    "in_both": suspect.in_both,
-                }
-                for m, e in ranked.items()
-                for found in e.lists
-                for i, suspect in enumerate(found.suspects)
-            ],
-            missing,
-        ),
         Table(
             "label_lists",
             "How many images each list suspects, the share of them known to be wrong, and how many of the "
@@ -179,26 +149,6 @@ def _target_rows(s: Report, a: AttributionResult) -> Iterator[Row]:
             "predicted": name_at(classes, t.predicted),
             "correct_share": t.correct_share,
         }
-
-
-def _influence_rows(s: Report, a: AttributionResult) -> Iterator[Row]:
-    groups = [g.name for g in s.dataset.groups]
-    lists: list[tuple[int | None, str, list[Influence]]] = [
-        (None, "harmful", a.most_harmful_to_worst),
-        (None, "helpful", a.most_helpful_to_worst),
-    ]
-    for t in a.targets:
-        lists += [(t.id, "harmful", t.harmful), (t.id, "helpful", t.helpful)]
-    for target, effect, images in lists:
-        for i, image in enumerate(images):
-            yield {
-                "target": target,
-                "effect": effect,
-                "rank": i + 1,
-                "image": image.id,
-                "group": name_at(groups, image.group),
-                "score": image.score,
-            }
 
 
 def _lds_rows(s: Report) -> list[Row]:

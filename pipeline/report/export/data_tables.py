@@ -16,7 +16,6 @@ NOT_CHECKED = "The images were not checked for duplicates, odd ones and balance.
 def data_tables(s: Report) -> list[Table]:
     """What the color audit and the checks of the images found."""
     hygiene = s.hygiene
-    clean = "None was found." if hygiene else NOT_CHECKED
     return [
         Table(
             "groups",
@@ -72,26 +71,10 @@ def data_tables(s: Report) -> list[Table]:
             NOT_CHECKED,
         ),
         Table(
-            "duplicate_sets",
-            "The sets of duplicates that are kept as examples, one image a row.",
-            _set_rows(hygiene, s.dataset.classes) if hygiene else [],
-            clean,
-        ),
-        Table(
             "odd_images",
             "Share of dark, bright, blurry, low-information and grey images, over all images and per group.",
             _issue_rows(hygiene) if hygiene else [],
             NOT_CHECKED,
-        ),
-        Table(
-            "odd_image_examples",
-            "The most extreme images of each kind.",
-            [
-                {"kind": issue.name, "rank": i + 1, "image": image}
-                for issue in (hygiene.issues if hygiene else [])
-                for i, image in enumerate(issue.examples)
-            ],
-            clean,
         ),
         Table(
             "balance",
@@ -183,22 +166,6 @@ def _duplicate_rows(hygiene: HygieneResult) -> list[Row]:
             **spread(d.leaking),
         }
         for d in hygiene.duplicates
-    ]
-
-
-def _set_rows(hygiene: HygieneResult, classes: list[str]) -> list[Row]:
-    return [
-        {
-            "kind": d.kind,
-            "set": i + 1,
-            "image": image,
-            "split": split,
-            "label": name_at(classes, label),
-            "similarity": found.similarity,
-        }
-        for d in hygiene.duplicates
-        for i, found in enumerate(d.examples)
-        for image, split, label in zip(found.ids, found.splits, found.labels, strict=True)
     ]
 
 

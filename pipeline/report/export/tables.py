@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.records.report import Report
 from pipeline.report.export.attribution_tables import attribution_tables
 from pipeline.report.export.data_tables import data_tables
+from pipeline.report.export.list_tables import list_tables
 from pipeline.report.export.method_tables import method_tables
 from pipeline.report.export.reliance_tables import reliance_tables
 from pipeline.report.export.rows import Table
@@ -20,4 +21,5 @@ def build_tables(s: Report) -> list[Table]:
         *reliance_tables(s),
         *attribution_tables(s),
         *training_tables(s),
+        *list_tables(s),
     ]

@@ -112,8 +112,8 @@ def isolate_names(sentence: str) -> Markup:
 
 @cache
 def _script() -> Markup:
-    source, _, _ = PackageLoader("pipeline.report.page").get_source(_environment(), "script.js")
-    return Markup(source)
+    loader = PackageLoader("pipeline.report.page")
+    return Markup("".join(loader.get_source(_environment(), name)[0] for name in ("script.js", "lists.js")))
 
 
 @cache

@@ -132,9 +132,9 @@ def _color_ids(report: Report) -> list[int]:
 def _hygiene_ids(report: Report) -> list[int]:
     if report.hygiene is None:
         return []
-    sets = [s for found in report.hygiene.duplicates for s in found.examples[:SETS_SHOWN]]
+    sets = [s for found in report.hygiene.duplicates for s in found.sets[:SETS_SHOWN]]
     twins = [image for s in sets for image in s.ids[:TWINS_SHOWN]]
-    return twins + [image for issue in report.hygiene.issues for image in issue.examples[:ODD_SHOWN]]
+    return twins + [image for issue in report.hygiene.issues for image in issue.ids[:ODD_SHOWN]]
 
 
 def _mean(sizes: Sequence[int]) -> float:

@@ -86,10 +86,19 @@ def describe_images(
 
 def _outcome(found: MethodOutcomes, place: int, target: TargetAttribution) -> ImageOutcome:
     predicted_S = found.predicted_SN[:, place]
-    classes, votes = np.unique(predicted_S, return_counts=True)
     return ImageOutcome(
-        predicted=int(classes[votes.argmax()]),
+        predicted=most_predicted(predicted_S),
         correct_share=float((predicted_S == target.label).mean()),
         n_seeds=len(predicted_S),
         map_class=found.map_classes.get(target.id),
     )
+
+
+def most_predicted(predicted_S: Int64Array) -> int:
+    """The class that most seeds predict; of a tie the one with the lower number.
+
+    >>> most_predicted(np.array([2, 1, 2, 1]))
+    1
+    """
+    classes, votes = np.unique(predicted_S, return_counts=True)
+    return int(classes[votes.argmax()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from markupsafe import Markup
 
@@ -29,6 +30,7 @@ from pipeline.report.page.pictures import (
 )
 from pipeline.report.page.view_attribution import AttributionView, RemovalView
 from pipeline.report.page.view_images import ImagesView
+from pipeline.report.page.view_lists import ListsView
 from pipeline.verdict import phrases
 
 
@@ -218,6 +220,14 @@ class View:
     @property
     def model_cards(self) -> list[ModelCard]:
         return [model_card(self.s, method) for method in self.s.methods]
+
+    @cached_property
+    def lists(self) -> ListsView:
+        return ListsView(self.s)
+
+    @property
+    def export_command(self) -> str:
+        return f"python -m pipeline export reports/{self.s.dataset.name}.json"
 
     def attribution(self, method: str) -> AttributionView:
         return AttributionView(self.s, method)

@@ -36,7 +36,6 @@ def find_label_errors(
     *,
     suggested_N: Int64Array | None,
     group_names: Sequence[str],
-    n_listed: int | None = None,
     seed: int = 0,
     reason: str | None = None,
 ) -> LabelErrors:
@@ -53,7 +52,6 @@ def find_label_errors(
     Args:
         suspicion: name -> N.
         suggested_N: the class that the models would rather give each image, see `suggest_classes`.
-        n_listed: most suspects of each list that are listed one by one; None = all.
         reason: why there are no margins, where there are none (`Dynamics.reason`).
 
     Raises:
@@ -71,7 +69,6 @@ def find_label_errors(
         train=train,
         suggested_N=suggested_N,
         group_names=group_names,
-        n_listed=n_listed,
     )
     return LabelErrors(
         lists=[list_suspects(name, suspicion[name]) for name in shown],
@@ -90,7 +87,6 @@ def _list_suspects(
     train: Split,
     suggested_N: Int64Array | None,
     group_names: Sequence[str],
-    n_listed: int | None,
 ) -> SuspectList:
     rows, known_N = suspects(suspicion_N), train.label_flipped
     groups = suspects_by_group(rows, train.groups, group_names, known_N)
@@ -107,7 +103,7 @@ def _list_suspects(
                 known_wrong=None if known_N is None else bool(known_N[row]),
                 in_both=bool(in_both_N[row]),
             )
-            for row in rows[:n_listed]
+            for row in rows
         ],
         groups=groups,
         # harm to images that trained nothing says nothing about what was learned

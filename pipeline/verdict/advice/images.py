@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.core.words import count, percent, quoted
 from pipeline.records.base import GroupEstimate
 from pipeline.records.hygiene import ImageIssue
+from pipeline.records.lists import list_key
 from pipeline.records.verdict import NextStep
 from pipeline.verdict.ladder import Case
 from pipeline.verdict.phrases import (
@@ -37,6 +38,7 @@ def list_image_steps(case: Case) -> list[NextStep]:
                     because=f"{accuracy_brief(found.leaking)} of the test images have a twin there, so "
                     "accuracy looks better than it is.",
                     section="hygiene",
+                    lists=[list_key("leaking", found.kind)],
                 )
             )
         if found.n_conflicting:
@@ -48,6 +50,7 @@ def list_image_steps(case: Case) -> list[NextStep]:
                     if found.kind == "exact"
                     else "where they show the same picture, at least one label is wrong.",
                     section="hygiene",
+                    lists=[list_key("contradicting", found.kind)],
                 )
             )
     return steps + [step for issue in case.hygiene.issues for step in _steps_for_issue(case, issue)]
@@ -71,6 +74,7 @@ def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
             because=f"{accuracy_brief(worst)} of its images are {what}, against {percent(issue.share.value)} "
             "of all.",
             section="hygiene",
+            lists=[list_key("odd", issue.name)],
         )
     ]
 

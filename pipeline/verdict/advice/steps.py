@@ -8,6 +8,7 @@ from pipeline.core.words import count, join_names, number, percent, points, quot
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import MethodComparison
+from pipeline.records.lists import list_key
 from pipeline.records.verdict import NextStep, Rung
 from pipeline.verdict.advice.images import list_image_steps
 from pipeline.verdict.cause.trust import describe_lds, judge_lds
@@ -139,9 +140,10 @@ def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
         steps.append(
             NextStep(
                 action=f"Look at the {count(len(found.most_harmful_to_worst))} training images that hurt the "
-                "worst group most.",
+                "worst group most, from the top.",
                 because=f"attribution traces the harm to them; {then}.",
                 section="attribution",
+                lists=[list_key("harmful", found.method)],
             )
         )
     return [*steps, *_steps_for_proof(found, ladder), *_steps_for_labels(found, case.limits.min_effect)]
@@ -184,6 +186,7 @@ def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextS
                 because="what the models learned from the other images contradicts them; not all are wrong, "
                 f"at most a tenth of the images is listed{other}{known}.",
                 section="attribution",
+                lists=[list_key("suspected", found.method, e.ranking) for e in errors.lists if e.n_suspects],
             )
         ]
     share, overall = found.flipped_share_in_harmful, found.flipped_share_overall
@@ -192,6 +195,7 @@ def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextS
     return [
         NextStep(
             action="Check the labels of the most harmful training images first.",
+            lists=[list_key("harmful", found.method)] if found.most_harmful_to_worst else [],
             because=f"of as many most harmful images as there are known wrong labels, "
             f"{percent(share)} carry one, against {percent(overall)} of all that were scored.",
             section="attribution",

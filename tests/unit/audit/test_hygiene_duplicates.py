@@ -130,11 +130,11 @@ def test_leaks_and_contradicting_labels_are_counted() -> None:
     assert exact.leaking.value == pytest.approx(3 / 7)
     assert exact.leaking.low < 3 / 7 < exact.leaking.high
     assert (near.n_sets, near.n_leaking, near.n_conflicting) == (4, 4, 1)
-    assert exact.examples[0].ids == [0, 40]
-    assert exact.examples[0].labels == [0, 1]
-    assert exact.examples[0].splits == ["train", "test"]
-    assert near.examples[0].ids == [10, 43]
-    assert 0.88 <= near.examples[0].similarity < 1
+    assert exact.sets[0].ids == [0, 40]
+    assert exact.sets[0].labels == [0, 1]
+    assert exact.sets[0].splits == ["train", "test"]
+    assert near.sets[0].ids == [10, 43]
+    assert 0.88 <= near.sets[0].similarity < 1
 
 
 def test_copies_within_train_do_not_leak() -> None:
@@ -155,7 +155,7 @@ def test_a_copy_of_a_near_twin_belongs_to_the_set() -> None:
     images = np.stack([ORIGINALS[0], jpeg(ORIGINALS[0]), ORIGINALS[0], ORIGINALS[5]])
     exact, near = summaries(images, np.zeros(4, np.int64), (2, 0, 2))
     assert (exact.n_sets, exact.n_leaking) == (1, 1)
-    assert near.examples[0].ids == [0, 1, 2]
+    assert near.sets[0].ids == [0, 1, 2]
 
 
 def test_fingerprints_tell_pixels_apart() -> None:

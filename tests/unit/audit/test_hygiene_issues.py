@@ -21,7 +21,7 @@ CROPS = crops(150, size=64)
 
 def issues(images: UInt8Array, groups: Int64Array | None = None) -> dict[str, ImageIssue]:
     groups = np.arange(len(images)) % 2 if groups is None else groups
-    found = find_issues(measure_quality(images), SETTINGS)
+    found = find_issues(measure_quality(images))
     told = tell_issues_by_group(found.issues, found.is_odd, groups, ["a", "b"], SETTINGS)
     return {issue.name: issue for issue in told}
 
@@ -33,10 +33,10 @@ def test_each_kind_is_found_where_it_was_planted() -> None:
     images[2] = np.repeat(images[2].mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
     images[3] = (90, 130, 60)
     found = issues(images)
-    assert found["dark"].examples[0] == 0
-    assert found["bright"].examples[0] == 1
-    assert 2 in found["grey"].examples
-    assert 3 in found["low_information"].examples
+    assert found["dark"].ids[0] == 0
+    assert found["bright"].ids[0] == 1
+    assert 2 in found["grey"].ids
+    assert 3 in found["low_information"].ids
     for issue in found.values():
         assert issue.share.low <= issue.share.value <= issue.share.high
         assert issue.share.n == 150
@@ -47,7 +47,7 @@ def test_five_percent_blurred_images_are_found() -> None:
     rows = np.random.default_rng(0).choice(150, 7, replace=False)
     for row in rows:
         images[row] = cv2.GaussianBlur(images[row], (0, 0), 3)
-    found = set(issues(images)["blurry"].examples)
+    found = set(issues(images)["blurry"].ids)
     assert len(found & set(rows.tolist())) >= 6
     assert len(found - set(rows.tolist())) <= 5
 
@@ -56,7 +56,7 @@ def test_pale_images_are_not_blurred_ones() -> None:
     images = CROPS.copy()
     pale = np.arange(0, 150, 10)
     images[pale] = (100 + images[pale] // 4).astype(np.uint8)
-    assert len(set(issues(images)["blurry"].examples) & set(pale.tolist())) <= 1
+    assert len(set(issues(images)["blurry"].ids) & set(pale.tolist())) <= 1
 
 
 def test_photographs_are_in_order() -> None:

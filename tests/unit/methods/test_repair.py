@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -73,6 +74,20 @@ def test_most_of_what_is_left_out_is_what_was_planted(planted: tuple[Result, Boo
     assert all(set(weights) == {0, 1, 2} for weights in result.controls.values())
 
 
+def test_the_ids_of_all_images_left_out_are_on_record(planted: tuple[Result, BoolArray, Split]) -> None:
+    result, _, train = planted
+    removal = result.history.removal
+    assert removal is not None
+    by_kind = {(found.kind, found.seed): found.ids for found in removal.left_out}
+    drawn = {(kind, seed) for kind in ("random", "balanced") for seed in (0, 1, 2)}
+    assert set(by_kind) == {("repair", None), *drawn}
+    assert all(len(set(ids)) == removal.chosen for ids in by_kind.values())
+    assert by_kind["random", 0] != by_kind["random", 1]
+    groups = train.groups[np.isin(train.ids, by_kind["repair", None])]
+    counted = dict(zip(GROUP_NAMES, np.bincount(groups, minlength=len(GROUP_NAMES)).tolist(), strict=True))
+    assert counted == removal.removed_by_group
+
+
 def test_where_nothing_can_be_gained_it_is_erm(tmp_path: Path) -> None:
     train, val = make_split(160, strength=0.5), val_split()
     network = {"epochs": 3, "batch_size": 16, "seeds": [0]}
@@ -84,6 +99,7 @@ def test_where_nothing_can_be_gained_it_is_erm(tmp_path: Path) -> None:
     assert len(removal.tried) == 2
     assert not result.controls
     assert not any(removal.removed_by_group.values())
+    assert removal.left_out == []
     for name, value in erm.weights[0].items():
         assert torch.equal(value, result.weights[0][name]), name
     untimed = [[e.model_dump(exclude={"seconds"}) for e in h.history.epochs] for h in (result, erm)]

@@ -117,10 +117,11 @@ def test_the_groups_of_the_sample_are_all_there() -> None:
 
 def test_indices_of_the_json_are_names_in_the_tables() -> None:
     s, found = sample(), tables(sample())
-    groups, classes = {g.name for g in s.dataset.groups}, set(s.dataset.classes)
-    assert set(found["label_suspects"]["label"]) <= classes
-    assert set(found["label_suspects"]["group"]) <= groups
-    assert set(found["attribution_images"]["group"]) <= groups
+    classes = set(s.dataset.classes)
+    for name in ("list_suspected_erm_aum", "list_harmful_erm", "list_failures_erm"):
+        listed = tables(summarized(photo_birds))[name]
+        assert set(listed["label"]) <= set(summarized(photo_birds).dataset.classes), name
+        assert set(listed["group"]) <= {g.name for g in summarized(photo_birds).dataset.groups}, name
     assert set(found["attribution_targets"]["predicted"]) <= classes
     assert set(found["associations"]["row"]) == classes
 

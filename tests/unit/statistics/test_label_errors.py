@@ -130,13 +130,6 @@ def test_suspects_are_a_tenth_at_most() -> None:
     assert suspects(np.arange(1.0, 101.0)).tolist() == list(range(99, 89, -1))
 
 
-def test_listing_fewer_changes_no_count() -> None:
-    split, suspicion = planted()
-    whole, part = find(split, {"aum": suspicion}), find(split, {"aum": suspicion}, n_listed=3)
-    assert part.lists[0].suspects == whole.lists[0].suspects[:3]
-    assert part.lists[0].n_suspects == whole.lists[0].n_suspects
-
-
 def test_margins_are_averaged_over_the_seeds_that_drew_an_image() -> None:
     aum = np.array([[1.0, np.nan, np.nan], [3.0, -2.0, np.nan]])
     np.testing.assert_array_equal(aum_suspicion(aum), [-2.0, 2.0, np.nan])
