@@ -45,15 +45,15 @@ def find_method(name: str) -> Method[Any]:
     return method
 
 
-def check_name(name: str) -> str:
-    """The name, if it is a method's.
+def check_name(name: str, *others: str) -> str:
+    """The name, if it is a method's or one of `others`.
 
     Raises:
         ValueError: it is not; with what was meant, where that is near, and all that there are.
     """
-    if name not in MODULES:
-        hint = did_you_mean(name, MODULES) or "."
-        raise ValueError(f"not a training method{hint} Known: {', '.join(MODULES)}")
+    known = [*MODULES, *others]
+    if name not in known:
+        raise ValueError(f"not a training method{did_you_mean(name, known) or '.'} Known: {', '.join(known)}")
     return name
 
 

@@ -44,7 +44,7 @@ else:
 
 
 def _method_or_all(name: str | None) -> str | None:
-    return name if name in (None, "all") else check_name(str(name))
+    return None if name is None else check_name(name, "all")
 
 
 class KnownRetrainSettings(RetrainSettings):

@@ -35,6 +35,12 @@ class SplitMetrics(Record):
     shrunk: list[GroupEstimate] = Field(default_factory=list)  # empirical Bayes: to rank and to show only
     n_sources: int | None = None  # scenes or patients, whose number intervals go by; None: each image is one
 
+    @property
+    def counted_worst(self) -> GroupEstimate | None:
+        """The worst group where it has enough images and there are others to compare it with."""
+        found = self.worst_group
+        return found if found.sufficient and len(self.considered) > 1 else None
+
 
 class Intervention(Record):
     """What happens to predictions when a cue is changed and nothing else."""

@@ -106,7 +106,7 @@ class Removal(Record):
     chosen: int  # 0: it is ERM
     gain: Estimate | None = None  # of the candidate's worst group on validation over ERM's, paired by seed
     points: list[RemovalPoint]
-    removed_by_group: dict[str, int]  # training group -> images left out
+    removed_by_group: list[int]  # training images left out, in the order of the dataset's groups
     # at the chosen size, of `repair` and of each control; in a report empty: `lists` has them
     left_out: list[LeftOut] = Field(default_factory=list)
     clusters: ClusterMatch | None = None  # where groups are inferred

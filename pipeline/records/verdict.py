@@ -232,8 +232,8 @@ class Verdict(Artifact):
     rungs: list[Rung]  # the ladder, in order; of the baseline where it is about a model
     next_steps: list[NextStep]
     thresholds: Thresholds
-    worst_group: GroupEstimate | None  # the baseline's, None where too few images
-    harmed_group: GroupEstimate | None  # the worst that the cue misleads, else the worst
+    # the worst of the baseline's that the cue misleads, else its worst one; None where too few images
+    harmed_group: GroupEstimate | None
     methods: dict[str, MethodVerdict]  # the baseline first
     attribution: dict[str, AttributionVerdict]
     comparisons: list[MethodComparison]  # every other method with the baseline

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import shutil
+from pathlib import Path
+from typing import Any
 
 from pipeline.artifacts.datasets import digest_files, load_split
 from pipeline.artifacts.files import save_artifact
@@ -15,10 +17,12 @@ from pipeline.artifacts.plans import read_code, read_plan
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.artifacts.retrained import RetrainedMargins, save_retrained
 from pipeline.artifacts.running import exclusive
+from pipeline.methods.recipe import Setup
 from pipeline.methods.retraining import retrain_parts
 from pipeline.methods.setup import read_setup, training_key
 from pipeline.records.retraining import RetrainResult
 from pipeline.settings.plans.retrain import RetrainPlan
+from pipeline.settings.retrain import RetrainSettings
 
 _log = logging.getLogger(__name__)
 
@@ -28,15 +32,13 @@ def run(dataset: str, method: str) -> None:
     with exclusive("retrain", dataset, method):
         plan = read_plan(RetrainPlan, "retrain", dataset, method)
         setup, chosen = read_setup(method, plan), plan.retrain
-        code = read_code("retrain", dataset, method)
-        key = training_key(setup, *digest_files(data), f"{chosen.share} {chosen.seed}", code)
-        scratch = scratch_dir("retrain", dataset, method)
-        found = retrain_parts(dataset, setup, chosen, scratch / key)
+        work_dir = _work_dir(dataset, setup, chosen)
+        found = retrain_parts(dataset, setup, chosen, work_dir)
         train, test = load_split(data, "train"), load_split(data, "test")
         save_retrained(out / "margins.npz", RetrainedMargins(test.ids, found.margins_MT))
         seeds = sorted({training.seed for training in found.trainings})
         result = RetrainResult(
-            provenance=make_provenance(key, seeds, data=test.digest),
+            provenance=make_provenance(work_dir.name, seeds, data=test.digest),
             method=method,
             asked=found.reason is None,
             reason=found.reason,
@@ -46,6 +48,13 @@ def run(dataset: str, method: str) -> None:
             trainings=found.trainings,
         )
         save_artifact(out / "retrained.json", result)
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(work_dir.parent, ignore_errors=True)
     trained = f"trained {len(found.trainings)} times on parts of the images"
     _log.info("%s %s: %s", dataset, method, found.reason or trained)
+
+
+def _work_dir(dataset: str, setup: Setup[Any], chosen: RetrainSettings) -> Path:
+    """Where a killed run of the same settings, data and code goes on; its name is their hash."""
+    data, code = digest_files(data_folders(dataset)), read_code("retrain", dataset, setup.name)
+    key = training_key(setup, *data, f"{chosen.share} {chosen.seed}", code)
+    return scratch_dir("retrain", dataset, setup.name) / key

@@ -20,16 +20,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.core.errors import InputError, TrainingError
-from pipeline.core.types import BoolArray, Dynamics, Int64Array, Split
+from pipeline.core.types import Dynamics, Int64Array, Split
 from pipeline.models.hardware import choose_device, choose_precision, compiled, seed_device
 from pipeline.models.interface import Classifier
-from pipeline.models.predict import predict_logits
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import EpochRecord
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.accuracy.worst_group import worst_counted
 from pipeline.train.aum import AumSums
 from pipeline.train.batches import step_seed, steps_per_epoch
+from pipeline.train.correct import correct_on
 from pipeline.train.counts import Counts
 from pipeline.train.feed import Batch, Feed
 from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies
@@ -221,7 +221,7 @@ class _Run:
         seed_device(step_seed(seed=self.job.seed, epoch=epoch, step=self.n_steps), self.device)
         self.evaluated = self.averaging.after_epoch(self.model, epoch, plain)
         self.world.share_buffers(self.evaluated)  # what is validated is what is kept
-        correct_V = self._correct(val)
+        correct_V = correct_on(self.evaluated, val)
         val_G = group_accuracies(correct_V, val.groups, self.job.n_groups)
         n_val_G = np.bincount(val.groups, minlength=self.job.n_groups)
         worst = worst_counted(val_G, n_val_G, self.settings.min_val)
@@ -241,17 +241,6 @@ class _Run:
         self.snapshots.after_epoch(epoch, lambda: copy_weights(self.evaluated))
         self.epoch, self.step = epoch + 1, 0
         self._begin_epoch()
-
-    def _correct(self, val: Split) -> BoolArray:
-        """Which validation images are right; every process predicts its part."""
-        part = self.world.part(len(val))
-        own = slice(part.start, part.stop)
-        right = torch.zeros(len(part), device=self.device)
-        if len(part):  # fewer images than processes leave some without any
-            logits = predict_logits(self.evaluated, val.images[own])
-            right += torch.from_numpy(logits.argmax(1) == val.labels[own]).to(self.device)
-        correct_V: BoolArray = self.world.gather(right, len(val)).cpu().numpy() > 0
-        return correct_V
 
     def outcome(self) -> Outcome:
         """The selected weights; without selection those at the end."""

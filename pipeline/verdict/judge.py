@@ -50,7 +50,6 @@ def judge(
         rungs=rungs,
         next_steps=list_next_steps(case, rungs),
         thresholds=limits,
-        worst_group=case.worst,
         harmed_group=case.harmed,
         methods={name: judge_method(name, found, case, rungs) for name in found.evaluations},
         attribution={name: _judge_attribution(result) for name, result in found.attributions.items()},

@@ -16,7 +16,7 @@ from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
-from pipeline.verdict.evidence.rules import counted_groups, counted_worst, simultaneous
+from pipeline.verdict.evidence.rules import counted_groups, simultaneous
 from pipeline.verdict.evidence.small_groups import bad_clause, clearly_worse, uncounted_clause
 from pipeline.verdict.fix.fixed_by import best_comparison, judge_fixed_by
 from pipeline.verdict.fix.remaining import is_open, largest_gap
@@ -42,7 +42,7 @@ class Case(Record):
     @property
     def worst(self) -> GroupEstimate | None:
         """The baseline's worst group, None where it has too few images."""
-        return counted_worst(self.baseline.test) if self.baseline else None
+        return self.baseline.test.counted_worst if self.baseline else None
 
     @property
     def harmed(self) -> GroupEstimate | None:

@@ -22,15 +22,15 @@ def summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> RemovalV
         RemovedGroup(
             name=group.name,
             n_train=group.n_train,
-            n_removed=removal.removed_by_group.get(group.name, 0),
-            share=removal.removed_by_group.get(group.name, 0) / group.n_train,
+            n_removed=n_removed,
+            share=n_removed / group.n_train,
         )
-        for group in groups
+        for group, n_removed in zip(groups, removal.removed_by_group, strict=True)
         if group.n_train
     ]
     return RemovalVerdict(
         curves=summarize_removal_points(removal.points),
-        share_removed=sum(removal.removed_by_group.values()) / removal.n_train,
+        share_removed=sum(removal.removed_by_group) / removal.n_train,
         removed=sorted(removed, key=lambda group: -group.share),
     )
 

@@ -36,12 +36,13 @@ from pipeline.methods.removal.targets import (
     match_clusters,
     target_weights,
 )
-from pipeline.methods.removal.tasks import Fitted, Task, correct_on_val, fit_all, task_name
+from pipeline.methods.removal.tasks import Fitted, Task, fit_all, task_name
 from pipeline.models.interface import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.base import Estimate
 from pipeline.records.training import LeftOut, Removal, RemovalPoint
 from pipeline.statistics.picked import MIN_SEEDS
+from pipeline.train.correct import correct_on
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
 
@@ -221,7 +222,7 @@ class _Case:
             chosen=chosen,
             gain=gain,
             points=points,
-            removed_by_group=dict(zip(run.groups.names, left_out_G.tolist(), strict=True)),
+            removed_by_group=left_out_G.tolist(),
             left_out=self.left_out(chosen),
             clusters=match_clusters(targets, run, self.correct_SV) if is_inferred else None,
         )
@@ -231,7 +232,7 @@ def _diagnose(run: SeedRun, method: RepairSettings, attribution: Attribution) ->
     # found on disk or trained here, the result is the same: further epochs are not its own
     erm = {seed: replace(replace(run, seed=seed).fit_base(), snapshots={}) for seed in run.settings.seeds}
     models = [run.network(run.base.settings, outcome.weights) for outcome in erm.values()]
-    correct_SV = np.stack([correct_on_val(run, model) for model in models])
+    correct_SV = np.stack([correct_on(model, run.val) for model in models])
     world = current_world()
     found = world.share(_scored(run, method, attribution, models, correct_SV) if world.is_first else None)
     return _Case(run, method, erm, correct_SV, *found)

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.methods.removal.sizes import Kind
-from pipeline.models.interface import Classifier
-from pipeline.models.predict import predict_logits
-from pipeline.parallel.rank import current_world
+from pipeline.train.correct import correct_on
 from pipeline.train.fitting import SeedRun
 from pipeline.train.loop import Outcome
 from pipeline.train.plans import listed_plan
@@ -60,11 +58,4 @@ def fit_all(run: SeedRun, tasks: Sequence[Task], ahead: TrainAhead | None) -> It
         ahead(tasks)
     for task in tasks:
         outcome = task.train(run)
-        yield task, Fitted(outcome, correct_on_val(run, run.network(run.settings, outcome.weights)))
-
-
-def correct_on_val(run: SeedRun, model: Classifier) -> BoolArray:
-    """Which validation images a network gets right."""
-    logits = predict_logits(model, run.val.images)
-    correct_V: BoolArray = current_world().share(logits.argmax(1) == run.val.labels)  # one answer for all
-    return correct_V
+        yield task, Fitted(outcome, correct_on(run.network(run.settings, outcome.weights), run.val))

@@ -56,7 +56,7 @@ def choose_gated(report: Report, wanted: str | None) -> list[str]:
     if wanted == "all":
         return [*report.methods, *report.verdict.not_trained]
     if wanted not in [*report.methods, *report.verdict.not_trained]:
-        hint = did_you_mean(wanted, report.methods) or "."
+        hint = did_you_mean(wanted, [*report.methods, "all"]) or "."
         raise InputError(
             f"the report of {report.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
             f"({', '.join(report.methods) or 'there is none'}), or `all`."

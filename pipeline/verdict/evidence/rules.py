@@ -104,12 +104,6 @@ def _rare_groups(info: GroupedData) -> list[tuple[int, float]]:
     ]
 
 
-def counted_worst(test: SplitMetrics) -> GroupEstimate | None:
-    """The split's worst group where it has enough images and there are others to compare it with."""
-    found = test.worst_group
-    return found if found.sufficient and len(test.considered) > 1 else None
-
-
 def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
     """The lowest of the groups that a limit protects, its interval simultaneous over them.
 

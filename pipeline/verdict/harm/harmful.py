@@ -15,7 +15,6 @@ from pipeline.verdict.evidence.rules import (
     MISLED_RATIO,
     GroupedData,
     counted_groups,
-    counted_worst,
     misled_groups,
     perhaps_misled_groups,
     simultaneous,
@@ -152,7 +151,7 @@ def harmed_group(
     harm = find_harm(info, baseline, limits)
     if harm is not None:
         return simultaneous(harm.group, harm.n_candidates, baseline.test, limits)
-    return counted_worst(baseline.test)
+    return baseline.test.counted_worst
 
 
 def guided_group(

@@ -409,6 +409,7 @@ def test_thresholds_are_in_no_hash_and_need_no_section() -> None:
             ["--min-average", "0.5", "--method", "group-dro"],
             "has no method 'group-dro'; did you mean 'group_dro'?",
         ),
+        (["--min-average", "0.5", "--method", "al"], "has no method 'al'; did you mean 'all'?"),
         (["--min-average", "0.5", "--method", "any"], "Name the one you ship (erm, group_dro), or `all`."),
         (["--max-drop", "0.02"], "Add --baseline OLD.json"),
         (["--min-average", "0.5", "--baseline", "BIRDS"], "Add --max-drop 0.02"),

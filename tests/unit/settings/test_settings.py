@@ -78,6 +78,7 @@ def test_networks_whose_weights_nobody_keeps_keep_no_further_epochs():
         ("datasets.My-Birds", {"source": {"kind": "cifar100"}}, "'My-Birds' is not allowed: use a-z, 0-9"),
         ("active_methods", ["erm", "subg", "erm"], r"active_methods = .*: names erm more than once"),
         ("datasets.photo_digits.gate", {"method": "subgg"}, r"gate\.method = 'subgg': not.*mean 'subg'"),
+        ("datasets.photo_digits.gate", {"method": "al"}, r"mean 'all'\? Known: erm, .*, repair, all"),
     ],
 )
 def test_what_the_plan_goes_by_is_checked_without_check(
