@@ -12,7 +12,8 @@ from pipeline.artifacts.provenance import make_provenance
 from pipeline.core.errors import InputError
 from pipeline.records.report import Report
 from pipeline.report.compare.markdown import markdown_comparison
-from pipeline.report.compare.reports import compare_reports, render_comparison
+from pipeline.report.compare.page import render_comparison
+from pipeline.report.compare.reports import compare_reports
 from pipeline.report.compare.sides import Scored, Side
 from pipeline.report.compare.text import format_comparison
 

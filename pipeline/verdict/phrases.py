@@ -197,7 +197,6 @@ def points_phrase(estimate: Estimate) -> str:
     return f"{points(estimate.value)} points (95% interval {low} to {high}, n = {count(estimate.n)})"
 
 
-SAME_VERDICT = "the same on all {} rungs. A verdict is about its report's baseline, whatever is compared."
 PART_WORDS = {
     "evaluate": "{} was not trained and evaluated",
     "attribute": "the training images behind {} were not looked for",

@@ -4,41 +4,44 @@ from __future__ import annotations
 
 from pipeline.core.words import DASH, count, p_text, percent, points
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
+from pipeline.report.compare.words import finding, heading, title, verdict_sentence, which_group
 from pipeline.report.markdown import escape, escape_name, write_table
-from pipeline.verdict.phrases import (
-    SAME_VERDICT,
-    STATUS_WORDS,
-    TOO_FEW,
-    method_label,
-    percent_interval,
-    points_interval,
-)
+from pipeline.verdict.phrases import STATUS_WORDS, TOO_FEW, method_label, percent_interval, points_interval
 
-_HEAD = ("accuracy", "first", "second", "difference, points", "95% interval", "n", "p", "p, Holm")
 _ROWS = 60  # groups shown: a comment on a pull request holds 65,536 characters
 _LISTED = 6
+_NAME = 40  # characters of a side's name over a column
 
 
 def markdown_comparison(comparison: Comparison) -> str:
     """One table per pair of methods, then the rungs whose answer changed."""
-    parts = ["## Two audits compared", "Accuracy on test images; differences are second minus first."]
+    names = [escape_name(name, _NAME) for name in (comparison.second, comparison.first)]
+    parts = [
+        f"## {escape_name(title(comparison), 120)}",
+        f"Accuracy on test images; differences are {names[0]} minus {names[1]}.",
+    ]
     parts += [part for pair in comparison.pairs for part in _describe_pair(pair)]
     return "\n\n".join([*parts, "### Verdict", _describe_rungs(comparison)]) + "\n"
 
 
 def _describe_pair(pair: MethodPair) -> list[str]:
-    methods = dict.fromkeys([pair.first.method, pair.second.method])
-    title = " and ".join(escape_name(method_label(method)) for method in methods)
-    sides = f"- first: {_side(pair.first)}\n- second: {_side(pair.second)}"
-    rows = [_cells(LABELS[row.name], row) for row in pair.overall]
+    names = [escape_name(side.name, _NAME) for side in (pair.first, pair.second)]
+    sides = "\n".join(
+        f"- {name}: {_side(s)}" for name, s in zip(names, (pair.first, pair.second), strict=True)
+    )
+    head = ("accuracy", *names, "difference, points", "95% interval", "n", "p", "p, Holm")
+    rows = [_cells(_label(row), row) for row in pair.overall]
     rows += [_cells(escape_name(row.name), row) for row in pair.groups[:_ROWS]]
-    parts = [f"### {title}", sides, escape(pair.pairing), write_table(_HEAD, rows, right=range(1, 8))]
+    table = write_table(head, rows, right=range(1, 8))
+    parts = [f"### {escape_name(heading(pair))}", f"**{escape(finding(pair))}**"]
+    parts += [sides, escape(pair.pairing), table]
     if len(pair.groups) > _ROWS:
         parts.append(f"{count(len(pair.groups) - _ROWS)} more groups are in the comparison's JSON.")
-    for which, names in (("first", pair.only_first), ("second", pair.only_second)):
-        if names:
-            more = f" and {count(len(names) - _LISTED)} more" if len(names) > _LISTED else ""
-            parts.append(f"Only in the {which}: {', '.join(map(escape_name, names[:_LISTED]))}{more}.")
+    for name, alone in zip(names, (pair.only_first, pair.only_second), strict=True):
+        if alone:
+            more = f" and {count(len(alone) - _LISTED)} more" if len(alone) > _LISTED else ""
+            listed = ", ".join(map(escape_name, alone[:_LISTED]))
+            parts.append(f"Without a partner, only in {name}: {listed}{more}.")
     return parts
 
 
@@ -46,6 +49,11 @@ def _side(side: SideInfo) -> str:
     seeds = f"{len(side.seeds)} seed{'' if len(side.seeds) == 1 else 's'}"
     names = [escape_name(side.source, 120), escape_name(method_label(side.method))]
     return ", ".join(filter(None, [*names, seeds, escape(side.created[:10])]))
+
+
+def _label(row: Difference) -> str:
+    group = which_group(row)
+    return f"{LABELS[row.name]} ({escape_name(group, 80)})" if group else LABELS[row.name]
 
 
 def _cells(label: str, row: Difference) -> list[str]:
@@ -62,11 +70,13 @@ def _p(value: float | None) -> str:
 
 
 def _describe_rungs(comparison: Comparison) -> str:
+    sentence = verdict_sentence(comparison)
+    said = escape(sentence[0].upper() + sentence[1:])
     if not comparison.changed_rungs:
-        same = SAME_VERDICT.format(comparison.n_rungs)
-        return same[0].upper() + same[1:]
+        return said
     rows = [
-        (change.rung.replace("_", " "), STATUS_WORDS[change.first], STATUS_WORDS[change.second])
+        (escape(change.question), STATUS_WORDS[change.first], STATUS_WORDS[change.second])
         for change in comparison.changed_rungs
     ]
-    return write_table(("rung", "first", "second"), rows)
+    names = [escape_name(name, _NAME) for name in (comparison.first, comparison.second)]
+    return f"{said}\n\n{write_table(('question about the shortcut', *names), rows)}"

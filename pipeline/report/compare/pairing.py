@@ -30,23 +30,18 @@ class PairedGain:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Paired gains by row: `average`, `worst_group` or `group_key(name)`; empty with the reason why."""
+    """Paired gains: overall (`average`, `worst_group`) and by group index; empty with the reason why."""
 
     words: str
-    rows: dict[str, PairedGain] = field(default_factory=dict)
-
-
-def group_key(name: str) -> str:
-    """A group's key among the rows: no group can be taken for an average."""
-    return f"group {name}"
+    overall: dict[str, PairedGain] = field(default_factory=dict)
+    groups: dict[int, PairedGain] = field(default_factory=dict)
 
 
 def find_pairing(first: Side, second: Side) -> Pairing:
     """From both sides' predictions, else from what the report itself stored, else none."""
     obstacle = _obstacle(first, second)
     if first.scored is not None and second.scored is not None and not obstacle:
-        rows = _from_predictions(first, second, first.scored, second.scored)
-        return Pairing("Paired: both were scored on the same test images.", rows)
+        return _from_predictions(first, second, first.scored, second.scored)
     stored = next(
         (
             c
@@ -56,8 +51,11 @@ def find_pairing(first: Side, second: Side) -> Pairing:
         None,
     )
     if stored is not None and stored.groups:
-        rows = _group_rows(stored.groups) | {"worst_group": PairedGain(stored.worst_group_gain)}
-        return Pairing("Paired, as stored in the report: both were scored on the same test images.", rows)
+        return Pairing(
+            "Paired, as stored in the report: both were scored on the same test images.",
+            {"worst_group": PairedGain(stored.worst_group_gain)},
+            _by_index(stored.groups),
+        )
     return Pairing(f"Unpaired: {obstacle} A paired comparison would say more.")
 
 
@@ -87,7 +85,7 @@ def _obstacle(first: Side, second: Side) -> str:
     return ""
 
 
-def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) -> dict[str, PairedGain]:
+def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) -> Pairing:
     names = [group.name for group in first.report.dataset.groups]
     tests = first.metrics.test, second.metrics.test
     found = compare_methods(
@@ -103,11 +101,15 @@ def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) 
         sources_N=before.sources_N,
     )
     average = measure_change(before.correct_SN, after.correct_SN, before.groups_N, sources_N=before.sources_N)
-    return _group_rows(found.groups) | {
-        "average": PairedGain(average.estimate, average.p_value),
-        "worst_group": PairedGain(found.worst_group_gain),
-    }
+    return Pairing(
+        "Paired: both were scored on the same test images.",
+        {
+            "average": PairedGain(average.estimate, average.p_value),
+            "worst_group": PairedGain(found.worst_group_gain),
+        },
+        _by_index(found.groups),
+    )
 
 
-def _group_rows(groups: list[GroupComparison]) -> dict[str, PairedGain]:
-    return {group_key(g.name): PairedGain(g.gain, g.p_value, g.p_holm) for g in groups if g.gain.n}
+def _by_index(groups: list[GroupComparison]) -> dict[int, PairedGain]:
+    return {g.index: PairedGain(g.gain, g.p_value, g.p_holm) for g in groups if g.gain.n}

@@ -1,18 +1,19 @@
-"""Two reports side by side, or two methods of one, as typed differences and as a page."""
+"""Two reports side by side, or two methods of one, as typed differences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from pipeline.core.errors import InputError
 from pipeline.core.words import quoted
 from pipeline.records.base import Artifact, Estimate, GroupEstimate, Provenance, Record
-from pipeline.records.verdict import RungName, Status
-from pipeline.report.compare.pairing import SAME, PairedGain, find_pairing, group_key
-from pipeline.report.compare.sides import Side
+from pipeline.records.verdict import Rung, RungName, Status
+from pipeline.report.compare.matching import match_groups, note_attributes
+from pipeline.report.compare.pairing import SAME, PairedGain, find_pairing
+from pipeline.report.compare.sides import Side, name_reports, name_sides
 from pipeline.report.markdown import plain
-from pipeline.report.page.html import load_template
-from pipeline.statistics.intervals import independent_difference
+from pipeline.statistics.intervals import independent_difference, widen
 
 AVERAGES = ("average", "adjusted_average", "group_mean", "worst_group", "worst_group_corrected")
 LABELS = {
@@ -22,11 +23,14 @@ LABELS = {
     "worst_group": "Worst group",
     "worst_group_corrected": "Worst group, bias-corrected",
 }
+Shows = Literal["higher", "lower", "open"]
 
 
 class SideInfo(Record):
+    name: str  # what tells it from the other side
     source: str
     dataset: str
+    title: str
     method: str
     seeds: list[int]
     created: str
@@ -41,9 +45,12 @@ class Difference(Record):
     second: Estimate
     difference: Estimate
     paired: bool  # over the same images; else the two intervals are combined as if independent
+    shows: Shows  # what the difference is beyond doubt, of groups allowing for how many were compared
     p_value: float | None = None  # paired only
     p_holm: float | None = None  # corrected over the groups with enough images
     sufficient: bool = True
+    first_group: str | None = None  # of a worst group: which one that is on each side
+    second_group: str | None = None
 
 
 class MethodPair(Record):
@@ -55,12 +62,17 @@ class MethodPair(Record):
     pairing: str  # why it is paired or not, in words
     overall: list[Difference]
     groups: list[Difference]  # of both, in the first report's order
-    only_first: list[str]
+    only_first: list[str]  # groups without a partner: none of this label and attribute value
     only_second: list[str]
+
+    @property
+    def worst(self) -> Difference:
+        return next(row for row in self.overall if row.name == "worst_group")
 
 
 class RungChange(Record):
     rung: RungName
+    question: str
     first: Status
     second: Status
 
@@ -68,31 +80,44 @@ class RungChange(Record):
 class Comparison(Artifact):
     """What `python -m pipeline compare` finds."""
 
+    first: str  # what tells the two apart
+    second: str
     pairs: list[MethodPair]
-    n_rungs: int  # of the ladder, that both reports have
-    changed_rungs: list[RungChange]  # of the two reports' own baselines
+    n_rungs: int  # of the ladder, that both have
+    changed_rungs: list[RungChange]
+    asked_of: Literal["methods", "baselines"]  # whose answers these are
 
 
 def compare_reports(pairs: Sequence[tuple[Side, Side]], provenance: Provenance) -> Comparison:
-    """Every pair of methods, and the rungs of the ladder whose answer changed.
+    """Every pair of methods, and the questions of the ladder whose answer changed.
+
+    Of two methods these are the questions that are asked of each, of two reports all five.
 
     Raises:
         InputError: two sides have no group in common.
     """
-    first, second = pairs[0][0].report, pairs[0][1].report
-    before = {rung.rung: rung.status for rung in first.verdict.rungs}
-    after = {rung.rung: rung.status for rung in second.verdict.rungs}
-    shared = [name for name in before if name in after]
+    first, second = pairs[0]
+    of_methods = first.method != second.method
+    before, after = (_answers(side, of_methods=of_methods) for side in (first, second))
     return Comparison(
         provenance=provenance,
+        first=(name_sides if of_methods else name_reports)(first, second)[0],
+        second=(name_sides if of_methods else name_reports)(first, second)[1],
         pairs=[compare_sides(*pair) for pair in pairs],
-        n_rungs=len(shared),
+        n_rungs=len(before),
         changed_rungs=[
-            RungChange(rung=name, first=before[name], second=after[name])
-            for name in shared
-            if before[name] != after[name]
+            RungChange(rung=name, question=rung.question, first=rung.status, second=after[name].status)
+            for name, rung in before.items()
+            if rung.status != after[name].status
         ],
+        asked_of="methods" if of_methods else "baselines",
     )
+
+
+def _answers(side: Side, *, of_methods: bool) -> dict[RungName, Rung]:
+    if of_methods:
+        return {"used": side.verdict.used, "harmful": side.verdict.harmful}
+    return {rung.rung: rung for rung in side.report.verdict.rungs}
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -107,71 +132,94 @@ def compare_sides(first: Side, second: Side) -> MethodPair:
     Raises:
         InputError: no group in common.
     """
-    theirs = {group.name: group for group in second.metrics.test.groups}
-    ours = first.metrics.test.groups
-    names = [group.name for group in ours]
-    common = [(group, theirs[group.name]) for group in ours if group.name in theirs]
-    if not common:
+    matched, names = match_groups(first, second), name_sides(first, second)
+    if not matched.groups:
         raise InputError(
             f"{first.source} ({first.report.dataset.name}) and {second.source} "
             f"({second.report.dataset.name}) have no group in common, so there is nothing to compare: "
-            f"groups are {_listed(names)} and {_listed(list(theirs))}. Compare reports "
+            f"groups are {_listed(matched.only_first)} and {_listed(matched.only_second)}. Compare reports "
             "of one dataset, or of datasets whose classes and attribute values have the same names."
         )
-    found = find_pairing(first, second)
+    found, alpha = find_pairing(first, second), second.report.verdict.thresholds.alpha
+    notes = [found.words, note_attributes(names, first, second), *_unaskable(names, first, second)]
     return MethodPair(
-        first=_describe(first),
-        second=_describe(second),
-        paired=bool(found.rows),
-        pairing=" ".join([found.words, *_unaskable(first, second)]),
+        first=_describe(first, names[0]),
+        second=_describe(second, names[1]),
+        paired=bool(found.groups),
+        pairing=" ".join(filter(None, notes)),
         overall=[
-            _row(name, (a, b), found.rows.get(name))
+            _row(name, (a, b), found.overall.get(name), alpha=alpha)
             for name in AVERAGES
             if (a := getattr(first.metrics.test, name)) and (b := getattr(second.metrics.test, name))
         ],
-        groups=[_row(a.name, (a, b), found.rows.get(group_key(a.name))) for a, b in common],
-        only_first=[name for name in names if name not in theirs],
-        only_second=[name for name in theirs if name not in names],
-    )
+        groups=[
+            _row(
+                g.name, (g.first, g.second), found.groups.get(g.first.index),
+                alpha=alpha, n_compared=len(matched.groups),
+            )
+            for g in matched.groups
+        ],
+        only_first=matched.only_first,
+        only_second=matched.only_second,
+    )  # fmt: skip
 
 
-def _row(name: str, both: tuple[Estimate, Estimate], paired: PairedGain | None) -> Difference:
+def _row(
+    name: str,
+    both: tuple[Estimate, Estimate],
+    paired: PairedGain | None,
+    *,
+    alpha: float,
+    n_compared: int = 1,
+) -> Difference:
     """Paired where that is possible and is about the same numbers, else Newcombe's interval."""
     first, second = both
     value = second.value - first.value
     found = paired if paired is not None and abs(paired.gain.value - value) < SAME else None
+    difference = found.gain if found else independent_difference(second, first)
+    enough = all(e.sufficient for e in both if isinstance(e, GroupEstimate))
+    p_holm = found.p_holm if found else None
+    if p_holm is not None:
+        clear = p_holm <= alpha
+    else:
+        wide = widen(difference, n_comparisons=n_compared, alpha=alpha)
+        clear = wide.low > 0 or wide.high < 0
     return Difference(
         name=name,
         first=first,
         second=second,
-        difference=found.gain if found else independent_difference(second, first),
+        difference=difference,
         paired=found is not None,
+        shows="open" if not (clear and enough and difference.n) else "higher" if value > 0 else "lower",
         p_value=found.p_value if found else None,
-        p_holm=found.p_holm if found else None,
-        sufficient=all(e.sufficient for e in both if isinstance(e, GroupEstimate)),
+        p_holm=p_holm,
+        sufficient=enough,
+        first_group=_which_worst(name, first),
+        second_group=_which_worst(name, second),
     )
 
 
-def _unaskable(*sides: Side) -> Iterator[str]:
+def _which_worst(name: str, estimate: Estimate) -> str | None:
+    return estimate.name if name == "worst_group" and isinstance(estimate, GroupEstimate) else None
+
+
+def _unaskable(names: tuple[str, str], *sides: Side) -> Iterator[str]:
     """What is said of a side whose model is no better than a constant."""
-    for which, side in zip(("first", "second"), sides, strict=True):
-        reason = side.report.verdict.methods[side.method].not_asked
+    for name, side in zip(names, sides, strict=True):
+        reason = side.verdict.not_asked
         if reason is not None:
-            yield f"Of the {which}: {reason[0].lower()}{reason[1:]}"
+            yield f"Of {name}: {reason[0].lower()}{reason[1:]}"
 
 
-def _describe(side: Side) -> SideInfo:
+def _describe(side: Side, name: str) -> SideInfo:
+    made = side.report.provenance
     return SideInfo(
+        name=name,
         source=side.source,
         dataset=side.report.dataset.name,
+        title=side.report.dataset.title,
         method=side.method,
         seeds=side.metrics.seeds,
-        created=side.report.provenance.created,
-        params_hash=side.report.provenance.params_hash,
+        created=made.created,
+        params_hash=made.params_hash,
     )
-
-
-def render_comparison(comparison: Comparison) -> str:
-    """One self-contained HTML page."""
-    page: str = load_template("compare.html.j2").render(c=comparison, labels=LABELS)
-    return page

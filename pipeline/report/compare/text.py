@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pipeline.core.words import DASH, align, join_names, p_text, percent, points, printable
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
-from pipeline.verdict.phrases import SAME_VERDICT, TOO_FEW, method_label, points_interval
+from pipeline.report.compare.words import finding, verdict_sentence
+from pipeline.verdict.phrases import TOO_FEW, method_label, points_interval
 
-_HEAD = ("", "first", "second", "points", "95% interval", "n", "p", "Holm")
+_NAME = 24  # characters of a side's name over a column
 
 
 def format_comparison(comparison: Comparison) -> str:
@@ -16,20 +17,30 @@ def format_comparison(comparison: Comparison) -> str:
 
 
 def _format_pair(pair: MethodPair) -> str:
-    rows: list[tuple[str, ...]] = [_HEAD]
+    names = [printable(side.name, _NAME) for side in (pair.first, pair.second)]
+    rows: list[tuple[str, ...]] = [("", *names, "points", "95% interval", "n", "p", "Holm")]
     rows += [_cells(LABELS[row.name], row) for row in pair.overall]
     rows += [_cells(printable(row.name), row) for row in pair.groups]
-    notes = [printable(pair.pairing, 400)]
+    notes = [printable(finding(pair), 400), printable(pair.pairing, 400)]
     alone = [LABELS[row.name].lower() for row in pair.overall if not row.paired]
     if pair.paired and alone:
         notes.append(f"Not paired: {join_names(alone)}.")
-    for which, names in (("first", pair.only_first), ("second", pair.only_second)):
-        if names:
-            listed = ", ".join(printable(name) for name in names[:6])
-            more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-            notes.append(f"Only in the {which}: {listed}{more}.")
-    title = [f"first:  {_side(pair.first)}", f"second: {_side(pair.second)}"]
-    return "\n".join([*title, *notes, "", align(rows)])
+    worst = pair.worst
+    if worst.first_group != worst.second_group:
+        notes.append(
+            f"The worst group is {printable(str(worst.first_group))} in {names[0]}, "
+            f"{printable(str(worst.second_group))} in {names[1]}."
+        )
+    for name, groups in zip(names, (pair.only_first, pair.only_second), strict=True):
+        if groups:
+            listed = ", ".join(printable(group) for group in groups[:6])
+            more = f" and {len(groups) - 6} more" if len(groups) > 6 else ""
+            notes.append(f"Without a partner, only in {name}: {listed}{more}.")
+    width = max(map(len, names))
+    sides = [
+        f"{name:<{width}} = {_side(s)}" for name, s in zip(names, (pair.first, pair.second), strict=True)
+    ]
+    return "\n".join([*sides, *notes, "", align(rows)])
 
 
 def _side(side: SideInfo) -> str:
@@ -60,10 +71,7 @@ def _p(value: float | None) -> str:
 
 
 def _format_rungs(comparison: Comparison) -> str:
-    if not comparison.changed_rungs:
-        return f"Verdict: {SAME_VERDICT.format(comparison.n_rungs)}"
     changes = [
-        f"  {change.rung.replace('_', ' ')}: {change.first} -> {change.second}"
-        for change in comparison.changed_rungs
+        f"  {change.question} {change.first} -> {change.second}" for change in comparison.changed_rungs
     ]
-    return "\n".join(["Verdict, changed rungs:", *changes])
+    return "\n".join([f"Verdict: {verdict_sentence(comparison)}", *changes])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +18,12 @@ from scipy.stats import norm
 
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.cli.main import main
+from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.report import Report
-from pipeline.report.compare.reports import Comparison, Difference, MethodPair, _listed
+from pipeline.report.compare.chart import draw_changes
+from pipeline.report.compare.reports import Comparison, Difference, MethodPair, _listed, _row
 from pipeline.report.compare.text import printable
+from pipeline.report.compare.words import finding
 from pipeline.statistics.accuracy.groups import split_metrics
 from tests.fixtures.report import (
     HOSTILE_CLASS,
@@ -122,11 +127,11 @@ def test_two_methods_of_one_report_are_paired_over_images(
         assert r.difference.value == pytest.approx(r.second.value - r.first.value)
         assert r.difference.low <= r.difference.value <= r.difference.high
         assert r.p_value is None or r.paired
-    assert not found.changed_rungs
+    assert [(c.rung, c.first) for c in found.changed_rungs] == [("used", "yes"), ("harmful", "yes")]
+    assert [r.shows for r in pair.groups] == ["lower", "higher", "higher", "lower"]
     text = capsys.readouterr().out
-    assert "ERM" in text
-    assert "Group DRO" in text
-    assert "Verdict: the same on all 5 rungs." in text
+    assert "points higher with Group DRO than with ERM; of 4 groups, 2 clearly better and 2 clearly w" in text
+    assert "2 of 2 answers changed; asked of each of the two methods." in text
 
 
 def test_the_same_revision_twice_differs_nowhere(report: Path, tmp_path: Path) -> None:
@@ -227,18 +232,127 @@ def test_changed_rungs_and_other_data_are_named(report: Path, tmp_path: Path) ->
     assert len(changed) <= found.n_rungs == 5
 
 
-def test_groups_of_one_side_only_are_listed(report: Path, tmp_path: Path) -> None:
-    summary = load_artifact(report, Report)
+def with_groups(path: Path, folder: Path, *, order: list[int], **changes: Any) -> Path:
+    """The report with its groups in another order, and the last one changed."""
+    summary = load_artifact(path, Report)
     erm = summary.methods["erm"]
-    groups = [*erm.test.groups[:3], erm.test.groups[3].model_copy(update={"name": "new"})]
-    test = erm.test.model_copy(update={"groups": groups})
-    changed = summary.model_copy(update={"methods": {"erm": erm.model_copy(update={"test": test})}})
-    path = tmp_path / "reports" / "photo_birds.json"
-    save_artifact(path, changed)
-    (pair,) = compare(tmp_path, f"{report}:erm", str(path)).pairs
+    groups = [summary.dataset.groups[i] for i in order]
+    groups[-1] = groups[-1].model_copy(update=changes)
+    estimates = [
+        erm.test.groups[g].model_copy(update={"index": i, "name": groups[i].name})
+        for i, g in enumerate(order)
+    ]
+    test = erm.test.model_copy(update={"groups": estimates})
+    info = summary.dataset.model_copy(update={"groups": groups})
+    methods = {"erm": erm.model_copy(update={"test": test})}
+    out = folder / "reports" / "photo_birds.json"
+    save_artifact(out, summary.model_copy(update={"dataset": info, "methods": methods}))
+    return out
+
+
+def test_groups_of_one_side_only_are_listed(report: Path, tmp_path: Path) -> None:
+    changed = with_groups(report, tmp_path, order=[0, 1, 2, 3], name="new", attribute="new")
+    (pair,) = compare(tmp_path, f"{report}:erm", str(changed)).pairs
     assert len(pair.groups) == 3
-    assert pair.only_first == [erm.test.groups[3].name]
+    assert pair.only_first == [load_artifact(report, Report).dataset.groups[3].name]
     assert pair.only_second == ["new"]
+
+
+def test_groups_are_matched_by_what_they_are_and_not_by_place_or_name(report: Path, tmp_path: Path) -> None:
+    turned = with_groups(report, tmp_path / "a", order=[3, 1, 0, 2])
+    (pair,) = compare(tmp_path, f"{report}:erm", str(turned)).pairs
+    groups = load_artifact(report, Report).dataset.groups
+    assert [r.name for r in pair.groups] == [g.name for g in groups]
+    assert all(r.first.value == r.second.value for r in pair.groups)
+    renamed = with_groups(report, tmp_path / "b", order=[0, 1, 2, 3], name="another name")
+    (pair,) = compare(tmp_path, f"{report}:erm", str(renamed)).pairs
+    assert len(pair.groups) == 4
+    twin = with_groups(report, tmp_path / "c", order=[0, 1, 2, 3], name=groups[0].name)
+    (pair,) = compare(tmp_path, str(twin), f"{report}:erm").pairs
+    assert [r.name for r in pair.groups if groups[0].name in r.name] == [
+        f"{groups[0].name} (“{groups[i].label}” and “{groups[i].attribute}”)" for i in (0, 3)
+    ]
+    assert all(r.first.value == r.second.value for r in pair.groups)
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"title": "Birds again"}, ("Birds on photographs", "Birds again")),
+        ({"name": "photo_birds_2"}, ("photo_birds", "photo_birds_2")),
+        ({}, ("main", "pr")),  # the folders that their paths differ in
+    ],
+)
+def test_the_sides_have_the_names_that_tell_them_apart(
+    tmp_path: Path, change: dict[str, str], names: tuple[str, str]
+) -> None:
+    summary = build_report(photo_birds())
+    info = summary.dataset.model_copy(update={"title": "Birds on photographs"})
+    files = [tmp_path / folder / "reports" / "photo_birds.json" for folder in ("main", "pr")]
+    for path, update in zip(files, ({}, change), strict=True):
+        dataset = info.model_copy(update=update)
+        save_artifact(path, summary.model_copy(update={"dataset": dataset}))
+    out = {kind: tmp_path / f"out.{kind}" for kind in ("json", "html", "markdown")}
+    flags = [part for kind, path in out.items() for part in (f"--{kind}", str(path))]
+    assert main(["compare", *map(str, files), *flags]) == 0
+    found = load_artifact(out["json"], Comparison)
+    assert (found.first, found.second) == names
+    assert {(pair.first.name, pair.second.name) for pair in found.pairs} == {names}
+    page, markdown = (_Text(out["html"].read_text()).words, out["markdown"].read_text())
+    for name in names:
+        assert name in page
+        assert f"| {name} |" in markdown.replace("&#95;", "_")
+    shown = [word for word in [*page, markdown] if re.search(r"\b(First|Second)\b", word)]
+    assert shown == []
+
+
+def test_a_method_of_another_report_has_both_names(report: Path, tmp_path: Path) -> None:
+    other = write_project(tmp_path / "pr", {"group_dro": DRO})
+    (pair,) = compare(tmp_path, f"{report}:erm", f"{other}:group_dro").pairs
+    assert (pair.first.name, pair.second.name) == (f"ERM of {report.parts[-3]}", "Group DRO of pr")
+
+
+def test_the_chart_shows_what_changed_and_what_is_not_shown(report: Path, tmp_path: Path) -> None:
+    (pair,) = compare(tmp_path, f"{report}:erm", f"{report}:group_dro").pairs
+    chart = draw_changes(pair)
+    assert chart is not None
+    assert chart.title == finding(pair)
+    assert [row.label for row in chart.rows[:2]] == ["Worst group", "Average"]
+    assert chart.rows[0].detail == "waterbird / land"
+    groups = {row.label: row.shows for row in chart.rows[2:]}
+    assert groups == {r.name: r.shows for r in pair.groups}
+    values = [float(row.value.replace("\u2212", "-")) for row in chart.rows[2:]]
+    assert values == sorted(values, reverse=True)
+    assert chart.note == ""
+    same = pair.model_copy(update={"groups": pair.groups * 5})
+    drawn = draw_changes(same)
+    assert drawn is not None
+    assert len(drawn.rows) == 8
+    assert drawn.note == "14 more groups in the table."
+    nothing = row(pair, "average").model_copy(update={"difference": Estimate(value=0, low=-1, high=1, n=0)})
+    assert draw_changes(pair.model_copy(update={"overall": [nothing], "groups": []})) is None
+
+
+def test_where_nothing_is_clear_the_finding_says_so(report: Path, tmp_path: Path) -> None:
+    redrawn = write_project(tmp_path / "redrawn", {"erm": ERM}, draw=9)
+    (pair,) = compare(tmp_path, f"{report}:erm", str(redrawn)).pairs
+    assert finding(pair).startswith("No clear change of the worst group, ")
+    assert finding(pair).endswith("; of 4 groups, none is clearly better or worse.")
+    thin = pair.worst.model_copy(update={"sufficient": False})
+    groups = [r.model_copy(update={"sufficient": False}) for r in pair.groups]
+    few = pair.model_copy(update={"overall": [thin], "groups": groups})
+    assert finding(few) == "Too few images to say what became of the worst group."
+
+
+def test_unpaired_groups_are_clear_only_beyond_what_many_comparisons_bring() -> None:
+    """An interval that just leaves out 0 is one of sixty that may do so by chance."""
+    first, second = (
+        GroupEstimate(value=v, low=v - 0.07, high=v + 0.07, n=400, index=0, name="a") for v in (0.6, 0.71)
+    )
+    assert [_row("a", (first, second), None, alpha=0.05, n_compared=n).shows for n in (1, 60)] == [
+        "higher",
+        "open",
+    ]
 
 
 class _Text(HTMLParser):

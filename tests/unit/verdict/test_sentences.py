@@ -129,7 +129,7 @@ def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
     assert [r.status for r in constant.verdict.rungs] == ["yes", *["insufficient"] * 4]
     sides = [Side("a.json", summary, method, None) for method in ("erm", "group_dro")]
     said = compare_sides(*sides).pairing
-    assert "Of the second: the questions cannot be asked yet: Group DRO is no better than a constant" in said
+    assert "Of Group DRO: the questions cannot be asked yet: Group DRO is no better than a constant" in said
     card = " ".join(list_limits(summary, "group_dro"))
     assert "Group DRO is no better than a constant" in card
 
