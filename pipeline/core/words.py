@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -163,6 +164,12 @@ def align(rows: Sequence[Sequence[str]], *, n_left: int = 1) -> str:
     sides = ["left" if i < n_left else "right" for i in range(len(rows[0]))]
     text = tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
     return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a text; a full stop inside a quoted name ends none."""
+    found = re.match(r"(?:“[^”]*”|[^“])*?[.!?](?=\s|$)", text, flags=re.DOTALL)
+    return found[0] if found else text
 
 
 def list_some(names: Sequence[object], limit: int = 5) -> str:

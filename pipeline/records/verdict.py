@@ -55,6 +55,29 @@ class NextStep(Record):
     )  # keys of the report's lists of the images that it is about
 
 
+# --- the two-minute answer -------------------------------------------------------------------
+
+
+class BriefRung(Record):
+    """One step of the ladder for readers in a hurry."""
+
+    rung: RungName
+    status: Status
+    answer: str  # what the question asks for: "Used", "Not used", "Too little evidence"
+    line: str  # the finding in a few words without numbers
+    sentences: list[str]  # at most two, each with a number and its interval
+
+
+class Brief(Record):
+    """What a reader must know after two minutes."""
+
+    title: str  # the finding, as the title of the report
+    rungs: list[BriefRung]
+    decision: str  # what to do
+    price: str  # what that costs and needs; empty where nothing is recommended
+    sureness: str  # what the answer rests on
+
+
 # --- reliance --------------------------------------------------------------------------------
 
 
@@ -228,6 +251,7 @@ class Verdict(Artifact):
     """`verdict/<dataset>/verdict.json`: everything that is decided, once; what follows formats it."""
 
     headline: str
+    brief: Brief
     baseline: str | None
     rungs: list[Rung]  # the ladder, in order; of the baseline where it is about a model
     next_steps: list[NextStep]

@@ -52,9 +52,10 @@ def run(dataset: str) -> None:
             n_targets=plan.report.targets_shown,
         )
         source = picture_source(dataset, maps, plan.report.thumbnail)
-        html = render_report(report, build_pictures(report, source, plan.report))
+        pictures = build_pictures(report, source, plan.report)
+        html = render_report(report, pictures)
         save_artifact(page.with_suffix(".json"), report)
-        save_artifact(card_path(dataset), make_card(report))
+        save_artifact(card_path(dataset), make_card(report, pictures))
         write_text(page, html)
         # dfr's curves are ERM's
         trained = [history for history in found.histories.values() if not history.last_layers]

@@ -14,6 +14,7 @@ from pipeline.records.verdict import AttributionVerdict, MethodVerdict, Rung, Sh
 from pipeline.statistics.accuracy.worst_group import clear_ceiling
 from pipeline.statistics.intervals import share_estimate
 from pipeline.verdict.advice.steps import list_next_steps
+from pipeline.verdict.brief import write_brief
 from pipeline.verdict.cause.trust import (
     describe_agreement,
     describe_rule,
@@ -46,6 +47,7 @@ def judge(
     return Verdict(
         provenance=provenance,
         headline=write_headline(case, rungs),
+        brief=write_brief(case, rungs),
         baseline=baseline,
         rungs=rungs,
         next_steps=list_next_steps(case, rungs),

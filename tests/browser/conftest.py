@@ -34,9 +34,10 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, make in VARIANTS.items():
         inputs = make()
         summary = build_report(inputs)
-        html = render_report(summary, build_pictures(summary, picture_source(inputs), inputs.settings))
+        pictures = build_pictures(summary, picture_source(inputs), inputs.settings)
+        html = render_report(summary, pictures)
         (folder / f"{name}.html").write_text(html, encoding="utf-8")
-        cards.append(make_card(summary))
+        cards.append(make_card(summary, pictures))
     shutil.copy(SAMPLE, folder / "sample.html")
     (folder / "index.html").write_text(render_index(cards), encoding="utf-8")
     return folder

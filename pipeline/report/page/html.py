@@ -34,6 +34,7 @@ def render_report(report: Report, pictures: Pictures) -> str:
         s=report,
         pictures=pictures,
         view=View(report, pictures),
+        sheets=_sheets(),
         script=_script(),
         script_hash=_script_hash(),
     )
@@ -108,6 +109,12 @@ def isolate_names(sentence: str) -> Markup:
     plain = re.sub("[\u202a-\u202e]", "", sentence)  # a stray override would turn the rest around
     kept = re.sub(r"\b(n|p|V|q) ([=<]) ", "\\1\N{NO-BREAK SPACE}\\2\N{NO-BREAK SPACE}", plain)
     return Markup('<span dir="ltr">{}</span>').format(kept)
+
+
+@cache
+def _sheets() -> list[str]:
+    """The charts' style sheets."""
+    return [name for name in _environment().list_templates() if re.fullmatch(r"charts/\w+\.css", name)]
 
 
 @cache

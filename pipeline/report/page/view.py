@@ -9,13 +9,17 @@ from functools import cached_property
 from markupsafe import Markup
 
 from pipeline.core import words
+from pipeline.records.attribution import Influence
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
-from pipeline.records.report import Report
+from pipeline.records.report import ImageOutcome, Report, TestImage
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
+from pipeline.report.page import chapters
 from pipeline.report.page.charts import learning_curves, scales
+from pipeline.report.page.charts.group_dots import GroupDots, group_dots
+from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
 from pipeline.report.page.group_rows import order_groups
 from pipeline.report.page.pictures import (
     HARMFUL_SHOWN,
@@ -212,6 +216,30 @@ class View:
             if group.n_val >= least
         ]
         return [(g, by_method) for g, by_method in rows if by_method]
+
+    @property
+    def chapters(self) -> list[chapters.Chapter]:
+        return chapters.CHAPTERS
+
+    @property
+    def matrix(self) -> PictureMatrix | None:
+        return picture_matrix(self.s, self.pictures)
+
+    @property
+    def group_dots(self) -> GroupDots | None:
+        return group_dots(self.s)
+
+    @property
+    def usual_images(self) -> list[chapters.UsualImages]:
+        return chapters.usual_images(self.s, self.pictures)
+
+    @property
+    def failures(self) -> list[tuple[TestImage, ImageOutcome]]:
+        return chapters.failures(self.s)
+
+    @property
+    def causes(self) -> list[Influence]:
+        return chapters.causes(self.s)
 
     @property
     def images(self) -> ImagesView:

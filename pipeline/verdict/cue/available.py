@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.core.words import count, number, p_clause, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.color import Association, ColorResult
@@ -19,12 +21,10 @@ def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -
         by_color = "insufficient"
     text = _color_text(color, limits)
     associations = train_associations(info, color)
-    judged = [_judge_association(a, limits, n_tests=len(associations)) for a in associations]
-    by_label = strongest(*judged) if judged else None
+    by_label, shown = telling_association(associations, limits)
     for association in associations[:1] if by_label != "yes" else []:
         text = f"{text[0].upper()}{text[1:]}; {_association_text(association)}"
-    if by_label == "yes":
-        shown = next(a for a, status in zip(associations, judged, strict=True) if status == "yes")
+    if shown is not None:
         text = f"{_association_text(shown)}; {text}"
     elif by_color == "yes" and associations:
         names = " or ".join(quoted(a.attribute) for a in associations)
@@ -65,6 +65,15 @@ def train_associations(info: DatasetInfo, color: ColorResult) -> list[Associatio
     annotated = [a.name for a in info.attributes if a.origin == "annotated"]
     found = {a.attribute: a for a in color.associations if a.split == "train" and a.other == "label"}
     return [found[name] for name in annotated if name in found]
+
+
+def telling_association(
+    associations: Sequence[Association], limits: Thresholds
+) -> tuple[Status | None, Association | None]:
+    """Does an annotated attribute tell the class, None without any; and the first one that does."""
+    judged = [_judge_association(a, limits, n_tests=len(associations)) for a in associations]
+    first = next((a for a, status in zip(associations, judged, strict=True) if status == "yes"), None)
+    return (strongest(*judged) if judged else None), first
 
 
 def modal_share(association: Association) -> float:

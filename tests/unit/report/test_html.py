@@ -260,7 +260,7 @@ def test_same_input_gives_the_same_page() -> None:
 
 
 def test_index_shows_every_card_as_text() -> None:
-    cards = [make_card(rendered(make)[0]) for make in VARIANTS]
+    cards = [make_card(rendered(make)[0], Pictures()) for make in VARIANTS]
     html = render_index(cards)
     page = Page(html)
     assert sum(tag == "li" and a.get("class") == "card" for tag, a in page.tags) == len(VARIANTS)

@@ -79,7 +79,7 @@ def test_written_and_read_again_it_is_the_same(make, tmp_path: Path) -> None:  #
     summary = build_report(make())
     save_artifact(tmp_path / "report.json", summary)
     assert load_artifact(tmp_path / "report.json", Report) == summary
-    card = make_card(summary)
+    card = make_card(summary, Pictures())
     save_artifact(tmp_path / "card.json", card)
     assert load_artifact(tmp_path / "card.json", Card) == card
 

@@ -1,5 +1,6 @@
 (() => {
   "use strict";
+  document.documentElement.classList.add("js");
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const make = (tag, properties, ...children) => {
     const element = Object.assign(document.createElement(tag), properties);
@@ -56,6 +57,8 @@
     box.addEventListener("change", () => {
       for (const part of all("[data-method]"))
         if (part.dataset.method === box.dataset.filter) part.classList.toggle("off", !box.checked);
+      const isNone = all("[data-filter]").every((other) => !other.checked);
+      for (const note of all(".none-shown")) note.hidden = !isNone;
     });
   }
 
@@ -70,7 +73,12 @@
       const none = shown ? "" : ": no listed image fits";
       filter.querySelector("output").textContent = `${shown} of ${items.length}${none}`;
     };
-    for (const select of selects) select.addEventListener("change", apply);
+    const remember = () => {
+      const chosen = selects.filter((select) => select.value).map((select) => [select.dataset.key, select.value]);
+      const words = new URLSearchParams(chosen).toString();
+      history.replaceState(null, "", `#${filter.closest("section").id}${words ? `?${words}` : ""}`);
+    };
+    for (const select of selects) select.addEventListener("change", (event) => (apply(), event.isTrusted && remember()));
     apply();
   }
   for (const filter of all("fieldset.filter")) filter.hidden = false;
@@ -140,12 +148,10 @@
     to.focus();
   });
 
-  // Charts: values under the pointer.
-  const tip = make("div", { className: "tip", hidden: true });
-  tip.setAttribute("aria-hidden", "true");
+  // Charts: values under the pointer and at the keyboard's focus; arrow keys walk from mark to mark.
+  const tip = make("div", { className: "tip", hidden: true, role: "status" });
   document.body.append(tip);
-  document.addEventListener("pointerover", (event) => {
-    const mark = event.target.closest?.("[data-tip]");
+  const tell = (mark) => {
     tip.hidden = !mark;
     if (!mark) return;
     tip.textContent = mark.dataset.tip;
@@ -153,8 +159,35 @@
     const middle = Math.min(Math.max(left + width / 2, tip.offsetWidth / 2 + 4), innerWidth - tip.offsetWidth / 2 - 4);
     tip.style.left = `${middle + scrollX}px`;
     const above = top - tip.offsetHeight - 6;
-    tip.style.top = `${scrollY + (above > 0 ? above : bottom + 6)}px`;
-  });
+    tip.style.top = `${scrollY + (above > 50 ? above : bottom + 6)}px`;
+  };
+  document.addEventListener("pointerover", (event) => tell(event.target.closest?.("[data-tip]")));
+  document.addEventListener("focusin", (event) => tell(event.target.closest?.("[data-tip]")));
+  document.addEventListener("keydown", (event) => event.key === "Escape" && tell(null));
+
+  // One stop of the Tab key for a bar of links and for a chart's marks; arrow keys move inside.
+  const walk = (parts) => {
+    const set = (at) => parts.forEach((part, i) => part.setAttribute("tabindex", i === at ? 0 : -1));
+    set(Math.max(0, parts.findIndex((part) => part.hasAttribute("aria-current"))));
+    parts.forEach((part, at) => {
+      part.addEventListener("focus", () => set(at));
+      part.addEventListener("keydown", (event) => {
+        const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+        if (!by || !parts[at + by]) return;
+        event.preventDefault();
+        parts[at + by].focus();
+      });
+    });
+  };
+  for (const bar of all("[data-roving]")) walk(all("a", bar));
+  for (const chart of all("[data-chart]")) {
+    const marks = all("[data-tip]", chart);
+    for (const mark of marks) {
+      if (!mark.hasAttribute("role")) mark.setAttribute("role", mark.tagName === "TD" ? "cell" : "img");
+      if (!mark.hasAttribute("aria-label") && mark.tagName !== "TD") mark.setAttribute("aria-label", mark.dataset.tip);
+    }
+    walk(marks);
+  }
 
   // Links to what lies in a closed part open it; switches and filters that hide it let go of it.
   const change = (input) => input.dispatchEvent(new Event("change"));
@@ -165,20 +198,49 @@
     for (const select of filter ? all("select", filter) : []) change(Object.assign(select, { value: "" }));
     part.classList.remove("off");
   };
+  const views = all(".view");
+  const notice = document.querySelector(".notice");
+  const reveal = (view) => {
+    for (const other of views) other.classList.toggle("shown", other === view);
+    document.querySelector(".bar")?.classList.toggle("on-audit", view?.id === "audit");
+    for (const link of all(".views a")) mark(link, view && link.hash === `#${view.id}`);
+  };
+  const mark = (link, is) => (is ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current"));
   const land = () => {
-    let name = location.hash.slice(1);
+    let [name, words] = location.hash.slice(1).split("?");
     try {
       name = decodeURIComponent(name);
     } catch {
       // a link that was cut in the middle of a character
     }
     const target = document.getElementById(name);
+    if (notice) {
+      notice.hidden = !name || Boolean(target);
+      notice.textContent = notice.hidden ? "" : `This report shows nothing called “${name.slice(0, 60)}”.`;
+    }
+    if (views.length) reveal(target?.closest(".view") ?? views[0]);
+    for (const [k, value] of new URLSearchParams(words ?? ""))
+      for (const select of all(`select[data-key="${CSS.escape(k)}"]`, target ?? document.body))
+        if ([...select.options].some((option) => option.value === value)) change(Object.assign(select, { value }));
     for (let part = target; part; part = part.parentElement) {
       if (part.tagName === "DETAILS") part.open = true;
       if (part.classList.contains("off")) unhide(part);
     }
-    target?.scrollIntoView({ behavior: "instant" });
+    const card = target?.closest(".target");
+    if (target?.classList.contains("view")) scrollTo({ top: 0, behavior: "instant" });
+    else if (card) card.scrollIntoView({ behavior: "instant", block: "start" });
+    else target?.scrollIntoView({ behavior: "instant", block: target.classList.contains("thumb") ? "center" : "start" });
   };
   addEventListener("hashchange", land);
-  if (location.hash) land();
+  land();
+  if ("IntersectionObserver" in window) {
+    const links = new Map(all(".chapters a").map((link) => [link.hash.slice(1), link]));
+    const seen = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) if (isIntersecting) for (const [id, link] of links) mark(link, id === target.id);
+      },
+      { rootMargin: "-25% 0px -65% 0px" },
+    );
+    for (const id of links.keys()) seen.observe(document.getElementById(id));
+  }
 })();

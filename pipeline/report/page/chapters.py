@@ -1,0 +1,74 @@
+"""What the five chapters show beside their charts: which images, under which words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.core.words import quoted
+from pipeline.records.attribution import Influence
+from pipeline.records.report import ImageOutcome, Report, TestImage
+from pipeline.report.page.pictures import Pictures
+
+CAUSES_SHOWN = 12
+FAILURES_SHOWN = 8
+CLASSES_SHOWN = 4
+USUAL_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Chapter:
+    id: str  # of its section
+    word: str  # in the navigation
+
+
+CHAPTERS = [
+    Chapter("found", "Cue"),
+    Chapter("used", "Use"),
+    Chapter("harmful", "Harm"),
+    Chapter("traced", "Cause"),
+    Chapter("fixed", "Fix"),
+]
+
+
+@dataclass(frozen=True)
+class UsualImages:
+    """Images of the group that most training images of a class belong to."""
+
+    name: str
+    words: str
+    ids: list[int]
+
+
+def usual_images(report: Report, pictures: Pictures) -> list[UsualImages]:
+    """For the first classes, images of their largest training group; empty without an attribute."""
+    groups, attributes = report.dataset.groups, report.dataset.attributes
+    if not attributes or attributes[0].origin == "none":
+        return []
+    found = []
+    for label in report.dataset.group_labels[:CLASSES_SHOWN]:
+        of_label = [g for g, group in enumerate(groups) if group.label == label and group.n_train]
+        if not of_label:
+            continue
+        largest = max(of_label, key=lambda g: groups[g].n_train)
+        ids = pictures.examples.get(largest, [])[:USUAL_SHOWN]
+        words = f"{quoted(label)} usually comes with {quoted(groups[largest].attribute)}"
+        found.append(UsualImages(groups[largest].name, words, ids))
+    return found
+
+
+def failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
+    """Test images that the baseline gets wrong, of the group that the verdict speaks of first."""
+    name, harmed = report.verdict.baseline, report.verdict.harmed_group
+    wrong = [
+        (image, image.methods[name])
+        for image in report.images
+        if name in image.methods and image.methods[name].predicted != image.label
+    ]
+    wrong.sort(key=lambda found: harmed is None or found[0].group != harmed.index)
+    return wrong[:FAILURES_SHOWN]
+
+
+def causes(report: Report) -> list[Influence]:
+    """The training images most harmful to the group that pays, most harmful first."""
+    found = report.attribution.get(report.verdict.baseline or "")
+    return found.most_harmful_to_worst[:CAUSES_SHOWN] if found else []

@@ -1,0 +1,240 @@
+"""The ladder for readers in a hurry: a title, a line for each rung, one decision, how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.core.words import count, first_sentence, percent, points, quoted
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
+from pipeline.verdict.cue.available import modal_share, telling_association, train_associations
+from pipeline.verdict.cue.used import deciding_exchange
+from pipeline.verdict.evidence.askable import why_not_asked
+from pipeline.verdict.evidence.rules import misled_groups
+from pipeline.verdict.evidence.small_groups import clearly_worse
+from pipeline.verdict.harm.harmful import guided_group
+from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
+from pipeline.verdict.phrases import (
+    NOT_RUN,
+    intervention_label,
+    method_label,
+    percent_interval,
+    points_interval,
+)
+
+TOO_LITTLE = "Too little evidence"
+ANSWERS: dict[RungName, dict[Status, str]] = {
+    "available": {"yes": "Found", "no": "Not found"},
+    "used": {"yes": "Used", "no": "Not used"},
+    "harmful": {"yes": "Harmful", "no": "Not harmful"},
+    "caused_by": {"yes": "Traced", "no": "Not traced"},
+    "fixed_by": {"yes": "Fixed", "partly": "Partly fixed", "no": "Not fixed"},
+}
+NO_HARM = {"caused_by": "Nothing to trace", "fixed_by": "Nothing to fix"}
+
+
+def write_brief(case: Case, rungs: Sequence[Rung]) -> Brief:
+    """The ladder's answers in few words; it decides nothing that the rungs have not decided."""
+    ladder = statuses(rungs)
+    return Brief(
+        title=_title(case, ladder),
+        rungs=[_brief_rung(case, rung, ladder) for rung in rungs],
+        decision=_decision(case, ladder),
+        price=_price(case, ladder),
+        sureness=_sureness(case),
+    )
+
+
+# --- title -----------------------------------------------------------------------------------
+
+
+def _title(case: Case, ladder: Ladder) -> str:
+    if case.baseline is None:
+        found = {"yes": "The data offer a shortcut", "no": "The data show no shortcut"}
+        return (
+            f"{found.get(ladder['available'], 'Whether the data offer a shortcut is open')}; no model was run"
+        )
+    if why_not_asked(case.baseline, case.limits) is not None:
+        return "The model has not learned its task, so shortcuts cannot be judged"
+    return _of_harm(case, ladder) if ladder["harmful"] == "yes" else _of_use(case, ladder)
+
+
+def _of_harm(case: Case, ladder: Ladder) -> str:
+    cue, payer = name_cue(case), quoted(case.harmed.name) if case.harmed else "a group"
+    return {
+        "yes": f"The model relies on {cue}, and {payer} pays for it",
+        "no": f"The model fails {payer}, but not because of {cue} as far as can be seen",
+    }.get(ladder["used"], f"The model fails {payer}; whether because of {cue} is open")
+
+
+def _of_use(case: Case, ladder: Ladder) -> str:
+    cue, used, worse = name_cue(case), ladder["used"], _worse(case)
+    fails = f"; it fails {quoted(worse[0].name)}, not shown to be because of it" if worse else ""
+    if used == "yes":
+        pays = (
+            "but no group clearly pays" if ladder["harmful"] == "no" else "and whether a group pays is open"
+        )
+        return f"The model relies on {cue}, {pays}{fails}"
+    if "insufficient" in (used, ladder["harmful"]):
+        return f"Too little evidence to tell whether the model relies on {cue} at someone's expense{fails}"
+    if ladder["available"] == "yes":
+        return f"The data offer a shortcut, and the model does not rely on it{fails}"
+    return f"No shortcut found: the model does not rely on {cue}{fails}"
+
+
+def _worse(case: Case) -> list[GroupEstimate]:
+    return clearly_worse(case.baseline.test, case.limits) if case.baseline else []
+
+
+# --- rungs -----------------------------------------------------------------------------------
+
+
+def _brief_rung(case: Case, rung: Rung, ladder: Ladder) -> BriefRung:
+    answer = ANSWERS[rung.rung].get(rung.status, TOO_LITTLE if rung.was_run else NOT_RUN)
+    if rung.status == "no" and ladder["harmful"] == "no":
+        answer = NO_HARM.get(rung.rung, answer)
+    line, sentences = {
+        "available": _available,
+        "used": _used,
+        "harmful": _harmful,
+        "caused_by": _caused_by,
+        "fixed_by": _fixed_by,
+    }[rung.rung](case, rung)
+    return BriefRung(rung=rung.rung, status=rung.status, answer=answer, line=line, sentences=sentences)
+
+
+Words = tuple[str, list[str]]
+
+
+def _available(case: Case, rung: Rung) -> Words:
+    only = case.color.color_only
+    associations = train_associations(case.info, case.color)
+    _, shown = telling_association(associations, case.limits)
+    color = (
+        f"Color alone guesses the class {percent(only.kappa, 0)} of the way from chance to certainty "
+        f"{percent_interval(Estimate(value=only.kappa, low=only.low, high=only.high, n=only.n))}."
+    )
+    if shown is not None:
+        text = (
+            f"{percent(modal_share(shown), 0)} of the training images show the {quoted(shown.attribute)} "
+            "that is usual for their class."
+        )
+        return f"{quoted(shown.attribute)} gives the class away in training", [text, color]
+    names = [quoted(a.attribute) for a in associations]
+    line = {
+        "yes": "color alone gives the class away in training",
+        "no": f"neither {names[0]} nor color gives the class away"
+        if names
+        else "color does not give the class away",
+    }.get(rung.status, "whether a cue gives the class away is not sure")
+    return line, [color]
+
+
+def _used(case: Case, rung: Rung) -> Words:
+    found = case.baseline.cue_use if case.baseline else None
+    exchange = deciding_exchange(found)
+    if found is None or exchange is None or rung.estimate is None:
+        return "no edit of the images could test it", [first_sentence(rung.evidence)]
+    edit = intervention_label(exchange.name)
+    towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
+    text = (
+        f"{edit} for that of another {quoted(found.cue)} moves predictions {towards} the other class by "
+        f"{points(rung.estimate.value)} points {points_interval(rung.estimate)}, beyond what the same edit "
+        "does without changing it."
+    )
+    line = {
+        "yes": f"{_lower(edit)} moves its predictions",
+        "no": f"{_lower(edit)} hardly moves its predictions",
+    }.get(rung.status, f"{_lower(edit)} does not settle it")
+    return line, [text]
+
+
+def _harmful(case: Case, rung: Rung) -> Words:
+    baseline, group = case.baseline, case.harmed
+    if baseline is None or group is None or rung.estimate is None:
+        return "too few test images per group to tell", [first_sentence(rung.evidence)]
+    same = guided_group(case.info, baseline, group, case.limits)
+    beside = (
+        f"{percent(same.value)} {percent_interval(same)} where the cue is right, {quoted(same.name)}"
+        if same
+        else f"{percent(baseline.test.average.value)} {percent_interval(baseline.test.average)} on average"
+    )
+    text = (
+        f"{method_label(baseline.method)} is right on {percent(group.value)} {percent_interval(group)} of "
+        f"{quoted(group.name)}, and on {beside}."
+    )
+    misled = misled_groups(case.info)
+    worse = [other for other in _worse(case) if other.index in misled and other.index != group.index]
+    if rung.status == "yes":
+        others = f" and {quoted(worse[0].name)}" if len(worse) == 1 else f" and {count(len(worse))} others"
+        return f"{quoted(group.name)}{others if worse else ''} {'pay' if worse else 'pays'} for it", [text]
+    if rung.status == "no":
+        worse = _worse(case)
+        line = f"{quoted(worse[0].name)} is clearly worse, not shown to be because of it" if worse else ""
+        return line or "no group clearly pays for it", [text]
+    return f"whether {quoted(group.name)} pays is not established", [text]
+
+
+def _caused_by(case: Case, rung: Rung) -> Words:
+    if rung.status == "yes" and case.attribution is not None and case.harmed is not None:
+        cells = [c for c in case.attribution.groups if c.test_index == case.harmed.index]
+        worst = min(cells, key=lambda c: c.high)
+        return f"to training images of {quoted(worst.train_group)}", [first_sentence(rung.evidence)]
+    line = {"no": "no group of training images is shown to hurt it"}.get(rung.status, "")
+    return line or ("attribution was not run" if not rung.was_run else "the scores do not settle it"), [
+        rung.evidence
+    ]
+
+
+def _fixed_by(case: Case, rung: Rung) -> Words:
+    best = case.best
+    if best is None:
+        return "no other method was trained", []
+    name = method_label(best.method)
+    text = (
+        f"{name} changes accuracy in {quoted(best.group)} by {points(best.gain.value)} points "
+        f"{points_interval(best.gain)}, on the same test images."
+    )
+    line = {
+        "yes": f"{name} raises {quoted(best.group)}",
+        "partly": f"{name} raises {quoted(best.group)}, at a price or not all the way",
+        "no": "no method is shown to raise it",
+    }.get(rung.status, "whether a method raises it is not established")
+    return line, [text]
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+# --- decision --------------------------------------------------------------------------------
+
+
+def _decision(case: Case, ladder: Ladder) -> str:
+    best = case.best
+    if case.baseline is None:
+        return "Train a model and run the audit again."
+    if best is not None and ladder["fixed_by"] in ("yes", "partly"):
+        return f"Use {method_label(best.method)} instead of {method_label(best.baseline)}."
+    if ladder["harmful"] == "yes":
+        return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
+    if "insufficient" in (ladder["used"], ladder["harmful"]):
+        return "Do not conclude yet: collect what is missing and run the audit again."
+    return "Keep the model."
+
+
+def _price(case: Case, ladder: Ladder) -> str:
+    best = case.best
+    if best is None or ladder["fixed_by"] not in ("yes", "partly"):
+        return ""
+    repair = case.repairs.get(best.method)
+    return repair.costs if repair else ""
+
+
+def _sureness(case: Case) -> str:
+    test = case.baseline.test if case.baseline else None
+    if test is None:
+        return f"{count(case.info.n.get('train', 0))} training images; no model."
+    n_seeds = len(case.baseline.seeds) if case.baseline else 0
+    trainings = f"{count(n_seeds)} training{'' if n_seeds == 1 else 's'}"
+    return f"{trainings}, {count(test.average.n)} test images; brackets are 95% intervals."

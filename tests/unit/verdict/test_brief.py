@@ -1,0 +1,65 @@
+"""The two-minute answer: it says what the ladder says, in few words, and never more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.records.verdict import Brief
+from tests.fixtures.report import ReportInputs, bare, build_verdict, hostile_birds, photo_birds, plain_hundred, replant
+
+
+def brief(inputs: ReportInputs) -> Brief:
+    return build_verdict(inputs).brief
+
+
+def answers(inputs: ReportInputs) -> list[str]:
+    return [rung.answer for rung in brief(inputs).rungs]
+
+
+def test_a_planted_shortcut_is_told_in_five_words() -> None:
+    found = brief(photo_birds())
+    assert answers(photo_birds()) == ["Found", "Used", "Harmful", "Traced", "Partly fixed"]
+    assert found.title == "The model relies on the attribute “place”, and “waterbird / land” pays for it"
+    assert found.decision.startswith("Use Group DRO instead of ERM")
+    assert found.rungs[0].line == "“place” gives the class away in training"
+    assert "“waterbird / land”" in found.rungs[2].line
+
+
+def test_a_null_is_not_told_as_a_shortcut() -> None:
+    inputs = photo_birds(planted=False)
+    found = brief(inputs)
+    assert answers(inputs) == ["Not found", "Not used", "Not harmful", "Nothing to trace", "Nothing to fix"]
+    assert found.title.startswith("No shortcut found")
+    assert (found.decision, found.price) == ("Keep the model.", "")
+
+
+def test_without_a_model_nothing_is_said_of_one() -> None:
+    found = brief(bare())
+    assert found.title == "The data offer a shortcut; no model was run"
+    assert found.decision == "Train a model and run the audit again."
+    assert [rung.answer for rung in found.rungs][0] == "Found"
+
+
+def test_too_few_trainings_give_no_all_clear() -> None:
+    inputs = replant(photo_birds(), shifts=[0.0], erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.94, 0.9, 0.84, 0.9])
+    found = brief(inputs)
+    assert found.rungs[2].answer == "Too little evidence"
+    assert not found.decision.startswith(("Keep", "Use"))
+    assert "whether a group pays is open" in found.title
+
+
+def test_attribution_that_was_not_run_is_not_called_evidence() -> None:
+    assert answers(replace(photo_birds(), attributions={}))[3] == "Not run"
+
+
+@pytest.mark.parametrize("make", [photo_birds, hostile_birds, bare, plain_hundred])
+def test_it_is_short_and_has_one_number_with_its_interval_a_sentence(make: object) -> None:
+    inputs = make()  # type: ignore[operator]
+    verdict = build_verdict(inputs)
+    assert [rung.status for rung in verdict.brief.rungs] == [rung.status for rung in verdict.rungs]
+    for rung in verdict.brief.rungs:
+        assert len(rung.line.split()) <= 16, rung.line
+        assert len(rung.sentences) <= 2
+    assert len(verdict.brief.title.split()) <= 26
