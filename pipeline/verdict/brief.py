@@ -76,7 +76,7 @@ def _of_use(case: Case, ladder: Ladder) -> str:
         )
         return f"The model relies on {cue}, {pays}{fails}"
     if "insufficient" in (used, ladder["harmful"]):
-        return f"Too little evidence to tell whether the model relies on {cue} at someone's expense{fails}"
+        return f"Too little evidence to say whether {cue} misleads the model{fails}"
     if ladder["available"] == "yes":
         return f"The data offer a shortcut, and the model does not rely on it{fails}"
     return f"No shortcut found: the model does not rely on {cue}{fails}"

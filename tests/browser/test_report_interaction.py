@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_images_are_filtered_by_group_and_outcome(browser: Any, reports: Path) -> None:
-    with Visit(browser, reports / "birds.html", width=1440) as visit:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="gallery") as visit:
         page = visit.page
         cards, filters = page.locator("#gallery-images > .target"), page.locator("#images .gallery-filter")
         n = cards.count()
@@ -32,7 +32,7 @@ def test_images_are_filtered_by_group_and_outcome(browser: Any, reports: Path) -
 
 
 def test_training_images_are_filtered_by_group(browser: Any, reports: Path) -> None:
-    with Visit(browser, reports / "birds.html", width=1440) as visit:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="attribution") as visit:
         filters = visit.page.locator("#attribution .gallery-filter").first
         gallery = visit.page.locator(f"#{filters.get_attribute('data-for')} > .shot:visible")
         before = gallery.count()
@@ -43,7 +43,7 @@ def test_training_images_are_filtered_by_group(browser: Any, reports: Path) -> N
 
 
 def test_rows_of_a_long_table_are_filtered(browser: Any, reports: Path) -> None:
-    with Visit(browser, reports / "hundred.html", width=1440) as visit:
+    with Visit(browser, reports / "hundred.html", width=1440, fragment="groups") as visit:
         box = visit.page.locator("#groups .rowfilter").first
         box.locator("input").fill("superclass 07 / DARK")
         assert visit.page.locator("#groups table.sortable").first.locator("tbody tr:visible").count() == 1
@@ -53,7 +53,7 @@ def test_rows_of_a_long_table_are_filtered(browser: Any, reports: Path) -> None:
 
 
 def test_a_picture_is_looked_at_by_keyboard(browser: Any, reports: Path) -> None:
-    with Visit(browser, reports / "birds.html", width=1440) as visit:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="gallery") as visit:
         page, zoom = visit.page, visit.page.locator("dialog.zoom")
         first = page.locator("#gallery-images .target[open] .strip.four").first.locator("button.look").first
         alt = first.locator("img").get_attribute("alt")
@@ -97,14 +97,35 @@ def test_a_link_to_an_image_lands_and_opens_what_hides_it(browser: Any, reports:
 def test_marks_of_charts_say_their_values(browser: Any, reports: Path) -> None:
     with Visit(browser, reports / "birds.html", width=1440) as visit:
         page, tip = visit.page, visit.page.locator(".tip")
-        for selector in ("#groups .intervals [data-tip]", "#dynamics circle[data-tip]"):
+        for selector in (".matrix [data-tip]", "#harmful .dots [data-tip]"):
             mark = page.locator(selector).first
             mark.scroll_into_view_if_needed()
             mark.dispatch_event("pointerover", {"bubbles": True})
             assert tip.inner_text() == mark.get_attribute("data-tip")
             assert "%" in tip.inner_text()
-        page.locator("#groups h2").dispatch_event("pointerover", {"bubbles": True})
+        page.locator("#verdict h1").dispatch_event("pointerover", {"bubbles": True})
         assert not tip.is_visible()
+
+
+def test_marks_of_charts_are_reached_by_keyboard(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440) as visit:
+        page, tip = visit.page, visit.page.locator(".tip")
+        marks = page.locator("#harmful .dots [data-tip]")
+        assert [mark.get_attribute("tabindex") for mark in marks.all()] == ["0", "-1", "-1", "-1"]
+        marks.first.focus()
+        assert tip.inner_text() == marks.first.get_attribute("data-tip")
+        page.keyboard.press("ArrowDown")
+        assert tip.inner_text() == marks.nth(1).get_attribute("data-tip")
+        page.keyboard.press("Escape")
+        assert not tip.is_visible()
+
+
+def test_a_filter_lives_in_the_address(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="images?outcome=erm-wrong") as visit:
+        cards = visit.page.locator("#gallery-images > .target:visible")
+        assert 0 < cards.count() < visit.page.locator("#gallery-images > .target").count()
+        assert visit.page.locator("#images select").nth(1).input_value() == "erm-wrong"
+        assert visit.complaints == []
 
 
 def test_every_image_can_be_read_without_scripts(browser: Any, reports: Path) -> None:
@@ -118,7 +139,7 @@ def test_every_image_can_be_read_without_scripts(browser: Any, reports: Path) ->
 
 
 def test_a_link_lets_go_of_what_hides_its_image(browser: Any, reports: Path) -> None:
-    with Visit(browser, reports / "birds.html", width=1440) as visit:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="gallery") as visit:
         page, cards = visit.page, visit.page.locator("#gallery-images > .target")
         groups = [card.get_attribute("data-group") for card in cards.all()]
         page.locator("#images select").nth(0).select_option(groups[0])

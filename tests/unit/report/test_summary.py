@@ -17,6 +17,7 @@ from pipeline.records.report import Report
 from pipeline.records.training import EpochRecord
 from pipeline.report.cards.index import Card, make_card
 from pipeline.report.guesses import Guess
+from pipeline.report.page.pictures import Pictures
 from pipeline.report.page.test_images import MethodOutcomes, choose_images, choose_targets, describe_images
 from pipeline.verdict.learning import summarize_curves
 from tests.fixtures.report import (

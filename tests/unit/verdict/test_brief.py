@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from pipeline.records.verdict import Brief
-from tests.fixtures.report import ReportInputs, bare, build_verdict, hostile_birds, photo_birds, plain_hundred, replant
+from tests.fixtures.report import (
+    ReportInputs,
+    bare,
+    build_verdict,
+    hostile_birds,
+    photo_birds,
+    plain_hundred,
+    replant,
+)
 
 
 def brief(inputs: ReportInputs) -> Brief:
@@ -39,11 +47,13 @@ def test_without_a_model_nothing_is_said_of_one() -> None:
     found = brief(bare())
     assert found.title == "The data offer a shortcut; no model was run"
     assert found.decision == "Train a model and run the audit again."
-    assert [rung.answer for rung in found.rungs][0] == "Found"
+    assert found.rungs[0].answer == "Found"
 
 
 def test_too_few_trainings_give_no_all_clear() -> None:
-    inputs = replant(photo_birds(), shifts=[0.0], erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.94, 0.9, 0.84, 0.9])
+    inputs = replant(
+        photo_birds(), shifts=[0.0], erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.94, 0.9, 0.84, 0.9]
+    )
     found = brief(inputs)
     assert found.rungs[2].answer == "Too little evidence"
     assert not found.decision.startswith(("Keep", "Use"))

@@ -61,9 +61,7 @@ def picture_matrix(report: Report, pictures: Pictures) -> PictureMatrix | None:
         return None
     order = _order(report)
     labels = _first([groups[g].label for g in order], report.dataset.group_labels)
-    values = _first(
-        [groups[g].attribute for g in order if groups[g].label in labels], _all_values(report)
-    )
+    values = _first([groups[g].attribute for g in order if groups[g].label in labels], _all_values(report))
     index = {(group.label, group.attribute): g for g, group in enumerate(groups)}
     rows = [
         Row(label, [_cell(report, pictures, index.get((label, value))) for value in values])
