@@ -195,9 +195,11 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
         f"{name} changes accuracy in {quoted(best.group)} by {points(best.gain.value)} points "
         f"{points_interval(best.gain)}, on the same test images."
     )
+    repair = case.repairs.get(best.method)
+    but = "at a price" if repair and repair.costs else "but not all the way"
     line = {
         "yes": f"{name} raises {quoted(best.group)}",
-        "partly": f"{name} raises {quoted(best.group)}, at a price or not all the way",
+        "partly": f"{name} raises {quoted(best.group)}, {but}",
         "no": "no method is shown to raise it",
     }.get(rung.status, "whether a method raises it is not established")
     return line, [text]
@@ -237,4 +239,4 @@ def _sureness(case: Case) -> str:
         return f"{count(case.info.n.get('train', 0))} training images; no model."
     n_seeds = len(case.baseline.seeds) if case.baseline else 0
     trainings = f"{count(n_seeds)} training{'' if n_seeds == 1 else 's'}"
-    return f"{trainings}, {count(test.average.n)} test images; brackets are 95% intervals."
+    return f"{trainings}, {count(test.average.n)} test images; thin lines: 95% intervals."

@@ -8,8 +8,8 @@ from urllib.parse import quote
 from pipeline.records.base import Artifact, GroupEstimate, Provenance, Record
 from pipeline.records.report import Report
 from pipeline.records.verdict import BriefRung
+from pipeline.report.page.charts.picture_matrix import Cell, picture_matrix
 from pipeline.report.page.html import load_template
-from pipeline.report.page.picture_matrix import Cell, picture_matrix
 from pipeline.report.page.pictures import Pictures
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pipeline.core.words import count
 from pipeline.records.base import GroupEstimate
 from pipeline.records.report import Report
+from pipeline.report.page.charts.picture_matrix import report_estimate
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
 from pipeline.report.page.group_rows import order_groups
-from pipeline.report.page.charts.picture_matrix import report_estimate
 from pipeline.verdict.phrases import chart_tip, method_label
 
 MOST_ROWS = 8
