@@ -39,7 +39,7 @@ class UsualImages:
     ids: list[int]
 
 
-def usual_images(report: Report, pictures: Pictures) -> list[UsualImages]:
+def find_usual(report: Report, pictures: Pictures) -> list[UsualImages]:
     """For the first classes, images of their largest training group; empty without an attribute."""
     groups, attributes = report.dataset.groups, report.dataset.attributes
     if not attributes or attributes[0].origin == "none":
@@ -56,7 +56,7 @@ def usual_images(report: Report, pictures: Pictures) -> list[UsualImages]:
     return found
 
 
-def failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
+def find_failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
     """Test images that the baseline gets wrong, of the group that the verdict speaks of first."""
     name, harmed = report.verdict.baseline, report.verdict.harmed_group
     wrong = [
@@ -68,7 +68,7 @@ def failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
     return wrong[:FAILURES_SHOWN]
 
 
-def causes(report: Report) -> list[Influence]:
+def find_causes(report: Report) -> list[Influence]:
     """The training images most harmful to the group that pays, most harmful first."""
     found = report.attribution.get(report.verdict.baseline or "")
     return found.most_harmful_to_worst[:CAUSES_SHOWN] if found else []

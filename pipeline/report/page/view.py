@@ -16,7 +16,14 @@ from pipeline.records.report import ImageOutcome, Report, TestImage
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
-from pipeline.report.page import chapters
+from pipeline.report.page.chapters import (
+    CHAPTERS,
+    Chapter,
+    UsualImages,
+    find_causes,
+    find_failures,
+    find_usual,
+)
 from pipeline.report.page.charts import learning_curves, scales
 from pipeline.report.page.charts.group_dots import GroupDots, group_dots
 from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
@@ -218,8 +225,8 @@ class View:
         return [(g, by_method) for g, by_method in rows if by_method]
 
     @property
-    def chapters(self) -> list[chapters.Chapter]:
-        return chapters.CHAPTERS
+    def chapters(self) -> list[Chapter]:
+        return CHAPTERS
 
     @property
     def matrix(self) -> PictureMatrix | None:
@@ -230,16 +237,16 @@ class View:
         return group_dots(self.s)
 
     @property
-    def usual_images(self) -> list[chapters.UsualImages]:
-        return chapters.usual_images(self.s, self.pictures)
+    def usual_images(self) -> list[UsualImages]:
+        return find_usual(self.s, self.pictures)
 
     @property
     def failures(self) -> list[tuple[TestImage, ImageOutcome]]:
-        return chapters.failures(self.s)
+        return find_failures(self.s)
 
     @property
     def causes(self) -> list[Influence]:
-        return chapters.causes(self.s)
+        return find_causes(self.s)
 
     @property
     def images(self) -> ImagesView:
