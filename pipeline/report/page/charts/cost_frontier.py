@@ -1,0 +1,114 @@
+"""Chart: what each method must be told against what its worst group gets.
+
+Methods are rows and accuracy runs across, so that labels of any length fit a phone; what a method needs is
+the row's heading, the cheapest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.core.words import percent
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.report import Report
+from pipeline.report.page.charts.chosen import chosen_method, is_measured
+from pipeline.report.page.charts.needs import NEEDS, Need, need_of
+from pipeline.report.page.charts.scales import Scale, accuracy_scale
+from pipeline.verdict.phrases import TOO_FEW, accuracy_phrase, method_label
+
+HEADINGS: dict[Need, str] = {
+    "nothing": "Needs no group labels",
+    "validation": "Needs group labels of validation images",
+    "training": "Needs group labels of training images",
+}
+AT_BEST: dict[Need, str] = {
+    "nothing": "without group labels",
+    "validation": "with those of validation images",
+    "training": "with those of training images",
+}
+
+
+@dataclass(frozen=True)
+class FrontierRow:
+    method: str
+    position: int  # its color and mark
+    worst: GroupEstimate
+    is_recommended: bool
+    note: str  # "recommended", "too few to decide"
+    tip: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """Methods that must be told as much."""
+
+    need: Need
+    words: str
+    rows: list[FrontierRow]  # the best worst group first
+
+
+@dataclass(frozen=True)
+class CostFrontier:
+    title: str
+    bands: list[Band]  # the cheapest first
+    scale: Scale
+    gate: float | None  # least accuracy of the worst group that is asked for
+
+    @property
+    def ends(self) -> list[float]:
+        """Numbers of the axis, away from the gate's."""
+        return [
+            end
+            for end in (self.scale.low, self.scale.high)
+            if self.gate is None or abs(end - self.gate) > 0.12
+        ]
+
+
+def cost_frontier(report: Report) -> CostFrontier | None:
+    """None where no method was evaluated."""
+    bands = _bands(report)
+    if not bands:
+        return None
+    gate = gate_of(report)
+    drawn = [row.worst for band in bands for row in band.rows]
+    asked = [] if gate is None else [Estimate(value=gate, low=gate, high=gate, n=0)]
+    return CostFrontier(_title(bands), bands, accuracy_scale([*drawn, *asked]), gate)
+
+
+def gate_of(report: Report) -> float | None:
+    """The least accuracy that settings ask of the worst group, where the report knows them."""
+    asked = report.provenance.params.get("gate")
+    least = asked.get("min_worst_group") if isinstance(asked, Mapping) else None
+    return float(least) if isinstance(least, (int, float)) else None
+
+
+def _bands(report: Report) -> list[Band]:
+    rows: dict[Need, list[FrontierRow]] = {need: [] for need in NEEDS}
+    for method, found in report.methods.items():
+        if is_measured(found.test.worst_group):
+            rows[need_of(found.labels_used)].append(_row(report, method))
+    return [
+        Band(need, HEADINGS[need], sorted(found, key=lambda row: -row.worst.value))
+        for need, found in rows.items()
+        if found
+    ]
+
+
+def _row(report: Report, method: str) -> FrontierRow:
+    worst = report.methods[method].test.worst_group
+    is_recommended = method == chosen_method(report)
+    return FrontierRow(
+        method=method,
+        position=list(report.methods).index(method),
+        worst=worst,
+        is_recommended=is_recommended,
+        note="recommended" if is_recommended else "" if worst.sufficient else TOO_FEW,
+        tip=f"{method_label(method)}, its worst group {worst.name}: {accuracy_phrase(worst)}",
+    )
+
+
+def _title(bands: list[Band]) -> str:
+    """The best worst group for every price."""
+    best = [f"{percent(band.rows[0].worst.value, 0)} {AT_BEST[band.need]}" for band in bands]
+    return f"Worst group at best: {', '.join(best)}"
