@@ -70,7 +70,12 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
         ),
     ],
     "evaluate": lambda d, m: _files(
-        evaluation_dir(d, m), "evaluation.json", "predictions.parquet", "metrics.json", "reliance.json"
+        evaluation_dir(d, m),
+        "evaluation.json",
+        "predictions.parquet",
+        "edited.npz",
+        "metrics.json",
+        "reliance.json",
     ),
     "retrain": lambda d, m: _files(retrained_dir(d, m), "retrained.json", "margins.npz"),
     "attribute": lambda d, m: _files(attribution_dir(d, m), "attribution.json", "metrics.json"),

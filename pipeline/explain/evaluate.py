@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from pipeline.artifacts.edited import EditedImages
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.reliance.changed import predict_classes
 from pipeline.explain.reliance.cue_use import choose_cue
@@ -30,11 +31,12 @@ Control = Literal["random", "balanced"]
 
 
 class Evaluated(NamedTuple):
-    """The record, and the classes S x N that it was made from."""
+    """The record, the classes S x N that it was made from, and a few of the changed images."""
 
     result: EvaluationResult
     val_SN: Int64Array
     test_SN: Int64Array
+    edited: EditedImages
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def evaluate_models(
             [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
         ),
     )
-    return Evaluated(result, val_SN, test_SN)
+    return Evaluated(result, val_SN, test_SN, reliance.edited)
 
 
 def removal_kinds(history: TrainHistory) -> list[Control]:

@@ -11,6 +11,7 @@ import torch
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
+from pipeline.artifacts.edited import save_edited
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
@@ -45,7 +46,7 @@ def run(dataset: str, method: str) -> None:
         val, test = load_split(data, "val"), load_split(data, "test")
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
         load = partial(_load_models, dataset, method, seeds, device)
-        result, val_SN, test_SN = evaluate_models(
+        result, val_SN, test_SN, edited = evaluate_models(
             load(),
             EvaluatedData(info, load_split(data, "train"), val, test, color.predicted),
             history,
@@ -60,6 +61,7 @@ def run(dataset: str, method: str) -> None:
         ]
         predictions = pd.concat(frames, ignore_index=True)
         save_table(out / "predictions.parquet", predictions, info.digest)
+        save_edited(out / "edited.npz", edited, info.digest)
         write_text(out / "metrics.json", metrics_json(evaluation_metrics(result)))
         write_text(out / "reliance.json", metrics_json(reliance_metrics(result)))
         save_artifact(out / "evaluation.json", result)

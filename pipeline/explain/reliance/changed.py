@@ -22,6 +22,7 @@ from pipeline.explain.reliance.interventions import (
     Edit,
     has_annotated_cue,
 )
+from pipeline.explain.reliance.kept import Watch, look_away
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.records.data import DatasetInfo
@@ -49,6 +50,7 @@ class Editor:
     info: DatasetInfo
     seed: int
     batch_size: int = 256
+    watch: Watch = look_away  # is shown every changed batch with its predictions
 
     def predict_plain(self, rows: Int64Array) -> dict[str, Changed]:
         """The changes that need no masks, by name."""
@@ -58,7 +60,7 @@ class Editor:
         for part, batch in self._batches(rows, "interventions"):
             is_grey_n[part] = is_nearly_grey(batch.images_nHW3, GREY_SPREAD)
             for name, edit in edits.items():
-                predicted[name][:, part] = self._predict(edit(batch))
+                predicted[name][:, part] = self._predict(name, rows[part], edit(batch))
         share = float(is_grey_n.mean())
         return {
             name: Changed(rows, predicted_Sn, share_grey=share) for name, predicted_Sn in predicted.items()
@@ -80,11 +82,13 @@ class Editor:
         for part, batch in self._batches(rows, "interventions with masks"):
             images = {name: edit(batch) for name, edit in edits.items()}
             for name in edits:
-                predicted[name][:, part] = self._predict(images[name])
-            for given, out_Sn in ((donors.other, other_Sn), (donors.same, same_Sn)):
+                predicted[name][:, part] = self._predict(name, rows[part], images[name])
+            for shown_as, given, out_Sn in ((SWAP, donors.other, other_Sn), (None, donors.same, same_Sn)):
                 places = np.flatnonzero((given >= part.start) & (given < part.stop))
                 backgrounds = images[REMOVAL], given[places] - part.start
-                out_Sn[:, places] = self._predict_composites(rows[donors.rows[places]], *backgrounds)
+                out_Sn[:, places] = self._predict_composites(
+                    shown_as, rows[donors.rows[places]], *backgrounds
+                )
         found = {name: Changed(rows, predicted_Sn) for name, predicted_Sn in predicted.items()}
         if len(donors.rows):
             in_test = Donors(*(rows[column] for column in donors))
@@ -98,16 +102,19 @@ class Editor:
         return draw_donors(self.test.labels[rows], self.test.attributes[rows], self.seed)
 
     def _predict_composites(
-        self, rows: Int64Array, backgrounds_nHW3: UInt8Array, given: Int64Array
+        self, name: str | None, rows: Int64Array, backgrounds_nHW3: UInt8Array, given: Int64Array
     ) -> Int64Array:
-        """Predict the foregrounds of `rows` on the backgrounds `given`, of which some serve many."""
+        """Predict the foregrounds of `rows` on the backgrounds `given`, of which some serve many.
+
+        `name` is None for a control, which is shown to nobody.
+        """
         predicted_Sn = self._nothing(len(rows))
         for i in range(0, len(rows), self.batch_size):
             part = slice(i, i + self.batch_size)
             composites = paste_foreground(
                 self.test.images[rows[part]], self._masks(rows[part]), backgrounds_nHW3[given[part]]
             )
-            predicted_Sn[:, part] = self._predict(composites)
+            predicted_Sn[:, part] = self._predict(name, rows[part], composites)
         return predicted_Sn
 
     def _batches(self, rows: Int64Array, label: str) -> Iterator[tuple[slice, Batch]]:
@@ -125,8 +132,11 @@ class Editor:
             return np.zeros((len(rows), *self.test.images.shape[1:3]), np.uint8)
         return self.test.masks[rows]
 
-    def _predict(self, images_nHW3: UInt8Array) -> Int64Array:
-        return predict_classes(self.models, images_nHW3, self.batch_size)
+    def _predict(self, name: str | None, rows: Int64Array, images_nHW3: UInt8Array) -> Int64Array:
+        predicted_Sn = predict_classes(self.models, images_nHW3, self.batch_size)
+        if name is not None:
+            self.watch(name, rows, images_nHW3, predicted_Sn)
+        return predicted_Sn
 
     def _nothing(self, n: int) -> Int64Array:
         return np.full((len(self.models), n), -1, np.int64)

@@ -21,6 +21,7 @@ from pipeline.explain.reliance.changed import Changed, predict_classes
 from pipeline.explain.reliance.edits import paste_foreground, remove_foreground
 from pipeline.explain.reliance.exchanges import EXCHANGES, Pair
 from pipeline.explain.reliance.interventions import SWAP, has_annotated_cue
+from pipeline.explain.reliance.kept import Watch, look_away
 from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo
@@ -100,6 +101,7 @@ def measure_cue_use(
     swap: Changed | None,
     seed: int,
     batch_size: int = 256,
+    watch: Watch = look_away,
 ) -> CueUse:
     """What exchanges of the cue do to predictions, and how real images with another value differ.
 
@@ -107,9 +109,10 @@ def measure_cue_use(
         rows: the test images that take part.
         predicted_SN: on all test images, unchanged.
         swap: predictions with exchanged backgrounds, where masks allow them.
+        watch: is shown every exchanged batch with its predictions.
     """
     exchanger = _Exchanger(
-        cue, models, test, draw_cue_donors(cue, test, rows, seed), predicted_SN, seed, batch_size
+        cue, models, test, draw_cue_donors(cue, test, rows, seed), predicted_SN, seed, batch_size, watch
     )
     carried = exchanger.carried(swap)
     found = [exchanger.exchange(name, swap) for name in choose_exchanges(carried)]
@@ -165,6 +168,7 @@ class _Exchanger:
     predicted_SN: Int64Array
     seed: int
     batch_size: int
+    watch: Watch
 
     def carried(self, swap: Changed | None) -> list[Carried]:
         """Every exchange that masks and cue allow, with what it carries; a full swap stands alone."""
@@ -200,7 +204,8 @@ class _Exchanger:
         if name == SWAP and swap is not None and swap.donors is not None and swap.control_Sn is not None:
             donors, exchanged_Sn, control_Sn = swap.donors, swap.predicted_Sn, swap.control_Sn
         else:
-            exchanged_Sn, control_Sn = self._predict(name, donors.other), self._predict(name, donors.same)
+            exchanged_Sn = self._predict(name, donors.other, self.watch)
+            control_Sn = self._predict(name, donors.same, look_away)
         values_N, original_Sn = self.cue.test_values_N, self.predicted_SN[:, donors.rows]
         sources_n = None if self.test.sources is None else self.test.sources[donors.rows]
         shifts = exchange_shifts(
@@ -223,13 +228,14 @@ class _Exchanger:
             **shifts._asdict(),
         )
 
-    def _predict(self, name: str, given_n: Int64Array) -> Int64Array:
+    def _predict(self, name: str, given_n: Int64Array, watch: Watch) -> Int64Array:
         rows = self.donors.rows
         predicted_Sn = np.empty((len(self.models), len(rows)), np.int64)
         for i in track(range(0, len(rows), self.batch_size), name.replace("_", " ")):
             part = slice(i, i + self.batch_size)
             edited = self._edit(name, rows[part], given_n[part])
             predicted_Sn[:, part] = predict_classes(self.models, edited, self.batch_size)
+            watch(name, rows[part], edited, predicted_Sn[:, part])
         return predicted_Sn
 
     def _share(self, eye: AttributeEye, name: str, donors: Donors) -> Estimate | None:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.artifacts.edited import EditedImages
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.explain.reliance.changed import Changed, Editor, choose_rows
@@ -22,6 +23,7 @@ from pipeline.explain.reliance.interventions import (
     SWAP,
     has_annotated_cue,
 )
+from pipeline.explain.reliance.kept import Keeper
 from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.data import DatasetInfo, GroupInfo
@@ -40,6 +42,7 @@ class Reliance(NamedTuple):
     interventions: list[Intervention]
     foreground_sensitivity: Estimate | None
     cue_use: CueUse
+    edited: EditedImages  # a few of every change
 
 
 def measure_reliance(
@@ -76,22 +79,26 @@ def measure_reliance(
             f"{len(test)} test images: pass one row per model and one column per test image."
         )
     rows = choose_rows(test.groups, test.ids, settings.max_images, settings.seed)
-    editor = Editor(models, test, info, settings.seed, batch_size)
+    keeper = Keeper(test, predicted_SN[0], aligned_groups(info.groups))
+    editor = Editor(models, test, info, settings.seed, batch_size, keeper.watch)
     changed = editor.predict_plain(rows) | editor.predict_masked(rows)
     measure = Measure(info, test, predicted_SN, worst, settings)
+    cue_use = measure_cue_use(
+        cue,
+        models=models,
+        test=test,
+        rows=rows,
+        predicted_SN=predicted_SN,
+        swap=changed.get(SWAP),
+        seed=settings.seed,
+        batch_size=batch_size,
+        watch=keeper.watch,
+    )
     return Reliance(
         [measure.intervention(name, changed[name]) for name in INTERVENTIONS if name in changed],
         measure.foreground_sensitivity(changed),
-        measure_cue_use(
-            cue,
-            models=models,
-            test=test,
-            rows=rows,
-            predicted_SN=predicted_SN,
-            swap=changed.get(SWAP),
-            seed=settings.seed,
-            batch_size=batch_size,
-        ),
+        cue_use,
+        keeper.edited,
     )
 
 
