@@ -10,6 +10,8 @@ from pipeline.artifacts.paths import evaluation_dir
 from pipeline.artifacts.predictions import load_scored
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.core.errors import InputError
+from pipeline.core.words import join_names
+from pipeline.methods.registry import name_method, parse_method
 from pipeline.records.report import Report
 from pipeline.report.compare.markdown import markdown_comparison
 from pipeline.report.compare.page import render_comparison
@@ -74,15 +76,20 @@ def choose_methods(
                 "each as report.json:method."
             )
         return shared
-    pair = (wanted or other or "", other or wanted or "")
-    for report, method in zip((first, second), pair, strict=True):
-        if method not in report.methods:
-            why = report.verdict.not_trained.get(method)
-            raise InputError(
-                f"the report of {report.dataset.name} has no method {method!r}, only {_listed(report)}."
-                + (f" It was not trained: {why}" if why else "")
-            )
-    return [pair]
+    return [(_find(first, wanted or other or ""), _find(second, other or wanted or ""))]
+
+
+def _find(report: Report, wanted: str) -> str:
+    try:
+        method = parse_method(wanted, [*report.methods, *report.verdict.not_trained])
+    except ValueError as error:
+        raise InputError(f"the report of {report.dataset.name}: {error}.") from None
+    if method not in report.methods:
+        raise InputError(
+            f"{name_method(method)} was not trained for the report of {report.dataset.name}: "
+            f"{report.verdict.not_trained[method]} It has {_listed(report)}."
+        )
+    return method
 
 
 def make_side(path: Path, report: Report, method: str) -> Side:
@@ -103,4 +110,4 @@ def make_side(path: Path, report: Report, method: str) -> Side:
 
 
 def _listed(report: Report) -> str:
-    return ", ".join(report.methods) or "no method at all"
+    return join_names(map(name_method, report.methods)) or "no method at all"

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.cli.gate_options import add_gate_options
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import keep_freed_memory
-from pipeline.methods.registry import method_names
+from pipeline.methods.registry import parse_method
 
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         stage = commands.add_parser(name, help=text)
         stage.add_argument("dataset")
         if name in METHOD_STAGES:
-            stage.add_argument("method", choices=method_names())
+            stage.add_argument("method", type=_method, help="by key or label, for example repair")
     commands.add_parser("plan", help="what each stage is to do; stops where a run would delete your files")
     commands.add_parser("index", help="render reports/index.html over all reports")
     check = commands.add_parser("check", help="validate params.yaml and look at the active datasets' sources")
@@ -98,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--skip-unreadable", action="store_true", help="leave images out that cannot be read")
     new.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
     compare = commands.add_parser("compare", help="two reports, revisions or methods side by side")
-    compare.add_argument("first", help="reports/<dataset>.json, or reports/<dataset>.json:method")
+    compare.add_argument(
+        "first", help="reports/<dataset>.json, or reports/<dataset>.json:METHOD, by key or label"
+    )
     compare.add_argument("second", help="differences are second minus first")
     compare.add_argument("--json", type=Path, help="write the comparison as JSON")
     compare.add_argument("--html", type=Path, help="write the comparison as a page")
@@ -114,6 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("report", type=Path, help="reports/<dataset>.json")
     export.add_argument("--to", type=Path, help="folder, replaced as a whole; reports/export/<dataset>")
     return parser
+
+
+def _method(text: str) -> str:
+    try:
+        return parse_method(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _dispatch(options: argparse.Namespace) -> int:

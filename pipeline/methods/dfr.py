@@ -46,6 +46,7 @@ class Dfr(Method[DfrSettings]):
     settings = DfrSettings
     words = Words(
         label="DFR",
+        first="last layer fitted again (DFR)",
         subtitle="ERM whose last layer is fitted again on groups of equal size",
         text="Deep feature reweighting: ERM's network is kept and only its last layer is fitted again, as "
         "the mean of logistic regressions on subsets with equally large groups.",

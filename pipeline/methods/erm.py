@@ -27,6 +27,7 @@ class Erm(NetworkMethod[ErmSettings]):
     settings = ErmSettings
     words = Words(
         label="ERM",
+        first="standard training (ERM)",
         subtitle="standard training: every image counts the same",
         text="Empirical risk minimization, ordinary training: the mean loss over all training images is made "
         "small. It is what the other methods are compared with where it is the baseline.",

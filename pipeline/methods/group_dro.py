@@ -32,6 +32,7 @@ class GroupDro(GroupMethod[GroupDroSettings]):
     settings = GroupDroSettings
     words = Words(
         label="Group DRO",
+        first="group-weighted training (Group DRO)",
         subtitle="training that puts more weight on the groups with the highest loss",
         text="Distributionally robust optimization over groups: at every step, groups with a high loss get "
         "more weight. It needs group labels in training, given or inferred.",

@@ -44,6 +44,7 @@ class Jtt(NetworkMethod[JttSettings]):
     settings = JttSettings
     words = Words(
         label="JTT",
+        first="training twice (JTT)",
         subtitle="training again with the images that a first model got wrong drawn more often",
         text="Just train twice: a first, briefly trained model marks the training images that it gets wrong, "
         "and a second one is trained with these repeated.",

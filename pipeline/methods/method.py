@@ -35,6 +35,7 @@ class Words:
     """How reports speak of a method."""
 
     label: str
+    first: str  # the label at its first use, with what it is in two to four words
     subtitle: str  # what it is, in half a sentence
     text: str  # one to three sentences: what the code here does
     sources: tuple[Reference, ...]

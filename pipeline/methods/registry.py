@@ -6,11 +6,14 @@ Modules are loaded when a method is asked for: nobody who trains one method depe
 from __future__ import annotations
 
 import importlib
+import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, create_model
 
+from pipeline.core.words import join_names
 from pipeline.methods.method import Method
 from pipeline.settings.base import Settings
 from pipeline.settings.parsing import did_you_mean
@@ -55,6 +58,41 @@ def check_name(name: str, *others: str) -> str:
     if name not in known:
         raise ValueError(f"not a training method{did_you_mean(name, known) or '.'} Known: {', '.join(known)}")
     return name
+
+
+def parse_method(text: str, known: Sequence[str] | None = None) -> str:
+    """The method that people mean by its key, its label or its subtitle, in any case.
+
+    Args:
+        known: the methods to choose among, also such as this version does not have; None: all of its own.
+
+    Raises:
+        ValueError: it is none of them; with what was meant, where that is near, and all names.
+    """
+    spellings: dict[str, str] = {}
+    for name in MODULES if known is None else known:
+        words = find_method(name).words if name in MODULES else None
+        for spelling in (name, *((words.label, words.subtitle) if words else ())):
+            spellings.setdefault(_folded(spelling), name)
+    if _folded(text) not in spellings:
+        hint = did_you_mean(_folded(text), spellings) or "."
+        names = join_names([name_method(name) for name in dict.fromkeys(spellings.values())])
+        raise ValueError(f"{text!r} is not a method{hint} Known: {names or 'none'}")
+    return spellings[_folded(text)]
+
+
+def name_method(name: str) -> str:
+    """The label with the key behind it, where it does not hold it: "Group DRO (group_dro)".
+
+    >>> name_method("erm"), name_method("group_dro"), name_method("repair")
+    ('ERM (erm)', 'Group DRO (group_dro)', 'Removal (repair)')
+    """
+    label = find_method(name).words.label if name in MODULES else name
+    return label if name in label else f"{label} ({name})"
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.sub(r"[_\s-]+", " ", text).split()).casefold()
 
 
 MethodName = Annotated[str, AfterValidator(check_name), Field(json_schema_extra={"enum": list(MODULES)})]

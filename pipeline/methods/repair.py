@@ -45,7 +45,8 @@ class RepairSettings(MethodSettings):
 class Repair(Method[RepairSettings]):
     settings = RepairSettings
     words = Words(
-        label="Attribution-guided removal",
+        label="Removal (repair)",
+        first="removal of harmful images, Removal (repair)",
         subtitle="ERM without the training images that attribution finds most harmful to its worst group",
         text="ERM again without the training images whose attribution says that they harm the worst group of "
         "the validation images most, in the spirit of D3M. How many is chosen on validation; leaving out as "

@@ -28,6 +28,7 @@ class Rwg(GroupMethod[RwgSettings]):
     settings = RwgSettings
     words = Words(
         label="RWG",
+        first="group-balanced sampling (RWG)",
         subtitle="training that draws every group equally often",
         text="Reweighting by group: ERM on images drawn so that every group comes up equally often.",
         sources=(IDRISSI,),

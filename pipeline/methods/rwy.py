@@ -28,6 +28,7 @@ class Rwy(NetworkMethod[RwySettings]):
     settings = RwySettings
     words = Words(
         label="RWY",
+        first="class-balanced sampling (RWY)",
         subtitle="training that draws every class equally often",
         text="Reweighting by class: ERM on images drawn so that every class comes up equally often. It needs "
         "no group labels.",

@@ -34,6 +34,7 @@ class Subg(GroupMethod[SubgSettings]):
     settings = SubgSettings
     words = Words(
         label="SUBG",
+        first="group-balanced subset (SUBG)",
         subtitle="training on as many images of every group as the smallest one has",
         text="Subsampling by group: ERM on as many images of every group as the smallest one has, drawn once "
         "per seed.",

@@ -99,6 +99,11 @@ def method_label(method: str) -> str:
     return find_method(method).words.label if method in MODULES else method
 
 
+def first_use(method: str) -> str:
+    """The name of a method where a reader meets it first: "standard training (ERM)"."""
+    return find_method(method).words.first if method in MODULES else method
+
+
 def method_subtitle(method: str) -> str:
     """What a method is, in half a sentence; "" of an unknown one."""
     return find_method(method).words.subtitle if method in MODULES else ""

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.core.errors import InputError
+from pipeline.methods.registry import parse_method
 from pipeline.records.report import Report
 from pipeline.report.compare.sides import Side
 from pipeline.report.gate.checks import OF_METHODS, Asked, check_leaking, check_uncounted
 from pipeline.report.gate.limits import Check, find_limit, unmeasured
 from pipeline.report.gate.rungs import check_rung, unanswered_rung
 from pipeline.settings.gate import GateSettings
-from pipeline.settings.parsing import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,12 @@ def choose_gated(report: Report, wanted: str | None) -> list[str]:
         )
     if wanted is None:
         return [report.verdict.baseline] if report.verdict.baseline else []
-    if wanted == "all":
-        return [*report.methods, *report.verdict.not_trained]
-    if wanted not in [*report.methods, *report.verdict.not_trained]:
-        hint = did_you_mean(wanted, [*report.methods, "all"]) or "."
-        raise InputError(
-            f"the report of {report.dataset.name} has no method {wanted!r}{hint} Name the one you ship "
-            f"({', '.join(report.methods) or 'there is none'}), or `all`."
-        )
-    return [wanted]
+    known = [*report.methods, *report.verdict.not_trained]
+    try:
+        method = parse_method(wanted, [*known, "all"])
+    except ValueError as error:
+        raise InputError(f"the report of {report.dataset.name}: {error}. Name the one you ship.") from None
+    return known if method == "all" else [method]
 
 
 def judge_report(

@@ -76,6 +76,7 @@ def _environment() -> Environment:
         "points_interval": phrases.points_interval,
         "method": phrases.method_label,
         "subtitle": phrases.method_subtitle,
+        "first_use": phrases.first_use,
         "intervention": phrases.intervention_label,
         "family": phrases.family_label,
         "number_interval": phrases.number_interval,
@@ -87,7 +88,6 @@ def _environment() -> Environment:
         "answer_words": phrases.answer_words,
         "duration": words.duration,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
-        "lower_first": lambda text: text[:1].lower() + text[1:],
         "isolate_names": isolate_names,
         "yaml_text": yaml_text,
     }

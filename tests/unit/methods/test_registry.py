@@ -16,7 +16,15 @@ from ruamel.yaml import YAML
 
 from pipeline.core.errors import InputError
 from pipeline.methods import registry
-from pipeline.methods.registry import MODULES, check_name, find_method, method_names, methods_section
+from pipeline.methods.registry import (
+    MODULES,
+    check_name,
+    find_method,
+    method_names,
+    methods_section,
+    name_method,
+    parse_method,
+)
 from pipeline.methods.retraining import retrain
 from pipeline.methods.run import labels_used, reason_against
 from pipeline.report.reading.explained import explain
@@ -52,6 +60,48 @@ def test_names_are_known_and_others_are_answered_with_what_was_meant() -> None:
         check_name("rwgg")
     with pytest.raises(ValueError, match=r"not a training method\. Known: erm"):
         check_name("")
+
+
+def test_every_name_that_is_printed_is_accepted() -> None:
+    for name in method_names():
+        words = find_method(name).words
+        for text in (name, words.label, words.subtitle, words.label.upper(), f" {words.label.lower()} "):
+            assert parse_method(text) == name
+    assert [parse_method(text) for text in ("group dro", "Group-DRO", "REMOVAL (REPAIR)", "Dfr")] == [
+        "group_dro",
+        "group_dro",
+        "repair",
+        "dfr",
+    ]
+
+
+def test_another_name_is_answered_with_labels_and_keys() -> None:
+    with pytest.raises(ValueError, match=r"'removal' is not a method.*Removal \(repair\)"):
+        parse_method("removal")
+    with pytest.raises(ValueError, match=r"Known: ERM \(erm\) and Group DRO \(group_dro\)$"):
+        parse_method("repair", ["erm", "group_dro"])
+    with pytest.raises(ValueError, match=r"'' is not a method"):
+        parse_method("")
+
+
+def test_methods_of_other_versions_go_by_their_key() -> None:
+    assert parse_method("Old_Method", ["erm", "old_method"]) == "old_method"
+    assert name_method("old_method") == "old_method"
+
+
+def test_no_two_methods_share_a_spelling() -> None:
+    words = {name: find_method(name).words for name in method_names()}
+    spelled = [
+        text.casefold() for name, w in words.items() for text in {name, w.label.casefold(), w.subtitle}
+    ]
+    assert len(set(spelled)) == len(spelled)
+
+
+def test_the_first_use_says_what_a_method_is_and_its_label() -> None:
+    for name in method_names():
+        words = find_method(name).words
+        assert words.label in words.first
+        assert len(words.first) > len(words.label) + 5
 
 
 @pytest.fixture(scope="module")

@@ -429,7 +429,7 @@ def test_small_groups_say_that_they_are_too_few_to_decide(
     ("second", "message"),
     [
         ("missing.json", "there is no such report"),
-        ("{report}:jtt", "has no method 'jtt', only erm, group_dro"),
+        ("{report}:jtt", "'jtt' is not a method. Known: ERM (erm) and Group DRO (group_dro)"),
         ("{report}", "compared with itself"),
         ("{old}", "schema version 1, this code reads"),
         ("{broken}", "not valid JSON"),

@@ -406,11 +406,14 @@ def test_thresholds_are_in_no_hash_and_need_no_section() -> None:
             "no threshold is given, so every report would pass. Give one, for example --min-worst-group 0.8",
         ),
         (
-            ["--min-average", "0.5", "--method", "group-dro"],
-            "has no method 'group-dro'; did you mean 'group_dro'?",
+            ["--min-average", "0.5", "--method", "grup-dro"],
+            "'grup-dro' is not a method; did you mean 'group dro'? Known: ERM (erm), Group DRO",
         ),
-        (["--min-average", "0.5", "--method", "al"], "has no method 'al'; did you mean 'all'?"),
-        (["--min-average", "0.5", "--method", "any"], "Name the one you ship (erm, group_dro), or `all`."),
+        (["--min-average", "0.5", "--method", "al"], "'al' is not a method; did you mean 'all'?"),
+        (
+            ["--min-average", "0.5", "--method", "any"],
+            "Group DRO (group_dro) and all. Name the one you ship.",
+        ),
         (["--max-drop", "0.02"], "Add --baseline OLD.json"),
         (["--min-average", "0.5", "--baseline", "BIRDS"], "Add --max-drop 0.02"),
         (["--max-drop", "0.02", "--baseline", "PLAIN"], "is a report of plain_hundred"),
