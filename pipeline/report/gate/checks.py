@@ -68,7 +68,7 @@ def check_uncounted(report: Report, method: str) -> list[Check]:
         f"{named}{more}{worse}. "
         "Gather test images, or accept that with --allow-uncounted or gate.allow_uncounted: true"
     )
-    return [Check(method=method, what=UNCOUNTED, passed=False, unit="answer", reason=reason)]
+    return [Check(method=method, what=UNCOUNTED, passed=False, unit="answer", asked="none", reason=reason)]
 
 
 def check_average(asked: Asked) -> Check:

@@ -36,6 +36,7 @@ class Check(Record):
     estimate: Estimate | None = None  # None where it was not measured, and of rungs
     answer: Status | None = None  # of a rung
     limit: Limit | None = None  # None of rungs
+    asked: str = ""  # of a rung and of what is counted, in words
     reason: str
 
 

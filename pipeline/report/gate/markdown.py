@@ -1,21 +1,22 @@
-"""The outcome of a gate as Markdown: the verdict, the checks, groups by method, and what to do next."""
+"""The outcome of a gate as Markdown, short enough to be read in a pull request: the report has the rest.
+
+At most 250 words a report, which the shares below add up to; each failed check stands there once.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
-from pipeline.core.words import DASH, count, percent
-from pipeline.records.base import Estimate, GroupEstimate
-from pipeline.records.report import Report
-from pipeline.records.verdict import Rung
+from pipeline.core.words import DASH, count
 from pipeline.report.gate.judge import Judged
 from pipeline.report.gate.limits import Check, limit_text
 from pipeline.report.gate.text import sum_up, value_text
 from pipeline.report.markdown import escape, escape_name, write_table
-from pipeline.report.page.group_rows import order_groups
-from pipeline.verdict.phrases import STATUS_WORDS, TOO_FEW, answer_words, method_label, percent_interval
+from pipeline.verdict.phrases import STATUS_WORDS, method_label
 
-_ROWS = 20  # groups shown: a comment on a pull request holds 65,536 characters
+_FAILED, _PASSED = 5, 3  # checks shown
+_HEADLINE, _REASONS, _ACTION = 45, 60, 20  # words; all reasons together
 
 
 def markdown_gate(judged: Sequence[Judged]) -> str:
@@ -24,81 +25,76 @@ def markdown_gate(judged: Sequence[Judged]) -> str:
 
 
 def _describe_report(judged: Judged) -> list[str]:
-    report, verdict = judged.report, judged.report.verdict
-    mark = "❌" if judged.n_failed else "✅"
-    baseline = f" of {escape_name(method_label(verdict.baseline))}" if verdict.baseline else ""
-    return [
-        f"## {mark} {escape_name(report.dataset.title)}: gate {sum_up(len(judged.checks), judged.n_failed)}",
-        escape(verdict.headline),
-        "### Checks",
-        _tabulate_checks(judged.checks),
-        f"### Verdict{baseline}",
-        _tabulate_verdict(verdict.rungs),
-        "### Accuracy on test images",
-        _tabulate_groups(report),
-        "### What to do next",
-        "\n".join(f"- **{escape(step.action)}** Why: {escape(step.because)}" for step in verdict.next_steps),
-        _describe_origin(report),
-    ]
-
-
-def _tabulate_checks(checks: Sequence[Check]) -> str:
-    head = ("", "check", "method", "found", "asked", "reason")
-    return write_table(head, [_check_cells(check) for check in checks])
-
-
-def _check_cells(check: Check) -> list[str]:
-    found = STATUS_WORDS[check.answer] if check.answer else value_text(check.estimate, check.unit)
-    return [
-        "✅ pass" if check.passed else "❌ **fail**",
-        escape(check.what),
-        escape_name(method_label(check.method)) if check.method else "data",
-        found,
-        limit_text(check.limit, check.unit) if check.limit else "not yes" if check.answer else "none",
-        escape(check.reason),
-    ]
-
-
-def _tabulate_verdict(rungs: Sequence[Rung]) -> str:
-    rows = [(escape(rung.question), answer_words(rung), escape(rung.evidence)) for rung in rungs]
-    return write_table(("question", "answer", "evidence"), rows)
-
-
-def _tabulate_groups(report: Report) -> str:
-    if not report.methods:
-        return "No model was evaluated, so there is no accuracy to show."
-    methods = report.methods
-    head = ["", *(escape_name(method_label(method)) for method in methods)]
-    rows = [
-        ["average", *(_accuracy(found.test.average) for found in methods.values())],
-        ["worst group", *(_accuracy(found.test.worst_group) for found in methods.values())],
-    ]
-    groups = order_groups(report)
-    for index, by_method in groups[:_ROWS]:
-        name = escape_name(report.dataset.groups[index].name)
-        rows.append([name, *(_accuracy(by_method.get(method)) for method in methods)])
-    table = write_table(head, rows, right=range(1, len(head)))
-    if len(groups) <= _ROWS:
-        return table
-    return f"{table}\n\n{count(len(groups) - _ROWS)} more groups are in the report."
-
-
-def _accuracy(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return DASH
-    if estimate.n == 0:
-        return "no images"
-    thin = isinstance(estimate, GroupEstimate) and not estimate.sufficient
-    note = f", {TOO_FEW}" if thin else ""
-    return f"{percent(estimate.value)} {percent_interval(estimate)} n = {count(estimate.n)}{note}"
-
-
-def _describe_origin(report: Report) -> str:
-    made = report.provenance
+    report, checks = judged.report, judged.checks
+    mark, title = "❌" if judged.n_failed else "✅", escape_name(report.dataset.title)
     parts = [
+        f"## {mark} {title}: gate {sum_up(len(checks), judged.n_failed)}",
+        escape(_cut(report.verdict.headline, _HEADLINE)),
+        _tabulate_failed([check for check in checks if not check.passed]),
+        _list_passed([check for check in checks if check.passed]),
+    ]
+    if judged.n_failed and report.verdict.next_steps:
+        parts.append(f"**Next:** {escape(_cut(report.verdict.next_steps[0].action, _ACTION))}")
+    return [*filter(None, parts), _describe_origin(judged)]
+
+
+def _tabulate_failed(checks: Sequence[Check]) -> str:
+    if not checks:
+        return ""
+    shown = checks[:_FAILED]
+    rows = [
+        (_name(check), _found(check), _asked(check), escape(_cut(_why(check), _REASONS // len(shown))))
+        for check in shown
+    ]
+    table = write_table(("failed", "found", "asked", "why"), rows)
+    return (
+        table if len(checks) == len(shown) else f"{table}\n\n{count(len(checks) - len(shown))} more failed."
+    )
+
+
+def _list_passed(checks: Sequence[Check]) -> str:
+    if not checks:
+        return ""
+    named = [_name(check) for check in checks[:_PASSED]]
+    more = f" and {count(len(checks) - _PASSED)} more" if len(checks) > _PASSED else ""
+    return f"Passed: {'; '.join(named)}{more}."
+
+
+def _name(check: Check) -> str:
+    return (
+        f"{escape_name(method_label(check.method), 30)}, {escape(check.what)}"
+        if check.method
+        else escape(check.what)
+    )
+
+
+def _found(check: Check) -> str:
+    if check.answer:
+        return STATUS_WORDS[check.answer]
+    return value_text(check.estimate, check.unit).partition(", n = ")[0]  # the report has it
+
+
+def _asked(check: Check) -> str:
+    return limit_text(check.limit, check.unit) if check.limit else check.asked or DASH
+
+
+def _why(check: Check) -> str:
+    """The reason, without the answer of a rung that stands beside it."""
+    return re.sub(r"^answered \w+\. ", "", check.reason)
+
+
+def _cut(text: str, n_words: int) -> str:
+    """The first words of a text, and an ellipsis for the others."""
+    words = text.split()
+    return text if len(words) <= n_words else f"{' '.join(words[:n_words]).rstrip(',;:.(')} …"
+
+
+def _describe_origin(judged: Judged) -> str:
+    made = judged.report.provenance
+    parts = [
+        "95% intervals",
         f"report of {escape(made.created[:10])}" if made.created else "",
         f"settings {escape(made.params_hash)}" if made.params_hash else "",
-        f"seeds {', '.join(map(str, made.seeds))}" if made.seeds else "",
+        f"{len(made.seeds)} seed{'' if len(made.seeds) == 1 else 's'}" if made.seeds else "",
     ]
-    about = "Intervals are 95%; those of a worst group allow for having picked it"
-    return f"<sub>{'; '.join(filter(None, [about, *parts]))}.</sub>"
+    return f"<sub>{'; '.join(filter(None, parts))}.</sub>"

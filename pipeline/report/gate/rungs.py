@@ -35,6 +35,7 @@ def check_rung(report: Report, name: Forbidden, method: str | None, use: Use) ->
         passed=passed,
         unit="answer",
         answer=rung.status,
+        asked="no" if use == "lower" else "not yes",
         reason=f"{_ANSWERS[rung.status]}{doubt}. {rung.evidence}",
     )
 
