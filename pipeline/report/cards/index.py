@@ -8,6 +8,7 @@ from urllib.parse import quote
 from pipeline.records.base import Artifact, GroupEstimate, Provenance, Record
 from pipeline.records.report import Report
 from pipeline.records.verdict import BriefRung
+from pipeline.report.page.charts.index_bars import index_bars
 from pipeline.report.page.charts.picture_matrix import Cell, picture_matrix
 from pipeline.report.page.html import load_template
 from pipeline.report.page.pictures import Pictures
@@ -70,5 +71,6 @@ def _small(cell: Cell | None, pictures: Pictures) -> CardCell | None:
 def render_index(cards: Iterable[Card]) -> str:
     """The index page as one HTML document, cards in alphabetical order of their titles."""
     ordered = sorted(cards, key=lambda card: (card.title.casefold(), card.name))
-    page: str = load_template("index.html.j2").render(cards=ordered)
+    bars = {card.name: index_bars(card.worst_groups) for card in ordered}
+    page: str = load_template("index.html.j2").render(cards=ordered, bars=bars)
     return page

@@ -11,11 +11,11 @@ from matplotlib.patches import Patch
 from pipeline.records.report import Report
 from pipeline.records.training import Removal
 from pipeline.records.verdict import Curves, RemovalCurve
+from pipeline.report.export.learning_curves import MAX_CURVES, plot_learning_curves
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
 from pipeline.report.page.charts.effects import REMOVAL_MARKERS, plot_removal
-from pipeline.report.page.charts.learning_curves import DASHES, MAX_CURVES, plot_learning_curves
-from pipeline.report.page.inline_svg import INK, SERIES
+from pipeline.report.page.inline_svg import DASHES, INK, SERIES
 from pipeline.verdict import phrases
 
 
@@ -51,7 +51,7 @@ def training_figures(s: Report) -> list[FigureFile]:
 
 
 def _draw_curves(s: Report, name: str, curves: Curves) -> str:
-    """The average and the groups that the first method serves worst, as on the page."""
+    """The average and the groups that the first method serves worst, where there are many."""
     first = next(iter(s.methods.values())).test
     groups = list(range(len(s.dataset.groups)))
     if len(groups) > MAX_CURVES:

@@ -23,7 +23,7 @@ _VARIABLES = {
     **{f"#0400{i:02x}": f"var(--series-{i})" for i in range(1, 7)},
 }
 INK, SOFT, LINE, *SERIES = _VARIABLES
-
+DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))  # one a series
 
 _SVG_DPI = 72  # the unit of an SVG file
 

@@ -24,7 +24,7 @@ from pipeline.report.page.chapters import (
     find_failures,
     find_usual,
 )
-from pipeline.report.page.charts import learning_curves, scales
+from pipeline.report.page.charts import scales
 from pipeline.report.page.charts.group_dots import GroupDots, group_dots
 from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
 from pipeline.report.page.group_rows import order_groups
@@ -40,6 +40,7 @@ from pipeline.report.page.pictures import (
     examples_shown,
 )
 from pipeline.report.page.view_attribution import AttributionView, RemovalView
+from pipeline.report.page.view_charts import ChartsView
 from pipeline.report.page.view_images import ImagesView
 from pipeline.report.page.view_lists import ListsView
 from pipeline.verdict import phrases
@@ -180,26 +181,6 @@ class View:
         return scales.change_scale([c.gain for c in self.s.methods[method].removal_controls])
 
     @property
-    def curve_groups(self) -> list[int]:
-        """Groups drawn in the learning curves: all in order, or the worst where there are many."""
-        n = len(self.s.dataset.groups)
-        if n <= learning_curves.MAX_CURVES:
-            return list(range(n))
-        return [i for i, _ in self.group_rows[: learning_curves.MAX_CURVES]]
-
-    def curves(self, method: str) -> Markup | None:
-        """The learning curves of one method as SVG; its text is numbers and fixed words only."""
-        curves = self.s.verdict.methods[method].curves
-        if curves is None:
-            return None
-        position = list(self.s.methods).index(method)
-        return Markup(learning_curves.draw_learning_curves(curves, self.curve_groups, f"curves{position}"))
-
-    def dash(self, i: int) -> str:
-        """`stroke-dasharray` of the i-th learning curve."""
-        return " ".join(map(str, learning_curves.DASHES[i])) or "none"
-
-    @property
     def curved_methods(self) -> dict[str, Curves]:
         """Methods with learning curves of their own: those of a last layer alone are ERM's."""
         curves = {name: found.curves for name, found in self.s.verdict.methods.items()}
@@ -231,6 +212,10 @@ class View:
     @property
     def matrix(self) -> PictureMatrix | None:
         return picture_matrix(self.s, self.pictures)
+
+    @property
+    def charts(self) -> ChartsView:
+        return ChartsView(self.s)
 
     @property
     def group_dots(self) -> GroupDots | None:

@@ -12,7 +12,7 @@ from pipeline.records.report import Report
 from pipeline.records.training import Removal
 from pipeline.records.verdict import AttributionVerdict, RemovalVerdict, ShareSize, Skill
 from pipeline.report.page.charts import effects, scales
-from pipeline.report.page.charts.learning_curves import DASHES
+from pipeline.report.page.inline_svg import DASHES
 from pipeline.verdict import phrases
 
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled

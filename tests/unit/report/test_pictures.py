@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from PIL import Image
 
-from pipeline.core.words import percent
-from pipeline.report.page.charts.learning_curves import draw_learning_curves
 from pipeline.report.page.charts.scales import accuracy_scale, change_scale, heat_percent
+from pipeline.report.page.inline_svg import INK, Tip, draw_inline
 from pipeline.report.page.pictures import PICTURE_BUDGET, build_pictures, encode, spread
 from tests.fixtures.report import around, build_report, photo_birds, picture_source, plain_hundred, wilson
 
@@ -99,43 +99,23 @@ def test_heat_is_symmetric_and_bounded() -> None:
     assert heat_percent(float("nan"), 1.0) == heat_percent(1.0, 0.0) == 0
 
 
-def test_curves_take_their_colors_from_the_page_and_leak_nothing() -> None:
-    curves = build_report(photo_birds()).verdict.methods["erm"].curves
-    assert curves is not None
-    shown = list(range(len(curves.groups)))
-    svg = draw_learning_curves(curves, shown, "curves0")
-    assert svg.startswith("<svg viewBox=")
-    assert "var(--series-4)" in svg
-    for leak in ("<style", "http", "<metadata", "#0400", "DejaVu", 'id="figure'):
-        assert leak not in svg
-    assert "waterbird" not in re.sub(r' data-tip="[^"]*"', "", svg)
-    assert svg == draw_learning_curves(curves, shown, "curves0")
+def test_every_point_of_a_figure_speaks_where_it_lies_and_as_text() -> None:
+    attack = '"><script>alert(1)</script>'
 
+    def draw(axes: Axes) -> list[Tip]:
+        axes.plot([1, 2, 4], [0.1, 0.7, 0.4], color=INK)
+        return [Tip(1, 0.1, "first"), Tip(2, 0.7, attack), Tip(4, 0.4, "last")]
 
-def test_every_point_of_a_curve_says_its_value_where_it_lies() -> None:
-    curves = build_report(photo_birds()).verdict.methods["erm"].curves
-    assert curves is not None
-    svg = draw_learning_curves(curves, [], "curves0")
-    marks = re.findall(
-        r'<circle cx="([\d.]+)" cy="([\d.]+)" r="6" fill-opacity="0" data-tip="([^"]+)"/>', svg
-    )
-    means = curves.average.mean
-    assert [text for _, _, text in marks] == [
-        f"average, epoch {epoch + 1}: {percent(mean)}"
-        for epoch, mean in zip(curves.epochs, means, strict=True)
-    ]
-    line = re.search(r'<path d="(M [^"]+)"[^>]*style="fill: none; stroke: var\(--ink\)', svg)
-    assert line is not None
-    drawn = [tuple(map(float, point)) for point in re.findall(r"[ML] ([\d.]+) ([\d.]+)", line[1])]
-    assert len(drawn) == len(marks)
-    for (x, y, _), point in zip(marks, drawn, strict=True):
-        assert (float(x), float(y)) == pytest.approx(point, abs=0.1)
-
-
-def test_names_under_the_pointer_are_text() -> None:
-    curves = build_report(photo_birds()).verdict.methods["erm"].curves
-    assert curves is not None
-    bad = curves.groups[0].model_copy(update={"name": '"><script>alert(1)</script>'})
-    svg = draw_learning_curves(curves.model_copy(update={"groups": [bad]}), [0], "curves0")
+    svg = draw_inline("figure", draw)
+    assert svg == draw_inline("figure", draw)
     assert "<script" not in svg
     assert "&quot;&gt;&lt;script&gt;" in svg
+    for leak in ("<style", "http", "<metadata", "#0400", "DejaVu", 'id="figure_'):
+        assert leak not in svg
+    marks = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="6" fill-opacity="0" data-tip=', svg)
+    line = re.search(r'<path d="(M [^"]+)"[^>]*style="fill: none; stroke: var\(--ink\)', svg)
+    assert line is not None
+    drawn = re.findall(r"[ML] ([\d.]+) ([\d.]+)", line[1])
+    assert len(drawn) == len(marks) == 3
+    for mark, point in zip(marks, drawn, strict=True):
+        assert list(map(float, mark)) == pytest.approx(list(map(float, point)), abs=0.1)

@@ -11,8 +11,7 @@ from pipeline.core.words import count, percent, shorten, signed
 from pipeline.records.attribution import GroupChange
 from pipeline.records.training import Removal
 from pipeline.records.verdict import RemovalCurve
-from pipeline.report.page.charts.learning_curves import DASHES
-from pipeline.report.page.inline_svg import INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
+from pipeline.report.page.inline_svg import DASHES, INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
 from pipeline.verdict.phrases import REMOVAL_LABELS
 
 REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^"}

@@ -8,21 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.core.words import percent, shorten
 from pipeline.records.verdict import Curve, Curves
-from pipeline.report.page.inline_svg import INK, SERIES, Tip, draw_inline, style_axes
+from pipeline.report.page.inline_svg import DASHES, INK, SERIES, style_axes
 
-DASHES: tuple[tuple[int, ...], ...] = ((), (6, 2), (2, 2), (8, 2, 2, 2), (4, 4), (10, 3))
 MAX_CURVES = len(DASHES)
-MOST_TIPS = 30  # values of a curve that the pointer finds
 
 
-def draw_learning_curves(curves: Curves, shown: Sequence[int], name: str) -> str:
-    """`plot_learning_curves` as an `<svg>`; `name` makes ids unique within the page."""
-    return draw_inline(name, lambda axes: plot_learning_curves(axes, curves, shown))
-
-
-def plot_learning_curves(axes: Axes, curves: Curves, shown: Sequence[int]) -> list[Tip]:
+def plot_learning_curves(axes: Axes, curves: Curves, shown: Sequence[int]) -> None:
     """Validation accuracy per epoch: the average and the groups of the indices `shown`.
 
     Line i has color `--series-i` and dash pattern `DASHES[i]`; bands run from the lowest to the
@@ -30,23 +22,13 @@ def plot_learning_curves(axes: Axes, curves: Curves, shown: Sequence[int]) -> li
     """
     epochs = [epoch + 1 for epoch in curves.epochs]  # people count from 1
     _draw_curve(axes, epochs, curves.average, color=INK, dashes=(), width=2.2)
-    tips = _curve_tips(epochs, curves.average, "average")
     for i, group in enumerate(shown[:MAX_CURVES]):
         curve = curves.groups[group]
         _draw_curve(axes, epochs, curve, color=SERIES[i], dashes=DASHES[i], width=1.5)
-        tips += _curve_tips(epochs, curve, shorten(curve.name, 40))
     style_axes(axes, "Epoch", "Validation accuracy")
     axes.set_ylim(0, 1.02)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    return tips
-
-
-def _curve_tips(epochs: Sequence[int], curve: Curve, name: str) -> list[Tip]:
-    """At most `MOST_TIPS` of a curve's points, evenly spaced."""
-    every = -(-len(epochs) // MOST_TIPS)
-    points = list(zip(epochs, curve.mean, strict=True))[::every]
-    return [Tip(n, mean, f"{name}, epoch {n}: {percent(mean)}") for n, mean in points if mean is not None]
 
 
 def _draw_curve(

@@ -1,0 +1,39 @@
+"""The charts that are drawn of the report alone, each made when a template asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.records.report import Report
+from pipeline.report.page.charts.cause_curve import CauseCurve, cause_curve
+from pipeline.report.page.charts.color_dots import ColorDots, color_dots
+from pipeline.report.page.charts.cost_frontier import CostFrontier, cost_frontier
+from pipeline.report.page.charts.group_slope import GroupSlope, group_slope
+from pipeline.report.page.charts.learning_panels import LearningPanels, learning_panels
+
+
+@dataclass(frozen=True)
+class ChartsView:
+    """None where there is nothing to draw."""
+
+    s: Report
+
+    @property
+    def cause_curve(self) -> CauseCurve | None:
+        return cause_curve(self.s)
+
+    @property
+    def color_dots(self) -> ColorDots | None:
+        return color_dots(self.s)
+
+    @property
+    def cost_frontier(self) -> CostFrontier | None:
+        return cost_frontier(self.s)
+
+    @property
+    def group_slope(self) -> GroupSlope | None:
+        return group_slope(self.s)
+
+    @property
+    def learning_panels(self) -> LearningPanels | None:
+        return learning_panels(self.s)
