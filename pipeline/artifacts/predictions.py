@@ -93,6 +93,25 @@ def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
     return seeds, np.stack([part["predicted"].to_numpy(np.int64) for part in rows])
 
 
+def control_column(control: str) -> str:
+    """The column of what models trained without other images predict; on test images only."""
+    return f"predicted_{control}"
+
+
+def load_control(path: Path, split: Split, control: str) -> Int64Array:
+    """A control's predicted classes S x N, as `load_predictions`.
+
+    Raises:
+        ArtifactError: the file is missing, belongs to other data or has no such control.
+    """
+    seeds, _ = load_predictions(path, split)
+    table = pd.read_parquet(path, filters=[("split", "==", split.name)])
+    column = control_column(control)
+    if column not in table:
+        raise ArtifactError(f"{path} has no column {column}. {_AGAIN}")
+    return np.stack([table.loc[table["seed"] == seed, column].to_numpy(np.int64) for seed in seeds])
+
+
 def load_color_predictions(path: Path, split: PackedSplit) -> ColorPredictions:
     """The color-only predictions of the test split, in the order of `split`'s images.
 

@@ -24,7 +24,7 @@ from pipeline.artifacts.paths import (
     model_dir,
     verdict_dir,
 )
-from pipeline.artifacts.predictions import load_predictions
+from pipeline.artifacts.predictions import load_control, load_predictions
 from pipeline.artifacts.provenance import file_digest
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.core.types import Int64Array, Split
@@ -173,6 +173,13 @@ def gather_judged(dataset: str, verdict: Verdict) -> Results:
 def load_predicted(dataset: str, methods: Sequence[str], test: Split) -> dict[str, Int64Array]:
     """Predicted classes of the test images, S x N, by method."""
     return {m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", test)[1] for m in methods}
+
+
+def load_controls(dataset: str, found: Results, test: Split, control: str) -> dict[str, Int64Array]:
+    """What models predict that were trained without a control's images, S x N, by method that has it."""
+    paths = {m: evaluation_dir(dataset, m) / "predictions.parquet" for m in found.evaluations}
+    having = [m for m, e in found.evaluations.items() if control in [c.control for c in e.removal_controls]]
+    return {m: load_control(paths[m], test, control) for m in having}
 
 
 def load_all_maps(dataset: str, methods: Sequence[str]) -> dict[str, SavedMaps]:

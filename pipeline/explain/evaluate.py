@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pipeline.artifacts.edited import EditedImages
 from pipeline.core.types import Int64Array, Split
@@ -17,7 +17,7 @@ from pipeline.explain.reliance.measure import measure_reliance
 from pipeline.models.interface import Classifier
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
-from pipeline.records.evaluation import EvaluationResult, RemovalComparison, SplitMetrics
+from pipeline.records.evaluation import EvaluationResult, RemovalComparison, RemovalControl, SplitMetrics
 from pipeline.records.training import TrainHistory
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
@@ -27,7 +27,7 @@ from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.removal import compare_removal
 from pipeline.statistics.cues.reliance import color_agreement
 
-Control = Literal["random", "balanced"]
+CONTROLS: tuple[RemovalControl, ...] = ("random", "balanced", "suspected")
 
 
 class Evaluated(NamedTuple):
@@ -37,6 +37,7 @@ class Evaluated(NamedTuple):
     val_SN: Int64Array
     test_SN: Int64Array
     edited: EditedImages
+    controls: dict[RemovalControl, Int64Array]  # test images
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,13 @@ def evaluate_models(
     settings: EvaluateSettings,
     provenance: Provenance,
     *,
-    controls: Mapping[Control, Sequence[Classifier]] | None = None,
+    controls: Mapping[RemovalControl, Sequence[Classifier]] | None = None,
 ) -> Evaluated:
     """Score a method's models, and measure what they rely on.
 
     Args:
         models: one per seed of `history.selected_epoch`, in its order.
-        controls: the models trained without as many other images, where `history` tells of a removal.
+        controls: the models trained without other images, where `history` tells of a removal.
 
     Raises:
         InputError: no test images, or models and seeds do not match.
@@ -73,6 +74,7 @@ def evaluate_models(
     val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
     val_metrics = _measure(val_SN, val, info, seeds, settings)
     test_metrics = _measure(test_SN, test, info, seeds, settings)
+    controls_SN = {c: predict_classes(others, test.images) for c, others in (controls or {}).items()}
     reliance = measure_reliance(
         models=models,
         test=test,
@@ -96,8 +98,8 @@ def evaluate_models(
         color_agreement=color_agreement(test_SN, test.labels, data.color_classes_N, seed=settings.seed),
         trained_on_val=history.trained_on_val,
         removal_controls=[
-            _compare_control(control, others, history, (test_SN, test_metrics), test, info, settings)
-            for control, others in (controls or {}).items()
+            _compare_control(control, control_SN, history, (test_SN, test_metrics), test, info, settings)
+            for control, control_SN in controls_SN.items()
         ],
         class_skill=measure_class_skill(
             test_SN,
@@ -114,37 +116,37 @@ def evaluate_models(
             [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
         ),
     )
-    return Evaluated(result, val_SN, test_SN, reliance.edited)
+    return Evaluated(result, val_SN, test_SN, reliance.edited, controls_SN)
 
 
-def removal_kinds(history: TrainHistory) -> list[Control]:
+def removal_kinds(history: TrainHistory) -> list[RemovalControl]:
     """The controls that were trained beside what was chosen; none where that is ERM itself."""
     removal = history.removal
     if removal is None or removal.chosen == 0:
         return []
-    controls: list[Control] = ["random", "balanced"]
-    return [control for control in controls if any(point.kind == control for point in removal.points)]
+    return [control for control in CONTROLS if any(point.kind == control for point in removal.points)]
 
 
 def _compare_control(
-    control: Control,
-    models: Sequence[Classifier],
+    control: RemovalControl,
+    control_SN: Int64Array,
     history: TrainHistory,
     repaired: tuple[Int64Array, SplitMetrics],
     test: Split,
     info: DatasetInfo,
     settings: EvaluateSettings,
 ) -> RemovalComparison:
-    assert history.removal is not None
+    removal = history.removal
+    assert removal is not None
     seeds = [int(seed) for seed in history.selected_epoch]
-    control_SN = predict_classes(models, test.images)
+    n_suspected = removal.suspected.n if removal.suspected else 0
     return compare_removal(
         control,
         control_SN == test.labels,
         repaired[0] == test.labels,
         test.groups,
         metrics=(_measure(control_SN, test, info, seeds, settings), repaired[1]),
-        n_removed=history.removal.chosen,
+        n_removed=n_suspected if control == "suspected" else removal.chosen,
         seed=settings.seed,
         sources_N=test.sources,
     )

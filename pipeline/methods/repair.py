@@ -20,7 +20,7 @@ from pipeline.records.references import arxiv
 from pipeline.settings.methods import MethodSettings
 
 if TYPE_CHECKING:
-    from pipeline.methods.removal.search import Attribution
+    from pipeline.methods.removal.scoring import Attribution
     from pipeline.train.fitting import SeedRun
     from pipeline.train.groups import Groups
 
@@ -39,7 +39,9 @@ class RepairSettings(MethodSettings):
         min_length=1, description="shares of the training images whose removal is tried"
     )
     curve_seeds: int = Field(ge=1, description="seeds that each share is tried with")
-    controls: bool = Field(description="also leave out as many at random, and as many group-balanced")
+    controls: bool = Field(
+        description="also leave out as many at random, as many group-balanced, and the suspected labels alone"
+    )
 
 
 class Repair(Method[RepairSettings]):
@@ -114,7 +116,7 @@ class Repair(Method[RepairSettings]):
         kinds = 3 if settings.controls else 1
         kept = [1 - fraction for fraction in settings.fractions]
         searched = sum(kept) * kinds * min(settings.curve_seeds, work.seeds)
-        final = sum(kept) / len(kept) * kinds * work.seeds
+        final = (sum(kept) / len(kept) * kinds + settings.controls) * work.seeds  # few labels are suspected
         scores = work.gradient * work.n_train * work.seeds
         return base + (searched + final) * work.epochs * work.epoch() + scores
 

@@ -99,6 +99,24 @@ class GroupChange(Record):
     actual: float
     low: float
     high: float
+    # the change in size, by a slope from other retrainings; None where sizes are not to be spoken of
+    calibrated: Estimate | None = None
+
+
+class Calibration(Record):
+    """Whether scores foretell sizes: slopes of actual on foretold changes, tried on retrainings held out.
+
+    Each retraining is foretold by the slope of the others. Sizes are spoken of only where the slope is above
+    0 and its 95 % prediction intervals cover as often as they say.
+    """
+
+    kind: Literal["subsets", "thinned"]  # random subsets beside each other; groups thinned against all images
+    status: Literal["sizes", "order", "insufficient"]  # order: of the scores only signs and order count
+    n_retrainings: int
+    n_changes: int  # changes of a test group's mean margin
+    slope: Estimate | None  # actual per foretold change; n = retrainings; None where insufficient
+    coverage: Estimate | None  # share of held-out changes within their prediction interval; n = changes
+    reason: str  # why not sizes, as the end of a sentence; empty where they hold
 
 
 class GroupCheck(Record):
@@ -211,3 +229,4 @@ class AttributionResult(Artifact):
     group_check: GroupCheck | None = None
     group_check_reason: str | None = None
     label_errors: LabelErrors | None = None
+    calibrations: list[Calibration] = Field(default_factory=list)  # none without retrainings

@@ -128,11 +128,14 @@ class Optimism(Record):
     worst_group: Estimate  # of the bias-corrected worst groups
 
 
-class RemovalComparison(Record):
-    """Leaving out the images that attribution names, against leaving out as many others."""
+RemovalControl = Literal["random", "balanced", "suspected"]
 
-    control: Literal["random", "balanced"]
-    n_removed: int
+
+class RemovalComparison(Record):
+    """Leaving out the images that attribution names, against leaving out others, or only some of them."""
+
+    control: RemovalControl
+    n_removed: int  # by the control
     n_seeds: int
     control_worst: GroupEstimate  # the control's worst test group
     gain: Estimate  # accuracy in the control's worst group: repair minus control, paired over images

@@ -59,7 +59,8 @@ class LastLayer(Record):
     nonzero: float  # share of the averaged layer's weights that are not 0
 
 
-RemovalKind = Literal["repair", "random", "balanced"]  # which images are left out
+# which images are left out; suspected: of those of `repair` the ones whose label looks wrong, and no others
+RemovalKind = Literal["repair", "random", "balanced", "suspected"]
 
 
 class RemovalPoint(Record):
@@ -90,6 +91,24 @@ class ClusterMatch(Record):
     worst_group_precision: float  # share of that cluster that belongs to it
 
 
+class SuspectedLabels(Record):
+    """How many of the images that were left out have a label that looks wrong.
+
+    Those to which the models of all seeds, none of which saw the image, together prefer another class, and
+    more so than to 19 of 20 validation images of its group. Wrong labels that are known decide nothing.
+    """
+
+    expected: float  # so many would be suspected if labels were wrong as often as on validation
+    by_group: list[int]  # suspected, in the order of the dataset's groups
+    known_wrong_by_group: list[int] | None  # of all that were left out; None: no wrong label is known
+    found_by_group: list[int] | None  # known wrong labels among the suspected
+
+    @property
+    def n(self) -> int:
+        """Suspected labels."""
+        return sum(self.by_group)
+
+
 class Removal(Record):
     """Which training images `repair` left out, and what leaving out as many others does.
 
@@ -109,6 +128,7 @@ class Removal(Record):
     removed_by_group: list[int]  # training images left out, in the order of the dataset's groups
     # at the chosen size, of `repair` and of each control; in a report empty: `lists` has them
     left_out: list[LeftOut] = Field(default_factory=list)
+    suspected: SuspectedLabels | None = None  # None: nothing was left out
     clusters: ClusterMatch | None = None  # where groups are inferred
 
 

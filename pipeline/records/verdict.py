@@ -10,6 +10,7 @@ from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
 from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
+from pipeline.records.training import RemovalKind
 
 Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
 RungName = Literal["available", "used", "harmful", "caused_by", "fixed_by"]
@@ -152,7 +153,7 @@ class Curves(Record):
 class RemovalCurve(Record):
     """Validation accuracy of the worst group over the number of training images left out."""
 
-    kind: Literal["repair", "random", "balanced"]
+    kind: RemovalKind
     n_removed: list[int]
     mean: list[float]  # over seeds
     low: list[float]  # the lowest seed
@@ -163,18 +164,45 @@ class RemovalCurve(Record):
 class RemovedGroup(Record):
     """How many of a training group's images were left out."""
 
+    index: int  # of the group
     name: str
     n_train: int
     n_removed: int
     share: float  # of the group
+    n_suspected: int | None = None  # of those left out, labels that look wrong; None: not looked for
+    n_known_wrong: int | None = None  # of those left out; None: no wrong label is known
+    n_found: int | None = None  # known wrong labels among the suspected
+
+
+Cause = Literal["labels", "shortcut", "both", "unclear"]  # unclear: the parts cannot be told apart
+
+
+class ExplainedGain(Record):
+    """What leaving images out brings one group on test, and which part of it wrong labels explain.
+
+    total = labels + rest, on the same test images and seeds; the intervals hold together.
+    """
+
+    group: str
+    group_index: int
+    n_suspected: int  # images left out for `labels`
+    n_rest: int  # and those left out besides for `rest`
+    total: Estimate  # all of them left out, minus the baseline
+    labels: Estimate  # the suspected labels alone left out, minus the baseline
+    rest: Estimate  # all of them left out, minus the suspected alone: what the shortcut leaves
+    cause: Cause
+    text: str  # the finding, in a sentence
 
 
 class RemovalVerdict(Record):
-    """What leaving images out did, size by size, and whom it took them from."""
+    """What leaving images out did, size by size, whom it took them from, and what explains the gain."""
 
     curves: list[RemovalCurve]
     share_removed: float  # of all training images
     removed: list[RemovedGroup]  # largest share first
+    n_suspected: int | None = None  # labels that look wrong among the images left out
+    explained: ExplainedGain | None = None
+    not_explained: str = ""  # why `explained` is None, as a sentence
 
 
 # --- one method ------------------------------------------------------------------------------
@@ -223,6 +251,26 @@ class MethodVerdict(Record):
         return [group for group in self.clearly_worse if group in self.uncounted]
 
 
+class HarmfulGroup(Record):
+    """The listed most harmful images of one training group."""
+
+    index: int
+    name: str
+    n: int
+    n_suspected: int
+    n_known_wrong: int | None  # None: no wrong label is known
+
+
+class HarmfulLabels(Record):
+    """How many of the most harmful images have a label that looks wrong to models that did without them."""
+
+    n: int  # listed
+    n_judged: int  # of them left out by `repair`: of the others nothing is known
+    n_suspected: int
+    n_known_wrong: int | None
+    groups: list[HarmfulGroup]  # most images first
+
+
 class AttributionVerdict(Record):
     """How far one method's attribution can be trusted."""
 
@@ -233,6 +281,9 @@ class AttributionVerdict(Record):
     # ranking -> whether minority images are taken for wrong labels
     suspects: dict[str, str] = Field(default_factory=dict)
     agreement: str = ""  # how far the two lists of suspects agree; empty without two
+    harmful_labels: HarmfulLabels | None = (
+        None  # None: labels were not judged by models that did without them
+    )
 
 
 # --- everything ------------------------------------------------------------------------------

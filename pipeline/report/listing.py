@@ -19,6 +19,10 @@ from pipeline.records.training import Removal
 from pipeline.report.page.test_images import MethodOutcomes, most_predicted
 from pipeline.verdict.phrases import REMOVAL_LABELS, list_name, method_label
 
+LOOKS_WRONG = (
+    "Of the images left out those to which the models without them prefer another class, more clearly than "
+    "to 19 of 20 validation images."
+)
 WORST_FIRST = "most harmful first"
 NOT_LEARNED = {
     "aum": "Over the whole training, in the mean over seeds, another class was ahead of the given label; at "
@@ -163,12 +167,13 @@ def _of_removal(method: str, removal: Removal) -> dict[str, ImageList]:
         is_control = kind != "repair"
         own = f" instead, as a control: {REMOVAL_LABELS[kind]}" if is_control else ""
         seeds: list[Cell] = [part.seed for part in parts for _ in part.ids]
+        as_many = f"As many as were chosen on validation: {REMOVAL_LABELS[kind]}."
         lists[list_key("removed", method, *([kind] if is_control else []))] = ImageList(
             kind="removed",
             title=f"Training images that {method_label(method)} left out{own}",
-            rule=f"As many as were chosen on validation: {REMOVAL_LABELS[kind]}.",
+            rule=LOOKS_WRONG if kind == "suspected" else as_many,
             method=method,
-            order="seed by seed, as they were drawn" if is_control else WORST_FIRST,
+            order=WORST_FIRST if all(seed is None for seed in seeds) else "seed by seed, as they were drawn",
             ids=[image for part in parts for image in part.ids],
             columns={} if all(seed is None for seed in seeds) else {"seed": seeds},
         )

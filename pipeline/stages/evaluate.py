@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import color_dir, data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.plans import read_plan
-from pipeline.artifacts.predictions import load_color_predictions, save_table
+from pipeline.artifacts.predictions import control_column, load_color_predictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
@@ -46,7 +47,7 @@ def run(dataset: str, method: str) -> None:
         val, test = load_split(data, "val"), load_split(data, "test")
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
         load = partial(_load_models, dataset, method, seeds, device)
-        result, val_SN, test_SN, edited = evaluate_models(
+        result, val_SN, test_SN, edited, controls_SN = evaluate_models(
             load(),
             EvaluatedData(info, load_split(data, "train"), val, test, color.predicted),
             history,
@@ -55,9 +56,9 @@ def run(dataset: str, method: str) -> None:
             controls={control: load(control) for control in removal_kinds(history)},
         )
         frames = [
-            _table(split, predicted_N, seed)
-            for split, predicted_SN in ((val, val_SN), (test, test_SN))
-            for predicted_N, seed in zip(predicted_SN, seeds, strict=True)
+            _table(split, predicted_N, seed, {c: found_SN[s] for c, found_SN in others.items()})
+            for split, predicted_SN, others in ((val, val_SN, {}), (test, test_SN, controls_SN))
+            for s, (predicted_N, seed) in enumerate(zip(predicted_SN, seeds, strict=True))
         ]
         predictions = pd.concat(frames, ignore_index=True)
         save_table(out / "predictions.parquet", predictions, info.digest)
@@ -109,7 +110,9 @@ def _load_models(
     return [load_weights(weights_path(folder, seed, control=control)).to(device) for seed in seeds]
 
 
-def _table(split: Split, predicted_N: Int64Array, seed: int) -> pd.DataFrame:
+def _table(
+    split: Split, predicted_N: Int64Array, seed: int, controls: Mapping[str, Int64Array]
+) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "split": split.name,
@@ -120,5 +123,5 @@ def _table(split: Split, predicted_N: Int64Array, seed: int) -> pd.DataFrame:
             "predicted": predicted_N,
             "correct": predicted_N == split.labels,
         }
-    )
+    ).assign(**{control_column(name): pd.array(found_N, "Int64") for name, found_N in controls.items()})
     return table if split.sources is None else table.assign(source=split.sources)

@@ -12,14 +12,15 @@ from pipeline.artifacts.hygiene_tables import fold_copies, load_odd_images
 from pipeline.artifacts.paths import color_dir, data_folders, verdict_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
-from pipeline.artifacts.results import Results, gather, load_all_maps, load_predicted
+from pipeline.artifacts.results import Results, gather, load_all_maps, load_controls, load_predicted
 from pipeline.artifacts.running import exclusive
 from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.records.base import Provenance
 from pipeline.settings.plans.verdict import VerdictPlan
+from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
-from pipeline.verdict.fix.comparing import compare_cams, compare_predictions
+from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.judge import judge
 
 _log = logging.getLogger(__name__)
@@ -41,11 +42,23 @@ def run(dataset: str) -> None:
         predicted = load_predicted(dataset, list(found.evaluations), test)
         correct = {method: classes == test.labels for method, classes in predicted.items()}
         evaluations = list(found.evaluations.values())
+        comparisons = compare_predictions(correct, test, found.info, evaluations, limits)
+        suspected = load_controls(dataset, found, test, "suspected")
         verdict = judge(
             found,
             limits,
             provenance,
-            comparisons=compare_predictions(correct, test, found.info, evaluations, limits),
+            comparisons=comparisons,
+            explained=explain_removals(
+                found,
+                correct,
+                {method: classes == test.labels for method, classes in suspected.items()},
+                test,
+                comparisons,
+                compared_group(found.info, evaluations[0], limits),
+                limits,
+            ),
+            known_wrong=_known_wrong(splits[0]),
             cam_agreement=compare_cams(load_all_maps(dataset, list(found.gradcams))),
         )
         for record in filter(None, (found.color, found.hygiene)):
@@ -66,6 +79,14 @@ def _tell_by_group(found: Results, splits: Sequence[Split], plan: VerdictPlan) -
     is_odd = load_odd_images(color_dir(info.name) / "odd_images.parquet", info.packing)
     hygiene = tell_hygiene_by_group(found.hygiene, is_odd, splits, info, plan.hygiene)
     return replace(found, color=color, hygiene=hygiene)
+
+
+def _known_wrong(train: Split) -> list[int] | None:
+    """Ids of the training images whose label is known to be wrong; None where nothing is known."""
+    if train.label_flipped is None:
+        return None
+    ids: list[int] = train.ids[train.label_flipped].tolist()
+    return ids
 
 
 def _trace(found: Results, plan: VerdictPlan) -> Provenance:

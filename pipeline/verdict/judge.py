@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.artifacts.results import Results
 from pipeline.records.attribution import AttributionResult
@@ -10,11 +10,21 @@ from pipeline.records.base import Estimate, Provenance
 from pipeline.records.data import SourceCounts
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.gradcam import MapAgreement
-from pipeline.records.verdict import AttributionVerdict, MethodVerdict, Rung, Shift, Thresholds, Verdict
+from pipeline.records.verdict import (
+    AttributionVerdict,
+    ExplainedGain,
+    HarmfulLabels,
+    MethodVerdict,
+    Rung,
+    Shift,
+    Thresholds,
+    Verdict,
+)
 from pipeline.statistics.accuracy.worst_group import clear_ceiling
 from pipeline.statistics.intervals import share_estimate
 from pipeline.verdict.advice.steps import list_next_steps
 from pipeline.verdict.brief import write_brief
+from pipeline.verdict.cause.harmful_labels import count_wrong_labels
 from pipeline.verdict.cause.trust import (
     describe_agreement,
     describe_rule,
@@ -31,6 +41,9 @@ from pipeline.verdict.harm.harmful import judge_harmful
 from pipeline.verdict.ladder import Case, climb_ladder, write_headline
 from pipeline.verdict.learning import summarize_curves, summarize_removal
 
+Explained = tuple[Mapping[str, ExplainedGain], Mapping[str, str]]
+NOT_EXPLAINED: Explained = ({}, {})
+
 
 def judge(
     found: Results,
@@ -38,11 +51,24 @@ def judge(
     provenance: Provenance,
     *,
     comparisons: Sequence[MethodComparison] = (),
+    explained: Explained = NOT_EXPLAINED,
+    known_wrong: Collection[int] | None = None,
     cam_agreement: Sequence[MapAgreement] = (),
 ) -> Verdict:
-    """Judge the ladder and every method, write the sentences, and say what to do next."""
+    """Judge the ladder and every method, write the sentences, and say what to do next.
+
+    Args:
+        explained: what explains the gain of leaving images out, by method, and why nothing does.
+        known_wrong: ids of training images whose label is known to be wrong; None where nothing is known.
+    """
     baseline = next(iter(found.evaluations), None)
-    case = make_case(found, comparisons, limits)
+    labels = {m: _harmful_labels(m, found, known_wrong) for m in found.attributions}
+    case = make_case(found, comparisons, limits).model_copy(
+        update={
+            "explained": next(iter(explained[0].values()), None),
+            "harmful_labels": labels.get(baseline or ""),
+        }
+    )
     rungs = climb_ladder(case)
     return Verdict(
         provenance=provenance,
@@ -53,8 +79,11 @@ def judge(
         next_steps=list_next_steps(case, rungs),
         thresholds=limits,
         harmed_group=case.harmed,
-        methods={name: judge_method(name, found, case, rungs) for name in found.evaluations},
-        attribution={name: _judge_attribution(result) for name, result in found.attributions.items()},
+        methods={name: judge_method(name, found, case, rungs, explained) for name in found.evaluations},
+        attribution={
+            name: _judge_attribution(result).model_copy(update={"harmful_labels": labels[name]})
+            for name, result in found.attributions.items()
+        },
         comparisons=list(comparisons),
         reliance=compare_reliance(found.evaluations, found.gradcams, baseline=baseline, limits=limits),
         color_reliance=color_reliance(found.color, found.info, case.baseline, limits),
@@ -83,7 +112,9 @@ def make_case(found: Results, comparisons: Sequence[MethodComparison], limits: T
     )
 
 
-def judge_method(name: str, found: Results, case: Case, rungs: Sequence[Rung]) -> MethodVerdict:
+def judge_method(
+    name: str, found: Results, case: Case, rungs: Sequence[Rung], explained: Explained = NOT_EXPLAINED
+) -> MethodVerdict:
     """What one method's numbers mean, beside the ladder of the baseline."""
     evaluation, limits, history = found.evaluations[name], case.limits, found.histories.get(name)
     test, groups = evaluation.test, found.info.groups
@@ -105,7 +136,9 @@ def judge_method(name: str, found: Results, case: Case, rungs: Sequence[Rung]) -
         no_shift=no_shift,
         repair=case.repairs.get(name),
         curves=summarize_curves(history.epochs, [group.name for group in groups]) if history else None,
-        removal=summarize_removal(history.removal, groups) if history and history.removal else None,
+        removal=summarize_removal(history.removal, groups, explained[0].get(name), explained[1].get(name, ""))
+        if history and history.removal
+        else None,
     )
 
 
@@ -141,6 +174,15 @@ def _served_worse(evaluation: EvaluationResult, case: Case, harmful: Rung) -> in
         return None
     status = judge_effect(test.gap.value, test.gap.low, case.limits.min_effect)
     return test.worst_group.index if status == "yes" else None
+
+
+def _harmful_labels(method: str, found: Results, known_wrong: Collection[int] | None) -> HarmfulLabels | None:
+    """Of the images that harm the baseline's worst group: only its models are what images are left out of."""
+    if method != next(iter(found.evaluations), None):
+        return None
+    removal = next((h.removal for h in found.histories.values() if h.removal is not None), None)
+    harmful = found.attributions[method].most_harmful_to_worst
+    return count_wrong_labels(harmful, removal, found.info.groups, known_wrong)
 
 
 def _judge_attribution(found: AttributionResult) -> AttributionVerdict:

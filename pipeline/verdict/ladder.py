@@ -11,7 +11,7 @@ from pipeline.records.color import ColorResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
-from pipeline.records.verdict import Repair, Rung, Status, Thresholds
+from pipeline.records.verdict import ExplainedGain, HarmfulLabels, Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
@@ -38,6 +38,8 @@ class Case(Record):
     comparisons: list[MethodComparison]  # of methods that are better than a constant
     hygiene: HygieneResult | None
     limits: Thresholds
+    explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
+    harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
 
     @property
     def worst(self) -> GroupEstimate | None:
@@ -77,6 +79,8 @@ def climb_ladder(case: Case) -> list[Rung]:
             worst=harmed.index if harmed else None,
             harmful=harmful.status,
             limits=case.limits,
+            explained=case.explained,
+            labels=case.harmful_labels,
         ),
         judge_fixed_by(
             case.info,

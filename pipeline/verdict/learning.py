@@ -10,28 +10,48 @@ import pandas as pd
 
 from pipeline.records.data import GroupInfo
 from pipeline.records.training import EpochRecord, Removal, RemovalPoint
-from pipeline.records.verdict import Curve, Curves, RemovalCurve, RemovalVerdict, RemovedGroup
+from pipeline.records.verdict import (
+    Curve,
+    Curves,
+    ExplainedGain,
+    RemovalCurve,
+    RemovalVerdict,
+    RemovedGroup,
+)
 
 NEARLY = 0.9  # of its best accuracy: a group counts as learned
 _CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture
 
 
-def summarize_removal(removal: Removal, groups: Sequence[GroupInfo]) -> RemovalVerdict:
-    """What leaving images out did, size by size, and whom it took them from."""
+def summarize_removal(
+    removal: Removal,
+    groups: Sequence[GroupInfo],
+    explained: ExplainedGain | None = None,
+    not_explained: str = "",
+) -> RemovalVerdict:
+    """What leaving images out did, size by size, whom it took them from, and what explains it."""
+    labels = removal.suspected
     removed = [
         RemovedGroup(
+            index=g,
             name=group.name,
             n_train=group.n_train,
-            n_removed=n_removed,
-            share=n_removed / group.n_train,
+            n_removed=removal.removed_by_group[g],
+            share=removal.removed_by_group[g] / group.n_train,
+            n_suspected=labels.by_group[g] if labels else None,
+            n_known_wrong=labels.known_wrong_by_group[g] if labels and labels.known_wrong_by_group else None,
+            n_found=labels.found_by_group[g] if labels and labels.found_by_group else None,
         )
-        for group, n_removed in zip(groups, removal.removed_by_group, strict=True)
+        for g, group in enumerate(groups)
         if group.n_train
     ]
     return RemovalVerdict(
         curves=summarize_removal_points(removal.points),
         share_removed=sum(removal.removed_by_group) / removal.n_train,
         removed=sorted(removed, key=lambda group: -group.share),
+        n_suspected=labels.n if labels else None,
+        explained=explained,
+        not_explained=not_explained,
     )
 
 
@@ -39,7 +59,7 @@ def summarize_removal_points(points: Sequence[RemovalPoint]) -> list[RemovalCurv
     """Mean and span over seeds at each size; every curve starts where nothing is left out."""
     nothing = {(p.seed, p.val_worst) for p in points if p.n_removed == 0}
     curves = []
-    for kind in ("repair", "random", "balanced"):
+    for kind in ("repair", "random", "balanced", "suspected"):
         own = {(p.n_removed, p.seed, p.val_worst) for p in points if p.kind == kind and p.n_removed}
         if not own:
             continue

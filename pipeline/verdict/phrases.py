@@ -91,6 +91,7 @@ REMOVAL_LABELS = {
     "repair": "most harmful by attribution",
     "random": "random images",
     "balanced": "random images of the largest groups",
+    "suspected": "suspected wrong labels only",
 }
 
 

@@ -2,7 +2,7 @@
 
 A size is chosen on validation: a few seeds name a candidate, which all seeds must confirm. Beside each size
 stand two controls: as many images left out at random, and as many from the largest groups until groups are
-as equal as can be.
+as equal as can be. Beside the chosen one stands a third: only those of its images whose label looks wrong.
 
 Shape legend: S seeds, N training images, V validation images, J columns of target weights, D dimensions.
 """
@@ -12,12 +12,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
+from pipeline.methods.removal.scoring import Attribution, score_images
 from pipeline.methods.removal.sizes import (
     Kind,
     balancing_rows,
@@ -28,19 +28,12 @@ from pipeline.methods.removal.sizes import (
     rows_without,
     sizes_to_try,
 )
-from pipeline.methods.removal.targets import (
-    TargetGroups,
-    cluster_targets,
-    clusters_of,
-    given_groups,
-    match_clusters,
-    target_weights,
-)
+from pipeline.methods.removal.suspects import suspected_rows, suspects_record
+from pipeline.methods.removal.targets import TargetGroups, match_clusters
 from pipeline.methods.removal.tasks import Fitted, Task, fit_all, task_name
-from pipeline.models.interface import Classifier
 from pipeline.parallel.rank import current_world
 from pipeline.records.base import Estimate
-from pipeline.records.training import LeftOut, Removal, RemovalPoint
+from pipeline.records.training import LeftOut, Removal, RemovalPoint, SuspectedLabels
 from pipeline.statistics.picked import MIN_SEEDS
 from pipeline.train.correct import correct_on
 from pipeline.train.fitting import SeedRun
@@ -52,19 +45,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 CONTROLS: tuple[Kind, ...] = ("random", "balanced")
-SCORES = "scores"  # the checkpoint that keeps them
-
-
-class Attribution(Protocol):
-    """How training images act on validation images; `attribution.effects.Attributor` is one."""
-
-    def effects(
-        self, models: Sequence[Classifier], train: Split, targets: Split, weights_VJ: Float64Array
-    ) -> Float64Array:
-        """N x J: on weighted sums of the targets' margins; positive = the training image helps."""
-
-    def vectors(self, models: Sequence[Classifier], train: Split, targets: Split) -> Float64Array:
-        """V x D: close together for targets that the same training images help and harm."""
 
 
 @dataclass(frozen=True)
@@ -97,19 +77,22 @@ def repair(
     searched = [(task, fitted.correct_V, _seconds(fitted)) for task, fitted in fit_all(run, curve, ahead)]
     points = case.reference() + [case.point(task, correct_V) for task, correct_V, _ in searched]
     candidate = case.choose([0, *sizes], points)
-    trained = case.train_again(candidate, ["repair"], ahead)
+    trained = case.train_again(candidate, ahead)
     gain = case.gain_of(trained, len(sizes))
     chosen = candidate if gain is not None and gain.low > 0 else 0
-    trained += case.train_again(chosen, [kind for kind in case.kinds if kind != "repair"], ahead)
-    by_kind: dict[Kind, dict[int, Outcome]] = {kind: {} for kind in case.kinds if chosen}
-    for task, fitted in trained:
-        if chosen:
-            by_kind[task.kind][task.seed] = fitted.outcome
+    left_out, suspected, controls = case.controls(trained, chosen)
+    trained += fit_all(run, controls, ahead)
+    points += [case.point(task, fitted.correct_V) for task, fitted in trained if case.is_new_point(task)]
+    by_kind: dict[Kind, dict[int, Outcome]] = {}
+    for task, fitted in trained if chosen else ():
+        by_kind.setdefault(task.kind, {})[task.seed] = fitted.outcome
     seconds = {task.name: spent for task, _, spent in searched}
     seconds |= {task.name: _seconds(fitted) for task, fitted in trained}
     outcomes = by_kind.pop("repair", case.erm)
     kept = sum(seconds.get(task_name("repair", chosen, seed), 0.0) for seed in outcomes)
-    removal = case.record(sizes, points, chosen, gain)
+    removal = case.record(sizes, points, chosen, gain).model_copy(
+        update={"left_out": left_out, "suspected": suspected}
+    )
     _log_choice(run, removal, candidate)
     return Repaired(outcomes, by_kind, removal, sum(seconds.values()) - kept)
 
@@ -139,12 +122,38 @@ class _Case:
             for seed in seeds
         ]
 
-    def train_again(
-        self, size: int, kinds: Sequence[Kind], ahead: TrainAhead | None
-    ) -> list[tuple[Task, Fitted]]:
-        """Every seed at one size; nothing where it is 0, which is ERM."""
-        tasks = self.tasks([size] if size else [], self.run.settings.seeds, kinds)
+    def train_again(self, size: int, ahead: TrainAhead | None) -> list[tuple[Task, Fitted]]:
+        """Every seed without the most harmful images; nothing where the size is 0, which is ERM."""
+        tasks = self.tasks([size] if size else [], self.run.settings.seeds, ["repair"])
         return list(fit_all(self.run, tasks, ahead))
+
+    def controls(
+        self, trained: Sequence[tuple[Task, Fitted]], chosen: int
+    ) -> tuple[list[LeftOut], SuspectedLabels | None, list[Task]]:
+        """What is left out at the chosen size, how many labels look wrong, and what is trained beside it."""
+        run, left_out_n = self.run, harmful_rows(self.effects_N, chosen)
+        if not chosen:
+            return [], None, []
+        models = [run.network(run.settings, fitted.outcome.weights) for _, fitted in trained]
+        cells = self._known_groups(run.train), self._known_groups(run.val)
+        suspected_n, expected = suspected_rows(run, models, left_out_n, cells)
+        tasks = self.tasks([chosen], run.settings.seeds, [kind for kind in self.kinds if kind != "repair"])
+        found = [LeftOut(kind="repair", ids=run.train.ids[left_out_n].tolist())]
+        found += [LeftOut(kind=task.kind, seed=task.seed, ids=self._ids(task)) for task in tasks]
+        if len(suspected_n):
+            found.append(LeftOut(kind="suspected", ids=run.train.ids[suspected_n].tolist()))
+            rows = rows_without(len(run.train), suspected_n)
+            seeds = run.settings.seeds if self.method.controls else ()
+            tasks += [Task("suspected", len(suspected_n), seed, rows) for seed in seeds]
+        return found, suspects_record(run, left_out_n, suspected_n, expected), tasks
+
+    def _ids(self, task: Task) -> list[int]:
+        ids: list[int] = self.run.train.ids[self._left_out(task.kind, task.n_removed, task.seed)].tolist()
+        return ids
+
+    def is_new_point(self, task: Task) -> bool:
+        """Whether the search has not tried it; of the curve's seeds, as all points."""
+        return task.kind == "suspected" and task.seed in self.run.settings.seeds[: self.method.curve_seeds]
 
     def gain_of(self, trained: Sequence[tuple[Task, Fitted]], n_tried: int) -> Estimate | None:
         """`confirm_gain` of the candidate; None where that is ERM itself."""
@@ -165,19 +174,11 @@ class _Case:
             return harmful_rows(self.effects_N, size)
         if kind == "random":
             return random_rows(len(self.run.train), size, seed=seed)
-        # without groups to know, classes can be balanced
-        is_given = self.method.groups == "given"
-        groups_N = self.run.train.groups if is_given else self.run.train.labels
-        return balancing_rows(groups_N, size, seed=seed)
+        return balancing_rows(self._known_groups(self.run.train), size, seed=seed)
 
-    def left_out(self, size: int) -> list[LeftOut]:
-        """The images that the final models did without, of each kind; nothing where that is ERM itself."""
-        ids_N, found = self.run.train.ids, list[LeftOut]()
-        for kind in self.kinds if size else ():
-            for seed in self.run.settings.seeds[: 1 if kind == "repair" else None]:
-                ids = ids_N[self._left_out(kind, size, seed)].tolist()
-                found.append(LeftOut(kind=kind, seed=None if kind == "repair" else seed, ids=ids))
-        return found
+    def _known_groups(self, split: Split) -> Int64Array:
+        """Without groups to know, classes."""
+        return split.groups if self.method.groups == "given" else split.labels
 
     def reference(self) -> list[RemovalPoint]:
         """ERM itself, with the seeds that sizes are tried with."""
@@ -223,7 +224,6 @@ class _Case:
             gain=gain,
             points=points,
             removed_by_group=left_out_G.tolist(),
-            left_out=self.left_out(chosen),
             clusters=match_clusters(targets, run, self.correct_SV) if is_inferred else None,
         )
 
@@ -234,33 +234,10 @@ def _diagnose(run: SeedRun, method: RepairSettings, attribution: Attribution) ->
     models = [run.network(run.base.settings, outcome.weights) for outcome in erm.values()]
     correct_SV = np.stack([correct_on(model, run.val) for model in models])
     world = current_world()
-    found = world.share(_scored(run, method, attribution, models, correct_SV) if world.is_first else None)
+    found = world.share(
+        score_images(run, method, attribution, models, correct_SV) if world.is_first else None
+    )
     return _Case(run, method, erm, correct_SV, *found)
-
-
-def _scored(
-    run: SeedRun,
-    method: RepairSettings,
-    attribution: Attribution,
-    models: Sequence[Classifier],
-    correct_SV: BoolArray,
-) -> tuple[TargetGroups, Float64Array]:
-    """The groups to look after and every training image's effect on them, kept for a run that is killed."""
-    kept = run.store.load(SCORES)
-    if method.groups == "given":
-        targets = given_groups(run)
-    elif kept is not None:
-        targets = clusters_of(kept["clusters"].numpy(), run.info.classes)
-    else:
-        vectors_VD = attribution.vectors(models, run.train, run.val)
-        targets = cluster_targets(vectors_VD, run.val.labels, run.info.classes, seed=run.settings.seeds[0])
-    if kept is not None:
-        return targets, kept["effects"].numpy()
-    weights_V = target_weights(targets, targets.accuracies(correct_SV).mean(axis=0))
-    effects_N = attribution.effects(models, run.train, run.val, weights_V[:, None])[:, 0]
-    clusters = torch.from_numpy(targets.groups_V.astype(np.int64))
-    run.store.save(SCORES, {"effects": torch.from_numpy(effects_N), "clusters": clusters})
-    return targets, effects_N
 
 
 def _seconds(fitted: Fitted) -> float:

@@ -6,17 +6,17 @@ Shape legend: N training images, R sizes tried.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
+from pipeline.records.training import RemovalKind
 from pipeline.statistics.comparison.compare import worst_group_change
 from pipeline.statistics.picked import MIN_SEEDS
 
 _RANDOM, _BALANCED = 31, 32  # random streams of their own
-Kind = Literal["repair", "random", "balanced"]
+Kind = RemovalKind
 
 
 def sizes_to_try(fractions: Sequence[float], effects_N: Float64Array) -> list[int]:

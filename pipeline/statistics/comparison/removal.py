@@ -1,20 +1,18 @@
-"""Images left out on purpose against as many others left out, on the same test images.
+"""Images left out on purpose against as many others left out, or some of them, on the same test images.
 
 Shape legend: S seeds, N images.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.records.evaluation import RemovalComparison, SplitMetrics
+from pipeline.records.evaluation import RemovalComparison, RemovalControl, SplitMetrics
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
 
 
 def compare_removal(
-    control: Literal["random", "balanced"],
+    control: RemovalControl,
     control_SN: BoolArray,
     repaired_SN: BoolArray,
     groups_N: Int64Array,

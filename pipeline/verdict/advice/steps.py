@@ -11,6 +11,7 @@ from pipeline.records.evaluation import MethodComparison
 from pipeline.records.lists import list_key
 from pipeline.records.verdict import NextStep, Rung
 from pipeline.verdict.advice.images import list_image_steps
+from pipeline.verdict.cause.harmful_labels import wrong_labels_text
 from pipeline.verdict.cause.trust import describe_lds, judge_lds
 from pipeline.verdict.fix.fixed_by import clear_gains
 from pipeline.verdict.ladder import Case, Ladder, statuses
@@ -141,12 +142,17 @@ def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:
             NextStep(
                 action=f"Look at the {count(len(found.most_harmful_to_worst))} training images that hurt the "
                 "worst group most, from the top.",
-                because=f"attribution traces the harm to them; {then}.",
+                because=f"attribution traces the harm to them; {then}.{_wrong_labels(case)}",
                 section="attribution",
                 lists=[list_key("harmful", found.method)],
             )
         )
     return [*steps, *_steps_for_proof(found, ladder), *_steps_for_labels(found, case.limits.min_effect)]
+
+
+def _wrong_labels(case: Case) -> str:
+    """How many of the most harmful images have a wrong label, as a sentence; empty where nothing says so."""
+    return f" {wrong_labels_text(case.harmful_labels)}" if case.harmful_labels else ""
 
 
 def _steps_for_proof(found: AttributionResult, ladder: Ladder) -> list[NextStep]:

@@ -6,8 +6,9 @@ from pipeline.core.words import count, per_thousand, quoted
 from pipeline.records.attribution import AttributionResult, GroupAttribution
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo
-from pipeline.records.verdict import Rung, Status, Thresholds
+from pipeline.records.verdict import ExplainedGain, HarmfulLabels, Rung, Status, Thresholds
 from pipeline.statistics.intervals import widen
+from pipeline.verdict.cause.harmful_labels import wrong_labels_text
 from pipeline.verdict.cause.trust import describe_trust, judge_support
 
 
@@ -18,8 +19,56 @@ def judge_caused_by(
     worst: int | None,
     harmful: Status,
     limits: Thresholds,
+    explained: ExplainedGain | None = None,
+    labels: HarmfulLabels | None = None,
 ) -> Rung:
-    """Do training images of the aligned groups of other classes hurt the test group of index `worst`."""
+    """Do training images of the aligned groups of other classes hurt the test group of index `worst`.
+
+    Where leaving images out tells wrong labels from the shortcut, that comes first: wrong labels that are
+    shown to cause the harm answer the question whatever groups score.
+
+    Args:
+        explained: what leaving images out brings that very group.
+        labels: wrong labels among the images that harm it most.
+    """
+    by_groups = _judge_groups(info, attribution, worst=worst, limits=limits)
+    gain = explained if explained is not None and explained.group_index == worst else None
+    rung = _with_gain(by_groups, gain)
+    texts = [gain.text] if gain else []
+    texts += [wrong_labels_text(labels)] if labels else []
+    status, text = rung.status, " ".join([*texts, rung.evidence])
+    if rung.estimate is not None and harmful == "no":
+        found = "No group is clearly harmed by the cue. " if gain else _NO_HARM
+        status, text = "no", found + text
+    elif rung.estimate is not None and harmful == "insufficient":
+        status, text = "insufficient", f"{UNHARMED}. " + text
+    return rung.model_copy(update={"status": status, "evidence": text})
+
+
+def _with_gain(by_groups: Rung, gain: ExplainedGain | None) -> Rung:
+    """The answer by groups, and that of wrong labels in its place where these are shown to be a cause."""
+    if gain is None or gain.cause not in ("labels", "both"):
+        return by_groups
+    update: dict[str, object] = {"status": "yes", "was_run": True}
+    if gain.cause == "labels" or by_groups.estimate is None:
+        update |= {"estimate": gain.labels, "unit": "difference"}
+    if gain.cause == "labels":  # a group's scores hold those of its wrong labels
+        update["evidence"] = f"By group, wrong labels among them: {_lower_first(by_groups.evidence)}"
+    return by_groups.model_copy(update=update)
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _judge_groups(
+    info: DatasetInfo,
+    attribution: AttributionResult | None,
+    *,
+    worst: int | None,
+    limits: Thresholds,
+) -> Rung:
+    """What scores and retraining say of the groups that teach the shortcut."""
     suspects = [] if worst is None else aligned_opponents(info, worst)
     cells = (
         [c for c in attribution.groups if c.test_index == worst and c.train_index in suspects]
@@ -47,15 +96,12 @@ def judge_caused_by(
     status: Status = "yes" if wide.high < 0 else "no"
     if status == "yes" and support in ("doubtful", "refuted"):
         status = "insufficient"
-    if harmful == "no":
-        status, text = "no", "No group is clearly harmed, so there is no harm to trace. " + text
-    elif harmful == "insufficient":
-        status, text = "insufficient", f"{UNHARMED}. " + text
     return Rung(
         rung="caused_by", question=_CAUSE_QUESTION, status=status, evidence=text, estimate=wide, unit="score"
     )
 
 
+_NO_HARM = "No group is clearly harmed, so there is no harm to trace. "
 _CAUSE_QUESTION = "Which training images cause it?"
 UNHARMED = "Whether a group is harmed is not established"
 

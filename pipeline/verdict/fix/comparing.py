@@ -32,21 +32,23 @@ def compare_predictions(
         correct: method -> whether its seeds are right on the test images, S x N.
         evaluations: the baseline first.
     """
-    harm = find_harm(info, evaluations[0], limits)
-    worst = worst_of(evaluations[0].test)
     first, *rest = (Contender(e.method, correct[e.method], worst_of(e.test)) for e in evaluations)
     return compare_all(
         first,
         rest,
         test.groups,
         [group.name for group in info.groups],
-        target=Target(harm.group.index, harm.n_candidates)
-        if harm
-        else Target(worst.group, len(worst.considered)),
+        target=compared_group(info, evaluations[0], limits),
         seed=0,
         sufficient=[g.sufficient for g in evaluations[0].test.groups],
         sources_N=test.sources,
     )
+
+
+def compared_group(info: DatasetInfo, baseline: EvaluationResult, limits: Thresholds) -> Target:
+    """The group that pays for the cue, else the worst, and from how many it was picked."""
+    harm, worst = find_harm(info, baseline, limits), worst_of(baseline.test)
+    return Target(harm.group.index, harm.n_candidates) if harm else Target(worst.group, len(worst.considered))
 
 
 def compare_cams(maps: Mapping[str, SavedMaps]) -> list[MapAgreement]:

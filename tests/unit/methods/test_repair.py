@@ -11,7 +11,7 @@ import torch
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Split
-from pipeline.methods.removal.search import Attribution
+from pipeline.methods.removal.scoring import Attribution
 from tests.fixtures.repair import HARMED, make_attributor, make_harmed_split, with_attribution
 from tests.fixtures.train import (
     GROUP_NAMES,
@@ -70,7 +70,7 @@ def test_most_of_what_is_left_out_is_what_was_planted(planted: tuple[Result, Boo
     assert removal.chosen == is_wrong_N.sum()
     assert removal.removed_by_group[GROUP_NAMES.index("left/red")] > 0.9 * removal.chosen
     assert removal.chosen < removal.n_harmful < removal.n_train
-    assert set(result.controls) == {"random", "balanced"}
+    assert set(result.controls) == {"random", "balanced", "suspected"}
     assert all(set(weights) == {0, 1, 2} for weights in result.controls.values())
 
 
@@ -80,11 +80,34 @@ def test_the_ids_of_all_images_left_out_are_on_record(planted: tuple[Result, Boo
     assert removal is not None
     by_kind = {(found.kind, found.seed): found.ids for found in removal.left_out}
     drawn = {(kind, seed) for kind in ("random", "balanced") for seed in (0, 1, 2)}
+    suspected = by_kind.pop(("suspected", None))
     assert set(by_kind) == {("repair", None), *drawn}
     assert all(len(set(ids)) == removal.chosen for ids in by_kind.values())
+    assert set(suspected) <= set(by_kind["repair", None])
     assert by_kind["random", 0] != by_kind["random", 1]
     groups = train.groups[np.isin(train.ids, by_kind["repair", None])]
     assert np.bincount(groups, minlength=len(GROUP_NAMES)).tolist() == removal.removed_by_group
+
+
+def test_the_wrong_labels_among_them_look_wrong_to_models_that_never_saw_them(
+    planted: tuple[Result, BoolArray, Split],
+) -> None:
+    result, is_wrong_N, train = planted
+    removal = result.history.removal
+    assert removal is not None
+    assert removal.suspected is not None
+    ids = {found.kind: found.ids for found in removal.left_out if found.kind in ("repair", "suspected")}
+    assert len(ids["repair"]) == removal.chosen
+    assert len(ids["suspected"]) == removal.suspected.n
+    assert [i for i in ids["repair"] if i in ids["suspected"]] == ids["suspected"], "in their order"
+    is_wrong = dict(zip(train.ids.tolist(), is_wrong_N.tolist(), strict=True))
+    wrong, right = ([i for i in ids["repair"] if is_wrong[i] == answer] for answer in (True, False))
+    assert len(set(ids["suspected"]).intersection(wrong)) > 0.9 * len(wrong)
+    assert len(set(ids["suspected"]).intersection(right)) <= 0.5 * len(right)
+    assert removal.suspected.known_wrong_by_group is None, "the data do not say which they are"
+    assert {(p.n_removed, p.seed) for p in removal.points if p.kind == "suspected"} == {
+        (removal.suspected.n, 0)
+    }
 
 
 def test_where_nothing_can_be_gained_it_is_erm(tmp_path: Path) -> None:

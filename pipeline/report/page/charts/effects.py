@@ -14,7 +14,7 @@ from pipeline.records.verdict import RemovalCurve
 from pipeline.report.page.inline_svg import DASHES, INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
 from pipeline.verdict.phrases import REMOVAL_LABELS
 
-REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^"}
+REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^", "suspected": "D"}
 
 
 def draw_changes(changes: Sequence[GroupChange], worst: int | None, name: str) -> str:
