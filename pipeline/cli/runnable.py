@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pipeline.artifacts.paths import dataset_dir
-from pipeline.core.errors import InputError
+from pipeline.artifacts.datasets import load_info
+from pipeline.artifacts.paths import data_folders, dataset_dir, groups_dir
+from pipeline.artifacts.titles import resolve_titles
+from pipeline.core.errors import ArtifactError, InputError
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import source_paths
 
@@ -27,7 +29,7 @@ def find_obstacles(name: str, params: Params) -> list[str]:
     settings = params.dataset(name)
     is_packed = (dataset_dir(name) / "dataset.json").exists()  # then `check` says what became of its files
     found = [] if is_packed else missing_sources(name, params)
-    for check in _checks(settings, params):
+    for check in _checks(name, settings, params):
         try:
             check()
         except InputError as error:
@@ -47,8 +49,10 @@ def find_doubts(name: str, params: Params) -> list[str]:
     ]
 
 
-def _checks(settings: DatasetSettings, params: Params) -> Iterator[Callable[[], object]]:
+def _checks(name: str, settings: DatasetSettings, params: Params) -> Iterator[Callable[[], object]]:
     """Large packages are loaded only where a setting asks for them: `check` answers at once."""
+    if (groups_dir(name) / "groups.json").exists():
+        yield lambda: _check_titles(name, settings)
     devices = {settings.train_for(method).device for method in params.active_methods}
     if "cuda" in devices:
         from pipeline.models.hardware import choose_device
@@ -62,3 +66,12 @@ def _checks(settings: DatasetSettings, params: Params) -> Iterator[Callable[[], 
         from pipeline.attribution.estimators.ekfac import require_kronfluence
 
         yield require_kronfluence
+
+
+def _check_titles(name: str, settings: DatasetSettings) -> None:
+    """Names that the data lack, where these are packed: a run says the same in its stage `groups`."""
+    try:
+        info = load_info(data_folders(name))
+    except ArtifactError:
+        return  # packed anew before anything is called by its title
+    resolve_titles(settings.titles, info, info)

@@ -35,6 +35,7 @@ from pipeline.settings.parsing import _invalid, _shortened, deep_merge, did_you_
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.sources import Source
+from pipeline.settings.titles import TitlesSettings
 from pipeline.settings.train import TrainSettings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "gradcam": GradcamSettings,
     "report": ReportSettings,
 }
-OPTIONAL_SECTIONS: dict[str, type[Settings]] = {"gate": KnownGateSettings}  # DVC tracks none of them
+OPTIONAL_SECTIONS: dict[str, type[Settings]] = {"titles": TitlesSettings, "gate": KnownGateSettings}
 
 
 class DatasetSettings(Settings):
@@ -94,6 +95,7 @@ class DatasetSettings(Settings):
     attribute: AttributeSettings
     gradcam: GradcamSettings
     report: ReportSettings
+    titles: TitlesSettings = Field(default_factory=TitlesSettings)
     # of no hash: it makes no result
     gate: KnownGateSettings = Field(default_factory=KnownGateSettings, exclude=True)
 

@@ -14,11 +14,13 @@ from pipeline.methods.registry import BASE, MODULES
 from pipeline.methods.setup import plan_network, plan_training
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import DatasetSettings, Params
+from pipeline.plan.source_overlap import shares_source
 from pipeline.settings.base import Settings, deciding
 from pipeline.settings.plans.attribute import AttributePlan
 from pipeline.settings.plans.data import DataPlan
 from pipeline.settings.plans.evaluate import EvaluatePlan
 from pipeline.settings.plans.gradcam import GradcamPlan
+from pipeline.settings.plans.groups import GroupsPlan
 from pipeline.settings.plans.report import MethodPlan, ReportPlan
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.plans.train import NetworkPlan, TrainPlan
@@ -90,7 +92,7 @@ def _retrain(settings: DatasetSettings, _: Params, method: str) -> Settings:
     )
 
 
-def _verdict(settings: DatasetSettings, params: Params, _: str) -> Settings:
+def _verdict(settings: DatasetSettings, params: Params, name: str) -> Settings:
     return VerdictPlan(
         active_methods=params.active_methods,
         explained_methods=params.explained_methods,
@@ -99,6 +101,8 @@ def _verdict(settings: DatasetSettings, params: Params, _: str) -> Settings:
         min_effect=settings.report.min_effect,
         min_test=settings.evaluate.min_test,
         min_val=settings.evaluate.min_val,
+        titles=settings.titles,
+        shares_source=shares_source(params, name),
     )
 
 
@@ -129,7 +133,7 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "data": _data,
     "color": lambda settings, *_: settings.color,
     "hygiene": lambda settings, *_: settings.hygiene,
-    "groups": lambda settings, *_: settings.groups,
+    "groups": lambda settings, *_: GroupsPlan(**settings.groups.model_dump(), titles=settings.titles),
     "verdict": _verdict,
     "report": _report,
 }

@@ -28,6 +28,19 @@ def check_sources(params: Params) -> None:
             check_path(path, f"datasets.{name}.{key} = {str(path)!r}", name, known)
 
 
+def shares_source(params: Params, name: str) -> bool:
+    """Whether another entry has the same images: of one kind, and of one path where there is one."""
+    own = _place(params.datasets[name]["source"])
+    return any(_place(entry.get("source")) == own for key, entry in params.datasets.items() if key != name)
+
+
+def _place(source: Any) -> tuple[str, ...]:
+    if not isinstance(source, Mapping):
+        return ()
+    paths = (str(path.resolve()) for _, path in source_paths(source))
+    return str(source.get("kind")), str(source.get("class", "")), *sorted(paths)
+
+
 def source_paths(source: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
     """The paths that a `source` names, with their keys, as the loaders read them."""
     if source.get("kind") == "python":

@@ -10,6 +10,7 @@ from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
 from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
+from pipeline.records.titles import Titles
 from pipeline.records.training import RemovalKind
 
 Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
@@ -318,4 +319,5 @@ class Verdict(Artifact):
     leaking_sources: Estimate | None  # test images that share a scene or patient with training or validation
     missing: list[MissingPart] = Field(default_factory=list)
     not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it
+    titles: Titles = Field(default_factory=Titles)  # what it, and the report, call what the files name
     made_from: dict[str, str] = Field(default_factory=dict)  # record that was read -> its sha256

@@ -15,6 +15,7 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.results import gather_judged, load_all_maps, load_predicted
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import group_table, mean_curves
+from pipeline.artifacts.titled import with_titles
 from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.records.report import MethodSettings, ReportProvenance
 from pipeline.records.verdict import Verdict
@@ -39,6 +40,7 @@ def run(dataset: str) -> None:
         test = splits[-1]
         verdict = load_current(verdict_dir(dataset) / "verdict.json", Verdict, test.digest)
         found, methods = gather_judged(dataset, verdict), list(verdict.methods)
+        found = with_titles(found, verdict.titles, audits=False)
         maps = load_all_maps(dataset, list(found.gradcams))
         report = compose(
             found,

@@ -14,6 +14,8 @@ from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.results import Results, gather, load_all_maps, load_controls, load_predicted
 from pipeline.artifacts.running import exclusive
+from pipeline.artifacts.titled import with_titles
+from pipeline.artifacts.titles import resolve_titles
 from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.records.base import Provenance
@@ -39,6 +41,8 @@ def run(dataset: str) -> None:
         found = gather(dataset, plan.active_methods, plan.explained_methods)
         found = _tell_by_group(found, splits, plan)
         test, provenance = splits[-1], _trace(found, plan)
+        titles = resolve_titles(plan.titles, found.info, found.info, shares_source=plan.shares_source)
+        found = with_titles(found, titles, audits=True)  # from here on it is for people
         predicted = load_predicted(dataset, list(found.evaluations), test)
         correct = {method: classes == test.labels for method, classes in predicted.items()}
         evaluations = list(found.evaluations.values())
@@ -64,6 +68,7 @@ def run(dataset: str) -> None:
         for record in filter(None, (found.color, found.hygiene)):
             name = "color.json" if record is found.color else "hygiene.json"
             save_artifact(verdict_dir(dataset) / name, record.model_copy(update={"provenance": provenance}))
+        verdict = verdict.model_copy(update={"titles": titles})
         save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
     _log.info("%s", verdict.headline)
 

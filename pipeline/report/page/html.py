@@ -18,6 +18,7 @@ from pipeline.records.report import Report
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.page.view import View
 from pipeline.report.provenance import yaml_text
+from pipeline.report.reading.terms import explain_term, find_terms
 from pipeline.verdict import phrases
 
 MAX_BYTES = 5_000_000
@@ -77,6 +78,7 @@ def _environment() -> Environment:
         "method": phrases.method_label,
         "subtitle": phrases.method_subtitle,
         "first_use": phrases.first_use,
+        "term": explain_term,
         "intervention": phrases.intervention_label,
         "family": phrases.family_label,
         "number_interval": phrases.number_interval,
@@ -100,6 +102,7 @@ def _environment() -> Environment:
         inference_words=phrases.INFERENCE_WORDS,
         selection_words=phrases.SELECTION_WORDS,
         long=LONG,
+        terms=find_terms(),
     )
     return environment
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings
 from pipeline.settings.hygiene import HygieneSettings
+from pipeline.settings.titles import TitlesSettings
 
 
 class VerdictPlan(Settings):
@@ -17,3 +18,5 @@ class VerdictPlan(Settings):
     min_effect: float  # section `report`
     min_test: int  # section `evaluate`
     min_val: int
+    titles: TitlesSettings
+    shares_source: bool  # with another entry, so that their titles must differ

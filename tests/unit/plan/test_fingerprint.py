@@ -122,7 +122,7 @@ def test_no_stage_imports_the_command_line_the_planning_or_another_stage() -> No
     [
         ("color", {"audit"}),
         ("hygiene", {"hygiene"}),
-        ("groups", {"groups"}),
+        ("groups", {"groups", "titles"}),
         ("data", {"data", "sources"}),
         ("evaluate", {"evaluation"}),
         ("gradcam", {"gradcam"}),

@@ -18,6 +18,7 @@ from pipeline.cli.main import main
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.plan.params_file import read_params
 from pipeline.plan.resolve import DATASET_PLANS, METHOD_PLANS, resolve
+from pipeline.plan.source_overlap import shares_source
 from pipeline.plan.write import refresh
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import deciding, deciding_nothing
@@ -81,6 +82,35 @@ def test_what_decides_nothing_is_told_and_not_tracked(project: Path) -> None:
         for method in ("erm", "group_dro", "subg", "dfr", "jtt", "repair")
     }
     assert read_plan(TrainPlan, "train", "photo_digits", "erm").is_baseline
+
+
+def test_titles_rerun_what_people_read_and_nothing_else(project: Path) -> None:
+    assert main(["plan"]) == 0
+    first = contents()
+    edit(titles={"attribute": "scenery", "values": {"temple": "a temple"}, "classes": {"digits 0-4": "low"}})
+    assert main(["plan"]) == 0
+    second = contents()
+    changed = {name for name in first if first[name] != second[name]}
+    assert changed == {
+        f".plan/photo_digits/{name}.json" for name in ("verdict", "report", "groups.untracked")
+    }, "a wrong name is an error of stage groups, which nothing tracks"
+
+
+def test_entries_of_one_source_are_told_apart(project: Path) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load(Path("params.yaml").read_text())
+    entry = params["datasets"]["photo_digits"]
+    folder = {"kind": "folder", "path": "images"}
+    params["datasets"] |= {
+        "again": entry,
+        "a": {"source": folder},
+        "b": {"source": {**folder, "path": "./images"}},
+    }
+    params["datasets"]["c"] = {"source": {**folder, "path": "others"}}
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    shared = {name: shares_source(read_params(), name) for name in params["datasets"]}
+    assert {name for name, is_shared in shared.items() if is_shared} == {"photo_digits", "again", "a", "b"}
 
 
 def test_no_key_is_lost_between_the_two_files() -> None:

@@ -14,6 +14,7 @@ from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.reading.explained import ENTRIES, METHODS
 from pipeline.report.reading.references import REFERENCES
+from pipeline.report.reading.terms import explain_term, find_terms
 from pipeline.report.reading.texts import TEXTS
 from tests.fixtures.report import bare, build_report, photo_birds, plain_hundred, repaired_birds
 
@@ -97,3 +98,24 @@ def test_a_report_from_before_the_list_says_so() -> None:
     kept = {key: value for key, value in summary.model_dump(mode="json").items() if key != "reading"}
     old = Report.model_validate(kept)
     assert "made before methods were listed" in render_report(old, Pictures())
+
+
+def test_every_term_has_a_short_meaning_and_a_place_on_the_page() -> None:
+    terms = find_terms()
+    assert len({term.key for term in terms}) == len(terms)
+    html = render_report(build_report(photo_birds()), Pictures())
+    for term in terms:
+        assert len(term.meaning.split()) <= 25, term.key
+        assert term.meaning.endswith("."), term.key
+        assert f'id="word-{term.key}"' in html
+
+
+def test_a_term_is_a_link_to_its_entry_that_says_its_meaning() -> None:
+    link = explain_term("worst_group", "worst <b>groups</b>")
+    assert link == (
+        '<a class="term" href="#word-worst_group" data-tip="The group of which the least is right, among '
+        'those with enough images." aria-describedby="word-worst_group">worst &lt;b&gt;groups&lt;/b&gt;</a>'
+    )
+    assert ">ERM</a>" in explain_term("erm")
+    with pytest.raises(KeyError, match="wrst_group"):
+        explain_term("wrst_group")
