@@ -15,6 +15,7 @@ from markupsafe import Markup
 from pipeline.core import words
 from pipeline.core.errors import InputError
 from pipeline.records.report import Report
+from pipeline.report.page.gallery import KIND_WORDS
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.page.view import View
 from pipeline.report.provenance import yaml_text
@@ -22,6 +23,7 @@ from pipeline.report.reading.terms import explain_term, find_terms
 from pipeline.verdict import phrases
 
 MAX_BYTES = 5_000_000
+SCRIPTS = ("script.js", "lists.js", "gallery.js")  # one after the other
 LONG = 12  # longer lists fold away or scroll
 
 
@@ -95,6 +97,7 @@ def _environment() -> Environment:
     }
     environment.filters.update(formats)
     environment.globals.update(
+        kind_words=KIND_WORDS,
         status_words=phrases.STATUS_WORDS,
         too_few=phrases.TOO_FEW,
         list_purposes=phrases.LIST_PURPOSES,
@@ -123,7 +126,7 @@ def _sheets() -> list[str]:
 @cache
 def _script() -> Markup:
     loader = PackageLoader("pipeline.report.page")
-    return Markup("".join(loader.get_source(_environment(), name)[0] for name in ("script.js", "lists.js")))
+    return Markup("".join(loader.get_source(_environment(), name)[0] for name in SCRIPTS))
 
 
 @cache

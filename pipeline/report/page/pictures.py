@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.core.types import UInt8Array
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.report import Report
+from pipeline.report.page.gallery import gallery_ids
 from pipeline.settings.report import ReportSettings
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ def build_pictures(
     always.update(_color_ids(report))
     always.update(_hygiene_ids(report))
     always.update(image.id for image in report.images)
+    always.update(gallery_ids(report.lists))
     large = {image.id for image in report.images}
     heats = [(m, i.id) for i in report.images for m, o in i.methods.items() if o.map_class is not None]
     for level, (scale, quality, most_examples) in enumerate(_LEVELS):

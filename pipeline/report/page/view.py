@@ -12,6 +12,7 @@ from pipeline.core import words
 from pipeline.records.attribution import Influence
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
+from pipeline.records.lists import ListKind
 from pipeline.records.report import ImageOutcome, Report, TestImage
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
@@ -27,6 +28,7 @@ from pipeline.report.page.chapters import (
 from pipeline.report.page.charts import scales
 from pipeline.report.page.charts.group_dots import GroupDots, group_dots
 from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
+from pipeline.report.page.gallery import GalleryCard, kinds_shown, make_gallery
 from pipeline.report.page.group_rows import order_groups
 from pipeline.report.page.pictures import (
     HARMFUL_SHOWN,
@@ -232,6 +234,14 @@ class View:
     @property
     def causes(self) -> list[Influence]:
         return find_causes(self.s)
+
+    @cached_property
+    def gallery(self) -> list[GalleryCard]:
+        return make_gallery(self.s, self.pictures.images)
+
+    @property
+    def gallery_kinds(self) -> list[ListKind]:
+        return kinds_shown(self.gallery)
 
     @property
     def images(self) -> ImagesView:
