@@ -120,6 +120,25 @@ def test_marks_of_charts_are_reached_by_keyboard(browser: Any, reports: Path) ->
         assert not tip.is_visible()
 
 
+def test_listed_images_are_ticked_and_their_ids_copied(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="pictures?kind=suspected") as visit:
+        page, cards = visit.page, visit.page.locator("#gallery-pictures > .shot:visible")
+        assert 0 < cards.count() < page.locator("#gallery-pictures > .shot").count()
+        assert all("label looks wrong" in text for text in cards.all_inner_texts())
+        page.locator(".ticks [data-do=copy]").click()
+        assert page.locator(".ticks output").inner_text() == "Nothing is ticked."
+        page.locator(".ticks [data-do=tick]").click()
+        n = cards.count()
+        assert page.locator(".ticks output").inner_text() == f"{n} ticked"
+        with page.expect_download() as download:
+            page.locator(".ticks [data-do=csv]").click()
+        rows = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+        assert rows[0] == "image,file,split,label,lists"
+        ids = [card.get_attribute("data-id") for card in cards.all()]
+        assert [row.split(",")[0] for row in rows[1:]] == ids
+        assert visit.complaints == []
+
+
 def test_a_filter_lives_in_the_address(browser: Any, reports: Path) -> None:
     with Visit(browser, reports / "birds.html", width=1440, fragment="images?outcome=erm-wrong") as visit:
         cards = visit.page.locator("#gallery-images > .target:visible")

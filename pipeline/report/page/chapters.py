@@ -50,7 +50,7 @@ def find_usual(report: Report, pictures: Pictures) -> list[UsualImages]:
         if not of_label:
             continue
         largest = max(of_label, key=lambda g: groups[g].n_train)
-        ids = pictures.examples.get(largest, [])[:USUAL_SHOWN]
+        ids = [i for i in pictures.examples.get(largest, []) if i not in pictures.known_wrong][:USUAL_SHOWN]
         words = f"{quoted(label)} usually comes with {quoted(groups[largest].attribute)}"
         found.append(UsualImages(groups[largest].name, words, ids))
     return found

@@ -119,7 +119,7 @@ def _cell(report: Report, pictures: Pictures, g: int | None) -> Cell | None:
     tip = f"{group.name}: {accuracy_phrase(estimate)}" if estimate else f"{group.name}: no test images"
     return Cell(
         name=group.name,
-        ids=pictures.examples.get(g, [])[:IMAGES],
+        ids=[i for i in pictures.examples.get(g, []) if i not in pictures.known_wrong][:IMAGES],
         n_train=group.n_train,
         estimate=estimate,
         fails=fails,
