@@ -166,7 +166,9 @@ def test_a_link_lets_go_of_what_hides_its_image(browser: Any, reports: Path) -> 
         page.evaluate(f"location.hash = '{hidden}'")
         page.locator(f"#{hidden}").wait_for(state="visible")
         assert page.locator("#images select").nth(0).input_value() == ""
-        assert page.locator("#images .gallery-filter output").inner_text() == f"{len(groups)} of {len(groups)}"
+        assert (
+            page.locator("#images .gallery-filter output").inner_text() == f"{len(groups)} of {len(groups)}"
+        )
         assert visit.complaints == []
 
 
