@@ -122,6 +122,7 @@ def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
             for method in params.active_methods
         },
         sections=sections,
+        min_worst_group=settings.gate.min_worst_group,
     )
 
 

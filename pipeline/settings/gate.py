@@ -1,4 +1,4 @@
-"""What `python -m pipeline gate` asks of a finished report. No stage reads it: it changes no result."""
+"""What `python -m pipeline gate` asks of a finished report; a chart draws one of its thresholds."""
 
 from __future__ import annotations
 

@@ -109,6 +109,10 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
         set(),
     ),
     "thresholds of the gate": (lambda house: house.set("defaults.gate.max_gap", 0.1), set()),
+    "the gate's line in a chart": (
+        lambda house: house.set("defaults.gate.min_worst_group", 0.8),
+        {"report"},
+    ),
     "methods.repair": (
         lambda house: house.set(f"{DEMO}.methods.repair.fractions", [0.1]),
         {"train-repair", "report"} | {"retrain-repair"},

@@ -22,6 +22,8 @@ from pipeline.report.page.charts.index_bars import MOST_BARS, index_bars
 from pipeline.report.page.charts.layout import Height, dodge
 from pipeline.report.page.charts.learning_panels import MOST_PANELS, learning_panels
 from pipeline.report.page.html import load_template
+from pipeline.settings.plans.report import ReportPlan
+from pipeline.settings.report import ReportSettings
 from tests import ROOT
 
 HOSTILE = '"><script>alert(1)</script> طائر \u202e ' + "x" * 300
@@ -214,8 +216,11 @@ def test_methods_stand_under_what_they_need() -> None:
 
 def test_the_gate_is_drawn_where_the_report_knows_it() -> None:
     assert cost_frontier(sample()).gate is None  # type: ignore[union-attr]
-    params = sample().provenance.params | {"gate": {"min_worst_group": 0.15}}
-    chart = cost_frontier(edited(sample(), provenance__params=params))
+    settings = ReportSettings(examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05)
+    plan = ReportPlan.model_construct(
+        active_methods=[], explained_methods=[], sections={}, report=settings, min_worst_group=0.15
+    )
+    chart = cost_frontier(edited(sample(), provenance__params=plan.shown()))
     assert chart is not None
     assert chart.scale.low <= 0.15
     assert "gate 15%" in render("cost_frontier", chart)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.audit.color.wording import REGION_WORDS, WORDINGS
 from pipeline.core.words import count, number
 from pipeline.records.base import Estimate
 from pipeline.records.color import ColorFinding
@@ -59,13 +58,11 @@ def color_dots(report: Report) -> ColorDots | None:
 
 
 def _row(found: ColorFinding) -> ColorRow:
-    region = REGION_WORDS.get(found.region, found.region.capitalize())
-    wording = WORDINGS.get(found.feature)
-    title = wording.title if wording else found.feature.replace("_", " ")
+    words, colon, _ = found.sentence.partition(": class ")  # the audit's own words for region and feature
     train = Estimate(value=found.auroc, low=found.auroc_low, high=found.auroc_high, n=0)
     return ColorRow(
         class_name=found.class_name,
-        words=f"{region}, {title}",
+        words=words if colon else f"{found.region}, {found.feature}".replace("_", " ").capitalize(),
         train=train,
         test=found.test,
         train_tip=f"New training images: {number(train.value)} {number_interval(train)}",
