@@ -28,6 +28,12 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InputError: nothing is asked, or a report, method or earlier report is not there.
     """
+    if _is_proposal(options):
+        from pipeline.cli.gate_proposal import print_proposal  # writes YAML: few gates ask this
+
+        report, path = _load(options.from_baseline), options.from_baseline
+        print_proposal(path, report, method=options.method, use=options.use, writes=options.write)
+        return 0
     reports = [(path, _load(path)) for path in options.reports]
     earlier = [(path, _load(path)) for path in options.baseline]
     known = {report.dataset.name for _, report in reports}
@@ -42,6 +48,25 @@ def run(options: argparse.Namespace) -> int:
     if options.markdown is not None:
         write_text(options.markdown, markdown_gate(judged))
     return 1 if any(report.n_failed for report in judged) else 0
+
+
+def _is_proposal(options: argparse.Namespace) -> bool:
+    """Whether thresholds are asked for, and not a judgment.
+
+    Raises:
+        InputError: neither is, or flags are given that belong to the other.
+    """
+    asked = options.from_baseline is not None
+    if not asked and not options.reports:
+        raise InputError("no report is given. Name one, for example reports/photo_digits.json.")
+    if not asked and options.write:
+        raise InputError("--write is for --from-baseline REPORT.json, which is not given.")
+    if asked and options.reports:
+        raise InputError(
+            f"--from-baseline judges no report, but {options.reports[0]} is given. Run the gate on it "
+            "afterwards."
+        )
+    return asked
 
 
 def _judge(path: Path, report: Report, earlier: Reports, options: argparse.Namespace) -> Judged:

@@ -11,7 +11,15 @@ from pipeline.settings.gate import Forbidden, GateSettings, Use, check_fraction
 
 def add_gate_options(gate: argparse.ArgumentParser) -> None:
     """Every threshold of `GateSettings` as a flag."""
-    gate.add_argument("reports", nargs="+", type=Path, metavar="REPORT", help="reports/<dataset>.json")
+    gate.add_argument("reports", nargs="*", type=Path, metavar="REPORT", help="reports/<dataset>.json")
+    gate.add_argument(
+        "--from-baseline", type=Path, metavar="REPORT.json",
+        help="judge nothing: print the `gate` section that this report meets today, with --method and --use "
+        "(then estimate by default) as given; what it cannot answer is left out",
+    )  # fmt: skip
+    gate.add_argument(
+        "--write", action="store_true", help="with --from-baseline: write the section to params.yaml, too"
+    )
     gate.add_argument(
         "--method", help="the one you ship (default: the baseline), or all: every one must pass"
     )

@@ -53,6 +53,28 @@ def write_entry(params_path: Path, name: str, entry: dict[str, Any], *, overwrit
     write_text(params_path, "".join(lines))
 
 
+def write_section(params_path: Path, name: str, section: str, values: dict[str, Any]) -> None:
+    """Add a section to `datasets.<name>` behind its others, or replace it where it stands.
+
+    Raises:
+        InputError: the file is missing or not YAML, or has no such dataset with one key a line.
+    """
+    text, params = _load(params_path)
+    entry = (params.get("datasets") or {}).get(name)
+    if not isinstance(entry, CommentedMap) or not entry or entry.fa.flow_style():
+        raise InputError(
+            f"{params_path} has no dataset {name!r} with one key a line, so {section!r} is not written. "
+            f"Write it into the file yourself: {_dump({section: _styled(values)}).strip()}"
+        )
+    lines = text.splitlines(keepends=True)
+    rows = sorted(entry.lc.key(key) for key in entry)
+    start, column = entry.lc.key(section) if section in entry else rows[-1]
+    end = _end_of(lines, start, column)
+    lines[end - 1] = lines[end - 1].rstrip("\n") + "\n"
+    lines[start if section in entry else end : end] = _block(section, values, column)
+    write_text(params_path, "".join(lines))
+
+
 def write_lists(params_path: Path, lists: Mapping[str, Sequence[str]]) -> None:
     """Replace top-level lists of names in params.yaml.
 
