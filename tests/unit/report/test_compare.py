@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,13 +23,13 @@ from pipeline.report.compare.chart import draw_changes
 from pipeline.report.compare.reports import Comparison, Difference, MethodPair, _listed, _row
 from pipeline.report.compare.text import printable
 from pipeline.report.compare.words import finding
-from pipeline.statistics.accuracy.groups import split_metrics
 from tests.fixtures.report import (
     HOSTILE_CLASS,
     ReportInputs,
     bare,
     build_report,
     hostile_birds,
+    judge_correct,
     photo_birds,
     plain_hundred,
 )
@@ -47,27 +46,16 @@ def write_project(
     Half of what decides is the image, the same for every method and draw: hard images are hard for all.
     """
     inputs = inputs or photo_birds()
-    groups = inputs.info.groups
-    groups_N = np.repeat(np.arange(len(groups)), [g.n_test for g in groups])
+    groups_N = np.repeat(np.arange(len(inputs.info.groups)), [g.n_test for g in inputs.info.groups])
     hardness_N = np.random.default_rng(99).normal(size=len(groups_N))
-    evaluations = {}
+    correct = {}
     for method, accuracy in accuracies.items():
         rng = np.random.default_rng([draw, len(method)])
         luck_SN = norm.cdf((hardness_N + rng.normal(size=(3, len(groups_N)))) / np.sqrt(2))
-        correct_SN = luck_SN < np.array(accuracy)[groups_N]
-        test = split_metrics(
-            correct_SN,
-            groups_N,
-            group_names=[g.name for g in groups],
-            n_train=[g.n_train for g in groups],
-            seeds=[0, 1, 2],
-            min_images=100,
-        )
-        evaluations[method] = inputs.evaluations[method].model_copy(update={"test": test})
-        write_predictions(root, inputs.info.name, method, correct_SN, groups_N)
-    summary = build_report(replace(inputs, evaluations=evaluations))
+        correct[method] = luck_SN < np.array(accuracy)[groups_N]
+        write_predictions(root, inputs.info.name, method, correct[method], groups_N)
     path = root / "reports" / f"{inputs.info.name}.json"
-    save_artifact(path, summary)
+    save_artifact(path, build_report(judge_correct(inputs, correct)))
     return path
 
 

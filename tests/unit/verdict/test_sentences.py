@@ -18,7 +18,7 @@ from pipeline.report.compare.reports import compare_sides
 from pipeline.verdict import phrases
 from pipeline.verdict.cue.reliance import color_reliance
 from pipeline.verdict.evidence.askable import why_not_asked
-from tests.fixtures.report import build_report, photo_birds
+from tests.fixtures.report import BEFORE, build_report, photo_birds, replant
 from tests.fixtures.skill import skill
 
 
@@ -108,7 +108,7 @@ def test_progress_counts_every_image_once(
 
 
 def test_a_class_that_is_never_predicted_is_named() -> None:
-    inputs = photo_birds(planted=False)
+    inputs = photo_birds(planted=False)  # of two classes one that is never named leaves a constant
     blind = inputs.evaluations["erm"].model_copy(
         update={"class_skill": skill(0.8, n_classes=10, never=["fox"])}
     )
@@ -118,14 +118,12 @@ def test_a_class_that_is_never_predicted_is_named() -> None:
 
 def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
     """It follows no cue and flips no prediction: "relies less" would praise it."""
-    inputs = photo_birds()
-    dro = inputs.evaluations["group_dro"].model_copy(update={"class_skill": skill(0.5)})
-    summary = build_report(replace(inputs, evaluations={**inputs.evaluations, "group_dro": dro}))
+    says_0 = [1.0, 1.0, 0.0, 0.0]  # the first class of every image
+    summary = build_report(replant(photo_birds(), erm=BEFORE, group_dro=says_0))
     assert summary.verdict.reliance == []
-    erm = inputs.evaluations["erm"].model_copy(update={"class_skill": skill(0.5)})
-    constant = build_report(replace(inputs, evaluations={"erm": erm}))
+    constant = build_report(replant(photo_birds(), erm=says_0))
     assert "cannot be asked yet: ERM is no better than a constant" in constant.verdict.headline
-    assert "It is right on 62.0%" in constant.verdict.headline
+    assert "It is right on 0.0%" in constant.verdict.headline
     assert [r.status for r in constant.verdict.rungs] == ["yes", *["insufficient"] * 4]
     sides = [Side("a.json", summary, method, None) for method in ("erm", "group_dro")]
     said = compare_sides(*sides).pairing
@@ -135,51 +133,53 @@ def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("per_seed", "half", "n_classes", "asked"),
+    ("per_seed", "n_images", "n_classes", "asked"),
     [
-        ((0.5, 0.5, 0.5), 0.02, 2, False),
-        ((0.51, 0.51, 0.51), 0.005, 2, False),  # clearly above chance, by less than counts
-        ((0.6, 0.6, 0.6), 0.02, 2, True),
-        ((0.6, 0.6, 0.6), 0.2, 2, True),  # each seed is clear, whatever their joint interval
-        ((0.8, 0.95), 0.9, 2, True),  # two seeds: the joint interval spans all that is possible
-        ((0.5, 0.9, 0.9), 0.3, 2, False),  # one collapsed seed shrinks every effect
-        ((0.1, 0.1, 0.1), 0.01, 10, False),
-        ((0.10, 0.10, 0.10), 0.005, 100, True),  # ten times chance
+        ((0.5, 0.5, 0.5), 2000, 2, False),
+        ((0.51, 0.51, 0.51), 40_000, 2, False),  # clearly above chance, by less than counts
+        ((0.6, 0.6, 0.6), 2000, 2, True),
+        ((0.6, 0.7, 0.95), 2000, 2, True),  # each seed is clear, whatever their joint interval
+        ((0.8, 0.95), 2000, 2, True),  # two seeds: the joint interval spans all that is possible
+        ((0.5, 0.9, 0.9), 2000, 2, False),  # one collapsed seed shrinks every effect
+        ((0.1, 0.1, 0.1), 2000, 10, False),
+        ((0.10, 0.10, 0.10), 10_000, 100, True),  # ten times chance
     ],
 )
 def test_whom_the_questions_can_be_asked_of(
-    per_seed: tuple[float, ...], half: float, n_classes: int, asked: bool
+    per_seed: tuple[float, ...], n_images: int, n_classes: int, asked: bool
 ) -> None:
     inputs = photo_birds()
-    found = skill(*per_seed, half=half, n_classes=n_classes)
+    found = skill(*per_seed, n_images=n_images, n_classes=n_classes)
     erm = inputs.evaluations["erm"].model_copy(
         update={"class_skill": found, "seeds": list(range(len(per_seed)))}
     )
-    limits = build_report(inputs).verdict.thresholds
-    assert (why_not_asked(erm, limits) is None) is asked
+    assert (why_not_asked(erm, inputs.limits) is None) is asked
     old = erm.model_copy(update={"class_skill": None})  # of before it was measured
-    assert why_not_asked(old, limits) is None
+    assert why_not_asked(old, inputs.limits) is None
+
+
+CUE = [0.45, -0.45, -0.45, 0.45]  # of a seed that follows the attribute and nothing else
+SEES = [0.45] * 4  # of one that sees the class
 
 
 @pytest.mark.parametrize(
-    ("per_seed", "follows", "said"),
+    ("seeds", "said"),
     [
-        ((0.5, 0.5, 0.5), [0.9, 0.9, 0.9], None),  # the cue alone: right on no more than a constant
-        ((0.24, 0.24, 0.24), [0.8, 0.8, 0.8], None),
-        ((0.5, 0.5, 0.5), [0.0, 0.03, -0.9], "ERM is no better than a constant"),
-        ((0.1, 0.1, 0.07), [0.0] * 3, "ERM is no better than a constant"),  # all seeds, not the lowest
-        ((0.95, 0.5, 0.95), [0.1] * 3, None),
-        ((0.95, 0.5, 0.95), [0.0] * 3, "ERM with seed 1 is no better"),
-        ((0.5, 0.5, 0.5), [0.9, 0.9, 0.0], "ERM with seed 2 is no better"),
+        ([CUE] * 3, None),  # right on no more than a constant
+        ([[-0.02, -0.5, -0.5, -0.02]] * 3, None),  # on fewer
+        ([[0.0] * 4, [0.01, 0, 0, 0.01], [-0.45, 0.45, 0.45, -0.45]], "ERM is no better than a constant"),
+        ([[-0.4] * 4, [-0.4] * 4, [-0.43] * 4], "ERM is no better than a constant"),  # all, not the lowest
+        ([SEES, [0.05, -0.05, -0.05, 0.05], SEES], None),
+        ([SEES, [0.0] * 4, SEES], "ERM with seed 1 is no better"),
+        ([CUE, CUE, [0.0] * 4], "ERM with seed 2 is no better"),
     ],
 )
 def test_who_follows_the_attribute_is_asked_and_who_does_not_is_named(
-    per_seed: tuple[float, ...], follows: list[float], said: str | None
+    seeds: list[list[float]], said: str | None
 ) -> None:
-    inputs = photo_birds()
-    update = {"class_skill": skill(*per_seed, follows=follows, half=0.2), "seeds": [0, 1, 2]}
-    erm = inputs.evaluations["erm"].model_copy(update=update)
-    found = why_not_asked(erm, build_report(inputs).verdict.thresholds)
+    """Seeds' accuracies in each group above 50 %, of as many images each."""
+    inputs = replant(photo_birds(), test=[500] * 4, shifts=seeds, erm=[0.5] * 4)
+    found = why_not_asked(inputs.evaluations["erm"], inputs.limits)
     assert (found is None) if said is None else (said in (found or "")), found
     if said and "with seed" in said:
         assert "balanced accuracy 50.0%" in (found or "")  # that seed's own

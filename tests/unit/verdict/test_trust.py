@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from pipeline.core.words import per_thousand, percent, signed
-from pipeline.records.attribution import Agreement, AttributionResult, GroupCheck, Lds
-from pipeline.records.training import ClusterMatch, RemovalPoint
+from pipeline.core.words import number, per_thousand, percent, signed
+from pipeline.records.attribution import Agreement, AttributionResult, GroupCheck, LabelErrors, Lds
+from pipeline.records.training import RemovalPoint
 from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.page.charts.effects import draw_changes, draw_removal
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import HELPFUL_SHOWN, SUSPECTS_SHOWN, Pictures, build_pictures
+from pipeline.statistics.retrained.label_errors import find_label_errors
 from pipeline.verdict.cause.trust import (
     describe_agreement,
     describe_rule,
@@ -25,25 +27,45 @@ from pipeline.verdict.cause.trust import (
 )
 from pipeline.verdict.learning import summarize_removal_points
 from pipeline.verdict.phrases import percent_interval
-from tests.fixtures.planted.outcomes import regroup
-from tests.fixtures.proof import around, group_check, label_errors, lds, prove, share_of
+from tests.fixtures.planted.audit import audit_data, explain_method
+from tests.fixtures.planted.proof import Known, plant_group_check, plant_lds
+from tests.fixtures.planted.removal import explain_repair
 from tests.fixtures.report import (
+    BEFORE,
+    BIRDS,
     ReportInputs,
+    around,
     build_report,
+    gather,
     photo_birds,
     picture_source,
     plain_hundred,
     repaired_birds,
 )
 
-GROUPS = regroup(photo_birds().info, train=(3498, 184, 56, 1057)).groups
+PACKED = audit_data(BIRDS).packed
+GROUPS = photo_birds().info.groups
+
+
+def lds(known: Known, *, is_paired: bool = True) -> Lds:
+    """Of scores that know so much; results of before leads were recorded had none."""
+    found = plant_lds(known, tuple((group.label, group.attribute) for group in GROUPS))
+    return found if is_paired else found.model_copy(update={"lead": {}})
 
 
 def with_proof(inputs: ReportInputs | None = None, **found: object) -> ReportInputs:
     """`photo_birds` whose ERM attribution was proven, with these fields."""
     inputs = inputs or photo_birds()
-    changed = prove(inputs.attributions["erm"], GROUPS).model_copy(update=found)
+    found = {"lds": lds("images"), "group_check": plant_group_check(GROUPS)} | found
+    changed = inputs.attributions["erm"].model_copy(update=found)
     return replace(inputs, attributions={**inputs.attributions, "erm": changed})
+
+
+def known_errors() -> LabelErrors:
+    """The suspects of the planted images, 20 of whose labels are wrong."""
+    found = photo_birds().attributions["erm"].label_errors
+    assert found is not None
+    return found
 
 
 def cause(inputs: ReportInputs) -> tuple[str, str]:
@@ -54,12 +76,12 @@ def cause(inputs: ReportInputs) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        (lds(0.27, 0.02), "beyond"),
-        (lds(0.14, 0.02), "class"),  # the paired difference to same class, 0.01 ± 0.02, includes 0
-        (lds(0.14, 0.02, lead=False), "class"),
-        (lds(0.27, 0.02, lead=False), "beyond"),
-        (lds(0.27, 0.02, group_rule=0.26), "rule"),  # ahead of the class, not of groups alone
-        (lds(0.01, 0.02), "nothing"),
+        (lds("images"), "beyond"),
+        (lds("class"), "class"),  # the paired difference to same class includes 0
+        (lds("class", is_paired=False), "class"),
+        (lds("images", is_paired=False), "beyond"),
+        (lds("rule"), "rule"),  # ahead of the class, not of groups alone
+        (lds("nothing"), "nothing"),
     ],
 )
 def test_lds_is_judged_against_zero_and_the_class(found: Lds, expected: str) -> None:
@@ -79,11 +101,11 @@ def test_retraining_decides_before_the_lds_does() -> None:
     found: AttributionResult = with_proof().attributions["erm"]
     hurts, worst = 0, 2
     assert judge_support(found, hurts, worst) == "confirmed"
-    against = found.model_copy(update={"group_check": group_check(GROUPS, sign=-1)})
+    against = found.model_copy(update={"group_check": plant_group_check(GROUPS, sign=-1)})
     assert judge_support(against, hurts, worst) == "refuted"
     only_lds = found.model_copy(update={"group_check": None})
     assert judge_support(only_lds, hurts, worst) == "backed"
-    weak = only_lds.model_copy(update={"lds": lds(0.01, 0.02)})
+    weak = only_lds.model_copy(update={"lds": lds("nothing")})
     assert judge_support(weak, hurts, worst) == "doubtful"
     assert judge_support(weak.model_copy(update={"lds": None}), hurts, worst) == "unchecked"
 
@@ -91,18 +113,20 @@ def test_retraining_decides_before_the_lds_does() -> None:
 def test_scores_that_know_no_more_than_groups_are_no_evidence() -> None:
     found: AttributionResult = with_proof().attributions["erm"]
     hurts, worst = 0, 2
-    by_groups = found.model_copy(update={"group_check": None, "lds": lds(0.27, 0.02, group_rule=0.26)})
+    rule = lds("rule")
+    by_groups = found.model_copy(update={"group_check": None, "lds": rule})
     assert judge_support(by_groups, hurts, worst) == "doubtful"
-    assert "better than groups alone: LDS 0.27" in describe_trust(by_groups, hurts, worst)
-    assert "groups alone 0.26, lead +0.01" in describe_trust(by_groups, hurts, worst)
-    text = describe_trust(
-        found.model_copy(update={"group_check": group_check(GROUPS, beyond=0.1)}), hurts, worst
-    )
+    assert f"better than groups alone: LDS {rule.value:.2f}" in describe_trust(by_groups, hurts, worst)
+    lead = f"groups alone {rule.group_rule:.2f}, lead {signed(rule.lead['group_rule'].value)}"
+    assert lead in describe_trust(by_groups, hurts, worst)
+    check = plant_group_check(GROUPS, known="rule")
+    text = describe_trust(found.model_copy(update={"group_check": check}), hurts, worst)
     assert "That changes of groups were foretold is not owed to the scores" in text
-    assert "foretells them by r = 0.98, the scores by 0.93" in text
-    more = group_check(GROUPS)
+    assert check.rule is not None
+    assert f"foretells them by r = {check.rule.value:.2f}, the scores by {check.correlation:.2f}" in text
+    more = plant_group_check(GROUPS)
     assert describe_rule(more).startswith("The scores tell more about groups than a rule without scores")
-    unknown = more.model_copy(update={"beyond": None, "beyond_reason": "too few pairs"})
+    unknown = check.model_copy(update={"beyond": None, "beyond_reason": "too few pairs"})
     assert "not owed to the scores" in describe_rule(unknown)
     assert "not known (too few pairs)" in describe_rule(unknown)
 
@@ -110,13 +134,14 @@ def test_scores_that_know_no_more_than_groups_are_no_evidence() -> None:
 def test_the_cause_is_not_claimed_on_scores_that_failed() -> None:
     status, text = cause(with_proof())
     assert status == "yes"
-    assert "LDS 0.27 of the 0.58 that can be predicted at all" in text
+    found = lds("images")
+    assert f"LDS {found.value:.2f} of the {found.ceiling:.2f} that can be predicted at all" in text
     assert "the margin rose" in text
-    status, text = cause(with_proof(group_check=None, lds=lds(0.14, 0.02)))
+    status, text = cause(with_proof(group_check=None, lds=lds("class")))
     assert status == "insufficient"
     assert "not shown to predict retrained models better than the class alone" in text
     assert cause(with_proof(group_check=None, lds=None))[0] == "yes"
-    assert cause(with_proof(group_check=group_check(GROUPS, sign=-1)))[0] == "insufficient"
+    assert cause(with_proof(group_check=plant_group_check(GROUPS, sign=-1)))[0] == "insufficient"
 
 
 def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
@@ -125,30 +150,31 @@ def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
 
     assert "retrain.subsets" in actions(with_proof(lds=None, group_check=None))
     assert "retrain.subsets" not in actions(with_proof())
-    assert "on these scores alone" in actions(with_proof(lds=lds(0.01, 0.02)))
+    assert "on these scores alone" in actions(with_proof(lds=lds("nothing")))
     labels = next(
         step for step in build_report(with_proof()).verdict.next_steps if "Check the labels" in step.action
     )
-    assert "162 by margins, 383 by attribution" in labels.action
-    assert "known wrong labels: margins 0.95, attribution 0.64" in labels.because
+    errors = known_errors()
+    margins, attribution = errors.lists
+    assert f"{margins.n_suspects} by margins, {attribution.n_suspects} by attribution" in labels.action
+    precision = {ranking.name: number(ranking.average_precision) for ranking in errors.rankings}
+    wanted = f"known wrong labels: margins {precision['aum']}, attribution {precision['attribution']}"
+    assert wanted in labels.because
 
 
 def test_minorities_among_suspects_are_named() -> None:
-    margins, attribution = label_errors(GROUPS).lists
+    margins, attribution = known_errors().lists
     text = describe_suspects(margins)
-    assert text.startswith(f"Suspected by margins more often than all images together ({162 / 4795:.1%})")
-    assert "“landbird / water”: 22.3%" in text
-    assert "“waterbird / land”: 39.3%" in text
-    assert "Known wrong labels there: 34." in text
+    overall = margins.n_suspects / len(PACKED.train)
+    assert text.startswith(f"Suspected by margins more often than all images together ({overall:.1%})")
+    for name in ("landbird / water", "waterbird / land"):
+        (found,) = (group for group in margins.groups if group.group == name)
+        assert f"“{name}”: {found.n_suspects / found.n_train:.1%}" in text
+    assert "Known wrong labels there: 20." in text
     assert describe_suspects(attribution).startswith("Suspected by attribution")
-    even = margins.model_copy(
-        update={
-            "groups": [
-                g.model_copy(update={"n_suspects": 3, "n_train": 100, "share": share_of(3, 100)})
-                for g in margins.groups
-            ]
-        }
-    )
+    names, everywhere = [group.name for group in GROUPS], np.arange(len(PACKED.train)) % 10 == 0
+    suspicion = np.where(everywhere, 1.0, -1.0)  # of every tenth image, whatever its group
+    even = find_label_errors({"aum": suspicion}, PACKED.train, suggested_N=None, group_names=names).lists[0]
     assert describe_suspects(even).startswith("No group is suspected by margins clearly more often")
 
 
@@ -156,17 +182,20 @@ def test_the_page_shows_both_lists_and_what_each_is_good_for() -> None:
     """Neither list is chosen: each misses a kind of wrong label, and nobody knows which kind there is."""
     html = render_report(build_report(with_proof()), Pictures())
     shown = re.sub(r"<[^>]+>|\s+", " ", html[html.index("Training images whose label may be wrong") :])
+    errors = known_errors()
+    (margins, attribution), agreement = errors.lists, errors.agreement
+    assert agreement is not None
     for words in (
-        "162 suspects by margins",
-        "383 suspects by attribution",
+        f"{margins.n_suspects} suspects by margins",
+        f"{attribution.n_suspects} suspects by attribution",
         "After plain training: good for wrong labels that fill a small group, blind to those that",
         "Good for wrong labels that agree with a shortcut, also where a group is not learned yet; weak",
-        "Of the 162 most suspect images of each list, 71 stand in both",
+        f"Of the {agreement.n_top} most suspect images of each list, {agreement.n_shared} stand in both",
         "Images in both lists are the first to look at.",
         "Suspects by attribution in each group",
     ):
         assert words in re.sub(" +", " ", shown)
-    for found in label_errors(GROUPS).lists:
+    for found in errors.lists:
         assert found.precision is not None
         known = f"{percent(found.precision.value)} {percent_interval(found.precision)} of these suspects"
         assert f"Known to be wrong: {known}" in re.sub(" +", " ", shown)
@@ -180,7 +209,8 @@ def test_lists_that_agree_no_more_than_chance_are_said_to() -> None:
 
 def test_cards_count_the_suspects_of_both_lists() -> None:
     summary = build_report(with_proof())
-    wanted = "wrong label: 162 by margins, 383 by attribution (at most a tenth is listed by each"
+    margins, attribution = (found.n_suspects for found in known_errors().lists)
+    wanted = f"wrong label: {margins} by margins, {attribution} by attribution (at most a tenth is listed by"
     assert wanted in write_dataset_card(summary)
     assert wanted in write_model_card(summary, "erm")
 
@@ -204,25 +234,13 @@ def test_removal_curves_equal_means_by_hand() -> None:
 
 
 def test_inferred_groups_and_nothing_left_out_are_said() -> None:
-    inputs = repaired_birds()
-    past = inputs.histories["repair"]
-    assert past.removal is not None
-    clusters = ClusterMatch(
-        sizes={"a": 700, "b": 499},
-        adjusted_rand=0.44,
-        worst_group="waterbird / land",
-        worst_group_recall=0.82,
-        worst_group_precision=0.61,
-    )
-    changed = {"groups": "inferred", "clusters": clusters, "worst_group": "waterbird, cluster 1", "chosen": 0}
-    removal = past.removal.model_copy(update=changed)
-    unchanged = inputs.evaluations["repair"].model_copy(update={"removal_controls": []})
-    inputs = replace(
-        inputs,
-        histories={**inputs.histories, "repair": past.model_copy(update={"removal": removal})},
-        evaluations={**inputs.evaluations, "repair": unchanged},
-    )
-    shown = re.sub(r"<[^>]+>|\s+", " ", render_report(build_report(inputs), Pictures()))
+    repaired = explain_repair(BIRDS, BEFORE, groups="inferred", helps=False)
+    found = {"erm": explain_method(BIRDS, "erm", BEFORE), "repair": repaired}
+    removal = repaired.history.removal
+    assert removal is not None
+    assert (removal.chosen, removal.groups) == (0, "inferred")
+    report = build_report(gather("photo_birds", BIRDS, found))
+    shown = re.sub(r"<[^>]+>|\s+", " ", render_report(report, Pictures()))
     assert "No training image was left out" in shown
     assert "random images of the largest classes" in shown
     assert "the best matching cluster holds" in shown
@@ -231,18 +249,23 @@ def test_inferred_groups_and_nothing_left_out_are_said() -> None:
 
 
 def test_a_group_that_was_not_learned_is_named() -> None:
-    errors = label_errors(GROUPS)
-    unlearned = errors.lists[0].model_copy(update={"unlearned_groups": ["waterbird / land"]})
-    errors = errors.model_copy(
-        update={"lists": [unlearned, errors.lists[1]], "reason": "No margins were kept."}
+    """Networks that are wrong on a whole group, and stage `train` that could keep no margins."""
+    names, harmed = [group.name for group in GROUPS], PACKED.train.groups == 2
+    errors = find_label_errors(
+        {"aum": np.where(harmed, 1.0, -1.0)},
+        PACKED.train,
+        suggested_N=None,
+        group_names=names,
+        reason="No margins were kept.",
     )
+    assert errors.lists[0].unlearned_groups == ["waterbird / land"]
     html = render_report(build_report(with_proof(label_errors=errors)), Pictures())
     assert "these suspects say nothing about their labels" in html
     assert "No margins were kept." in html
 
 
 def test_pictures_draw_every_change_and_only_page_colors() -> None:
-    check = group_check(GROUPS)
+    check = plant_group_check(GROUPS)
     worst = 2
     svg = draw_changes(check.changes, worst, "c")
     n_worst = sum(c.test_index == worst for c in check.changes)
@@ -267,14 +290,14 @@ def test_scores_are_written_per_thousand_images() -> None:
 
 
 def test_the_page_shows_what_was_measured() -> None:
-    inputs = with_proof(repaired_birds())
+    inputs, found = with_proof(repaired_birds()), lds("images")
     summary = build_report(inputs)
     html = render_report(summary, build_pictures(summary, picture_source(inputs), inputs.settings))
     shown = re.sub(r"<[^>]+>|\s+", " ", html)
     for words in (
         "they predict more than the class and groups alone",
         "Noise ceiling",
-        "[0.34, 0.69]",
+        f"[{found.ceiling_low:.2f}, {found.ceiling_high:.2f}]",
         "Groups alone: the own helps",
         "a rule without scores",
         "over-represented",
@@ -289,9 +312,15 @@ def test_the_page_shows_what_was_measured() -> None:
 
 
 def test_the_page_says_why_something_is_missing() -> None:
-    html = render_report(build_report(plain_hundred()), Pictures())
+    inputs = plain_hundred()
+    html = render_report(build_report(inputs), Pictures())
+    assert "retrain.subsets is 0 and retrain.thin_keep is empty (32 subsets and [0.0, 0.5] would do)" in html
+    # results of before reasons were kept, and of before labels were ranked
+    update = {"lds_reason": None, "group_check_reason": None, "label_errors": None}
+    old = inputs.attributions["erm"].model_copy(update=update)
+    html = render_report(build_report(replace(inputs, attributions={"erm": old})), Pictures())
     assert "set retrain.subsets to 32 or more" in html
-    assert "retrain.thin_keep" in html
+    assert "name shares to keep in retrain.thin_keep" in html
     assert "Labels were not ranked" in html
     named = photo_birds()
     assert "retrain.methods does not name group_dro" in render_report(build_report(named), Pictures())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,8 @@ from pipeline.records.verdict import Rung
 from pipeline.report.gate.judge import judge_report
 from pipeline.settings.gate import GateSettings
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used, size_either_way
-from tests.fixtures.report import around, build_report, cue_use, photo_birds, plain_hundred
+from tests.fixtures.planted.cues import plant_carried, plant_cue_use
+from tests.fixtures.report import around, build_report, photo_birds, plain_hundred
 
 BIRDS = photo_birds()
 LIMITS = BIRDS.limits
@@ -28,58 +28,51 @@ def judge(
     return judge_used(erm, only, LIMITS)
 
 
-def changed(found: CueUse, **updates: Any) -> CueUse:
-    """The same with other numbers of its one exchange."""
-    return found.model_copy(update={"exchanges": [found.exchanges[0].model_copy(update=updates)]})
-
-
-COLOR = cue_use(0.3, cue="color", values=("a", "b"), cramers_v=None)
-USED = cue_use(0.3)
-ONE_WAY = changed(
-    USED, up=around(0.33, 0.03, 900), down=around(0.01, 0.03, 900), size=around(0.17, 0.02, 900)
-)
-FEW = changed(USED, n_images=40)
-PARTLY = cue_use(0.01).model_copy(
-    update={"carried": [Carried(name="background_swap", share=around(0.6, 0.05, 400))]}
-)
-UNSURE = USED.model_copy(update={"natural": around(0.06, 0.1, 200)})
-INNOCENT = ONE_WAY.model_copy(update={"association": cue_use(0, cramers_v=0.02).association})
-AGAINST = cue_use(-0.2)
-AGAINST_ONE_WAY = changed(AGAINST, up=around(-0.39, 0.03, 900), down=around(-0.01, 0.03, 900))
-AGAINST_TRACE = changed(AGAINST, size=around(-0.08, 0.04, 900))
-CONFOUNDED = changed(USED, is_balanced=False).model_copy(update={"natural": None})
+COLOR = plant_cue_use(0.3, cue="color", v=None)
+FAINT = plant_cue_use(0.01, cue="color", v=None)
+USED = plant_cue_use(0.3)
+ONE_WAY = plant_cue_use(0.3, ways=(0.34, 0.0), natural=0.3)
+TRACE = plant_cue_use(0.08, natural=0.3, spread=0.02)
+FEW = plant_cue_use(0.3, sizes=(10, 10, 10, 10))
+PARTLY = plant_cue_use(0.01, carried=0.6)
+UNSURE = plant_cue_use(0.3, natural=0.06, sizes=(150, 150, 150, 150))
+INNOCENT = plant_cue_use(0.3, ways=(0.34, 0.0), v=0.02)
+AGAINST = plant_cue_use(-0.2)
+AGAINST_ONE_WAY = plant_cue_use(-0.2, ways=(-0.4, 0.0))
+AGAINST_TRACE = plant_cue_use(-0.08, natural=-0.2, spread=0.02)
+CONFOUNDED = plant_cue_use(0.3, sizes=(600, 0, 0, 600))  # every image has its class's value
 
 
 @pytest.mark.parametrize(
     ("found", "kappa", "status", "words"),
     [
         (USED, 0.0, "yes", "Both directions go where the cue points"),
-        (cue_use(0.01), 0.3, "no", "less than matters"),
+        (plant_cue_use(0.01), 0.3, "no", "less than matters"),
         (ONE_WAY, 0.3, "insufficient", "cannot be told apart"),  # a paste artefact in one direction
-        (cue_use(0.3, natural=0.0), 0.3, "no", "fragility, not use"),  # real images say otherwise
+        (plant_cue_use(0.3, natural=0.0), 0.3, "no", "fragility, not use"),  # real images say otherwise
         (UNSURE, 0.3, "insufficient", "neither confirm"),
-        (cue_use(0.0, natural=0.4), 0.3, "insufficient", "the exchange misses it"),
-        (cue_use(0.02, cramers_v=0.02), 0.3, "no", "there is nothing to use"),  # whatever color tells
-        (cue_use(0.3, cramers_v=0.02), 0.3, "insufficient", "training cannot have taught it"),
+        (plant_cue_use(0.0, natural=0.4), 0.3, "insufficient", "the exchange misses it"),
+        (plant_cue_use(0.02, v=0.02), 0.3, "no", "there is nothing to use"),  # whatever color tells
+        (plant_cue_use(0.3, v=0.02), 0.3, "insufficient", "training cannot have taught it"),
         (INNOCENT, 0.3, "no", "nothing to use"),
-        (changed(USED, size=around(0.08, 0.04, 900)), 0.3, "insufficient", "a trace of the cue"),
+        (TRACE, 0.3, "insufficient", "a trace of the cue"),
         (FEW, 0.3, "insufficient", "At least 100 images"),
         (PARTLY, 0.3, "insufficient", "carries only 60%"),
         (CONFOUNDED, 0.3, "insufficient", "too few images have the other class's value"),
         (COLOR, 0.3, "yes", "Both directions"),
         (COLOR, 0.01, "insufficient", "color alone hardly tells"),
-        (cue_use(0.01, cue="color", values=("a", "b"), cramers_v=None), 0.01, "no", "nothing to use"),
+        (FAINT, 0.01, "no", "nothing to use"),
         (None, 0.3, "insufficient", "No exchange of a cue"),
         # a model that goes where the cue points away from: over-corrected, say
         (AGAINST, 0.3, "yes", "go against the cue"),
         (AGAINST_ONE_WAY, 0.3, "insufficient", "cannot be told apart"),
         (AGAINST_TRACE, 0.3, "insufficient", "cannot be told apart"),
-        (cue_use(-0.2, natural=0.2), 0.3, "insufficient", "not shown to go the same way"),
-        (cue_use(-0.2, natural=0.0), 0.3, "no", "fragility, not use"),
-        (cue_use(0.3, natural=-0.3), 0.3, "insufficient", "not shown to go the same way"),
-        (cue_use(0.0, natural=-0.4), 0.3, "insufficient", "the exchange misses it"),
-        (cue_use(-0.2, cramers_v=0.02), 0.3, "insufficient", "training cannot have taught it"),
-        (cue_use(-0.01), 0.3, "no", "less than matters"),
+        (plant_cue_use(-0.2, natural=0.2), 0.3, "insufficient", "not shown to go the same way"),
+        (plant_cue_use(-0.2, natural=0.0), 0.3, "no", "fragility, not use"),
+        (plant_cue_use(0.3, natural=-0.3), 0.3, "insufficient", "not shown to go the same way"),
+        (plant_cue_use(0.0, natural=-0.4), 0.3, "insufficient", "the exchange misses it"),
+        (plant_cue_use(-0.2, v=0.02), 0.3, "insufficient", "training cannot have taught it"),
+        (plant_cue_use(-0.01), 0.3, "no", "less than matters"),
     ],
 )  # fmt: skip
 def test_the_answer_and_its_reason(found: CueUse | None, kappa: float, status: str, words: str) -> None:
@@ -88,16 +81,16 @@ def test_the_answer_and_its_reason(found: CueUse | None, kappa: float, status: s
 
 
 def test_where_nothing_carries_the_attribute_the_answer_says_so() -> None:
-    found = cue_use(0.3, cue="domain").model_copy(update={"exchanges": []})
+    found = plant_cue_use(0.3, cue="domain").model_copy(update={"exchanges": []})
     weak = [
-        Carried(name="color_exchange", share=around(0.2, 0.1, 400)),
+        Carried(name="color_exchange", share=plant_carried(0.2)),
         Carried(name="rim_exchange", share=None),
     ]
     for carried, words in (
         (weak, "the best of 1 goes 20%"),
         (weak[1:], "do not tell its values apart"),
         # carried, and yet not measured: every class is equally frequent with every value
-        ([Carried(name="background_swap", share=around(1.0, 0.01, 400))], "no two of its values go with"),
+        ([Carried(name="background_swap", share=plant_carried(1.0))], "no two of its values go with"),
         ([], "too few"),
     ):
         rung = judge(found.model_copy(update={"carried": carried}))
@@ -112,7 +105,7 @@ def test_a_change_of_color_alone_is_fragility() -> None:
     grey = BIRDS.evaluations["erm"].interventions[0]
     unmoved = grey.model_copy(update={"accuracy_change": around(0.0, 0.01, 5000)})
     turned = grey.model_copy(update={"name": "hue_rotation", "accuracy_change": around(-0.3, 0.05, 5000)})
-    null = cue_use(0.0, cue="color", values=("a", "b"), cramers_v=None)
+    null = plant_cue_use(0.0, cue="color", v=None)
     rung = judge(null, kappa=0.01, interventions=[grey, turned])
     assert rung.status == "no"
     assert "Turning the hue changes accuracy by −30.0 points" in rung.evidence
@@ -121,12 +114,10 @@ def test_a_change_of_color_alone_is_fragility() -> None:
 
 
 def test_several_exchanges_widen_the_intervals_and_the_largest_decides() -> None:
-    first = changed(USED, size=around(0.12, 0.065, 900)).exchanges[0]
-    alone = changed(USED, size=around(0.12, 0.065, 900))
-    assert judge(alone).status == "yes"  # .12 - .065 > .05
-    both = alone.model_copy(
-        update={"exchanges": [first.model_copy(update={"size": around(0.0, 0.01, 900)}), first]}
-    )
+    alone = plant_cue_use(0.1, natural=0.3, spread=0.0185)
+    assert judge(alone).status == "yes"
+    first, least = alone.exchanges[0], plant_cue_use(0.0).exchanges[0]
+    both = alone.model_copy(update={"exchanges": [least, first]})
     assert deciding_exchange(both) == first
     found = judge(both)
     assert found.status == "insufficient"  # the interval that holds for both reaches below .05
@@ -159,16 +150,16 @@ def test_the_gate_sees_a_shift_against_the_cue() -> None:
 
 
 def test_what_is_found_of_color_is_not_said_of_the_attribute() -> None:
-    found = cue_use(0.3, cue="domain")
+    found = plant_cue_use(0.3, cue="domain")
     assert cue_words(found) == "the attribute “domain”"
-    assert (
-        cue_words(changed(found, name="color_exchange")) == "the color that goes with the attribute “domain”"
-    )
+    by_color = found.exchanges[0].model_copy(update={"name": "color_exchange"})  # without masks
+    found = found.model_copy(update={"exchanges": [by_color]})
+    assert cue_words(found) == "the color that goes with the attribute “domain”"
     assert cue_words(COLOR) == "color"
 
 
 def test_color_alone_that_was_never_measured_is_not_a_cue() -> None:
-    evaluation = plain_hundred().evaluations["erm"]
+    evaluation = plain_hundred().evaluations["erm"].model_copy(update={"cue_use": FAINT})
     only: Predictability | None = None
     assert isinstance(evaluation, EvaluationResult)
     assert judge_used(evaluation, only, LIMITS).status == "no"  # the exchange itself shows nothing

@@ -21,16 +21,15 @@ from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cue.available import modal_share
 from pipeline.verdict.evidence.rules import judge_effect, misled_groups
 from pipeline.verdict.phrases import answer_words
-from tests.fixtures.planted.outcomes import SHIFTS
+from tests.fixtures.planted.cues import plant_cue_use
+from tests.fixtures.planted.outcomes import SHIFTS, regroup
 from tests.fixtures.report import (
     ReportInputs,
     around,
     bare,
     build_report,
-    cue_use,
     hostile_birds,
     hygiene_result,
-    metrics,
     photo_birds,
     plain_hundred,
     replant,
@@ -38,6 +37,7 @@ from tests.fixtures.report import (
 
 R = TypeVar("R", bound=Record)
 BEFORE = [0.985, 0.78, 0.62, 0.95]  # a table of planted accuracies
+AFTER = [0.94, 0.90, 0.84, 0.90]
 RUNGS = ["available", "used", "harmful", "caused_by", "fixed_by"]
 
 
@@ -54,16 +54,9 @@ def with_baseline(inputs: ReportInputs, **changes: object) -> ReportInputs:
     return replace(inputs, evaluations={**inputs.evaluations, "erm": erm})
 
 
-def with_groups(inputs: ReportInputs, index: int, **changes: object) -> ReportInputs:
-    groups = [g.model_copy(update=changes) if i == index else g for i, g in enumerate(inputs.info.groups)]
-    return replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
-
-
 def closed_gap(inputs: ReportInputs | None = None, after: float = 0.9) -> ReportInputs:
     """Group DRO leaves the harmed group at `after`, its other groups at about 90 %."""
-    return replant(
-        inputs or photo_birds(), erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.92, 0.90, after, 0.90]
-    )
+    return replant(inputs or photo_birds(), erm=BEFORE, group_dro=[0.92, 0.90, after, 0.90])
 
 
 def test_planted_shortcut_climbs_the_whole_ladder() -> None:
@@ -107,38 +100,24 @@ def test_thresholds_come_from_the_settings() -> None:
 
 
 def test_small_worst_group_gives_no_verdict() -> None:
-    inputs = photo_birds()
-    for index in range(4):
-        inputs = with_groups(inputs, index, n_test=99)
-    found = statuses(with_accuracies(inputs, [0.985, 0.78, 0.62, 0.95]))
+    found = statuses(replant(photo_birds(), test=[99] * 4, erm=BEFORE, group_dro=AFTER))
     assert [found[name] for name in ("harmful", "caused_by", "fixed_by")] == ["insufficient"] * 3
 
 
 def test_validation_images_say_nothing_about_test_accuracy() -> None:
-    assert statuses(with_groups(photo_birds(), 2, n_val=0)) == statuses(photo_birds())
+    without = replant(photo_birds(), val=[60, 60, 0, 40], erm=BEFORE, group_dro=AFTER)
+    assert statuses(without) == statuses(photo_birds())
 
 
-def with_seed_shifts(inputs: ReportInputs, index: int, shifts: list[float]) -> ReportInputs:
-    """The baseline's seeds differ by these in one group."""
-    test = inputs.evaluations["erm"].test
-    seeds = [
-        seed.model_copy(update={"groups": [a + shift * (g == index) for g, a in enumerate(seed.groups)]})
-        for seed, shift in zip(test.per_seed, shifts, strict=True)
-    ]
-    return with_baseline(inputs, test=test.model_copy(update={"per_seed": seeds}))
-
-
-def test_wide_gap_that_could_be_the_luck_of_training_is_insufficient() -> None:
-    assert statuses(with_seed_shifts(photo_birds(), 2, [0.02, 0.0, -0.02]))["harmful"] == "yes"
-    assert statuses(with_seed_shifts(photo_birds(), 2, [0.3, 0.0, -0.3]))["harmful"] == "insufficient"
+@pytest.mark.parametrize(("by", "status"), [(0.02, "yes"), (0.3, "insufficient")])
+def test_wide_gap_that_could_be_the_luck_of_training_is_insufficient(by: float, status: str) -> None:
+    shifts = [[0, 0, shift, 0] for shift in (by, 0.0, -by)]
+    assert statuses(replant(photo_birds(), shifts=shifts, erm=BEFORE))["harmful"] == status
 
 
 @pytest.mark.parametrize("n_seeds", [1, 2])
 def test_fewer_than_three_trainings_say_nothing_about_training(n_seeds: int) -> None:
-    few = SHIFTS[:n_seeds]
-    inputs = replant(
-        photo_birds(), shifts=few, erm=[0.985, 0.78, 0.62, 0.95], group_dro=[0.94, 0.9, 0.84, 0.9]
-    )
+    inputs = replant(photo_birds(), shifts=SHIFTS[:n_seeds], erm=BEFORE, group_dro=AFTER)
     found = statuses(inputs)
     assert (found["harmful"], found["fixed_by"]) == ("insufficient", "insufficient")
     assert "one training says nothing about training" in rung(inputs, "harmful").evidence
@@ -165,16 +144,14 @@ def test_fewer_than_three_trainings_say_nothing_about_training(n_seeds: int) -> 
 def test_harm_is_what_neither_the_class_nor_the_value_explains(
     accuracies: list[float], status: str, words: str
 ) -> None:
-    found = rung(with_accuracies(photo_birds(), accuracies), "harmful")
+    found = rung(replant(photo_birds(), erm=accuracies), "harmful")
     assert found.status == status
     assert words in found.evidence
     assert ("That is no shortcut" in found.evidence) == ("harder" in words)
 
 
 def test_without_another_class_to_compare_with_harm_cannot_be_told_from_a_harder_value() -> None:
-    inputs = with_groups(photo_birds(), 0, n_test=40)
-    inputs = with_accuracies(inputs, [0.985, 0.78, 0.62, 0.95])
-    found = rung(inputs, "harmful")
+    found = rung(replant(photo_birds(), test=[40, 400, 200, 200], erm=BEFORE), "harmful")
     assert found.status == "insufficient"
     assert "whether the value is merely harder cannot be told" in found.evidence
 
@@ -183,7 +160,7 @@ def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     inputs = plain_hundred()
     misled = misled_groups(inputs.info)
     hurt = [0.4 if g in misled else 0.9 for g in range(len(inputs.info.groups))]
-    inputs = with_baseline(inputs, test=metrics(hurt, inputs.info.groups), seeds=[0, 1, 2])
+    inputs = replant(inputs, erm=hurt)
     worst = build_report(inputs).verdict.harmed_group
     assert worst is not None
     assert statuses(inputs)["harmful"] == "yes"
@@ -191,7 +168,10 @@ def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     assert len(suspects) > 2
 
     def status(high: float) -> str:
-        """The verdict with every suspect cell at -0.010 with an upper bound of `high`."""
+        """The verdict with every suspect cell at -0.010 with an upper bound of `high`.
+
+        Where scores are planted, so exact an interval of each of several cells is not to be had.
+        """
         erm = inputs.attributions["erm"]
         cells = [
             c.model_copy(update={"value": -0.010, "low": -0.020 - high, "high": high})
@@ -208,16 +188,22 @@ def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
 
 
 def test_fix_is_no_when_the_gain_is_small_and_insufficient_when_it_is_noisy() -> None:
-    inputs = closed_gap()
+    def status(after: float, luck: float = 0.0, n: int = 2000) -> str:
+        """Where the harmed group rises from 82 %, by chance more with one seed than with another."""
+        shifts = [[0, 0, shift, 0] for shift in (luck, 0.0, -luck)]
+        inputs = replant(
+            photo_birds(),
+            test=[2000, 2000, n, 2000],
+            own_shifts={"group_dro": shifts},
+            erm=[0.97, 0.93, 0.82, 0.95],
+            group_dro=[0.93, 0.92, after, 0.92],
+        )
+        return statuses(inputs)["fixed_by"]
 
-    def status(gain: Estimate) -> str:
-        changed = inputs.comparisons[0].model_copy(update={"gain": gain})
-        return statuses(replace(inputs, comparisons=[changed]))["fixed_by"]
-
-    assert status(around(0.03, 0.01, 642)) == "no"
-    assert status(around(0.08, 0.10, 642)) == "insufficient"
-    assert status(around(0.08, 0.02, 642)) == "yes"
-    assert status(around(0.08, 0.02, 42)) == "insufficient"
+    assert status(0.85) == "no"
+    assert status(0.90, luck=0.06) == "insufficient"
+    assert status(0.90) == "yes"
+    assert status(0.90, n=42) == "insufficient"
 
 
 def test_the_best_of_several_methods_is_named() -> None:
@@ -287,18 +273,9 @@ def test_long_names_are_shortened_in_sentences() -> None:
 
 
 def test_fewer_than_two_measured_groups_cannot_show_harm() -> None:
-    inputs = photo_birds()
-    groups = [g.model_copy(update={"n_test": 20 if i else 2255}) for i, g in enumerate(inputs.info.groups)]
-    info = inputs.info.model_copy(update={"groups": groups})
-    erm = inputs.evaluations["erm"].model_copy(update={"test": metrics([0.9, 0.5, 0.5, 0.5], groups)})
-    inputs = replace(inputs, info=info, evaluations={"erm": erm})
-    summary = build_report(inputs)
+    summary = build_report(replant(photo_birds(), test=[2255, 20, 20, 20], erm=[0.9, 0.5, 0.5, 0.5]))
     assert summary.methods["erm"].test.counted_worst is None
     assert "Too few images per group" in summary.verdict.headline
-
-
-def with_accuracies(inputs: ReportInputs, accuracies: list[float]) -> ReportInputs:
-    return with_baseline(inputs, test=metrics(accuracies, inputs.info.groups))
 
 
 def test_groups_of_one_name_are_not_confused() -> None:
@@ -336,10 +313,7 @@ def test_groups_of_one_name_are_not_confused() -> None:
 @pytest.mark.parametrize("attributes", [True, False])
 def test_sentences_name_the_worst_group_that_the_tiles_name(attributes: bool) -> None:
     """Groups that count lie above the average; of the small ones a single wrong image says nothing."""
-    inputs = photo_birds()
-    for index, n in ((1, 60), (3, 1)):
-        inputs = with_groups(inputs, index, n_test=n)
-    inputs = with_accuracies(inputs, [0.95, 0.883, 0.95, 0.0])
+    inputs = replant(photo_birds(), test=[400, 60, 200, 1], erm=[0.95, 0.883, 0.95, 0.0])
     if not attributes:
         inputs = replace(inputs, info=inputs.info.model_copy(update={"attributes": []}))
     summary = build_report(inputs)
@@ -351,35 +325,25 @@ def test_sentences_name_the_worst_group_that_the_tiles_name(attributes: bool) ->
 
 def test_misled_groups_by_hand() -> None:
     assert misled_groups(photo_birds().info) == [1, 2], "landbird / water, waterbird / land"
-    balanced = photo_birds(planted=False).info
-    groups = [g.model_copy(update={"n_train": 750 + i}) for i, g in enumerate(balanced.groups)]
-    assert misled_groups(balanced.model_copy(update={"groups": groups})) == []
+    balanced = regroup(photo_birds().info, train=(750, 751, 752, 753))
+    assert misled_groups(balanced) == []
     one = balanced.model_copy(update={"attributes": []})
     assert misled_groups(one) == []
 
 
 def test_a_shortage_that_could_be_chance_misleads_nobody() -> None:
-    info = photo_birds().info
-    groups = [
-        g.model_copy(update={"n_train": n}) for g, n in zip(info.groups, (7, 5, 5, 7), strict=True)
-    ]  # 5 where 6 are expected
-    assert misled_groups(info.model_copy(update={"groups": groups})) == []
+    assert misled_groups(regroup(photo_birds().info, train=(7, 5, 5, 7))) == [], "5 where 6 are expected"
 
 
 def test_of_few_training_images_it_cannot_be_told_whom_the_cue_misleads() -> None:
-    inputs = photo_birds()
     for n_train, status in (((8, 4, 4, 8), "insufficient"), ((7, 6, 6, 7), "no")):
-        groups = [
-            g.model_copy(update={"n_train": n}) for g, n in zip(inputs.info.groups, n_train, strict=True)
-        ]
-        few = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
-        found = rung(with_accuracies(few, [0.97, 0.5, 0.5, 0.97]), "harmful")
+        found = rung(replant(photo_birds(), train=n_train, erm=[0.97, 0.5, 0.5, 0.97]), "harmful")
         assert found.status == status
         assert ("Too few training images" in found.evidence) is (status == "insufficient")
 
 
 def test_a_worst_group_that_the_cue_does_not_mislead_is_not_harm() -> None:
-    inputs = with_accuracies(photo_birds(), [0.97, 0.95, 0.94, 0.60])
+    inputs = replant(photo_birds(), erm=[0.97, 0.95, 0.94, 0.60])
     found = rung(inputs, "harmful")
     assert found.status == "no"
     assert "lowest accuracy of all is in “waterbird / water”" in found.evidence
@@ -387,10 +351,7 @@ def test_a_worst_group_that_the_cue_does_not_mislead_is_not_harm() -> None:
 
 
 def test_without_a_cue_that_misleads_nobody_pays() -> None:
-    inputs = photo_birds()
-    groups = [g.model_copy(update={"n_train": 1000}) for g in inputs.info.groups]
-    inputs = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
-    found = rung(with_accuracies(inputs, [0.97, 0.95, 0.60, 0.94]), "harmful")
+    found = rung(replant(photo_birds(), train=[1000] * 4, erm=[0.97, 0.95, 0.60, 0.94]), "harmful")
     assert found.status == "no"
     assert "In no group does “place” point the wrong way" in found.evidence
 
@@ -464,22 +425,16 @@ def test_a_group_with_far_more_dark_images_is_named() -> None:
 
 def test_without_a_guided_group_to_compare_with_harm_is_not_established() -> None:
     """A class that is hard everywhere must not become a victim when its other group is small."""
-    inputs = photo_birds()
-    groups = [g.model_copy(update={"n_test": 99}) if i == 3 else g for i, g in enumerate(inputs.info.groups)]
-    inputs = replace(inputs, info=inputs.info.model_copy(update={"groups": groups}))
-    found = rung(with_baseline(inputs, test=metrics([0.985, 0.78, 0.05, 0.05], groups)), "harmful")
+    inputs = replant(photo_birds(), test=[400, 400, 200, 99], erm=[0.985, 0.78, 0.05, 0.05])
+    found = rung(inputs, "harmful")
     assert found.status == "insufficient"
     assert "No group of the same label where the cue is right has enough images" in found.evidence
 
 
 def with_sizes(inputs: ReportInputs, accuracies: list[float], n_test: list[int]) -> ReportInputs:
     """The baseline on test groups of these sizes, without a sign that it uses the cue."""
-    pairs = zip(inputs.info.groups, n_test, strict=True)
-    groups = [group.model_copy(update={"n_test": n}) for group, n in pairs]
-    info = inputs.info.model_copy(update={"groups": groups})
-    inputs = replace(inputs, info=info, comparisons=[], attributions={})
-    test = metrics(accuracies, groups)
-    return with_baseline(inputs, test=test, cue_use=cue_use(0.0))
+    inputs = replant(inputs, test=n_test, erm=accuracies)
+    return with_baseline(replace(inputs, attributions={}), cue_use=plant_cue_use(0.0))
 
 
 SAME = [600] * 4
@@ -510,13 +465,13 @@ def test_the_headline_names_the_group_that_it_speaks_of(
 
 def test_use_against_the_cue_with_a_clearly_worse_group_is_no_all_clear() -> None:
     inputs = with_sizes(photo_birds(), [0.70, 0.95, 0.95, 0.70], SAME)
-    headline = build_report(with_baseline(inputs, cue_use=cue_use(-0.2))).verdict.headline
+    headline = build_report(with_baseline(inputs, cue_use=plant_cue_use(-0.2))).verdict.headline
     assert "relies on the attribute “place”, and a group is clearly worse" in headline
     assert "no group" not in headline
 
 
 def test_a_group_above_the_average_that_pays_is_held_against_its_own_class() -> None:
-    headline = build_report(with_accuracies(photo_birds(), [0.985, 0.86, 0.4, 0.4])).verdict.headline
+    headline = build_report(replant(photo_birds(), erm=[0.985, 0.86, 0.4, 0.4])).verdict.headline
     assert "86.0%" in headline
     assert "on average" not in headline, headline
 
@@ -540,7 +495,7 @@ def test_why_harm_is_not_known_is_the_true_reason(n_test: list[int], words: str)
     ("accuracies", "is_said"), [([0.82, 0.64, 0.98, 0.95], True), ([0.985, 0.78, 0.62, 0.95], False)]
 )
 def test_where_odds_decide_the_sentence_says_so(accuracies: list[float], is_said: bool) -> None:
-    found = rung(with_accuracies(photo_birds(), accuracies), "harmful")
+    found = rung(replant(photo_birds(), erm=accuracies), "harmful")
     assert (found.status != "yes") == is_said
     assert ("In odds of a right answer the difference could be none" in found.evidence) == is_said
 
