@@ -39,6 +39,7 @@ class ImageList(Record):
     """The images of one list, all of them and in its order; an image may stand in it more than once."""
 
     kind: ListKind
+    name: str  # in two to five words, where what it is about is known
     title: str
     rule: str  # what puts an image here
     method: str | None = None  # whose models say so; None: the images themselves

@@ -13,9 +13,9 @@ import numpy as np
 from pipeline.artifacts.results import Results
 from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.records.attribution import AttributionResult, Influence, SuspectList
-from pipeline.records.hygiene import DuplicateSet, DuplicateSummary, ImageIssue
 from pipeline.records.lists import Cell, ImageList, ListedImages, list_key
 from pipeline.records.training import Removal
+from pipeline.report.listing_hygiene import list_hygiene
 from pipeline.report.page.test_images import MethodOutcomes, most_predicted
 from pipeline.verdict.phrases import REMOVAL_LABELS, list_name, method_label
 
@@ -70,9 +70,8 @@ def list_images(
     for method, history in found.histories.items():
         if history.removal is not None:
             lists |= _of_removal(method, history.removal)
-    for kind in found.hygiene.duplicates if found.hygiene else []:
-        lists |= _of_duplicates(kind)
-    lists |= {list_key("odd", i.name): _odd(i) for i in (found.hygiene.issues if found.hygiene else [])}
+    if found.hygiene is not None:
+        lists |= list_hygiene(found.hygiene)
     lists |= {list_key("failures", m): _failures(m, o, samples) for m, o in outcomes.items()}
     return {key: listed for key, listed in lists.items() if listed.ids}
 
@@ -102,13 +101,14 @@ def _of_attribution(method: str, traced: AttributionResult, shown: set[int]) -> 
     ):
         lists[list_key(side, method)] = ImageList(  # type: ignore[arg-type]
             kind=side,
+            name=f"Most {side} images",
             title=f"Training images that {verb} the worst group most, {name}",
             rule=f"The largest effects of training images that {verb} the test images of this method's worst "
             "group, in the mean; 5% of the training images, at least 50, at most half of them.",
             method=method,
             order=f"most {side} first",
             ids=[image.id for image in images],
-            columns={"score": [image.score for image in images]},
+            columns={"score": [_rounded(image.score) for image in images]},
         )
     for suspected in traced.label_errors.lists if traced.label_errors else []:
         lists[list_key("suspected", method, suspected.ranking)] = _suspected(method, suspected)
@@ -117,12 +117,13 @@ def _of_attribution(method: str, traced: AttributionResult, shown: set[int]) -> 
 
 def _suspected(method: str, found: SuspectList) -> ImageList:
     columns: dict[str, list[Cell]] = {
-        "score": [s.score for s in found.suspects],
+        "score": [_rounded(s.score) for s in found.suspects],
         "suggested": [s.suggested for s in found.suspects],
         "in_both": [s.in_both for s in found.suspects],
     }
     return ImageList(
         kind="suspected",
+        name=f"Suspects by {list_name(found.ranking)}",
         title=f"Training images with a suspected label by {list_name(found.ranking)}, {method_label(method)}",
         rule=NOT_LEARNED.get(
             found.ranking, "The most suspect of this ranking, at most a tenth of the images."
@@ -138,6 +139,7 @@ def _behind(method: str, traced: AttributionResult, shown: set[int]) -> ImageLis
     rows = [row for t in traced.targets if t.id in shown for row in _influences(t.id, t.harmful, t.helpful)]
     return ImageList(
         kind="behind",
+        name=f"Behind the images shown, {method_label(method)}",
         title=f"Training images behind the test images shown, {method_label(method)}",
         rule="Of each test image that is shown, the training images with the largest effects either way.",
         method=method,
@@ -146,7 +148,7 @@ def _behind(method: str, traced: AttributionResult, shown: set[int]) -> ImageLis
         columns={
             "target": [target for target, _, _ in rows],
             "effect": [effect for _, effect, _ in rows],
-            "score": [image.score for _, _, image in rows],
+            "score": [_rounded(image.score) for _, _, image in rows],
         },
     )
 
@@ -170,6 +172,7 @@ def _of_removal(method: str, removal: Removal) -> dict[str, ImageList]:
         as_many = f"As many as were chosen on validation: {REMOVAL_LABELS[kind]}."
         lists[list_key("removed", method, *([kind] if is_control else []))] = ImageList(
             kind="removed",
+            name=REMOVAL_LABELS[kind][:1].upper() + REMOVAL_LABELS[kind][1:],
             title=f"Training images that {method_label(method)} left out{own}",
             rule=LOOKS_WRONG if kind == "suspected" else as_many,
             method=method,
@@ -180,71 +183,13 @@ def _of_removal(method: str, removal: Removal) -> dict[str, ImageList]:
     return lists
 
 
-# --- the images themselves -------------------------------------------------------------------
-
-
-def _of_duplicates(found: DuplicateSummary) -> dict[str, ImageList]:
-    kind, numbered = found.kind, list(enumerate(found.sets, 1))
-    contradicting = [(n, s) for n, s in numbered if len(set(s.labels)) > 1]
-    leaks = [
-        (n, s, test, twin)
-        for n, s in numbered
-        for twin in [next((i for i, split in zip(s.ids, s.splits, strict=True) if split != "test"), None)]
-        for test, split in zip(s.ids, s.splits, strict=True)
-        if split == "test" and twin is not None
-    ]
-    return {
-        list_key("leaking", kind): ImageList(
-            kind="leaking",
-            title=f"Test images with one of the {kind} duplicates in training or validation",
-            rule=f"Of {kind} duplicates: {found.rule}.",
-            order="set by set",
-            ids=[test for _, _, test, _ in leaks],
-            columns={
-                "set": [n for n, _, _, _ in leaks],
-                "twin": [twin for _, _, _, twin in leaks],
-                "similarity": [s.similarity for _, s, _, _ in leaks],
-            },
-        ),
-        list_key("contradicting", kind): _sets(
-            "contradicting", f"Sets of {kind} duplicates whose labels differ", found.rule, contradicting
-        ),
-        list_key("duplicates", kind): _sets("duplicates", f"All {kind} duplicates", found.rule, numbered),
-    }
-
-
-def _sets(kind: str, title: str, rule: str, numbered: Sequence[tuple[int, DuplicateSet]]) -> ImageList:
-    return ImageList.model_validate(
-        {
-            "kind": kind,
-            "title": title,
-            "rule": rule[:1].upper() + rule[1:] + ".",
-            "order": "set by set; those that reach into test first",
-            "ids": [image for _, found in numbered for image in found.ids],
-            "columns": {
-                "set": [n for n, found in numbered for _ in found.ids],
-                "similarity": [found.similarity for _, found in numbered for _ in found.ids],
-            },
-        }
-    )
-
-
-def _odd(issue: ImageIssue) -> ImageList:
-    return ImageList(
-        kind="odd",
-        title=f"{issue.name.replace('_', '-').capitalize()} images",
-        rule=issue.rule,
-        order="most extreme first",
-        ids=issue.ids,
-    )
-
-
 def _failures(method: str, outcome: MethodOutcomes, samples: Samples) -> ImageList:
     wrong_N = (outcome.predicted_SN != samples.labels_N[outcome.ids_N]).mean(axis=0)
     order = np.lexsort((outcome.ids_N, -wrong_N, samples.groups_N[outcome.ids_N]))
     rows = order[wrong_N[order] > 0.5]
     return ImageList(
         kind="failures",
+        name=f"Failures of {method_label(method)}",
         title=f"Test images that most seeds of {method_label(method)} get wrong",
         rule="More than half of the seeds predict another class than the label.",
         method=method,
@@ -255,3 +200,8 @@ def _failures(method: str, outcome: MethodOutcomes, samples: Samples) -> ImageLi
             "wrong_share": [round(share, 4) for share in wrong_N[rows].tolist()],
         },
     )
+
+
+def _rounded(score: float) -> float:
+    """Four significant digits: more are noise, and a page carries them all."""
+    return float(f"{score:.4g}")

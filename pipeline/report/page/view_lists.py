@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.records.lists import CLASS_COLUMNS, ImageList, ListKind
 from pipeline.records.report import Report
 
-LISTS_BUDGET = 700_000  # characters of the page; the largest lists stay out until the others fit
+LISTS_BUDGET = 900_000  # characters of the page
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,23 @@ class ListsView:
 
     @cached_property
     def carried(self) -> Mapping[str, ImageList]:
-        """The lists that the page carries: all where they fit, else without the largest."""
+        """The lists that the page carries: where not all fit, chance's first go, then the largest."""
+        return self._fitting[0]
+
+    @cached_property
+    def _fitting(self) -> tuple[Mapping[str, ImageList], str]:
         kept = dict(self.s.lists)
-        while kept and len(_packed(self.s, kept)) > LISTS_BUDGET:
-            del kept[max(kept, key=lambda key: len(kept[key].ids))]
-        return kept
+        while kept:
+            data = _packed(self.s, kept)
+            if len(data) <= LISTS_BUDGET:
+                return kept, data
+            del kept[max(kept, key=lambda key: ("seed" in kept[key].columns, len(kept[key].ids)))]
+        return {}, ""
 
     @property
     def data(self) -> str:
         """What the script reads, as JSON, compressed, in base64; "" without lists."""
-        return _packed(self.s, self.carried) if self.carried else ""
+        return self._fitting[1]
 
 
 def _packed(s: Report, lists: Mapping[str, ImageList]) -> str:
@@ -84,4 +91,4 @@ def _packed(s: Report, lists: Mapping[str, ImageList]) -> str:
         },
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode("utf-8"), mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), 6, mtime=0)).decode("ascii")

@@ -53,7 +53,7 @@
   };
   const act = {
     copy: async (data, key) => {
-      const ids = data.lists[key].places.map((place) => data.image[place]);
+      const ids = [...new Set(data.lists[key].places.map((place) => data.image[place]))];
       return (await copy(ids.join("\n"))) ? `${ids.length} ids copied` : "This browser let nothing be copied.";
     },
     csv: async (data, key) => {
