@@ -13,8 +13,8 @@ from pipeline.records.training import Removal
 from pipeline.records.verdict import Curves, RemovalCurve
 from pipeline.report.export.learning_curves import MAX_CURVES, plot_learning_curves
 from pipeline.report.export.method_tables import NO_MODEL
+from pipeline.report.export.removal_curve import REMOVAL_MARKERS, plot_removal
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
-from pipeline.report.page.charts.effects import REMOVAL_MARKERS, plot_removal
 from pipeline.report.page.inline_svg import DASHES, INK, SERIES
 from pipeline.verdict import phrases
 

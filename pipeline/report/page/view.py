@@ -267,7 +267,7 @@ class View:
         trained, outcome = self.s.training.get(method), self.s.verdict.methods[method].removal
         if trained is None or trained.removal is None or outcome is None:
             return None
-        return RemovalView(trained.removal, outcome, f"removal{self.position(method)}")
+        return RemovalView(trained.removal, outcome)
 
     @property
     def guesses(self) -> list[Guess]:

@@ -12,7 +12,6 @@ from pipeline.records.report import Report
 from pipeline.records.training import Removal
 from pipeline.records.verdict import AttributionVerdict, RemovalVerdict, ShareSize, Skill
 from pipeline.report.page.charts import effects, scales
-from pipeline.report.page.inline_svg import DASHES
 from pipeline.verdict import phrases
 
 MATRIX_GROUPS = 10  # more groups than this: only the effects on the worst group are tabled
@@ -163,23 +162,8 @@ class RemovalView:
 
     found: Removal
     outcome: RemovalVerdict
-    name: str  # unique within the page
 
     def words(self, kind: str) -> str:
         """Which images were left out; without groups to know, classes are what can be balanced."""
         words = phrases.REMOVAL_LABELS[kind]
         return words.replace("groups", "classes") if self.found.groups == "inferred" else words
-
-    @property
-    def chart(self) -> Markup:
-        return Markup(effects.draw_removal(self.found, self.outcome.curves, self.name))
-
-    @property
-    def legend(self) -> list[tuple[int, str, str]]:
-        """Number of the color, dashes and words of each curve."""
-        kinds = {curve.kind for curve in self.outcome.curves}
-        return [
-            (i + 1, " ".join(map(str, DASHES[i])) or "none", self.words(kind))
-            for i, kind in enumerate(phrases.REMOVAL_LABELS)
-            if kind in kinds
-        ]

@@ -14,6 +14,7 @@ import pytest
 from pipeline.core.words import percent
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.report import Report
+from pipeline.records.verdict import RemovalCurve
 from pipeline.report.page.charts.cause_curve import cause_curve
 from pipeline.report.page.charts.color_dots import color_dots
 from pipeline.report.page.charts.cost_frontier import cost_frontier
@@ -246,6 +247,47 @@ def test_the_title_of_the_cause_has_the_numbers_at_the_chosen_size() -> None:
     at = found["repair"].n_removed.index(chart.chosen)
     for value in (found["repair"].mean[0], found["repair"].mean[at], found["random"].mean[at]):
         assert percent(value, 0) in chart.title
+
+
+def with_suspects(report: Report, counts: list[int]) -> Report:
+    """So many wrong-looking labels among the removed images of each group, left out alone as a control."""
+    methods = dict(report.verdict.methods)
+    judged = methods["repair"].removal
+    assert judged is not None
+    start = judged.curves[0].mean[0]
+    alone = RemovalCurve(
+        kind="suspected",
+        n_removed=[0, sum(counts)],
+        mean=[start, 0.5],
+        low=[start, 0.45],
+        high=[start, 0.55],
+        n_seeds=[2, 2],
+    )
+    removed = [g.model_copy(update={"n_suspected": counts[g.index]}) for g in judged.removed]
+    update = {
+        "curves": [*(c for c in judged.curves if c.kind != "suspected"), alone],
+        "removed": removed,
+        "n_suspected": sum(counts),
+    }
+    methods["repair"] = methods["repair"].model_copy(update={"removal": judged.model_copy(update=update)})
+    return edited(report, verdict__methods=methods)
+
+
+def test_wrong_looking_labels_stand_beside_what_they_explain() -> None:
+    chart = cause_curve(with_suspects(sample(), [60, 0, 0, 25]))
+    assert chart is not None
+    assert chart.title.endswith("without only the 85 of them whose label looks wrong, to 50%")
+    assert chart.removed_title == "The 600 images left out: 85 have a label that looks wrong"
+    assert {row.name: row.n_wrong for row in chart.removed}["digits 0-4 / temple"] == 60
+    for row in chart.removed:
+        parts = [float(width.rstrip("%")) for width in (row.right, row.wrong)]
+        assert sum(parts) / 50 == pytest.approx(row.n / max(r.n for r in chart.removed), abs=1e-3)
+        assert parts[1] == pytest.approx(sum(parts) * (row.n_wrong or 0) / row.n, abs=0.02)
+    alone = next(line for line in chart.lines if line.kind == "suspected")
+    assert alone.value == 0.5
+    none = cause_curve(with_suspects(sample(), [0, 0, 0, 0]))
+    assert none is not None
+    assert none.removed_title.endswith("no label looks wrong")
 
 
 def test_color_that_holds_on_test_is_told_from_color_that_does_not() -> None:

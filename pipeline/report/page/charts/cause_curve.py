@@ -15,6 +15,7 @@ from pipeline.report.page.charts.scales import Scale
 from pipeline.verdict.phrases import REMOVAL_LABELS
 
 HEIGHT = 240
+ONLY_LABELS = "suspected"  # the kind that leaves out what looks mislabeled and nothing else
 LABEL = 50  # pixels that a label of three lines takes
 MIN_APART = 0.2  # of the axis, between the numbers below it
 BAR = 0.5  # of the row's width, for the group that loses most images
@@ -70,10 +71,11 @@ class CauseCurve:
     removed: list[RemovedRow]  # empty where nothing was left out
 
 
-def cause_curve(report: Report, method: str = "repair") -> CauseCurve | None:
-    """None where the method left nothing out to try it."""
-    trained, judged = report.training.get(method), report.verdict.methods.get(method)
-    removal, outcome = trained.removal if trained else None, judged.removal if judged else None
+def cause_curve(report: Report) -> CauseCurve | None:
+    """Of the first method that leaves images out; None without one."""
+    tried = [(name, own.removal) for name, own in report.training.items() if own.removal is not None]
+    name, removal = tried[0] if tried else ("", None)
+    outcome = report.verdict.methods[name].removal if name in report.verdict.methods else None
     if removal is None or outcome is None or not outcome.curves:
         return None
     values = [v for curve in outcome.curves for v in curve.low if math.isfinite(v)] or [0.0]
@@ -87,7 +89,7 @@ def cause_curve(report: Report, method: str = "repair") -> CauseCurve | None:
         height=HEIGHT,
         chosen=removal.chosen,
         chosen_x=across.at(removal.chosen),
-        removed_title=_removed_title(removal) if removal.chosen else "",
+        removed_title=_removed_title(removal, outcome) if removal.chosen else "",
         removed=_removed(outcome) if removal.chosen else [],
     )
 
@@ -109,11 +111,11 @@ def _lines(removal: Removal, curves: Sequence[RemovalCurve], across: Scale, up: 
         KindLine(
             kind=curve.kind,
             series=_series(curve.kind),
-            words=_words(removal, curve.kind),
+            words=_label(removal, curve),
             points=trace([(_share(across, n), up.at(v)) for n, v in _points(curve)]),
             dots=_dots(removal, curve, across, up),
             y_label=y_label,
-            value=_at(curve, removal.chosen) if removal.chosen else None,
+            value=_told(curve, removal.chosen),
         )
         for curve, y_label in zip(known, ends, strict=True)
     ]
@@ -137,10 +139,22 @@ def _words(removal: Removal, kind: str) -> str:
     return words.replace("groups", "classes") if removal.groups == "inferred" else words
 
 
+def _label(removal: Removal, curve: RemovalCurve) -> str:
+    words = _words(removal, curve.kind)
+    return f"{words}, {count(curve.n_removed[-1])}" if curve.kind == ONLY_LABELS else words
+
+
 def _at(curve: RemovalCurve, n: int) -> float | None:
-    """The curve where `n` images are left out; of labels alone, which are fewer, where these are."""
+    """The curve where `n` images are left out."""
     at = curve.n_removed.index(n) if n in curve.n_removed else None
     return curve.mean[at] if at is not None else None
+
+
+def _told(curve: RemovalCurve, chosen: int) -> float | None:
+    """The number beside a curve: where the chosen size is; suspected labels are what they are."""
+    if not chosen:
+        return None
+    return curve.mean[-1] if curve.kind == ONLY_LABELS else _at(curve, chosen)
 
 
 def _dots(removal: Removal, curve: RemovalCurve, across: Scale, up: Height) -> list[Dot]:
@@ -167,15 +181,27 @@ def _title(removal: Removal, curves: Sequence[RemovalCurve]) -> str:
         f"Without the {count(removal.chosen)} most harmful images the worst group goes from "
         f"{percent(before, 0)} to {percent(after, 0)}"
     )
+    if ONLY_LABELS in found:
+        labels = found[ONLY_LABELS]
+        return (
+            f"{start}; without only the {count(labels.n_removed[-1])} of them whose label looks wrong, to "
+            f"{percent(labels.mean[-1], 0)}"
+        )
     random = _at(found["random"], removal.chosen) if "random" in found else None
-    return start if random is None else f"{start}, without as many random ones to {percent(random, 0)}"
+    return start if random is None else f"{start}; without as many random ones, to {percent(random, 0)}"
 
 
 # --- the removed images ----------------------------------------------------------------------
 
 
-def _removed_title(removal: Removal) -> str:
-    return f"The {count(removal.chosen)} images left out, by group"
+def _removed_title(removal: Removal, outcome: RemovalVerdict) -> str:
+    start = f"The {count(removal.chosen)} images left out"
+    if outcome.n_suspected is None:
+        return f"{start}, by group"
+    if not outcome.n_suspected:
+        return f"{start}: no label looks wrong"
+    verb = "has a label that looks" if outcome.n_suspected == 1 else "have a label that looks"
+    return f"{start}: {count(outcome.n_suspected)} {verb} wrong"
 
 
 def _removed(outcome: RemovalVerdict) -> list[RemovedRow]:
@@ -207,4 +233,5 @@ def _removed_row(name: str, groups: Sequence[RemovedGroup], most: int) -> Remove
 
 def _wrong(groups: Sequence[RemovedGroup]) -> int | None:
     """How many removed images have a label that looks wrong; None where nobody looked."""
-    return None
+    known = [g.n_suspected for g in groups if g.n_suspected is not None]
+    return sum(known) if known else None

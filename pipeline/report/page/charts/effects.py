@@ -1,20 +1,15 @@
-"""Plots of what retraining did: predicted against actual changes, and images left out."""
+"""Plot of what retraining did: predicted against actual changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
-from pipeline.core.words import count, percent, shorten, signed
+from pipeline.core.words import shorten, signed
 from pipeline.records.attribution import GroupChange
-from pipeline.records.training import Removal
-from pipeline.records.verdict import RemovalCurve
-from pipeline.report.page.inline_svg import DASHES, INK, LINE, SERIES, SOFT, Tip, draw_inline, style_axes
-from pipeline.verdict.phrases import REMOVAL_LABELS
-
-REMOVAL_MARKERS = {"repair": "o", "random": "s", "balanced": "^", "suspected": "D"}
+from pipeline.report.page.inline_svg import LINE, SERIES, SOFT, Tip, draw_inline, style_axes
 
 
 def draw_changes(changes: Sequence[GroupChange], worst: int | None, name: str) -> str:
@@ -57,45 +52,3 @@ def _change_words(change: GroupChange) -> str:
         f"{shorten(change.train_group, 30)} thinned, {shorten(change.test_group, 30)} tested: predicted "
         f"{signed(change.predicted)}, actual {signed(change.actual)}"
     )
-
-
-def draw_removal(removal: Removal, curves: Sequence[RemovalCurve], name: str) -> str:
-    """`plot_removal` as an `<svg>`; `name` makes ids unique within the page."""
-    return draw_inline(name, lambda axes: plot_removal(axes, removal, curves))
-
-
-def plot_removal(axes: Axes, removal: Removal, curves: Sequence[RemovalCurve]) -> list[Tip]:
-    """Worst-group accuracy over images left out: lines are means over seeds, small marks the seeds.
-
-    Line i has color `--series-i` and dash pattern `DASHES[i]`; the vertical line is the chosen size.
-    """
-    style_axes(axes, "Training images left out", "Worst group, validation")
-    for curve in curves:
-        i = list(REMOVAL_LABELS).index(curve.kind)
-        (line,) = axes.plot(
-            curve.n_removed, curve.mean, color=SERIES[i], linewidth=1.8, marker=REMOVAL_MARKERS[curve.kind]
-        )
-        line.set_markersize(5)
-        if DASHES[i]:
-            line.set_dashes(DASHES[i])
-    for point in removal.points:
-        i = list(REMOVAL_LABELS).index(point.kind)
-        axes.plot(
-            point.n_removed,
-            point.val_worst,
-            color=SERIES[i],
-            marker=REMOVAL_MARKERS[point.kind],
-            markersize=3.5,
-            markerfacecolor="none",
-            alpha=0.7,
-        )
-    axes.axvline(removal.chosen, color=INK, linewidth=1.2, dashes=(2, 2))
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    return [
-        Tip(n, mean, f"{REMOVAL_LABELS[curve.kind]}, {count(n)} left out: {percent(mean)}")
-        for curve in curves
-        for n, mean in zip(curve.n_removed, curve.mean, strict=True)
-    ]
