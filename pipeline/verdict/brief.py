@@ -16,6 +16,7 @@ from pipeline.verdict.harm.harmful import guided_group
 from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
 from pipeline.verdict.phrases import (
     NOT_RUN,
+    first_use,
     intervention_label,
     method_label,
     percent_interval,
@@ -60,7 +61,7 @@ def _title(case: Case, ladder: Ladder) -> str:
 
 
 def _of_harm(case: Case, ladder: Ladder) -> str:
-    cue, payer = name_cue(case), quoted(case.harmed.name) if case.harmed else "a group"
+    cue, payer = _cue(case), quoted(case.harmed.name) if case.harmed else "a group"
     return {
         "yes": f"The model relies on {cue}, and {payer} pays for it",
         "no": f"The model fails {payer}, but not because of {cue} as far as can be seen",
@@ -68,7 +69,7 @@ def _of_harm(case: Case, ladder: Ladder) -> str:
 
 
 def _of_use(case: Case, ladder: Ladder) -> str:
-    cue, used, worse = name_cue(case), ladder["used"], _worse(case)
+    cue, used, worse = _cue(case), ladder["used"], _worse(case)
     fails = f"; it fails {quoted(worse[0].name)}, not shown to be because of it" if worse else ""
     if used == "yes":
         pays = (
@@ -160,8 +161,8 @@ def _harmful(case: Case, rung: Rung) -> Words:
         else f"{percent(baseline.test.average.value)} {percent_interval(baseline.test.average)} on average"
     )
     text = (
-        f"{method_label(baseline.method)} is right on {percent(group.value)} {percent_interval(group)} of "
-        f"{quoted(group.name)}, and on {beside}."
+        f"{_upper(first_use(baseline.method))} is right on {percent(group.value)} {percent_interval(group)} "
+        f"of {quoted(group.name)}, and on {beside}."
     )
     misled = misled_groups(case.info)
     worse = [other for other in _worse(case) if other.index in misled and other.index != group.index]
@@ -205,6 +206,15 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
     return line, [text]
 
 
+def _cue(case: Case) -> str:
+    """The cue in a title: "the “photo”" for "the attribute “photo”"."""
+    return name_cue(case).replace("the attribute “", "the “")
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
@@ -217,7 +227,7 @@ def _decision(case: Case, ladder: Ladder) -> str:
     if case.baseline is None:
         return "Train a model and run the audit again."
     if best is not None and ladder["fixed_by"] in ("yes", "partly"):
-        return f"Use {method_label(best.method)} instead of {method_label(best.baseline)}."
+        return f"Use {method_label(best.method)} instead of {first_use(best.baseline)}."
     if ladder["harmful"] == "yes":
         return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
     if "insufficient" in (ladder["used"], ladder["harmful"]):

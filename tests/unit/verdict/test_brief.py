@@ -29,8 +29,8 @@ def answers(inputs: ReportInputs) -> list[str]:
 def test_a_planted_shortcut_is_told_in_five_words() -> None:
     found = brief(photo_birds())
     assert answers(photo_birds()) == ["Found", "Used", "Harmful", "Traced", "Partly fixed"]
-    assert found.title == "The model relies on the attribute “place”, and “waterbird / land” pays for it"
-    assert found.decision.startswith("Use Group DRO instead of ERM")
+    assert found.title == "The model relies on the “place”, and “waterbird / land” pays for it"
+    assert found.decision.startswith("Use Group DRO instead of standard training (ERM)")
     assert found.rungs[0].line == "“place” gives the class away in training"
     assert "“waterbird / land”" in found.rungs[2].line
 

@@ -10,7 +10,7 @@ from pipeline.records.report import Report
 from pipeline.report.page.charts.picture_matrix import report_estimate
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
 from pipeline.report.page.group_rows import order_groups
-from pipeline.verdict.phrases import chart_tip, method_label
+from pipeline.verdict.phrases import chart_tip, first_use
 
 MOST_ROWS = 8
 
@@ -44,7 +44,7 @@ def group_dots(report: Report) -> GroupDots | None:
         return None
     rest = len(rows) - MOST_ROWS
     return GroupDots(
-        title=f"{method_label(name)}, right on test images of each group",
+        title=f"How often {first_use(name)} is right, group by group",
         rows=rows[:MOST_ROWS],
         scale=accuracy_scale([row.estimate for row in rows[:MOST_ROWS]]),
         rest=f"The {count(rest)} other groups do better, or have too few images." if rest > 0 else "",
