@@ -98,6 +98,8 @@ def test_tables_sort_and_methods_can_be_hidden(browser: Any, reports: Path) -> N
         assert not page.locator(".none-shown").is_visible()
         page.locator("[data-filter=group_dro]").uncheck()
         assert page.locator(".none-shown").is_visible()
+        page.locator(".pair-filter select").first.select_option("erm")
+        assert [tile.get_attribute("data-method") for tile in tiles.all()] == ["erm", "group_dro"]
         assert visit.complaints == []
 
 

@@ -8,6 +8,8 @@
     return element;
   };
 
+  const change = (input) => input.dispatchEvent(new Event("change"));
+
   // Tables: sort by a column, and filter the rows of long ones.
   const key = (cell, kind) => {
     const raw = cell.dataset.value ?? cell.textContent.trim();
@@ -60,6 +62,18 @@
       const isNone = all("[data-filter]").every((other) => !other.checked);
       for (const note of all(".none-shown")) note.hidden = !isNone;
     });
+  }
+
+  // Two methods beside each other: the switch above, set for both.
+  for (const pair of all(".pair-filter")) {
+    const [a, b] = all("select", pair);
+    const choose = () => {
+      for (const box of all("[data-filter]")) {
+        const wanted = !a.value || [a.value, b.value].includes(box.dataset.filter);
+        if (box.checked !== wanted) change(Object.assign(box, { checked: wanted }));
+      }
+    };
+    for (const select of [a, b]) select.addEventListener("change", choose);
   }
 
   // Galleries: what is shown has the words that were chosen.
@@ -190,7 +204,6 @@
   }
 
   // Links to what lies in a closed part open it; switches and filters that hide it let go of it.
-  const change = (input) => input.dispatchEvent(new Event("change"));
   const unhide = (part) => {
     const box = part.dataset?.method && document.querySelector(`[data-filter="${part.dataset.method}"]`);
     const filter = document.querySelector(`.gallery-filter[data-for="${part.parentElement?.id}"]`);
