@@ -24,6 +24,7 @@ from pipeline.report.export.svg_file import (
     method_key,
 )
 from pipeline.report.export.training_figures import training_figures
+from pipeline.report.page.group_rows import order_groups
 from pipeline.report.page.inline_svg import INK, LINE, SOFT, style_axes
 from pipeline.verdict import phrases
 
@@ -57,7 +58,7 @@ def build_figures(s: Report) -> list[FigureFile]:
 
 
 def _draw_accuracy(s: Report) -> str:
-    groups = _worst_first(s)
+    groups = [group for group, _ in order_groups(s)]
     shown = groups[:ROWS_DRAWN]
     n_methods = len(s.methods)
     first = next(iter(s.methods.values())).test.groups
@@ -84,12 +85,6 @@ def _draw_accuracy(s: Report) -> str:
     part = f", the {len(shown)} worst of {len(groups)}" if len(groups) > len(shown) else ""
     height = 1.6 + len(shown) * (0.22 + 0.11 * n_methods) + 0.1 * n_methods
     return draw_file(f"Accuracy by group{part}: {label(s.dataset.title)}", draw, (7.2, height))
-
-
-def _worst_first(s: Report) -> list[int]:
-    first = next(iter(s.methods.values())).test
-    ranked = sorted(first.groups, key=lambda g: (not g.sufficient, g.value))
-    return [group.index for group in ranked]
 
 
 def _draw_gains(s: Report) -> str:

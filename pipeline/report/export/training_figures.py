@@ -15,6 +15,7 @@ from pipeline.report.export.learning_curves import MAX_CURVES, plot_learning_cur
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.removal_curve import REMOVAL_MARKERS, plot_removal
 from pipeline.report.export.svg_file import FigureFile, draw_file, label, line_key
+from pipeline.report.page.group_rows import order_groups
 from pipeline.report.page.inline_svg import DASHES, INK, SERIES
 from pipeline.verdict import phrases
 
@@ -52,11 +53,9 @@ def training_figures(s: Report) -> list[FigureFile]:
 
 def _draw_curves(s: Report, name: str, curves: Curves) -> str:
     """The average and the groups that the first method serves worst, where there are many."""
-    first = next(iter(s.methods.values())).test
     groups = list(range(len(s.dataset.groups)))
     if len(groups) > MAX_CURVES:
-        ranked = sorted(first.groups, key=lambda g: (not g.sufficient, g.value))
-        groups = [group.index for group in ranked[:MAX_CURVES]]
+        groups = [group for group, _ in order_groups(s)[:MAX_CURVES]]
 
     def draw(axes: Axes) -> Sequence[Line2D | Patch]:
         plot_learning_curves(axes, curves, groups)

@@ -18,9 +18,10 @@ from pipeline.records.base import GroupEstimate
 from pipeline.records.report import Report
 from pipeline.report.export.figures import ROWS_DRAWN, build_figures
 from pipeline.report.export.readme import write_readme
-from pipeline.report.export.svg_file import LIGHT, FigureFile, label
+from pipeline.report.export.svg_file import LIGHT, METHOD_COLORS, FigureFile, label
 from pipeline.report.export.tables import build_tables
 from pipeline.report.guesses import list_guesses
+from pipeline.verdict.phrases import method_label
 from tests import ROOT
 from tests.fixtures.report import (
     HOSTILE_CLASS,
@@ -225,9 +226,20 @@ def test_light_colors_are_the_pages() -> None:
         Path(build_figures.__code__.co_filename).parents[1] / "page" / "templates" / "style.css"
     ).read_text()
     light = css.split("@media")[0]
-    page = dict(re.findall(r"--(ink|soft|line|series-\d): (#\w{6})", light))
+    page = dict(re.findall(r"--(ink|soft|line|series-\d|m\d): (#\w{6})", light))
     names = ["ink", "soft", "line", *(f"series-{i}" for i in range(1, 7))]
     assert [page[name] for name in names] == list(LIGHT.values())
+    methods = [color for name, color in page.items() if re.fullmatch(r"m\d", name)]
+    assert list(METHOD_COLORS[: len(methods)]) == methods
+
+
+def test_a_method_has_the_pages_color_and_name_in_every_figure() -> None:
+    figures = {f.name: f.svg or "" for f in drawn(photo_birds)}
+    for i, method in enumerate(summarized(photo_birds).methods):
+        assert METHOD_COLORS[i] in figures["accuracy_by_group"]
+        assert f">{method_label(method)}</text>" in figures["accuracy_by_group"]
+    assert METHOD_COLORS[1] in figures["gains"]
+    assert METHOD_COLORS[0] not in figures["gains"], "the baseline gains nothing over itself"
 
 
 def test_figures_are_the_same_every_time() -> None:
