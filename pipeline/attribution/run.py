@@ -15,7 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.attribution.estimators.estimate import Estimated, estimate
-from pipeline.attribution.proof.foretold import Retrained, check_groups, measure_lds
+from pipeline.attribution.proof.foretold import (
+    Retrained,
+    calibrate_subsets,
+    calibrate_thinned,
+    check_groups,
+    measure_lds,
+)
 from pipeline.attribution.proof.group_effects import (
     extreme_count,
     group_attributions,
@@ -102,6 +108,8 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
         found.scores, found.cosines, retrained, train_part, targets, info.groups, settings.seed
     )
     check, check_reason = check_groups(found.scores, retrained, train_part, targets, info.groups)
+    by_subsets = calibrate_subsets(found.scores, retrained, train_part, targets, n_groups)
+    check, by_groups = calibrate_thinned(check) if check else (None, None)
     listed = choose_listed(targets.groups, settings.targets_listed, settings.seed)
     flipped = None if train.label_flipped is None else train.label_flipped[train_part.rows]
     in_harmful, in_all = flip_enrichment(summary.train_means[:, -1], flipped)
@@ -136,6 +144,7 @@ def run_attribution(  # noqa: PLR0913  # one keyword per artifact the stage load
         lds_reason=lds_reason,
         group_check=check,
         group_check_reason=check_reason,
+        calibrations=[record for record in (by_subsets, by_groups) if record is not None],
         label_errors=_label_errors(found, label_evidence, train, train_part, by_group, names),
         flipped_share_in_harmful=in_harmful,
         flipped_share_overall=in_all,

@@ -107,15 +107,16 @@ class Calibration(Record):
     """Whether scores foretell sizes: slopes of actual on foretold changes, tried on retrainings held out.
 
     Each retraining is foretold by the slope of the others. Sizes are spoken of only where the slope is above
-    0 and its 95 % prediction intervals cover as often as they say.
+    0 and its 95 % prediction intervals cover as often as they say, of the larger changes too.
     """
 
     kind: Literal["subsets", "thinned"]  # random subsets beside each other; groups thinned against all images
     status: Literal["sizes", "order", "insufficient"]  # order: of the scores only signs and order count
     n_retrainings: int
     n_changes: int  # changes of a test group's mean margin
-    slope: Estimate | None  # actual per foretold change; n = retrainings; None where insufficient
-    coverage: Estimate | None  # share of held-out changes within their prediction interval; n = changes
+    slope: Estimate | None = None  # actual per foretold change; n = retrainings; None where insufficient
+    coverage: Estimate | None = None  # held-out changes within their prediction interval; n = changes
+    coverage_of_large: Estimate | None = None  # the same of the larger half of foretold changes
     reason: str  # why not sizes, as the end of a sentence; empty where they hold
 
 

@@ -282,9 +282,9 @@ class AttributionVerdict(Record):
     # ranking -> whether minority images are taken for wrong labels
     suspects: dict[str, str] = Field(default_factory=dict)
     agreement: str = ""  # how far the two lists of suspects agree; empty without two
-    harmful_labels: HarmfulLabels | None = (
-        None  # None: labels were not judged by models that did without them
-    )
+    sizes: list[str] = Field(default_factory=list)  # whether scores can be read as sizes
+    # None: no model did without any of these images, so nothing says how their labels look
+    harmful_labels: HarmfulLabels | None = None
 
 
 # --- everything ------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from pipeline.verdict.cause.harmful_labels import count_wrong_labels
 from pipeline.verdict.cause.trust import (
     describe_agreement,
     describe_rule,
+    describe_sizes,
     describe_suspects,
     judge_lds,
     judge_share,
@@ -193,6 +194,7 @@ def _judge_attribution(found: AttributionResult) -> AttributionVerdict:
         harmful_shares=[judge_share(s.harmful, s.expected, n_groups=n) for s in found.shares],
         helpful_shares=[judge_share(s.helpful, s.expected, n_groups=n) for s in found.shares],
         suspects={s.ranking: describe_suspects(s) for s in (errors.lists if errors else []) if s.groups},
+        sizes=[describe_sizes(calibration) for calibration in found.calibrations],
         agreement=describe_agreement(errors.agreement) if errors and errors.agreement else "",
     )
 

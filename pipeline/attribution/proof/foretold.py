@@ -15,9 +15,10 @@ from pipeline.attribution.scores import Scores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import mean_weights
 from pipeline.core.types import Float32Array, Int64Array
-from pipeline.records.attribution import GroupCheck, Lds
+from pipeline.records.attribution import Calibration, GroupCheck, Lds
 from pipeline.records.data import GroupInfo
 from pipeline.records.retraining import RetrainResult
+from pipeline.statistics.retrained.calibration import calibrate
 from pipeline.statistics.retrained.group_check import Thinned, group_check
 from pipeline.statistics.retrained.group_rule import group_rule, rule_sums
 from pipeline.statistics.retrained.lds import MIN_SUBSETS, lds_record
@@ -98,6 +99,43 @@ def check_groups(
     ]
     reference_RM = retrained.margins_TM[reference].astype(np.float64)
     return group_check(thinned, reference_RM, targets.groups, names), None
+
+
+def calibrate_subsets(
+    scores: Scores, retrained: Retrained, train: Examples, targets: Examples, n_groups: int
+) -> Calibration | None:
+    """Whether the scores foretell how far random subsets differ; None without subsets."""
+    record = retrained.record
+    rows = _subset_trainings(record)
+    if not rows:
+        return None
+    members_SN = subset_members(record.n_train, record.share, seed=record.seed, indices=list(rows))
+    present = np.unique(targets.groups)
+    weights_MH = mean_weights(targets.groups, n_groups)[:, present]
+    foretold_SM = scores.train_sums(members_SN[:, train.rows].T.astype(np.float64))
+    actual_SM = np.stack([retrained.margins_TM[r].mean(axis=0) for r in rows.values()]).astype(np.float64)
+    found = calibrate("subsets", foretold_SM @ weights_MH, actual_SM @ weights_MH, np.arange(len(rows)))
+    return found.record
+
+
+def calibrate_thinned(check: GroupCheck) -> tuple[GroupCheck, Calibration]:
+    """Whether the scores foretell sizes when groups are thinned; where they do, every change has its own."""
+    parts = list(dict.fromkeys((c.train_index, c.kept) for c in check.changes))
+    rows = [[c for c in check.changes if (c.train_index, c.kept) == part] for part in parts]
+    found = calibrate(
+        "thinned",
+        np.array([[c.predicted for c in row] for row in rows]),
+        np.array([[c.actual for c in row] for row in rows]),
+        np.array([group for group, _ in parts], np.int64),
+    )
+    if found.record.status != "sizes":
+        return check, found.record
+    changes = [
+        change.model_copy(update={"calibrated": size})
+        for row, sizes in zip(rows, found.foretold, strict=True)
+        for change, size in zip(row, sizes, strict=True)
+    ]
+    return check.model_copy(update={"changes": changes}), found.record
 
 
 def _subset_trainings(record: RetrainResult) -> dict[int, list[int]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.report import Report
-from pipeline.report.export.rows import Row, Table, name_at, spread
+from pipeline.report.export.rows import Row, Table, measured, name_at, spread
 
 ENGINE = (
     "engine",
@@ -68,8 +68,24 @@ def attribution_tables(s: Report) -> list[Table]:
         Table(
             "retraining_checks",
             "Predicted against actual changes of a test group's mean margin when a training group is thinned "
-            "out (value is the actual change); measure correlation compares the two over all changes.",
+            "out (value is the actual change); measure correlation compares the two over all changes, and "
+            "expected_change is what the scores and all other retrainings let expect.",
             _check_rows(s),
+            _why(s, "check"),
+        ),
+        Table(
+            "calibration",
+            "Whether scores can be read as sizes: slope of actual on predicted changes, and how many of the "
+            "changes lie in the interval that was predicted without them.",
+            [
+                {"method": m, "retrainings": c.kind, "status": c.status, **row, "reason": c.reason}
+                for m, a in s.attribution.items()
+                for c in a.calibrations
+                for row in measured(
+                    {"slope": c.slope, "coverage": c.coverage, "coverage_of_large": c.coverage_of_large}
+                )
+                or [{"measure": None}]
+            ],
             _why(s, "check"),
         ),
         *_label_tables(s),
@@ -203,6 +219,18 @@ def _check_rows(s: Report) -> list[Row]:
                 "n": None,
             }
             for c in check.changes
+        ]
+        rows += [
+            {
+                "method": m,
+                "measure": "expected_change",
+                "train_group": c.train_group,
+                "test_group": c.test_group,
+                "kept": c.kept,
+                **spread(c.calibrated),
+            }
+            for c in check.changes
+            if c.calibrated is not None
         ]
         rows.append(
             {

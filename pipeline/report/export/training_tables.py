@@ -129,6 +129,22 @@ def training_tables(s: Report) -> list[Table]:
             NOTHING_LEFT_OUT,
         ),
         Table(
+            "removal_explained",
+            "Which part of what leaving images out brings is owed to suspected wrong labels, on test images.",
+            [
+                {"method": m, "group": e.group, "cause": e.cause, "n_removed": n_removed, **row}
+                for m, found in judged.items()
+                if found.removal is not None and (e := found.removal.explained) is not None
+                for n_removed, part in (
+                    (e.n_suspected + e.n_rest, {"total": e.total}),
+                    (e.n_suspected, {"labels": e.labels}),
+                    (e.n_rest, {"rest": e.rest}),
+                )
+                for row in measured(part)
+            ],
+            NOTHING_LEFT_OUT,
+        ),
+        Table(
             "inferred_groups",
             "How well groups that were inferred without the attribute match the dataset's own.",
             [

@@ -148,6 +148,11 @@ class AttributionView:
         return Markup(effects.draw_changes(check.changes, self.worst, f"changes{position}"))
 
     @property
+    def has_sizes(self) -> bool:
+        """Whether changes were predicted in size: none is, or all are."""
+        return any(change.calibrated for change in self.changes)
+
+    @property
     def changes(self) -> list[GroupChange]:
         """The worst group's changes first, then the largest."""
         check = self.found.group_check

@@ -8,6 +8,7 @@ from pipeline.core.words import count, join_names, number, percent, quoted, sign
 from pipeline.records.attribution import (
     Agreement,
     AttributionResult,
+    Calibration,
     GroupChange,
     GroupCheck,
     Lds,
@@ -16,7 +17,7 @@ from pipeline.records.attribution import (
 from pipeline.records.base import Estimate
 from pipeline.records.verdict import ShareSize, Skill
 from pipeline.statistics.intervals import widen
-from pipeline.verdict.phrases import accuracy_brief, list_name
+from pipeline.verdict.phrases import accuracy_brief, list_name, number_interval
 
 Support = Literal["confirmed", "backed", "unchecked", "doubtful", "refuted"]
 
@@ -143,9 +144,36 @@ def _describe_change(change: GroupChange) -> str:
     direction = "rose" if change.low > 0 else "fell" if change.high < 0 else "did not clearly change"
     return (
         f"Retrained without {count(change.n_removed)} of them, the margin {direction}: "
-        f"{signed(estimate.value)} (95% interval {signed(estimate.low)} to {signed(estimate.high)}), "
-        f"predicted {signed(change.predicted)}."
+        f"{signed(estimate.value)} (95% interval {signed(estimate.low)} to {signed(estimate.high)})"
+        f"{_foretold(change)}."
     )
+
+
+def _foretold(change: GroupChange) -> str:
+    """What scores said before: the size where retrainings bear out sizes, else the direction alone."""
+    size = change.calibrated
+    if size is not None:
+        return f", where the other retrainings let expect {signed(size.value)} {number_interval(size)}"
+    if change.predicted == 0 or not change.low * change.high > 0:
+        return ""
+    verb = "as" if change.predicted * change.actual > 0 else "not as"
+    return f", {verb} the scores foretold; of their sizes nothing is claimed"
+
+
+def describe_sizes(found: Calibration) -> str:
+    """Whether the scores may be read as sizes, and what says so, in a sentence."""
+    of = "thinned groups" if found.kind == "thinned" else "random subsets"
+    if found.slope is None or found.coverage is None:
+        return f"Sizes were not checked on {of}: {found.reason}."
+    told = (
+        f"actual changes of {of} are {number(found.slope.value, 1)} times as large as foretold "
+        f"(95% interval {number(found.slope.low, 1)} to {number(found.slope.high, 1)}, "
+        f"{count(found.n_retrainings)} retrainings), and {percent(found.coverage.value, 0)} of the "
+        f"{count(found.n_changes)} changes lie within the 95% interval foretold without them"
+    )
+    if found.status == "sizes":
+        return f"Sizes can be read once they are stretched: {told}."
+    return f"Only the order of the scores counts, not their size: {told}; {found.reason}."
 
 
 def describe_agreement(found: Agreement) -> str:
