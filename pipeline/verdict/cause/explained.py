@@ -14,7 +14,7 @@ from pipeline.artifacts.results import Results
 from pipeline.core.types import BoolArray, Split
 from pipeline.core.words import count, points, quoted
 from pipeline.records.base import Estimate
-from pipeline.records.evaluation import EvaluationResult, MethodComparison, RemovalComparison
+from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.training import Removal
 from pipeline.records.verdict import Cause, ExplainedGain, Thresholds
 from pipeline.statistics.accuracy.worst_group import worst_of
@@ -47,7 +47,8 @@ def explain_removals(
         if history.removal is None:
             continue
         total, evaluation = totals.get(name), found.evaluations[name]
-        reason = why_not_explained(history.removal, evaluation.removal_controls, total, limits)
+        controls = [control.control for control in evaluation.removal_controls]
+        reason = why_not_explained(history.removal, controls, total, limits)
         if reason or total is None:
             reasons[name] = reason
             continue
@@ -167,7 +168,7 @@ def explained_text(found: ExplainedGain) -> str:
 
 def why_not_explained(
     removal: Removal,
-    controls: Sequence[RemovalComparison],
+    controls: Sequence[str],
     total: MethodComparison | None,
     limits: Thresholds,
 ) -> str:
@@ -176,7 +177,7 @@ def why_not_explained(
         return "Nothing was left out, so wrong labels and the shortcut are not told apart."
     if removal.suspected is None or total is None:
         return "Whether labels look wrong was not asked, so wrong labels and the shortcut are not told apart."
-    if removal.suspected.n and not any(control.control == "suspected" for control in controls):
+    if removal.suspected.n and "suspected" not in controls:
         return (
             f"{count(removal.suspected.n)} of the {count(removal.chosen)} images left out have a label that "
             "looks wrong; leaving out these alone was not tried: set methods.repair.controls to true."
