@@ -102,7 +102,8 @@ class _Fold:
     residual_variance: float
     freedom: float
     inflation: float  # changes of one retraining go together: so many of them count as one
-    n_mean: float  # retrainings behind y0; infinite where changes are counted from a training on all images
+    n: int  # retrainings
+    n_mean: float  # of them behind y0; infinite where changes are counted from a training on all images
 
     @classmethod
     def of(
@@ -135,6 +136,7 @@ class _Fold:
             residual_variance=variance,
             freedom=max(1.0, n_free / inflation),
             inflation=inflation,
+            n=len(x_RH),
             n_mean=float(len(x_RH)) if is_centered else math.inf,
         )
 
@@ -145,7 +147,7 @@ class _Fold:
             value = y0 + self.slope * (x - x0)
             variance = self.slope_variance * (x - x0) ** 2 + self.residual_variance * (1 + 1 / self.n_mean)
             half = quantile * math.sqrt(variance)
-            found.append(Estimate(value=value, low=value - half, high=value + half, n=len(self.x0_H)))
+            found.append(Estimate(value=value, low=value - half, high=value + half, n=self.n))
         return found
 
 
