@@ -165,3 +165,22 @@ def test_check_says_what_cannot_run_here(
     edit_demo(retrain={"methods": ["erm", "rwg"], "subsets": 0, "thin_keep": []})
     checking.run()
     assert "warning" not in capsys.readouterr().out
+
+
+def test_a_title_of_what_the_data_lack_is_an_error_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    save_classes(tmp_path / "source")
+    entry = {"kind": "folder", "path": "source"}
+    add_dataset("mine", entry, active=True, titles={"classes": {"cat": "tabby"}})
+    run_stage("data", "mine")
+    run_stage("groups", "mine")
+    checking.run()
+    add_dataset("mine", entry, active=True, titles={"classes": {"cats": "tabby"}})
+    wrong = r"datasets\.mine\.titles\.classes names 'cats'; did you mean 'cat'\? The data have cat, dog"
+    with pytest.raises(InputError, match=wrong):
+        checking.run()
+    with pytest.raises(InputError, match=wrong):
+        run_stage("groups", "mine")

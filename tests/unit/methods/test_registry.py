@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.cli.main import _parser
 from pipeline.core.errors import InputError
 from pipeline.methods import registry
 from pipeline.methods.registry import (
@@ -87,6 +88,14 @@ def test_another_name_is_answered_with_labels_and_keys() -> None:
 def test_methods_of_other_versions_go_by_their_key() -> None:
     assert parse_method("Old_Method", ["erm", "old_method"]) == "old_method"
     assert name_method("old_method") == "old_method"
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "retrain", "attribute", "gradcam"])
+def test_commands_take_what_is_printed(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _parser().parse_args([command, "mine", "Removal (repair)"]).method == "repair"
+    with pytest.raises(SystemExit):
+        _parser().parse_args([command, "mine", "removal"])
+    assert "'removal' is not a method" in capsys.readouterr().err
 
 
 def test_no_two_methods_share_a_spelling() -> None:
