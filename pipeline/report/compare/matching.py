@@ -54,7 +54,9 @@ def match_groups(first: Side, second: Side) -> Matching:
 def note_attributes(names: tuple[str, str], first: Side, second: Side) -> str:
     """That equal values are of attributes with other names, as a sentence; empty where they are not."""
     ours, theirs = (
-        side.report.dataset.attributes[0].name if side.report.dataset.attributes else ""
+        side.report.verdict.titles.name_attribute(side.report.dataset.attributes[0].name)
+        if side.report.dataset.attributes
+        else ""
         for side in (first, second)
     )
     if ours == theirs or not (ours and theirs):
@@ -66,7 +68,8 @@ def _by_key(side: Side) -> dict[Key, tuple[GroupInfo, GroupEstimate]]:
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
     for group, estimate in zip(side.report.dataset.groups, side.metrics.test.groups, strict=True):
-        what = (group.label, group.attribute)
+        named = side.report.verdict.titles.name_group(group)  # a title that changed makes no other group
+        what = (named.label, named.attribute)
         found[(*what, seen[what])] = (group, estimate)
         seen[what] += 1
     return found

@@ -69,7 +69,10 @@ def _obstacle(first: Side, second: Side) -> str:
         if side.scored.seeds != side.metrics.seeds or abs(measured - side.metrics.test.average.value) > SAME:
             return f"{where} of {side.source} is of another run than the report."
     a, b = first.report.dataset, second.report.dataset
-    if (a.name, a.n, a.groups, a.source_info) != (b.name, b.n, b.groups, b.source_info):
+    named = [
+        [s.report.verdict.titles.name_group(g) for g in s.report.dataset.groups] for s in (first, second)
+    ]
+    if (a.name, a.n, a.source_info) != (b.name, b.n, b.source_info) or named[0] != named[1]:
         return "the reports are of different data."
     assert first.scored is not None
     assert second.scored is not None

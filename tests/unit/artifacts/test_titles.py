@@ -18,6 +18,8 @@ from pipeline.records.base import GroupEstimate
 from pipeline.records.color import ColorFinding, LabelColor
 from pipeline.records.report import Report
 from pipeline.records.titles import Titles
+from pipeline.report.compare.matching import match_groups, note_attributes
+from pipeline.report.compare.sides import Side
 from pipeline.settings.parsing import parse
 from pipeline.settings.titles import TitlesSettings
 from tests.fixtures.report import ReportInputs, build_report, photo_birds
@@ -168,3 +170,15 @@ def test_one_word_may_be_a_class_and_a_value() -> None:
 def test_audits_of_one_source_have_titles_of_their_own() -> None:
     assert resolved({}, shares_source=True).dataset == "Birds on photographs (photo_birds)"
     assert resolved({"dataset": "Mine"}, shares_source=True).dataset == "Mine"
+
+
+def test_reports_before_and_after_new_titles_have_the_same_groups() -> None:
+    plain, told = build_report(birds()), retold()
+    told = told.model_copy(update={"verdict": told.verdict.model_copy(update={"titles": resolved(ASKED)})})
+    sides = Side("before.json", plain, "erm", None), Side("after.json", told, "erm", None)
+    matched = match_groups(*sides)
+    assert [group.second.name for group in matched.groups] == [group.name for group in told.dataset.groups]
+    assert not matched.only_first
+    assert note_attributes(("one", "two"), *sides) == ""
+    other = told.model_copy(update={"verdict": plain.verdict})
+    assert match_groups(sides[0], Side("other.json", other, "erm", None)).only_second, "other data, it seems"
