@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -159,6 +159,14 @@ class ClassSkill(Record):
         return 1 / self.n_classes
 
 
+class Flips(NamedTuple):
+    """How many predictions one change of the images moves, and how many its control moves."""
+
+    edit: str  # the name of an intervention or an exchange
+    rate: Estimate
+    control: Estimate | None  # None where it has none
+
+
 class EvaluationResult(Artifact):
     """`evaluation/<dataset>/<method>/evaluation.json`."""
 
@@ -178,6 +186,16 @@ class EvaluationResult(Artifact):
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured
     optimism: Optimism | None = None  # None also where validation and test share no group
+
+    @property
+    def flips(self) -> list[Flips]:
+        """Of every intervention, and of every exchange that is none, in the order in which they were made."""
+        found = [Flips(i.name, i.flip_rate, i.flip_rate_control) for i in self.interventions]
+        names = {flips.edit for flips in found}
+        exchanges = self.cue_use.exchanges if self.cue_use else []
+        return found + [
+            Flips(e.name, e.flip_rate, e.flip_rate_control) for e in exchanges if e.name not in names
+        ]
 
 
 class GroupComparison(Record):

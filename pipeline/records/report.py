@@ -46,6 +46,17 @@ class TestImage(Record):
     methods: dict[str, ImageOutcome]
 
 
+class EditExample(Record):
+    """One test image before and after an edit, with the classes that the baseline's first seed predicts."""
+
+    edit: str  # the name of an intervention or an exchange
+    id: int
+    label: int
+    group: int
+    before: int
+    after: int
+
+
 class Explained(Record):
     """A term that the report uses, in plain words, with where it comes from."""
 
@@ -120,4 +131,5 @@ class Report(Artifact):
     images: list[TestImage] = Field(default_factory=list)  # failures of the worst groups first
     lists: dict[str, ImageList] = Field(default_factory=dict)  # complete, by `records.lists.list_key`
     listed: ListedImages = Field(default_factory=ListedImages)  # file and group of every image in `lists`
+    edits: list[EditExample] = Field(default_factory=list)  # of the baseline; images that flip come first
     reading: list[Explained] = Field(default_factory=list)  # the methods and statistics used, in words

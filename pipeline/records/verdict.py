@@ -127,6 +127,25 @@ class Shift(Record):
     is_against: bool  # away from the class that goes with the donor's value
 
 
+class EditsVerdict(Record):
+    """Whether one edit of the images moves the baseline's predictions, told in a sentence each."""
+
+    edit: str  # the exchange that decides whether the cue is used; without one, an edit named in advance
+    moves: Status
+    beyond: Estimate | None  # flips beyond the control's; all of them where there is no control
+    beside: str | None  # the recommended method, where it saw the same edit
+    finding: str
+    beside_finding: str = ""
+
+
+class HeatVerdict(Record):
+    """Whether one method's GradCAM maps point better than a blob in the center of the image."""
+
+    points: Status
+    over_center: Estimate | None  # insertion and deletion score over the blob's; None: not measured
+    finding: str
+
+
 # --- how training went -----------------------------------------------------------------------
 
 
@@ -314,8 +333,11 @@ class Verdict(Artifact):
     attribution: dict[str, AttributionVerdict]
     comparisons: list[MethodComparison]  # every other method with the baseline
     reliance: list[RelianceDifference]  # every other method beside the baseline
+    reliance_finding: str = ""  # which methods rely less on the cue; empty where none was compared
     color_reliance: ColorReliance | None  # the baseline's, class by class
     cam_agreement: list[MapAgreement]
+    edits: EditsVerdict | None = None  # None: no image was changed
+    heat: dict[str, HeatVerdict] = Field(default_factory=dict)  # of every method with maps
     leaking_sources: Estimate | None  # test images that share a scene or patient with training or validation
     missing: list[MissingPart] = Field(default_factory=list)
     not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it

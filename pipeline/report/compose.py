@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.artifacts.results import Results
 from pipeline.records.attribution import AttributionResult
-from pipeline.records.report import MethodSettings, Report, ReportProvenance
+from pipeline.records.report import EditExample, MethodSettings, Report, ReportProvenance
 from pipeline.records.training import TrainHistory
 from pipeline.records.verdict import Verdict
 from pipeline.report.listing import Samples, describe_listed, list_images
@@ -24,6 +24,7 @@ def compose(
     outcomes: Mapping[str, MethodOutcomes],
     method_settings: Mapping[str, MethodSettings],
     n_targets: int,
+    edits: Sequence[EditExample] = (),
 ) -> Report:
     """The stages' records side by side, without what the page does not show and other files hold.
 
@@ -31,6 +32,7 @@ def compose(
         samples: what the packed data say of every image.
         outcomes: what each method predicts on the test images, where that is at hand.
         n_targets: test images to show one by one.
+        edits: test images before and after an edit, of the baseline.
     """
     worst = {method: result.test.worst_group.index for method, result in found.evaluations.items()}
     chosen = choose_images(found.attributions, worst, n_targets)
@@ -50,6 +52,7 @@ def compose(
         images=describe_images(chosen, outcomes),
         lists=lists,
         listed=describe_listed(lists, samples),
+        edits=list(edits),
     )
     return report.model_copy(update={"reading": explain(report)})
 

@@ -6,10 +6,18 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from pipeline.artifacts.datasets import load_split
+from pipeline.artifacts.edited import load_edited
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps
 from pipeline.artifacts.packing import load_current
-from pipeline.artifacts.paths import card_path, data_folders, plots_dir, reports_dir, verdict_dir
+from pipeline.artifacts.paths import (
+    card_path,
+    data_folders,
+    evaluation_dir,
+    plots_dir,
+    reports_dir,
+    verdict_dir,
+)
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.results import gather_judged, load_all_maps, load_predicted
@@ -23,6 +31,7 @@ from pipeline.report.cards.index import make_card
 from pipeline.report.compose import compose
 from pipeline.report.listing import Samples
 from pipeline.report.origins import trace_report
+from pipeline.report.page.edit_examples import describe_edits
 from pipeline.report.page.html import render_report
 from pipeline.report.page.picture_source import picture_source
 from pipeline.report.page.pictures import build_pictures
@@ -42,6 +51,7 @@ def run(dataset: str) -> None:
         found, methods = gather_judged(dataset, verdict), list(verdict.methods)
         found = with_titles(found, verdict.titles, audits=False)
         maps = load_all_maps(dataset, list(found.gradcams))
+        edited = load_edited(evaluation_dir(dataset, methods[0]) / "edited.npz", test.digest)
         report = compose(
             found,
             verdict,
@@ -52,8 +62,9 @@ def run(dataset: str) -> None:
                 m: MethodSettings(**told.model_dump()) for m, told in plan.methods.items() if m in methods
             },
             n_targets=plan.report.targets_shown,
+            edits=describe_edits(edited, test),
         )
-        source = picture_source(dataset, maps, plan.report.thumbnail)
+        source = picture_source(dataset, maps, edited, plan.report.thumbnail)
         pictures = build_pictures(report, source, plan.report)
         html = render_report(report, pictures)
         save_artifact(page.with_suffix(".json"), report)

@@ -33,13 +33,15 @@ from pipeline.verdict.cause.trust import (
     judge_lds,
     judge_share,
 )
-from pipeline.verdict.cue.reliance import color_reliance, compare_reliance
+from pipeline.verdict.cue.edits import judge_edits
+from pipeline.verdict.cue.heat import judge_heat
+from pipeline.verdict.cue.reliance import color_reliance, compare_reliance, describe_reliance
 from pipeline.verdict.cue.used import deciding_exchange, judge_used, size_either_way, uncarried_text
 from pipeline.verdict.evidence.askable import never_predicted_text, why_no_better, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import judge_effect, worst_enough_group
 from pipeline.verdict.evidence.small_groups import clearly_worse, uncounted_groups
 from pipeline.verdict.harm.harmful import judge_harmful
-from pipeline.verdict.ladder import Case, climb_ladder, write_headline
+from pipeline.verdict.ladder import Case, climb_ladder, statuses, write_headline
 from pipeline.verdict.learning import summarize_curves, summarize_removal
 
 Explained = tuple[Mapping[str, ExplainedGain], Mapping[str, str]]
@@ -71,6 +73,7 @@ def judge(
         }
     )
     rungs = climb_ladder(case)
+    reliance = compare_reliance(found.evaluations, found.gradcams, baseline=baseline, limits=limits)
     return Verdict(
         provenance=provenance,
         headline=write_headline(case, rungs),
@@ -86,9 +89,12 @@ def judge(
             for name, result in found.attributions.items()
         },
         comparisons=list(comparisons),
-        reliance=compare_reliance(found.evaluations, found.gradcams, baseline=baseline, limits=limits),
+        reliance=reliance,
+        reliance_finding=describe_reliance(reliance),
         color_reliance=color_reliance(found.color, found.info, case.baseline, limits),
         cam_agreement=list(cam_agreement),
+        edits=judge_edits(case.baseline, found.evaluations.get(_recommended(case, rungs)), limits),
+        heat={name: judge_heat(cam, limits) for name, cam in found.gradcams.items()},
         leaking_sources=_leaking_share(found.info.sources, found.info.n.get("test", 0)),
         missing=list(found.missing),
         not_trained=dict(found.not_trained),
@@ -111,6 +117,12 @@ def make_case(found: Results, comparisons: Sequence[MethodComparison], limits: T
         hygiene=found.hygiene,
         limits=limits,
     )
+
+
+def _recommended(case: Case, rungs: Sequence[Rung]) -> str:
+    """The method that rung 5 recommends; empty where it recommends none."""
+    is_fixed = statuses(rungs)["fixed_by"] in ("yes", "partly")
+    return case.best.method if is_fixed and case.best else ""
 
 
 def judge_method(

@@ -41,6 +41,21 @@ INTERVENTION_LABELS = {
     "texture_exchange": "Exchanging the texture",
     "look_exchange": "Exchanging color and texture",
 }
+EDIT_ORDERS = {
+    "greyscale": "Remove all color",
+    "hue_rotation": "Turn the hue",
+    "saturation": "Halve the saturation",
+    "patch_shuffle": "Shuffle patches",
+    "background_fill": "Paint the background over",
+    "background_blur": "Blur the background",
+    "background_swap": "Swap the background",
+    "foreground_removal": "Remove the object",
+    "color_exchange": "Exchange the color",
+    "frame_exchange": "Exchange the border's color",
+    "rim_exchange": "Exchange the object's rim",
+    "texture_exchange": "Exchange the texture",
+    "look_exchange": "Exchange color and texture",
+}
 FAMILY_LABELS = {
     "color": "Color",
     "shape": "Shape and layout",
@@ -113,6 +128,11 @@ def method_subtitle(method: str) -> str:
 def intervention_label(name: str) -> str:
     """What an intervention does, as the subject of a sentence."""
     return INTERVENTION_LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def edit_order(name: str) -> str:
+    """An intervention as what a person does, the start of "... and 57 of 100 predictions move"."""
+    return EDIT_ORDERS.get(name, f"Apply {name.replace('_', ' ')}")
 
 
 def family_label(name: str) -> str:

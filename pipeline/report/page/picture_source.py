@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.artifacts.datasets import load_samples, load_split, map_array
+from pipeline.artifacts.edited import EditedImages
 from pipeline.artifacts.maps import SavedMaps
 from pipeline.artifacts.paths import data_folders, dataset_dir, gradcam_dir
 from pipeline.core.types import UInt8Array
@@ -16,7 +17,9 @@ from pipeline.explain.cam.overlays import draw_overlay
 from pipeline.report.page.pictures import LOOK_CLOSER, PictureSource
 
 
-def picture_source(dataset: str, maps: Mapping[str, SavedMaps], thumbnail: int) -> PictureSource:
+def picture_source(
+    dataset: str, maps: Mapping[str, SavedMaps], edited: EditedImages, thumbnail: int
+) -> PictureSource:
     """Pixels of the packed images, read when asked for, and heat drawn for a closer look."""
     data = dataset_dir(dataset)
     images = map_array(data / "images.npy")
@@ -26,6 +29,10 @@ def picture_source(dataset: str, maps: Mapping[str, SavedMaps], thumbnail: int) 
         map_hw = maps[method].maps_SNhw[0, rows[method][image_id]]
         return draw_overlay(np.asarray(images[image_id]), map_hw, None, LOOK_CLOSER * thumbnail)
 
+    changed = {
+        (str(edit), int(image)): pixels
+        for edit, image, pixels in zip(edited.edits_M, edited.ids_M, edited.images_MHW3, strict=True)
+    }
     samples, train = load_samples(data), load_split(data_folders(dataset), "train")
     wrong = set(samples.loc[samples["label_flipped"], "id"]) if "label_flipped" in samples else set()
     return PictureSource(
@@ -35,6 +42,7 @@ def picture_source(dataset: str, maps: Mapping[str, SavedMaps], thumbnail: int) 
         train_ids={g: train.ids[train.groups == g].tolist() for g in np.unique(train.groups).tolist()},
         file_name=lambda image_id: str(samples["file"].iloc[image_id]),
         known_wrong=wrong,
+        edited=lambda edit, image_id: changed[edit, image_id],
     )
 
 

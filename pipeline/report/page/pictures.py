@@ -49,6 +49,7 @@ class PictureSource:
     train_ids: Mapping[int, Sequence[int]]  # group index -> ids of its training images
     file_name: Callable[[int], str] | None = None  # image id -> where the image came from
     known_wrong: Collection[int] = ()  # ids whose label is known to be wrong
+    edited: Callable[[str, int], UInt8Array] | None = None  # name of an edit, image id -> the changed image
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Pictures:
     examples: Mapping[int, list[int]] = field(default_factory=dict)  # group index -> ids
     files: Mapping[int, str] = field(default_factory=dict)  # id -> file name
     known_wrong: frozenset[int] = frozenset()
+    edits: Mapping[tuple[str, int], str] = field(default_factory=dict)  # edit, id -> the changed image
     is_reduced: bool = False  # smaller or fewer than asked for, to stay in budget
 
 
@@ -79,6 +81,8 @@ def build_pictures(
     always.update(_hygiene_ids(report))
     always.update(image.id for image in report.images)
     always.update(gallery_ids(report.lists))
+    edits = [(e.edit, e.id) for e in report.edits] if source.edited else []
+    always.update(image for _, image in edits)
     large = {image.id for image in report.images}
     heats = [(m, i.id) for i in report.images for m, o in i.methods.items() if o.map_class is not None]
     for level, (scale, quality, most_examples) in enumerate(_LEVELS):
@@ -92,7 +96,7 @@ def build_pictures(
 
         sample = [len(picture(image)) for image in spread(list(uses), _SAMPLE)]
         closer = [len(encode(source.heat(*heat), LOOK_CLOSER * side, quality)) for heat in spread(heats, 8)]
-        expected = _mean(sample) * (uses.total() + len(overlays)) + _mean(closer) * len(heats)
+        expected = _mean(sample) * (uses.total() + len(overlays) + len(edits)) + _mean(closer) * len(heats)
         is_reduced = level > 0
         if expected * _MARGIN <= budget:
             break
@@ -100,6 +104,7 @@ def build_pictures(
         images={image: picture(image) for image in uses},
         overlays={key: encode(source.overlay(*key), side, quality) for key in overlays},
         heats={key: encode(source.heat(*key), LOOK_CLOSER * side, quality) for key in heats},
+        edits={key: encode(source.edited(*key), side, quality) for key in edits} if source.edited else {},
         examples=examples,
         files={image: source.file_name(image) for image in uses} if source.file_name else {},
         known_wrong=frozenset(image for image in uses if image in source.known_wrong),

@@ -116,11 +116,6 @@ class View:
         )
 
     @property
-    def reliance_scale(self) -> scales.Scale:
-        found = [i for m in self.s.methods.values() for i in m.interventions]
-        return scales.change_scale([i.accuracy_change for i in found])
-
-    @property
     def interventions(self) -> list[Intervention]:
         """Each intervention once, in the order they were run."""
         found: dict[str, Intervention] = {}
@@ -217,7 +212,7 @@ class View:
 
     @property
     def charts(self) -> ChartsView:
-        return ChartsView(self.s)
+        return ChartsView(self.s, self.pictures)
 
     @property
     def group_dots(self) -> GroupDots | None:

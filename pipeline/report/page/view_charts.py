@@ -1,4 +1,4 @@
-"""The charts that are drawn of the report alone, each made when a template asks for it."""
+"""The charts that are drawn of the report and its pictures, each made when a template asks for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pipeline.records.report import Report
 from pipeline.report.page.charts.cause_curve import CauseCurve, cause_curve
 from pipeline.report.page.charts.color_dots import ColorDots, color_dots
 from pipeline.report.page.charts.cost_frontier import CostFrontier, cost_frontier
+from pipeline.report.page.charts.film import Film, film
 from pipeline.report.page.charts.group_slope import GroupSlope, group_slope
 from pipeline.report.page.charts.learning_panels import LearningPanels, learning_panels
+from pipeline.report.page.charts.reliance import Reliance, reliance
+from pipeline.report.page.pictures import Pictures
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,7 @@ class ChartsView:
     """None where there is nothing to draw."""
 
     s: Report
+    pictures: Pictures
 
     @property
     def cause_curve(self) -> CauseCurve | None:
@@ -31,9 +35,17 @@ class ChartsView:
         return cost_frontier(self.s)
 
     @property
+    def film(self) -> Film | None:
+        return film(self.s, self.pictures)
+
+    @property
     def group_slope(self) -> GroupSlope | None:
         return group_slope(self.s)
 
     @property
     def learning_panels(self) -> LearningPanels | None:
         return learning_panels(self.s)
+
+    @property
+    def reliance(self) -> Reliance | None:
+        return reliance(self.s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from pipeline.core.words import join_names
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.color import ColorResult, LabelColor
 from pipeline.records.evaluation import EvaluationResult, Intervention
@@ -19,7 +20,7 @@ from pipeline.records.verdict import (
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import GroupedData, judge_effect
-from pipeline.verdict.phrases import intervention_label
+from pipeline.verdict.phrases import intervention_label, method_label
 
 MIN_ACCURACY = 0.01  # before a change; below it there is nothing to lose
 
@@ -100,6 +101,42 @@ def compare_reliance(
             for measure in measures
         ]
     return found
+
+
+def describe_reliance(found: Sequence[RelianceDifference]) -> str:
+    """Which methods rely less on the cue, as a sentence without its end; empty where none was compared.
+
+    A method counts where a measure of the cue says less and none says more.
+    """
+    if not found:
+        return ""
+    verdicts: dict[str, set[str]] = {}
+    for difference in found:
+        own = verdicts.setdefault(difference.method, set())
+        if difference.kind != "object_removed":  # which is of the object, not of the cue
+            own.add(difference.verdict)
+    baseline = method_label(found[0].baseline)
+    parts = [
+        _name_methods(names, f"{verb} {baseline}")
+        for names, verb in (
+            (
+                [m for m, own in verdicts.items() if own & {"less", "more"} == {"less"}],
+                "less on the cue than",
+            ),
+            ([m for m, own in verdicts.items() if own & {"less", "more"} == {"more"}], "more on it than"),
+        )
+        if names
+    ]
+    mixed = [m for m, own in verdicts.items() if own >= {"less", "more"}]
+    if mixed:
+        parts.append(f"the measures disagree on {join_names(method_label(m) for m in mixed)}")
+    text = "; ".join(parts) or f"No method is shown to rely less on the cue than {baseline}"
+    return text[:1].upper() + text[1:]
+
+
+def _name_methods(methods: Sequence[str], than: str) -> str:
+    verb = "relies" if len(methods) == 1 else "rely"
+    return f"{join_names(method_label(m) for m in methods)} {verb} {than}"
 
 
 def _compare(

@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from pipeline.records.base import Estimate
 from pipeline.records.verdict import RelianceDifference
-from pipeline.verdict.cue.reliance import compare_reliance
+from pipeline.verdict.cue.reliance import compare_reliance, describe_reliance
 from tests.fixtures.report import ReportInputs, around, build_report, intervention, photo_birds, plain_hundred
 
 
@@ -125,3 +126,31 @@ def test_without_accuracy_there_is_nothing_to_lose() -> None:
         update={"interventions": [grey]}
     )
     assert not any(kind == "accuracy_change" for kind, _ in compared(inputs))
+
+
+def told(*verdicts: tuple[str, str, str]) -> str:
+    """What is said of (method, kind, verdict)."""
+    one = Estimate(value=0.1, low=0.0, high=0.2, n=100)
+    return describe_reliance(
+        [
+            RelianceDifference.model_validate(
+                {"kind": kind, "what": "w", "baseline": "erm", "method": method, "verdict": verdict}
+                | {"before": one, "after": one, "difference": one}
+            )
+            for method, kind, verdict in verdicts
+        ]
+    )
+
+
+def test_who_relies_less_is_told_of_the_measures_of_the_cue() -> None:
+    less, more, flat = "less", "more", "not shown"
+    assert told() == ""
+    assert told(("jtt", "flip_excess", flat)) == "No method is shown to rely less on the cue than ERM"
+    assert told(("jtt", "object_removed", less)) == "No method is shown to rely less on the cue than ERM"
+    assert told(("jtt", "flip_excess", less), ("jtt", "pointing", flat)) == (
+        "JTT relies less on the cue than ERM"
+    )
+    assert told(("jtt", "flip_excess", less), ("dfr", "flip_excess", less), ("subg", "pointing", more)) == (
+        "JTT and DFR rely less on the cue than ERM; SUBG relies more on it than ERM"
+    )
+    assert told(("jtt", "flip_excess", less), ("jtt", "pointing", more)) == "The measures disagree on JTT"

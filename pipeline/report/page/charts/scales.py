@@ -31,6 +31,12 @@ def accuracy_scale(estimates: Iterable[Estimate]) -> Scale:
     return _scale(min(max(math.floor(lowest * 10) / 10, 0.0), 0.9), 1.0)
 
 
+def share_scale(estimates: Iterable[Estimate]) -> Scale:
+    """From 0 to the next multiple of 10 % above every interval."""
+    highest = max((e.high for e in estimates if math.isfinite(e.high)), default=0.0)
+    return _scale(0.0, min(max(math.ceil(highest * 10) / 10, 0.1), 1.0))
+
+
 def change_scale(estimates: Iterable[Estimate]) -> Scale:
     """Around zero, wide enough for every interval and never narrower than 5 points a side."""
     known = [e for e in estimates if math.isfinite(e.low) and math.isfinite(e.high)]
