@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.pages import VARIANTS, Visit
+from tests.browser.pages import RUN_AXE, VARIANTS, Visit
 
 pytestmark = pytest.mark.browser
-
-RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
-  .filter((v) => ["serious", "critical"].includes(v.impact))
-  .map((v) => `${v.id} (${v.impact}): ${v.nodes.length} x ${v.nodes[0].html.slice(0, 160)}`)"""
-
-
-@pytest.fixture(scope="session")
-def axe() -> str:
-    package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    return resources.files(package).joinpath("axe.min.js").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", [*VARIANTS, "sample", "index"])
@@ -30,21 +19,21 @@ def test_axe_finds_nothing_serious(browser: Any, reports: Path, axe: str, name: 
     with Visit(browser, reports / f"{name}.html", width=width, dark=dark, bypass_csp=True) as visit:
         visit.page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
         visit.page.evaluate(axe)
-        assert visit.page.evaluate(RUN) == []
+        assert visit.page.evaluate(RUN_AXE) == []
 
 
 def test_axe_would_find_a_fault(browser: Any, reports: Path, axe: str) -> None:
     with Visit(browser, reports / "birds.html", width=1440, bypass_csp=True) as visit:
         visit.page.evaluate("document.querySelector('.target summary img').removeAttribute('alt')")
         visit.page.evaluate(axe)
-        assert any(found.startswith("image-alt") for found in visit.page.evaluate(RUN))
+        assert any(found.startswith("image-alt") for found in visit.page.evaluate(RUN_AXE))
 
 
 def test_the_closer_look_is_accessible_too(browser: Any, reports: Path, axe: str) -> None:
     with Visit(browser, reports / "birds.html", width=390, bypass_csp=True) as visit:
         visit.page.locator("button.look:visible").first.click()
         visit.page.evaluate(axe)
-        assert visit.page.evaluate(RUN) == []
+        assert visit.page.evaluate(RUN_AXE) == []
 
 
 def test_reduced_motion_is_respected(browser: Any, reports: Path) -> None:
