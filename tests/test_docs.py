@@ -89,7 +89,8 @@ def test_the_demo_teaches_for_every_seed() -> None:
     assert len(worst["erm"]) == 5
     assert all(0.30 <= value <= 0.65 for value in worst["erm"])
     assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
-    assert {rung["status"] for rung in sample["verdict"]["rungs"]} == {"yes"}
+    assert [rung["status"] for rung in sample["verdict"]["rungs"]][:4] == ["yes"] * 4
+    assert sample["verdict"]["recommendation"]["action"] == "use"
     gains = {c["method"]: c for c in sample["verdict"]["comparisons"]}
     assert set(gains) == {"group_dro", "subg", "dfr", "jtt", "repair"}
     for method in ("group_dro", "subg", "dfr", "repair"):  # jtt is reported as it falls

@@ -170,9 +170,11 @@ def gather_judged(dataset: str, verdict: Verdict) -> Results:
     )
 
 
-def load_predicted(dataset: str, methods: Sequence[str], test: Split) -> dict[str, Int64Array]:
-    """Predicted classes of the test images, S x N, by method."""
-    return {m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", test)[1] for m in methods}
+def load_predicted(dataset: str, methods: Sequence[str], split: Split) -> dict[str, Int64Array]:
+    """Predicted classes of validation or test images, S x N, by method."""
+    return {
+        m: load_predictions(evaluation_dir(dataset, m) / "predictions.parquet", split)[1] for m in methods
+    }
 
 
 def load_controls(dataset: str, found: Results, test: Split, control: str) -> dict[str, Int64Array]:

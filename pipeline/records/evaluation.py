@@ -203,8 +203,11 @@ class GroupComparison(Record):
 
     index: int
     name: str
-    gain: Estimate  # accuracy of method minus baseline, paired; pointwise interval
-    p_value: float | None  # of `gain`, over images and seeds; None below three seeds or with too few images
+    # Accuracy of method minus baseline, paired; the interval that is printed: it allows for all groups looked
+    # at, and in the group that the comparison is about it is the comparison's own.
+    gain: Estimate
+    alone: Estimate  # the same with the interval of somebody who asked about this group alone
+    p_value: float | None  # of `alone`, over images and seeds; None below three seeds or with too few images
     p_holm: float | None  # corrected over the groups with enough images
     sufficient: bool
 
@@ -217,6 +220,7 @@ class MethodComparison(Record):
     group: str  # the name of the baseline's worst group, or of the one that pays for the cue
     group_index: int
     gain: Estimate  # accuracy of method minus baseline there, paired; allows for groups and methods tried
+    average_gain: Estimate  # of all images, paired
     worst_group_gain: Estimate  # worst group of method minus worst group of baseline
     p_value: float | None  # of `gain`, two-sided, over images and seeds; None below three seeds
     per_seed_gain: list[float]  # worst-group gain seed by seed

@@ -10,6 +10,7 @@ from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
 from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
+from pipeline.records.recommendation import Recommendation
 from pipeline.records.titles import Titles
 from pipeline.records.training import RemovalKind
 
@@ -254,7 +255,10 @@ class MethodVerdict(Record):
     not_asked: str | None  # why neither can be asked of it: a sentence; None where they can
     no_better: str | None  # in what it is no better than a constant, whatever it follows
     never_predicted: str  # the classes that it never names, as a sentence; empty where it names all
-    worst: GroupEstimate | None  # of the groups that a limit protects, simultaneous over them; None below two
+    # Accuracy of every group on test, in the data's order, with the interval that is printed wherever the
+    # group is spoken of: it allows for any of them being picked.
+    groups: list[GroupEstimate]
+    worst: GroupEstimate | None  # of them the lowest that a limit protects; None below two of these
     clearly_worse: list[int]  # groups of any size, clearly below the average by what matters, lowest first
     uncounted: list[int]  # groups with too few test images to count, lowest first, those without any last
     below: list[float]  # group by group: it is certainly below every accuracy above this one
@@ -325,6 +329,7 @@ class Verdict(Artifact):
     brief: Brief
     baseline: str | None
     rungs: list[Rung]  # the ladder, in order; of the baseline where it is about a model
+    recommendation: Recommendation
     next_steps: list[NextStep]
     thresholds: Thresholds
     # the worst of the baseline's that the cue misleads, else its worst one; None where too few images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.artifacts.datasets import load_split
@@ -17,12 +17,13 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.titled import with_titles
 from pipeline.artifacts.titles import resolve_titles
 from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
-from pipeline.core.types import SPLIT_NAMES, Split
+from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
 from pipeline.records.base import Provenance
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
+from pipeline.verdict.fix.validating import validate_methods
 from pipeline.verdict.judge import judge
 
 _log = logging.getLogger(__name__)
@@ -40,12 +41,11 @@ def run(dataset: str) -> None:
         splits = [load_split(data_folders(dataset), name) for name in SPLIT_NAMES]
         found = gather(dataset, plan.active_methods, plan.explained_methods)
         found = _tell_by_group(found, splits, plan)
-        test, provenance = splits[-1], _trace(found, plan)
+        (_, val, test), provenance = splits, _trace(found, plan)
         titles = resolve_titles(plan.titles, found.info, found.info, shares_source=plan.shares_source)
         found = with_titles(found, titles, audits=True)  # from here on it is for people
-        predicted = load_predicted(dataset, list(found.evaluations), test)
-        correct = {method: classes == test.labels for method, classes in predicted.items()}
-        evaluations = list(found.evaluations.values())
+        evaluations, methods = list(found.evaluations.values()), list(found.evaluations)
+        correct = _are_correct(load_predicted(dataset, methods, test), test)
         comparisons = compare_predictions(correct, test, found.info, evaluations, limits)
         suspected = load_controls(dataset, found, test, "suspected")
         verdict = judge(
@@ -53,10 +53,13 @@ def run(dataset: str) -> None:
             limits,
             provenance,
             comparisons=comparisons,
+            validation=validate_methods(
+                _are_correct(load_predicted(dataset, methods, val), val), val, found.info, evaluations, limits
+            ),
             explained=explain_removals(
                 found,
                 correct,
-                {method: classes == test.labels for method, classes in suspected.items()},
+                _are_correct(suspected, test),
                 test,
                 comparisons,
                 compared_group(found.info, evaluations[0], limits),
@@ -92,6 +95,11 @@ def _known_wrong(train: Split) -> list[int] | None:
         return None
     ids: list[int] = train.ids[train.label_flipped].tolist()
     return ids
+
+
+def _are_correct(predicted: Mapping[str, Int64Array], split: Split) -> dict[str, BoolArray]:
+    """Whether each seed is right on each image of the split, S x N, by method."""
+    return {method: classes == split.labels for method, classes in predicted.items()}
 
 
 def _trace(found: Results, plan: VerdictPlan) -> Provenance:

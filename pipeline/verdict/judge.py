@@ -10,6 +10,7 @@ from pipeline.records.base import Estimate, Provenance
 from pipeline.records.data import SourceCounts
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.gradcam import MapAgreement
+from pipeline.records.recommendation import Validation
 from pipeline.records.verdict import (
     AttributionVerdict,
     ExplainedGain,
@@ -38,8 +39,10 @@ from pipeline.verdict.cue.heat import judge_heat
 from pipeline.verdict.cue.reliance import color_reliance, compare_reliance, describe_reliance
 from pipeline.verdict.cue.used import deciding_exchange, judge_used, size_either_way, uncarried_text
 from pipeline.verdict.evidence.askable import never_predicted_text, why_no_better, why_not_asked, withhold
-from pipeline.verdict.evidence.rules import judge_effect, worst_enough_group
+from pipeline.verdict.evidence.rules import judge_effect, printed_groups, worst_enough_group
 from pipeline.verdict.evidence.small_groups import clearly_worse, uncounted_groups
+from pipeline.verdict.fix.recommending import recommend
+from pipeline.verdict.fix.validating import unasked
 from pipeline.verdict.harm.harmful import judge_harmful
 from pipeline.verdict.ladder import Case, climb_ladder, statuses, write_headline
 from pipeline.verdict.learning import summarize_curves, summarize_removal
@@ -57,16 +60,18 @@ def judge(
     explained: Explained = NOT_EXPLAINED,
     known_wrong: Collection[int] | None = None,
     cam_agreement: Sequence[MapAgreement] = (),
+    validation: Validation | None = None,
 ) -> Verdict:
     """Judge the ladder and every method, write the sentences, and say what to do next.
 
     Args:
         explained: what explains the gain of leaving images out, by method, and why nothing does.
         known_wrong: ids of training images whose label is known to be wrong; None where nothing is known.
+        validation: what validation images say of the methods; None: nobody asked them.
     """
     baseline = next(iter(found.evaluations), None)
     labels = {m: _harmful_labels(m, found, known_wrong) for m in found.attributions}
-    case = make_case(found, comparisons, limits).model_copy(
+    case = make_case(found, comparisons, limits, validation).model_copy(
         update={
             "explained": next(iter(explained[0].values()), None),
             "harmful_labels": labels.get(baseline or ""),
@@ -74,13 +79,16 @@ def judge(
     )
     rungs = climb_ladder(case)
     reliance = compare_reliance(found.evaluations, found.gradcams, baseline=baseline, limits=limits)
+    evaluations = list(found.evaluations.values())
+    advised = recommend(case.choice, case.validation, rungs, case.comparisons, evaluations, limits)
     return Verdict(
         provenance=provenance,
         headline=write_headline(case, rungs),
         brief=write_brief(case, rungs),
         baseline=baseline,
         rungs=rungs,
-        next_steps=list_next_steps(case, rungs),
+        recommendation=advised,
+        next_steps=list_next_steps(case, rungs, advised),
         thresholds=limits,
         harmed_group=case.harmed,
         methods={name: judge_method(name, found, case, rungs, explained) for name in found.evaluations},
@@ -102,9 +110,16 @@ def judge(
     )
 
 
-def make_case(found: Results, comparisons: Sequence[MethodComparison], limits: Thresholds) -> Case:
+def make_case(
+    found: Results,
+    comparisons: Sequence[MethodComparison],
+    limits: Thresholds,
+    validation: Validation | None = None,
+) -> Case:
     """What the ladder is climbed with: the first method is the baseline."""
     baseline, *others = found.evaluations or [None]
+    if validation is None:
+        validation = unasked([found.evaluations[name] for name in others if name])
     return Case(
         info=found.info,
         color=found.color,
@@ -116,6 +131,7 @@ def make_case(found: Results, comparisons: Sequence[MethodComparison], limits: T
         ],
         hygiene=found.hygiene,
         limits=limits,
+        validation=validation,
     )
 
 
@@ -140,6 +156,7 @@ def judge_method(
         not_asked=why_not_asked(evaluation, limits),
         no_better=why_no_better(evaluation, limits),
         never_predicted=never_predicted_text(evaluation),
+        groups=printed_groups(test, limits),
         worst=worst_enough_group(test, limits),
         clearly_worse=[group.index for group in clearly_worse(test, limits)],
         uncounted=[group.index for group in uncounted_groups(found.info, test, limits)],

@@ -11,13 +11,15 @@ from pipeline.records.color import ColorResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
+from pipeline.records.recommendation import Validation
 from pipeline.records.verdict import ExplainedGain, HarmfulLabels, Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
-from pipeline.verdict.evidence.rules import counted_groups, simultaneous
+from pipeline.verdict.evidence.rules import counted_groups, printed
 from pipeline.verdict.evidence.small_groups import bad_clause, clearly_worse, uncounted_clause
+from pipeline.verdict.fix.choosing import Choice, choose_method
 from pipeline.verdict.fix.fixed_by import best_comparison, judge_fixed_by
 from pipeline.verdict.fix.remaining import is_open, largest_gap
 from pipeline.verdict.fix.repairs import judge_repairs
@@ -40,6 +42,7 @@ class Case(Record):
     limits: Thresholds
     explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
     harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
+    validation: Validation = Validation()
 
     @property
     def worst(self) -> GroupEstimate | None:
@@ -52,10 +55,20 @@ class Case(Record):
         return harmed_group(self.info, self.baseline, self.limits)
 
     @property
+    def choice(self) -> Choice:
+        """What validation images say to use."""
+        return choose_method(self.validation, self.limits)
+
+    @property
     def best(self) -> MethodComparison | None:
-        """The comparison that rung 5 speaks of."""
+        """The comparison that rung 5 speaks of: the method that validation chose, else the best on test.
+
+        Where it cannot choose, that some method repairs the harm can still be shown: gains allow for the
+        number of methods. None of them is recommended then.
+        """
+        chosen = next((c for c in self.comparisons if c.method == self.choice.chosen), None)
         baseline = self.baseline.method if self.baseline else None
-        return best_comparison(self.comparisons, baseline, self.limits, self.repairs)
+        return chosen or best_comparison(self.comparisons, baseline, self.limits, self.repairs)
 
     @property
     def repairs(self) -> dict[str, Repair]:
@@ -89,6 +102,7 @@ def climb_ladder(case: Case) -> list[Rung]:
             harmful=harmful.status,
             limits=case.limits,
             repairs=case.repairs,
+            best=case.best,
         ),
     ]
     return [withhold(rung, baseline, case.limits) for rung in rungs]
@@ -151,7 +165,7 @@ def _spoken_of(
     if is_candidate or (not worse and harmed.value <= test.average.value):
         return harmed
     lowest = worse[0] if worse else test.worst_group
-    return simultaneous(lowest, sum(group.n > 0 for group in test.groups), test, limits)
+    return printed(lowest, test, limits)
 
 
 def _shown_gap(case: Case, shown: GroupEstimate, ladder: Ladder) -> str:

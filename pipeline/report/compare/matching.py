@@ -67,7 +67,7 @@ def note_attributes(names: tuple[str, str], first: Side, second: Side) -> str:
 def _by_key(side: Side) -> dict[Key, tuple[GroupInfo, GroupEstimate]]:
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
-    for group, estimate in zip(side.report.dataset.groups, side.metrics.test.groups, strict=True):
+    for group, estimate in zip(side.report.dataset.groups, side.verdict.groups, strict=True):
         named = side.report.verdict.titles.name_group(group)  # a title that changed makes no other group
         what = (named.label, named.attribute)
         found[(*what, seen[what])] = (group, estimate)

@@ -38,10 +38,7 @@ class Pairing:
 
 
 def find_pairing(first: Side, second: Side) -> Pairing:
-    """From both sides' predictions, else from what the report itself stored, else none."""
-    obstacle = _obstacle(first, second)
-    if first.scored is not None and second.scored is not None and not obstacle:
-        return _from_predictions(first, second, first.scored, second.scored)
+    """From what the report itself stored, so that both say the same, else from predictions, else none."""
     stored = next(
         (
             c
@@ -53,9 +50,15 @@ def find_pairing(first: Side, second: Side) -> Pairing:
     if stored is not None and stored.groups:
         return Pairing(
             "Paired, as stored in the report: both were scored on the same test images.",
-            {"worst_group": PairedGain(stored.worst_group_gain)},
+            {
+                "average": PairedGain(stored.average_gain),
+                "worst_group": PairedGain(stored.worst_group_gain),
+            },
             _by_index(stored.groups),
         )
+    obstacle = _obstacle(first, second)
+    if first.scored is not None and second.scored is not None and not obstacle:
+        return _from_predictions(first, second, first.scored, second.scored)
     return Pairing(f"Unpaired: {obstacle} A paired comparison would say more.")
 
 
@@ -96,7 +99,7 @@ def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) 
         Contender(second.method, after.correct_SN, worst_of(tests[1])),
         before.groups_N,
         names,
-        target=Target(tests[0].worst_group.index),
+        target=Target(tests[0].worst_group.index, len(tests[0].considered)),
         seed=0,
         sufficient=[
             a.sufficient and b.sufficient for a, b in zip(tests[0].groups, tests[1].groups, strict=True)

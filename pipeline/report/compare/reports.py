@@ -13,7 +13,7 @@ from pipeline.report.compare.matching import match_groups, note_attributes
 from pipeline.report.compare.pairing import SAME, PairedGain, find_pairing
 from pipeline.report.compare.sides import Side, name_reports, name_sides
 from pipeline.report.markdown import plain
-from pipeline.statistics.intervals import independent_difference, widen
+from pipeline.statistics.intervals import independent_difference
 
 AVERAGES = ("average", "adjusted_average", "group_mean", "worst_group", "worst_group_corrected")
 LABELS = {
@@ -153,15 +153,12 @@ def compare_sides(first: Side, second: Side) -> MethodPair:
             if (a := getattr(first.metrics.test, name)) and (b := getattr(second.metrics.test, name))
         ],
         groups=[
-            _row(
-                g.name, (g.first, g.second), found.groups.get(g.first.index),
-                alpha=alpha, n_compared=len(matched.groups),
-            )
+            _row(g.name, (g.first, g.second), found.groups.get(g.first.index), alpha=alpha)
             for g in matched.groups
         ],
         only_first=matched.only_first,
         only_second=matched.only_second,
-    )  # fmt: skip
+    )
 
 
 def _row(
@@ -170,20 +167,19 @@ def _row(
     paired: PairedGain | None,
     *,
     alpha: float,
-    n_compared: int = 1,
 ) -> Difference:
-    """Paired where that is possible and is about the same numbers, else Newcombe's interval."""
+    """Paired where that is possible and is about the same numbers, else Newcombe's interval.
+
+    The intervals of groups allow for all of them having been looked at, so that of a difference does, too.
+    """
     first, second = both
     value = second.value - first.value
     found = paired if paired is not None and abs(paired.gain.value - value) < SAME else None
     difference = found.gain if found else independent_difference(second, first)
     enough = all(e.sufficient for e in both if isinstance(e, GroupEstimate))
     p_holm = found.p_holm if found else None
-    if p_holm is not None:
-        clear = p_holm <= alpha
-    else:
-        wide = widen(difference, n_comparisons=n_compared, alpha=alpha)
-        clear = wide.low > 0 or wide.high < 0
+    excludes_0 = difference.low > 0 or difference.high < 0
+    clear = excludes_0 if p_holm is None else p_holm <= alpha
     return Difference(
         name=name,
         first=first,

@@ -1,31 +1,33 @@
-"""Tables of what the models do: accuracies, gains and what changes predictions."""
+"""Tables of what the models do: accuracies, and what changes predictions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, Intervention, SplitMetrics
 from pipeline.records.report import Report
-from pipeline.report.export.rows import Row, Table, measured, spread, spread_group
+from pipeline.report.export.rows import Row, Table, measured, spread, spread_group, two_groups
 
 NO_MODEL = "No model was evaluated."
 
 
 def method_tables(s: Report) -> list[Table]:
-    """Accuracies, comparisons with the baseline, and interventions."""
-    alone = "Only one method was trained, so there is nothing to compare."
+    """Accuracies, interventions, and leaving out other images."""
     return [
         Table(
             "group_accuracy",
-            "Accuracy of every group; shrunken_accuracy borrows strength from the other groups, for ranking.",
-            _by_method(s, _group_rows),
+            "Accuracy of every group: its interval allows for picking any of them, that of accuracy_alone is "
+            "for who asked about this group alone; shrunken_accuracy borrows strength from the other groups, "
+            "for ranking.",
+            [{"method": name, **row} for name in s.methods for row in _group_rows(s, name)],
             NO_MODEL,
         ),
         Table(
             "averages",
-            "One number a method: averages, worst group (named in group), gap, optimism, foreground "
-            "sensitivity, agreement with color; harmed_group is the one that the verdict speaks of.",
+            "One number a method: averages, worst group (named in group), the same without what being the "
+            "lowest takes from it, gap, optimism (of each split's own worst group), foreground sensitivity, "
+            "agreement with color; harmed_group is the one that the verdict speaks of.",
             [*_by_method(s, _average_rows), *_harmed_row(s)],
             NO_MODEL,
         ),
@@ -37,13 +39,6 @@ def method_tables(s: Report) -> list[Table]:
             "Not measured.",
         ),
         Table(
-            "comparisons",
-            "Gain of a method over the baseline, paired on the same test images. worst_group_gain compares "
-            "the worst group of each; seed_gain is one seed's.",
-            list(_comparison_rows(s)),
-            alone if len(s.methods) == 1 else "No methods were compared.",
-        ),
-        Table(
             "interventions",
             "Accuracy and predictions when a cue is changed and nothing else; scope says over which images.",
             _by_method(s, lambda m: [row for found in m.interventions for row in _intervention_rows(found)]),
@@ -51,7 +46,8 @@ def method_tables(s: Report) -> list[Table]:
         ),
         Table(
             "removal_controls",
-            "Leaving out the images that attribution names against leaving out as many others.",
+            "Leaving out the images that attribution names against leaving out as many others; group is the "
+            "control's worst, of worst_group_gain the worst group of each.",
             _by_method(s, _control_rows),
             "No method left training images out.",
         ),
@@ -74,11 +70,16 @@ def _skill_rows(method: EvaluationResult) -> list[Row]:
     return rows
 
 
-def _group_rows(method: EvaluationResult) -> list[Row]:
+def _group_rows(s: Report, name: str) -> list[Row]:
+    method = s.methods[name]
+    found = [("test", "accuracy", s.verdict.methods[name].groups)] + [
+        (split, measure, groups)
+        for split, metrics in (("test", method.test), ("val", method.val))
+        for measure, groups in (("accuracy_alone", metrics.groups), ("shrunken_accuracy", metrics.shrunk))
+    ]
     return [
         {"split": split, "measure": measure, "group": group.name, **spread_group(group)}
-        for split, metrics in (("test", method.test), ("val", method.val))
-        for measure, groups in (("accuracy", metrics.groups), ("shrunken_accuracy", metrics.shrunk))
+        for split, measure, groups in found
         for group in groups
     ]
 
@@ -138,7 +139,7 @@ def _split_rows(metrics: SplitMetrics) -> list[Row]:
     return [
         {
             **row,
-            "group": worst.name if row["measure"] == "worst_group" else None,
+            "group": worst.name if row["measure"] in of_worst else None,
             "sufficient": worst.sufficient if row["measure"] in of_worst else True,
         }
         for row in rows
@@ -160,54 +161,6 @@ def _seed_rows(method: EvaluationResult) -> list[Row]:
                 for measure, group, value in found
             ]
     return rows
-
-
-def _comparison_rows(s: Report) -> Iterator[Row]:
-    for c in s.verdict.comparisons:
-        who = {"baseline": c.baseline, "method": c.method}
-        unknown = {"p_value": None, "p_holm": None}
-        yield {
-            **who,
-            "measure": "gain",
-            "group": c.group,
-            "seed": None,
-            **spread(c.gain),
-            "sufficient": True,
-            "p_value": c.p_value,
-            "p_holm": None,
-        }
-        yield {
-            **who,
-            "measure": "worst_group_gain",
-            "group": None,
-            "seed": None,
-            **spread(c.worst_group_gain),
-            "sufficient": True,
-            **unknown,
-        }
-        for g in c.groups:
-            yield {
-                **who,
-                "measure": "group_gain",
-                "group": g.name,
-                "seed": None,
-                **spread(g.gain),
-                "sufficient": g.sufficient,
-                "p_value": g.p_value,
-                "p_holm": g.p_holm,
-            }
-        seeds = s.methods[c.method].seeds if c.method in s.methods else []
-        for i, gain in enumerate(c.per_seed_gain):
-            yield {
-                **who,
-                "measure": "seed_gain",
-                "group": None,
-                "seed": seeds[i] if i < len(seeds) else i,
-                **spread(None),
-                "value": gain,
-                "sufficient": True,
-                **unknown,
-            }
 
 
 def _intervention_rows(found: Intervention) -> list[Row]:
@@ -246,12 +199,15 @@ def _intervention_rows(found: Intervention) -> list[Row]:
 
 
 def _control_rows(method: EvaluationResult) -> list[Row]:
+    own = method.test.worst_group.name
     return [
         {
             "control": c.control,
             "n_removed": c.n_removed,
             "n_seeds": c.n_seeds,
-            "group": c.control_worst.name,
+            "group": two_groups(c.control_worst.name, own)
+            if row["measure"] == "worst_group_gain"
+            else c.control_worst.name,
             **row,
             "p_value": c.p_value if row["measure"] == "gain" else None,
         }

@@ -58,6 +58,11 @@ def name_at(names: Sequence[str], index: int | None) -> str | None:
     return names[index] if 0 <= index < len(names) else str(index)
 
 
+def two_groups(before: str, after: str) -> str:
+    """Whose numbers a difference of two worst groups compares: "a", or "a → b" where these are two."""
+    return before if before == after else f"{before} → {after}"
+
+
 def _typed(name: str, values: list[Any]) -> pd.Series[Any]:
     kinds = {type(value) for value in values if value is not None}
     if not kinds:

@@ -15,7 +15,13 @@ from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import GroupComparison, MethodComparison
 from pipeline.statistics.accuracy.worst_group import WorstGroup, lowest_of
-from pipeline.statistics.comparison.paired import bootstrap_groups, check_pair, group_means, percentiles
+from pipeline.statistics.comparison.paired import (
+    bootstrap_groups,
+    check_pair,
+    group_means,
+    measure_change,
+    percentiles,
+)
 from pipeline.statistics.comparison.seed_shifts import Change, SeedShifts
 from pipeline.statistics.multiplicity import holm
 
@@ -94,8 +100,9 @@ def compare_methods(
     three seeds, which say nothing about training. Seeds are paired in order; with unequal counts
     the surplus is left out.
 
-    `groups` has every group with its pointwise interval and p-value and, corrected over the groups
-    that are `sufficient`, Holm's. A group without images has gain 0 in -1..1; groups that are not
+    `groups` has every group: with the interval of whoever asked about it alone, with the one that allows for
+    all groups having been looked at (of the target: `gain`), with its pointwise p-value and, corrected over
+    the groups that are `sufficient`, Holm's. A group without images has gain 0 in -1..1; groups that are not
     sufficient have no p-value.
 
     Args:
@@ -125,18 +132,21 @@ def compare_methods(
     gain = shifts.of_group(images[at], at, n_picked=target.n_picked, n_tests=target.n_tests)
     worst = baseline.worst.among(present), method.worst.among(present)
     worst_gain = _between_worst(shifts, worst, (before_SG, after_SG), (before_BG, after_BG), counts_G)
+    average = measure_change(before_SN, after_SN, groups_N, seed=seed, sources_N=sources_N)
+    alone = {int(g): shifts.of_group(images[i], i) for i, g in enumerate(present)}
+    among = {int(g): shifts.of_group(images[i], i, n_picked=len(present)) for i, g in enumerate(present)}
+    among[target.group] = gain
     return MethodComparison(
         baseline=baseline.method,
         method=method.method,
         group=group_names[target.group],
         group_index=target.group,
         gain=gain.estimate,
+        average_gain=average.estimate,
         worst_group_gain=worst_gain.estimate,
         p_value=gain.p_value,
         per_seed_gain=(worst[1].accuracies(after_SG) - worst[0].accuracies(before_SG)).tolist(),
-        groups=_group_comparisons(
-            {int(g): shifts.of_group(images[i], i) for i, g in enumerate(present)}, group_names, sufficient
-        ),
+        groups=_group_comparisons(alone, among, group_names, sufficient),
     )
 
 
@@ -197,17 +207,22 @@ def _between_worst(
 
 
 def _group_comparisons(
-    changes: Mapping[int, Change], names: Sequence[str], sufficient: Sequence[bool] | None
+    alone: Mapping[int, Change],
+    among: Mapping[int, Change],
+    names: Sequence[str],
+    sufficient: Sequence[bool] | None,
 ) -> list[GroupComparison]:
-    enough = [g for g in range(len(names)) if g in changes and (sufficient is None or sufficient[g])]
-    p_values = {g: p for g in enough if (p := changes[g].p_value) is not None}
+    """Args: both by group, of those with images: the change by itself, and picked from all of them."""
+    enough = [g for g in range(len(names)) if g in alone and (sufficient is None or sufficient[g])]
+    p_values = {g: p for g in enough if (p := alone[g].p_value) is not None}
     corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     nothing = Estimate(value=0.0, low=-1.0, high=1.0, n=0)
     return [
         GroupComparison(
             index=g,
             name=name,
-            gain=changes[g].estimate if g in changes else nothing,
+            gain=among[g].estimate if g in among else nothing,
+            alone=alone[g].estimate if g in alone else nothing,
             p_value=p_values.get(g),
             p_holm=corrected.get(g),
             sufficient=g in enough,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pipeline.core.words import count, join_names, number, percent, points, quoted
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate
-from pipeline.records.evaluation import MethodComparison
 from pipeline.records.lists import list_key
+from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import NextStep, Rung
 from pipeline.verdict.advice.images import list_image_steps
 from pipeline.verdict.cause.harmful_labels import wrong_labels_text
@@ -16,20 +16,17 @@ from pipeline.verdict.cause.trust import describe_lds, judge_lds
 from pipeline.verdict.fix.fixed_by import clear_gains
 from pipeline.verdict.ladder import Case, Ladder, statuses
 from pipeline.verdict.phrases import (
-    accuracy_brief,
     list_name,
     method_label,
     name_lists,
     points_interval,
 )
 
-LOSSES_NAMED = 2  # groups that a recommended model serves worse
 
-
-def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
+def list_next_steps(case: Case, rungs: Sequence[Rung], advised: Recommendation) -> list[NextStep]:
     """What to do, most useful first; each step names the evidence behind it."""
     steps = [
-        *_steps_for_harm(case, statuses(rungs)),
+        *_steps_for_harm(case, statuses(rungs), advised),
         *_steps_for_training_images(case, statuses(rungs)),
         *list_image_steps(case),
         *_steps_for_thin_evidence(case),
@@ -53,34 +50,50 @@ def list_next_steps(case: Case, rungs: Sequence[Rung]) -> list[NextStep]:
     return steps
 
 
-def _steps_for_harm(case: Case, ladder: Ladder) -> list[NextStep]:
-    baseline = case.baseline.method if case.baseline else None
-    best, worst = case.best, case.harmed
-    if worst is None or ladder["harmful"] != "yes":
+def _steps_for_harm(case: Case, ladder: Ladder, advised: Recommendation) -> list[NextStep]:
+    worst = case.harmed
+    if worst is None or case.baseline is None or ladder["harmful"] != "yes":
         return []
-    if best is not None and ladder["fixed_by"] in ("yes", "partly"):
-        repairs = case.repairs
-        others = [
-            m
-            for m in clear_gains(case.comparisons, baseline, case.limits)
-            if m != best.method and (m not in repairs or repairs[m].status in ("yes", "partly"))
-        ]
-        also = f" Clearly raised also by: {join_names(map(method_label, others))}." if others else ""
-        use = [
-            NextStep(
-                action=f"Use the {method_label(best.method)} model instead of {method_label(best.baseline)}.",
-                because=f"of the methods that raise {quoted(best.group)} clearly it gains most on these test "
-                f"images, {points(best.gain.value)} points {points_interval(best.gain)}"
-                f"{_price(case, best)}.{also}",
-                section="mitigation",
-            )
-        ]
-        if ladder["fixed_by"] == "yes":
-            return use
-        costs = case.repairs[best.method].costs if best.method in case.repairs else ""
-        why = "other groups pay for its gain" if costs else "the gap is not closed"
-        return [*use, _collect(case, worst, why)]
-    return [*_warn_of_costs(case), _collect(case, worst, "no method here is shown to repair it")]
+    if advised.method is None or advised.gain is None:
+        why = "no method here is shown to repair it"
+        return [*_choose_otherwise(case, ladder, advised), *_warn_of_costs(case), _collect(case, worst, why)]
+    repair = case.repairs.get(advised.method)
+    costs = repair.costs if repair else ""
+    name, instead = method_label(advised.method), method_label(case.baseline.method)
+    gain = f"{points(advised.gain.value)} points {points_interval(advised.gain)}"
+    use = NextStep(
+        action=f"Use the {name} model instead of {instead}.",
+        because=f"{_within(advised.reason)} On test images it changes {quoted(worst.name)} by {gain}"
+        f"{f'; {costs}' if costs else ''}. {advised.price}",
+        section="mitigation",
+    )
+    if ladder["fixed_by"] == "yes":
+        return [use]
+    return [use, _collect(case, worst, "other groups pay for its gain" if costs else "the gap is not closed")]
+
+
+def _choose_otherwise(case: Case, ladder: Ladder, advised: Recommendation) -> list[NextStep]:
+    """Where some method clearly repairs the group, and validation images cannot say which one to take."""
+    baseline = case.baseline.method if case.baseline else None
+    clear = clear_gains(case.comparisons, baseline, case.limits)
+    if advised.chosen is not None or ladder["fixed_by"] not in ("yes", "partly") or len(clear) < 1:
+        return []
+    return [
+        NextStep(
+            action="Set validation images aside to choose a method by: at least "
+            f"{count(case.limits.min_val)} a group, which train none.",
+            because=f"{_within(advised.reason)} The group is clearly raised by "
+            f"{join_names(map(method_label, clear))}.",
+            section="mitigation",
+        )
+    ]
+
+
+def _within(sentence: str) -> str:
+    """A sentence that goes on after a colon: "Validation ..." -> "validation ..."."""
+    return (
+        sentence[0].lower() + sentence[1:] if sentence.startswith(("Validation", "On ", "No ")) else sentence
+    )
 
 
 def _warn_of_costs(case: Case) -> list[NextStep]:
@@ -107,24 +120,6 @@ def _collect(case: Case, worst: GroupEstimate, why: str) -> NextStep:
         because=f"{n_train} training images belong to it and {why}.",
         section="groups",
     )
-
-
-def _price(case: Case, best: MethodComparison) -> str:
-    """What the gain costs: the average, and every group that clearly loses."""
-    other = next((e for e in case.others if e.method == best.method), None)
-    if other is None or case.baseline is None:
-        return ""
-    before, after = case.baseline.test.average, other.test.average
-    losing = [g for g in best.groups if g.sufficient and g.gain.high < 0]
-    lost = [
-        f"{points(-g.gain.value).lstrip('+')} points in {quoted(g.name)} {points_interval(-g.gain)}"
-        for g in losing[:LOSSES_NAMED]
-    ]
-    more = f" and {len(losing) - LOSSES_NAMED} more" if len(losing) > LOSSES_NAMED else ""
-    price = f"; it loses {join_names(lost)}{more}" if lost else ""
-    costs = case.repairs[best.method].costs if best.method in case.repairs else ""
-    price += f"; {costs}" if costs else ""
-    return f"; average accuracy goes from {accuracy_brief(before)} to {accuracy_brief(after)}{price}"
 
 
 def _steps_for_training_images(case: Case, ladder: Ladder) -> list[NextStep]:

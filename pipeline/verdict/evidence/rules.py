@@ -105,7 +105,7 @@ def _rare_groups(info: GroupedData) -> list[tuple[int, float]]:
 
 
 def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate | None:
-    """The lowest of the groups that a limit protects, its interval simultaneous over them.
+    """The lowest of the groups that a limit protects, as it is printed.
 
     For the gate, which fails for groups too small to count unless told to let them be: where only these
     lie below the average it still holds the others to the limit, while everybody else names the split's
@@ -116,12 +116,24 @@ def worst_enough_group(test: SplitMetrics, limits: Thresholds) -> GroupEstimate 
         return None
     accuracy_G = np.array([group.value for group in test.groups])
     lowest = lowest_of(accuracy_G, [group.index for group in counted]).group
-    return simultaneous(test.groups[lowest], len(counted), test, limits)
+    return printed(test.groups[lowest], test, limits)
 
 
-def simultaneous(group: GroupEstimate, n: int, test: SplitMetrics, limits: Thresholds) -> GroupEstimate:
-    """The group with an interval that allows for having picked it from `n`."""
-    if group.index == test.worst_group.index:  # its band over all groups is known already
+def printed_groups(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
+    """Every group as it is printed, in the data's order."""
+    return [printed(group, test, limits) for group in test.groups]
+
+
+def printed(group: GroupEstimate, test: SplitMetrics, limits: Thresholds) -> GroupEstimate:
+    """The group with the one interval that people get to see.
+
+    It allows for the group being picked from those that the worst is chosen from (one with too few images for
+    that: from all that have any), however it was picked: the same number would otherwise stand with one
+    interval among the groups and with another as the worst, as the one that pays or in a headline.
+    """
+    if group.index == test.worst_group.index:
         return test.worst_group
+    is_considered = group.index in test.considered
+    n = len(test.considered) if is_considered else sum(other.n > 0 for other in test.groups)
     wide = widen(group, n_comparisons=n, alpha=limits.alpha)
     return group.model_copy(update={"low": max(wide.low, 0.0), "high": min(wide.high, 1.0)})

@@ -22,13 +22,16 @@ def judge_fixed_by(
     harmful: Status,
     limits: Thresholds,
     repairs: Mapping[str, Repair] | None = None,
+    best: MethodComparison | None = None,
 ) -> Rung:
     """Does another method raise the baseline's worst group, paired over test images and seeds.
 
-    `repairs` says what its gain is worth, where the groups of both are known.
+    Args:
+        repairs: what a method's gain is worth, where the groups of both are known.
+        best: the one that is spoken of, as validation chose it; None: the best on test.
     """
     repairs = repairs or {}
-    best = best_comparison(comparisons, baseline, limits, repairs)
+    best = best or best_comparison(comparisons, baseline, limits, repairs)
     name = method_label(best.method) if best else "another method"
     question = f"Does {name} fix it?"
     if best is None:

@@ -24,8 +24,9 @@ def measure_remaining(
     raised, before = (e.test.groups[comparison.group_index] for e in (method, baseline))
     if not raised.n or not before.n:
         return None
-    same_before = guided_group(info, baseline, before, limits)
-    same = method.test.groups[same_before.index] if same_before else None
+    guided = guided_group(info, baseline, before, limits)
+    same_before = baseline.test.groups[guided.index] if guided else None
+    same = method.test.groups[guided.index] if guided else None
     same = same if same and same.n else None
     average = max(baseline.test.average, method.test.average, key=lambda found: found.value)
     return Remaining(

@@ -10,7 +10,7 @@ from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.verdict import Remaining, Repair, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, independent_difference, widen
-from pipeline.verdict.evidence.rules import GroupedData, judge_effect, simultaneous, weakest
+from pipeline.verdict.evidence.rules import GroupedData, judge_effect, printed, weakest
 from pipeline.verdict.fix.remaining import is_open, is_reversed, measure_remaining
 from pipeline.verdict.harm.paying import Harm, find_harm
 from pipeline.verdict.phrases import accuracy_brief
@@ -19,11 +19,11 @@ NAMED = 2  # groups that a sentence names
 
 
 class _Pair(NamedTuple):
-    """One group under the baseline and under the method."""
+    """One group under the baseline and under the method, both as they are printed."""
 
     before: GroupEstimate
     after: GroupEstimate
-    gain: Estimate  # paired; pointwise interval
+    gain: Estimate  # paired; the interval of this group alone
 
     def text(self) -> str:
         before, after = percent(self.before.value), accuracy_brief(self.after)
@@ -66,31 +66,33 @@ def judge_repair(
     harmed = baseline.test.groups[comparison.group_index]
     if status != "yes" or not harmed.n:
         return Repair(status=status, costs="", left=left)
-    pairs = _pair_up(baseline, method, comparison)
+    pairs = _pair_up(baseline, method, comparison, limits)
     fallen = [pair for pair in pairs if _falls(pair, len(pairs) + 1, limits)]
-    moved = [pair for pair in fallen if _is_low(pair, harmed, method, limits)]
+    moved = [pair for pair in fallen if _is_low(pair, harmed, limits)]
     if moved:
         costs = f"it moves the harm: {_falls_text(moved)}"
         if min(pair.after.value for pair in moved) > harmed.value:
             costs += f", not clearly above the {percent(harmed.value)} before in {quoted(harmed.name)}"
         return Repair(status="no", costs=costs, left=left)
     harm = _harm_elsewhere(info, method, comparison, limits)
-    found, costs = _low_elsewhere(pairs, harm, harmed, method, limits)
+    found, costs = _low_elsewhere(pairs, harm, harmed, limits)
     if found != "yes":
         return Repair(status=found, costs=costs, left=left)
-    parts = _parts_paid(harm, fallen, comparison, left, limits)
+    parts = _parts_paid((harm, method), fallen, comparison, left, limits)
     is_part = bool(parts) or (left is not None and is_open(left, limits))
     return Repair(status="partly" if is_part else "yes", costs="; ".join(parts), left=left)
 
 
 def _pair_up(
-    baseline: EvaluationResult, method: EvaluationResult, comparison: MethodComparison
+    baseline: EvaluationResult, method: EvaluationResult, comparison: MethodComparison, limits: Thresholds
 ) -> list[_Pair]:
     """All groups but the raised one; unpaired, which is conservative, where a result has no paired gains."""
-    gains = {group.index: group.gain for group in comparison.groups if group.gain.n}
+    gains = {group.index: group.alone for group in comparison.groups if group.alone.n}
     return [
         _Pair(
-            before, after, gains.get(before.index) or clip_difference(independent_difference(after, before))
+            printed(before, baseline.test, limits),
+            printed(after, method.test, limits),
+            gains.get(before.index) or clip_difference(independent_difference(after, before)),
         )
         for before, after in zip(baseline.test.groups, method.test.groups, strict=True)
         if before.n and after.n and before.index != comparison.group_index
@@ -111,17 +113,15 @@ def _falls(pair: _Pair, n_groups: int, limits: Thresholds) -> bool:
     return bool(2.0 ** (1 - n_lost) * n_groups < limits.alpha)
 
 
-def _is_low(pair: _Pair, harmed: GroupEstimate, method: EvaluationResult, limits: Thresholds) -> bool:
+def _is_low(pair: _Pair, harmed: GroupEstimate, limits: Thresholds) -> bool:
     """Not above the harmed group before; of a group too small to count, only where that needs no interval."""
-    height = _height(pair, harmed, method, limits)
+    height = _height(pair, harmed, limits)
     return height != "yes" if pair.after.sufficient else height == "no"
 
 
-def _height(pair: _Pair, harmed: GroupEstimate, method: EvaluationResult, limits: Thresholds) -> Status:
+def _height(pair: _Pair, harmed: GroupEstimate, limits: Thresholds) -> Status:
     """Whether the group lies above what the baseline had in the harmed one, by the rule of every effect."""
-    n_groups = sum(group.sufficient for group in method.test.groups)
-    wide = simultaneous(pair.after, n_groups, method.test, limits)
-    above = independent_difference(wide, harmed)
+    above = independent_difference(pair.after, harmed)
     return judge_effect(above.value, above.low, limits.min_effect)
 
 
@@ -145,7 +145,6 @@ def _low_elsewhere(
     pairs: Sequence[_Pair],
     harm: Harm | None,
     harmed: GroupEstimate,
-    method: EvaluationResult,
     limits: Thresholds,
 ) -> tuple[Status, str]:
     """The lowest of the other groups that fall or pay for the cue, against the harmed one before."""
@@ -157,7 +156,7 @@ def _low_elsewhere(
     ]
     if not answerable:
         return "yes", ""
-    found = weakest(*(_height(pair, harmed, method, limits) for pair in answerable))
+    found = weakest(*(_height(pair, harmed, limits) for pair in answerable))
     if found == "no" and (harm is None or harm.judge(limits) != "yes"):
         found = "insufficient"  # neither its fall nor that it pays is clear
     lowest = min(answerable, key=lambda pair: pair.after.value)
@@ -168,14 +167,18 @@ def _low_elsewhere(
 
 
 def _parts_paid(
-    harm: Harm | None,
+    under: tuple[Harm | None, EvaluationResult],
     fallen: Sequence[_Pair],
     comparison: MethodComparison,
     left: Remaining | None,
     limits: Thresholds,
 ) -> list[str]:
-    """What makes a gain a part of a repair, beside a gap that is open."""
-    parts = list[str]()
+    """What makes a gain a part of a repair, beside a gap that is open.
+
+    Args:
+        under: the method, and the group that pays most under it.
+    """
+    (harm, method), parts = under, list[str]()
     small = [pair for pair in fallen if not pair.after.sufficient]
     if small:
         parts.append(f"{_falls_text(small)}, too few images to count")
@@ -184,8 +187,9 @@ def _parts_paid(
         parts.append(f"the shortcut is reversed: {_falls_text(turned)}, below {quoted(comparison.group)}")
     if harm is not None and harm.same is not None and harm.judge(limits) == "yes":
         parts.append(
-            f"under it {quoted(harm.group.name)} pays for the cue: {accuracy_brief(harm.group)} against "
-            f"{accuracy_brief(harm.same)} in {quoted(harm.same.name)}"
+            f"under it {quoted(harm.group.name)} pays for the cue: "
+            f"{accuracy_brief(printed(harm.group, method.test, limits))} against "
+            f"{accuracy_brief(printed(harm.same, method.test, limits))} in {quoted(harm.same.name)}"
         )
     return parts
 

@@ -17,7 +17,7 @@ from pipeline.verdict.evidence.rules import (
     counted_groups,
     misled_groups,
     perhaps_misled_groups,
-    simultaneous,
+    printed,
 )
 from pipeline.verdict.harm.paying import Harm, find_harm, hard_class, hard_values, unanswered_groups
 from pipeline.verdict.phrases import GROUPS_NAMED, accuracy_phrase, method_label, points_phrase
@@ -90,7 +90,7 @@ def _weigh_harm(
     if harm is None or harmed is None:
         return "insufficient", _no_candidate_text(info, baseline, n_misled, limits), None
     status, unanswered = harm.judge(limits), unanswered_groups(info, baseline, limits)
-    text = _harm_text(info, baseline, harmed, harm.n_candidates) + _interaction_text(harm)
+    text = _harm_text(info, baseline, harmed, harm.n_candidates) + _interaction_text(harm, baseline, limits)
     if harm.odds_decide(limits):
         text += _odds_text(harm)
     if status != "yes" and unanswered:
@@ -150,7 +150,7 @@ def harmed_group(
         return None
     harm = find_harm(info, baseline, limits)
     if harm is not None:
-        return simultaneous(harm.group, harm.n_candidates, baseline.test, limits)
+        return printed(harm.group, baseline.test, limits)
     return baseline.test.counted_worst
 
 
@@ -159,7 +159,9 @@ def guided_group(
 ) -> GroupEstimate | None:
     """The same label where the cue is right, None where `harmed` is not the misled group that pays most."""
     harm = find_harm(info, baseline, limits)
-    return harm.same if harm and harm.group.index == harmed.index else None
+    if harm is None or harm.same is None or harm.group.index != harmed.index:
+        return None
+    return printed(harm.same, baseline.test, limits)
 
 
 def _one_training(n_seeds: int) -> str:
@@ -170,11 +172,12 @@ def _one_training(n_seeds: int) -> str:
     )
 
 
-def _interaction_text(harm: Harm) -> str:
+def _interaction_text(harm: Harm, baseline: EvaluationResult, limits: Thresholds) -> str:
     if harm.same is None or harm.gap is None:
         return " No group of the same label where the cue is right has enough images to compare with."
+    same = printed(harm.same, baseline.test, limits)
     text = (
-        f" The same label where the cue is right, {quoted(harm.same.name)}: {accuracy_phrase(harm.same)}, "
+        f" The same label where the cue is right, {quoted(same.name)}: {accuracy_phrase(same)}, "
         f"{points_phrase(harm.gap.points)} away."
     )
     if harm.interaction is None:

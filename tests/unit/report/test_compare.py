@@ -23,6 +23,8 @@ from pipeline.report.compare.chart import draw_changes
 from pipeline.report.compare.reports import Comparison, Difference, MethodPair, _listed, _row
 from pipeline.report.compare.text import printable
 from pipeline.report.compare.words import finding
+from pipeline.verdict.evidence.rules import printed
+from tests.fixtures.planted.outcomes import measured
 from tests.fixtures.report import (
     HOSTILE_CLASS,
     ReportInputs,
@@ -165,20 +167,13 @@ def test_a_report_alone_still_has_the_comparisons_it_stored(tmp_path: Path) -> N
     (stored,) = summary.verdict.comparisons
     names = [g.name for g in summary.dataset.groups]
     tests = summary.methods
+    gains = [
+        {"value": after.value - before.value, "low": -0.5, "high": 0.5, "n": 99}
+        for before, after in zip(tests["erm"].test.groups, tests["group_dro"].test.groups, strict=True)
+    ]
+    tested = {"p_value": 0.01, "p_holm": 0.03, "sufficient": True}
     groups = [
-        {
-            "index": i,
-            "name": name,
-            "gain": {
-                "value": tests["group_dro"].test.groups[i].value - tests["erm"].test.groups[i].value,
-                "low": -0.5,
-                "high": 0.5,
-                "n": 99,
-            },
-            "p_value": 0.01,
-            "p_holm": 0.03,
-            "sufficient": True,
-        }
+        {"index": i, "name": name, "gain": gains[i], "alone": gains[i], **tested}
         for i, name in enumerate(names)
     ]
     updated = type(stored).model_validate(stored.model_dump() | {"groups": groups})
@@ -188,7 +183,7 @@ def test_a_report_alone_still_has_the_comparisons_it_stored(tmp_path: Path) -> N
     (pair,) = compare(tmp_path, f"{path}:erm", f"{path}:group_dro").pairs
     assert "as stored" in pair.pairing
     assert all(r.paired and r.p_holm == 0.03 for r in pair.groups)
-    assert not row(pair, "average").paired
+    assert row(pair, "average").paired
 
 
 @pytest.mark.parametrize("change", ["seed", "images", "stale", "groups"])
@@ -226,15 +221,19 @@ def with_groups(path: Path, folder: Path, *, order: list[int], **changes: Any) -
     erm = summary.methods["erm"]
     groups = [summary.dataset.groups[i] for i in order]
     groups[-1] = groups[-1].model_copy(update=changes)
-    estimates = [
-        erm.test.groups[g].model_copy(update={"index": i, "name": groups[i].name})
-        for i, g in enumerate(order)
-    ]
-    test = erm.test.model_copy(update={"groups": estimates})
-    info = summary.dataset.model_copy(update={"groups": groups})
-    methods = {"erm": erm.model_copy(update={"test": test})}
+    printed, measured = (
+        [found[g].model_copy(update={"index": i, "name": groups[i].name}) for i, g in enumerate(order)]
+        for found in (summary.verdict.methods["erm"].groups, erm.test.groups)
+    )
+    judged = summary.verdict.methods["erm"].model_copy(update={"groups": printed})
+    test = erm.test.model_copy(update={"groups": measured})
+    parts = {
+        "dataset": summary.dataset.model_copy(update={"groups": groups}),
+        "methods": {"erm": erm.model_copy(update={"test": test})},
+        "verdict": summary.verdict.model_copy(update={"methods": {"erm": judged}}),
+    }
     out = folder / "reports" / "photo_birds.json"
-    save_artifact(out, summary.model_copy(update={"dataset": info, "methods": methods}))
+    save_artifact(out, summary.model_copy(update=parts))
     return out
 
 
@@ -333,14 +332,21 @@ def test_where_nothing_is_clear_the_finding_says_so(report: Path, tmp_path: Path
 
 
 def test_unpaired_groups_are_clear_only_beyond_what_many_comparisons_bring() -> None:
-    """An interval that just leaves out 0 is one of sixty that may do so by chance."""
-    first, second = (
-        GroupEstimate(value=v, low=v - 0.07, high=v + 0.07, n=400, index=0, name="a") for v in (0.6, 0.71)
-    )
-    assert [_row("a", (first, second), None, alpha=0.05, n_compared=n).shows for n in (1, 60)] == [
-        "higher",
-        "open",
-    ]
+    """An interval that just leaves out 0 is one of sixty that may do so by chance: printed ones know."""
+    names = tuple(map(str, range(60)))
+    test = measured((0.6,) * 60, (400,) * 60, names, (100,) * 60, 100)
+    limits = photo_birds().limits
+
+    def shows(n_groups: int) -> str:
+        few = test.model_copy(update={"groups": test.groups[:n_groups], "considered": [*range(n_groups)]})
+        alone = [
+            GroupEstimate(value=v, low=v - 0.07, high=v + 0.07, n=400, index=0, name="a") for v in (0.6, 0.71)
+        ]
+        other = few.model_copy(update={"worst_group": few.worst_group.model_copy(update={"index": 1})})
+        first, second = (printed(group, other, limits) for group in alone)
+        return _row("a", (first, second), None, alpha=0.05).shows
+
+    assert [shows(n) for n in (1, 60)] == ["higher", "open"]
 
 
 class _Text(HTMLParser):

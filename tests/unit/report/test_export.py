@@ -107,7 +107,8 @@ def test_the_groups_of_the_sample_are_all_there() -> None:
     accuracy = frame[(frame["split"] == "test") & (frame["measure"] == "accuracy")]
     assert len(accuracy) == len(s.methods) * len(s.dataset.groups)
     row = accuracy[(accuracy["method"] == "dfr") & (accuracy["group"] == "digits 5-9 / temple")].iloc[0]
-    expected: GroupEstimate = next(g for g in s.methods["dfr"].test.groups if g.name == "digits 5-9 / temple")
+    groups = s.verdict.methods["dfr"].groups
+    expected: GroupEstimate = next(g for g in groups if g.name == "digits 5-9 / temple")
     assert (row["value"], row["low"], row["high"], row["n"]) == (
         expected.value,
         expected.low,

@@ -165,16 +165,19 @@ def test_how_numbers_are_written() -> None:
 def test_a_recommended_model_is_named_with_the_groups_that_it_serves_worse() -> None:
     inputs = photo_birds()
     name, gain = inputs.info.groups[0].name, around(-0.08, 0.03, 642)
-    loss = GroupComparison(index=0, name=name, gain=gain, p_value=0.001, p_holm=0.004, sufficient=True)
+    loss = GroupComparison(
+        index=0, name=name, gain=gain, alone=gain, p_value=0.001, p_holm=0.004, sufficient=True
+    )
     even = loss.model_copy(
         update={"index": 1, "name": inputs.info.groups[1].name, "gain": around(-0.01, 0.03, 642)}
     )
     comparison = inputs.comparisons[0].model_copy(update={"groups": [loss, even]})
-    step = build_report(replace(inputs, comparisons=[comparison])).verdict.next_steps[0]
+    verdict = build_report(replace(inputs, comparisons=[comparison])).verdict
+    step = verdict.next_steps[0]
     assert step.action == "Use the Group DRO model instead of ERM."
-    assert f"it loses 8.0 points in “{loss.name}” [+5.0, +11.0]" in step.because
+    assert f"takes 8.0 points [+5.0, +11.0] from “{loss.name}”" in step.because
     assert even.name not in step.because
-    assert "on these test images" in step.because
+    assert [fall.index for fall in verdict.recommendation.falls] == [0]
 
 
 def test_methods_take_turns_in_choosing_images_and_none_is_shown_twice() -> None:

@@ -161,7 +161,7 @@ def test_every_group_has_its_p_value_and_holms_correction() -> None:
         assert found.gain.value == pytest.approx(change)
         assert found.gain.n == inside.sum()
         if found.p_value is not None:
-            assert (found.p_value < 0.05) == (found.gain.low > 0 or found.gain.high < 0)
+            assert (found.p_value < 0.05) == (found.alone.low > 0 or found.alone.high < 0)
     tested = [result.groups[g].p_value for g in (0, 1, 3)]
     assert [result.groups[g].p_holm for g in (0, 1, 3)] == holm([p for p in tested if p is not None])
     assert [g.p_value is None for g in result.groups] == [False, False, True, False, True]
@@ -171,8 +171,10 @@ def test_every_group_has_its_p_value_and_holms_correction() -> None:
     assert (empty.gain.n, empty.gain.low, empty.gain.high, empty.p_value) == (0, -1, 1, None)
     assert result.groups[1].p_holm is not None
     assert result.groups[1].p_holm < 0.01
-    assert result.gain.value == result.groups[1].gain.value
-    assert result.gain.high - result.gain.low > result.groups[1].gain.high - result.groups[1].gain.low
+    assert result.gain == result.groups[1].gain, "one quantity has one interval"
+    for found in result.groups[:4]:
+        assert found.gain.value == found.alone.value
+        assert found.gain.high - found.gain.low > found.alone.high - found.alone.low
 
 
 def test_without_images_in_doubt_the_p_value_is_students() -> None:

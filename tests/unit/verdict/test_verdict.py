@@ -221,9 +221,11 @@ def test_the_best_of_several_methods_is_named() -> None:
     both = {"group_dro": around(0.10, 0.02, 642), "dfr": around(0.12, 0.02, 642)}
     first = inputs.comparisons[0]
     tried = [first.model_copy(update={"method": m, "gain": g}) for m, g in both.items()]
-    step = build_report(replace(inputs, comparisons=tried)).verdict.next_steps[0]
-    assert step.action.startswith("Use the DFR model")
-    assert step.because.endswith("Clearly raised also by: Group DRO.")
+    dfr = inputs.evaluations["group_dro"].model_copy(update={"method": "dfr"})
+    two = replace(inputs, comparisons=tried, evaluations={**inputs.evaluations, "dfr": dfr})
+    step = build_report(two).verdict.next_steps[0]
+    assert step.action.startswith("Set validation images aside to choose a method by")
+    assert step.because.endswith("The group is clearly raised by Group DRO and DFR.")
 
     # a larger gain that is not clear does not hide a clear one
     found = judged({"jtt": around(0.20, 0.30, 642), "dfr": around(0.10, 0.02, 642)})
