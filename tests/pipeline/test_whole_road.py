@@ -6,6 +6,7 @@ The stages run in-process, one after the other, as dvc.yaml orders them.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -185,6 +186,23 @@ def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
     assert planted["provenance"]["params"]["train"]["seeds"] == [0]
     assert "run without DVC" in planted["provenance"]["stages_note"]
     assert {entry["key"] for entry in planted["reading"]} >= {*METHODS, "trak", "gradcam"}
+
+
+@pytest.mark.slow
+def test_people_read_titles_and_get_whole_lists(planted: dict[str, Any]) -> None:
+    """From params.yaml to the page through every stage."""
+    assert planted["dataset"]["attributes"][0]["name"] == "background photo"
+    words = json.dumps([planted["verdict"], planted["color"], planted["methods"]], ensure_ascii=False)
+    assert "background photo" in planted["verdict"]["headline"]
+    assert not re.search(r"(?<!background )\bphoto\b", words.replace(json.dumps("photo"), "")), "a name"
+    listed, lists = planted["listed"], planted["lists"]
+    names = dict(zip(listed["ids"], listed["files"], strict=True))
+    for method in EXPLAINED:
+        for found in planted["attribution"][method]["label_errors"]["lists"]:
+            ids = lists[f"suspected_{method}_{found['ranking']}"]["ids"]
+            assert len(ids) == found["n_suspects"]
+            assert all(names[image].startswith("train_") for image in ids)
+    assert set(lists) >= {f"failures_{method}" for method in METHODS}
 
 
 @pytest.mark.slow
