@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import count, first_sentence, percent, points, quoted
+from pipeline.core.words import count, first_sentence, join_names, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
 from pipeline.verdict.cue.available import modal_share, telling_association, train_associations
 from pipeline.verdict.cue.used import deciding_exchange
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
 from pipeline.verdict.evidence.small_groups import clearly_worse
+from pipeline.verdict.fix.needs import NEED_WORDS
 from pipeline.verdict.harm.harmful import guided_group
 from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
 from pipeline.verdict.phrases import (
@@ -34,14 +36,14 @@ ANSWERS: dict[RungName, dict[Status, str]] = {
 NO_HARM = {"caused_by": "Nothing to trace", "fixed_by": "Nothing to fix"}
 
 
-def write_brief(case: Case, rungs: Sequence[Rung]) -> Brief:
+def write_brief(case: Case, rungs: Sequence[Rung], advised: Recommendation) -> Brief:
     """The ladder's answers in few words; it decides nothing that the rungs have not decided."""
     ladder = statuses(rungs)
     return Brief(
         title=_title(case, ladder),
         rungs=[_brief_rung(case, rung, ladder) for rung in rungs],
-        decision=_decision(case, ladder),
-        price=_price(case, ladder),
+        decision=_decision(case, ladder, advised),
+        price=_price(advised),
         sureness=_sureness(case),
     )
 
@@ -222,12 +224,16 @@ def _lower(text: str) -> str:
 # --- decision --------------------------------------------------------------------------------
 
 
-def _decision(case: Case, ladder: Ladder) -> str:
-    best = case.best
+def _decision(case: Case, ladder: Ladder, advised: Recommendation) -> str:
     if case.baseline is None:
         return "Train a model and run the audit again."
-    if best is not None and ladder["fixed_by"] in ("yes", "partly"):
-        return f"Use {method_label(best.method)} instead of {first_use(best.baseline)}."
+    if advised.method is not None:
+        tie = [method_label(method) for method in advised.tied if method != advised.method]
+        equal = f" {join_names(tie)} {'does' if len(tie) == 1 else 'do'} as well." if tie else ""
+        use = f"Use {method_label(advised.method)} instead of {first_use(case.baseline.method)}"
+        return f"{use}.{equal}"
+    if ladder["harmful"] == "yes" and ladder["fixed_by"] in ("yes", "partly"):
+        return f"Do not rely on this model for that group. {advised.reason}"
     if ladder["harmful"] == "yes":
         return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
@@ -235,12 +241,18 @@ def _decision(case: Case, ladder: Ladder) -> str:
     return "Keep the model."
 
 
-def _price(case: Case, ladder: Ladder) -> str:
-    best = case.best
-    if best is None or ladder["fixed_by"] not in ("yes", "partly"):
+def _price(advised: Recommendation) -> str:
+    """Whose groups must be known, and the group that loses most."""
+    if advised.method is None or advised.needs is None:
         return ""
-    repair = case.repairs.get(best.method)
-    return repair.costs if repair else ""
+    needs = f"It needs {NEED_WORDS[advised.needs]}"
+    if not advised.falls:
+        return f"{needs}; no other group is seen to lose."
+    most = advised.falls[0]
+    more = len(advised.falls) - 1
+    others = f", and less from {count(more)} other{'s' * (more > 1)}" if more else ""
+    lost = f"{points(-most.value).lstrip('+')} points {points_interval(-most)}"
+    return f"{needs} and takes {lost} from {quoted(most.name)}{others}."
 
 
 def _sureness(case: Case) -> str:

@@ -84,7 +84,7 @@ def judge(
     return Verdict(
         provenance=provenance,
         headline=write_headline(case, rungs),
-        brief=write_brief(case, rungs),
+        brief=write_brief(case, rungs, advised),
         baseline=baseline,
         rungs=rungs,
         recommendation=advised,

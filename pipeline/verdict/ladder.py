@@ -18,7 +18,7 @@ from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import counted_groups, printed
-from pipeline.verdict.evidence.small_groups import bad_clause, clearly_worse, uncounted_clause
+from pipeline.verdict.evidence.small_groups import clearly_worse, uncounted_clause, worse_clause
 from pipeline.verdict.fix.choosing import Choice, choose_method
 from pipeline.verdict.fix.fixed_by import best_comparison, judge_fixed_by
 from pipeline.verdict.fix.remaining import is_open, largest_gap
@@ -136,7 +136,7 @@ def write_headline(case: Case, rungs: Sequence[Rung]) -> str:
     if ladder["harmful"] == "yes":
         gap = _harm_gap(case, baseline, worst)
         text = _harm_headline(case, (model, cue), gap, ladder) + _fix_clause(case, ladder)
-        return f"{text}{_other_groups(case, ladder)}."
+        return f"{text}{_other_groups(case, ladder, worst.index)}."
     shown = _spoken_of(baseline, worst, ladder, case.limits)
     text = f"{_no_harm_headline(case, (model, cue), ladder)}: {_shown_gap(case, shown, ladder)}"
     return f"{text}{_other_groups(case, ladder, shown.index)}."
@@ -183,11 +183,11 @@ def _shown_gap(case: Case, shown: GroupEstimate, ladder: Ladder) -> str:
 
 
 def _other_groups(case: Case, ladder: Ladder, named: int | None = None) -> str:
-    """What the one group of the headline would hide: small groups, and classes that are never named."""
+    """What the one group of the headline would hide: other groups, and classes that are never named."""
     if case.baseline is None:
         return ""
     test, limits = case.baseline.test, case.limits
-    clause = bad_clause(test, limits, named)
+    clause = worse_clause(test, limits, named)
     if not clause and ladder["harmful"] != "yes":
         clause = uncounted_clause(case.info, test, limits)
     unnamed = never_predicted_text(case.baseline).rstrip(".")

@@ -74,7 +74,7 @@ def _gain_sentence(compared: MethodComparison) -> str:
 
 
 def _of_groups(s: Report, method: str) -> Iterator[str]:
-    groups, least = s.methods[method].test.groups, words.count(s.verdict.thresholds.min_test)
+    groups, least = s.verdict.methods[method].groups, words.count(s.verdict.thresholds.min_test)
     thin = sum(not group.sufficient for group in groups)
     if thin:
         yield (

@@ -120,12 +120,17 @@ def _classes(s: Report) -> str:
 
 
 def _out_of_scope(s: Report, method: str) -> Iterator[str]:
-    found, harmed = s.methods[method], s.verdict.methods[method].served_worse
-    if harmed is not None:
-        name = words.quoted(found.test.groups[harmed].name)
+    found, judged = s.methods[method], s.verdict.methods[method]
+    harmed = [judged.served_worse] if judged.served_worse is not None else []
+    worse = list(dict.fromkeys([*harmed, *(g for g in judged.clearly_worse if g not in judged.uncounted)]))
+    if worse:
+        names = [words.quoted(found.test.groups[g].name) for g in worse[: phrases.GROUPS_NAMED]]
+        if len(worse) > phrases.GROUPS_NAMED:
+            names.append(f"{words.count(len(worse) - phrases.GROUPS_NAMED)} more")
+        which = "this group is" if len(worse) == 1 else "these groups are"
         yield (
-            f"Decisions about images like those of {name}: this group is served "
-            "clearly worse than the average."
+            f"Decisions about images like those of {words.join_names(names)}: {which} served clearly worse "
+            "than the average."
         )
     thin = [group.name for group in found.test.groups if not group.sufficient]
     if thin:

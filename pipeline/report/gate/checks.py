@@ -54,7 +54,7 @@ def check_worst_group(asked: Asked) -> Check:
 
 def check_uncounted(report: Report, method: str) -> list[Check]:
     """Fails while groups are too small to count: a limit that does not see them does not protect them."""
-    verdict, groups = report.verdict.methods[method], report.methods[method].test.groups
+    verdict, groups = report.verdict.methods[method], report.verdict.methods[method].groups
     thin = [groups[i] for i in verdict.uncounted]
     if not thin:
         return []
@@ -183,7 +183,7 @@ def _clearly_below(asked: Asked) -> list[GroupEstimate]:
 
     What the report calls clearly worse cannot be taken for doubt.
     """
-    verdict, groups, limit = asked.verdict, asked.test.groups, asked.limit.threshold
+    verdict, groups, limit = asked.verdict, asked.verdict.groups, asked.limit.threshold
     worse = [i for i in verdict.clearly_bad_uncounted if groups[i].value < limit]
     return [groups[i] for i in verdict.uncounted if i in worse or verdict.below[i] < limit]
 

@@ -12,7 +12,7 @@ def order_groups(report: Report) -> list[tuple[int, dict[str, GroupEstimate]]]:
     Groups with too few images come last, unless they are clearly worse than the average all the same.
     """
     rows = [
-        (i, {m: found.test.groups[i] for m, found in report.methods.items()})
+        (i, {m: report.verdict.methods[m].groups[i] for m in report.methods})
         for i in range(len(report.dataset.groups))
     ]
     first = next(iter(report.methods), "")

@@ -79,8 +79,8 @@ class View:
 
     def lower_uncounted(self, method: str) -> str:
         """Groups with too few images whose accuracy lies below that of the worst one that counts."""
-        test = self.s.methods[method].test
-        thin = [test.groups[i] for i in self.s.verdict.methods[method].uncounted]
+        test, judged = self.s.methods[method].test, self.s.verdict.methods[method]
+        thin = [judged.groups[i] for i in judged.uncounted]
         lower = [g for g in thin if g.n and g.value < test.worst_group.value]
         return phrases.name_groups(lower) if test.worst_group.sufficient else ""
 

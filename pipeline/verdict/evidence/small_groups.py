@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.core.words import count, has
+from pipeline.core.words import count, has, quoted
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.records.verdict import Thresholds
 from pipeline.statistics.accuracy.worst_group import is_clearly_below
-from pipeline.verdict.evidence.rules import GroupedData
-from pipeline.verdict.phrases import name_groups
+from pipeline.verdict.evidence.rules import GroupedData, printed
+from pipeline.verdict.phrases import accuracy_brief, name_groups
 
 
 def uncounted_groups(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
@@ -33,21 +33,26 @@ def clearly_worse(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]
     return sorted(found, key=lambda group: group.value)
 
 
-def clearly_bad_uncounted(test: SplitMetrics, limits: Thresholds) -> list[GroupEstimate]:
-    """Those of them that have too few images to count."""
-    return [group for group in clearly_worse(test, limits) if not group.sufficient]
+def worse_clause(test: SplitMetrics, limits: Thresholds, named: int | None = None) -> str:
+    """The end of a sentence: every other group that is clearly worse, the lowest one by name; or empty.
 
+    Those with too few images to count are named apart, since no verdict rests on them.
 
-def bad_clause(test: SplitMetrics, limits: Thresholds, named: int | None = None) -> str:
-    """The end of a sentence that names small groups which are clearly worse; empty where none is.
-
-    `named` is a group that the sentence has named already.
+    Args:
+        named: a group that the sentence has named already.
     """
-    bad = [group for group in clearly_bad_uncounted(test, limits) if group.index != named]
-    if not bad:
-        return ""
-    verb = "is" if len(bad) == 1 else "are"
-    return f"; {name_groups(bad)} {verb} clearly worse, with too few images to count"
+    worse = [printed(g, test, limits) for g in clearly_worse(test, limits) if g.index != named]
+    counted, small = ([g for g in worse if g.sufficient is enough] for enough in (True, False))
+    clause = ""
+    if counted:
+        others = f" and {count(len(counted) - 1)} other{'s' * (len(counted) > 2)}" if len(counted) > 1 else ""
+        lowest = f"{quoted(counted[0].name)} with {accuracy_brief(counted[0])}{others}"
+        also = ", too" if named is not None else ""
+        clause = f"; {lowest} {'is' if len(counted) == 1 else 'are'} clearly worse{also}"
+    if small:
+        verb = "is" if len(small) == 1 else "are"
+        clause += f"; {name_groups(small)} {verb} clearly worse, with too few images to count"
+    return clause
 
 
 def uncounted_clause(info: GroupedData, test: SplitMetrics, limits: Thresholds) -> str:

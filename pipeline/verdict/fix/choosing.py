@@ -67,7 +67,7 @@ def _reason(chosen: Candidate, tied: Sequence[Candidate]) -> str:
         dearest = max(dearer, key=lambda c: by_price(c.needs)).needs
         most = [c for c in dearer if c.needs == dearest]
         verb = "needs" if len(most) == 1 else "need"
-        return f"{equal}; {_names(most)} {verb} {NEED_WORDS[dearest]}, {name} {NEED_WORDS[chosen.needs]}."
+        return f"{equal}; {_names(most)} {verb} {NEED_WORDS[dearest]}, {name} does not."
     if any(c.n_falling > chosen.n_falling for c in others):
         return f"{equal}; {name} takes from the fewest other groups."
     return f"{equal}; the lowest group of {name} is the highest, with {lowest}."

@@ -19,6 +19,7 @@ from pipeline.verdict.evidence.rules import (
     perhaps_misled_groups,
     printed,
 )
+from pipeline.verdict.evidence.small_groups import worse_clause
 from pipeline.verdict.harm.paying import Harm, find_harm, hard_class, hard_values, unanswered_groups
 from pipeline.verdict.phrases import GROUPS_NAMED, accuracy_phrase, method_label, points_phrase
 
@@ -90,7 +91,8 @@ def _weigh_harm(
     if harm is None or harmed is None:
         return "insufficient", _no_candidate_text(info, baseline, n_misled, limits), None
     status, unanswered = harm.judge(limits), unanswered_groups(info, baseline, limits)
-    text = _harm_text(info, baseline, harmed, harm.n_candidates) + _interaction_text(harm, baseline, limits)
+    text = _harm_text(info, baseline, harmed, harm.n_candidates) + _also_worse(baseline, harmed, limits)
+    text += _interaction_text(harm, baseline, limits)
     if harm.odds_decide(limits):
         text += _odds_text(harm)
     if status != "yes" and unanswered:
@@ -238,6 +240,12 @@ def _harm_text(
     if baseline.test.worst_group.index != harmed.index:
         text += f" The lowest accuracy of all is in {quoted(baseline.test.worst_group.name)}."
     return text
+
+
+def _also_worse(baseline: EvaluationResult, harmed: GroupEstimate, limits: Thresholds) -> str:
+    """Every other group that is clearly below the average, whether or not it pays for the cue."""
+    clause = worse_clause(baseline.test, limits, harmed.index).removeprefix("; ")
+    return f" {clause[0].upper()}{clause[1:]}." if clause else ""
 
 
 def _worst_text(baseline: EvaluationResult, worst: GroupEstimate) -> str:

@@ -12,8 +12,10 @@ from pipeline.records.report import Report
 def chosen_comparison(report: Report) -> MethodComparison | None:
     """The method that "does it fix it" speaks of, against the baseline; None where none was compared."""
     rung = next((rung for rung in report.verdict.rungs if rung.rung == "fixed_by"), None)
+    chosen = report.verdict.recommendation.chosen
     against = [c for c in report.verdict.comparisons if c.baseline == report.verdict.baseline]
-    told = [c for c in against if rung is not None and c.gain == rung.estimate]
+    told = [c for c in against if c.method == chosen]
+    told += [c for c in against if rung is not None and c.gain == rung.estimate]
     return next((c for c in [*told, *against] if c.method in report.methods), None)
 
 
@@ -24,9 +26,8 @@ def chosen_method(report: Report) -> str | None:
 
 
 def group_accuracy(report: Report, method: str, group: int) -> GroupEstimate:
-    """A group's accuracy on test; the worst one's interval allows for its having been picked."""
-    test = report.methods[method].test
-    return test.worst_group if group == test.worst_group.index else test.groups[group]
+    """A group's accuracy on test, with the one interval that is printed."""
+    return report.verdict.methods[method].groups[group]
 
 
 def is_measured(estimate: GroupEstimate) -> bool:

@@ -135,8 +135,7 @@ def _is_harmful(report: Report) -> bool:
 def report_estimate(report: Report, g: int) -> GroupEstimate:
     """The baseline's accuracy in a group, with the interval that the page uses for it."""
     assert report.verdict.baseline is not None
-    test = report.methods[report.verdict.baseline].test
-    return test.worst_group if g == test.worst_group.index else test.groups[g]
+    return report.verdict.methods[report.verdict.baseline].groups[g]
 
 
 def _title(report: Report) -> str:
