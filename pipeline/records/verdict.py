@@ -10,7 +10,7 @@ from pipeline.records.base import Artifact, Estimate, GroupEstimate, Record
 from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
-from pipeline.records.recommendation import Recommendation
+from pipeline.records.recommendation import Need, Recommendation
 from pipeline.records.titles import Titles
 from pipeline.records.training import RemovalKind
 
@@ -250,6 +250,7 @@ class Repair(Record):
 class MethodVerdict(Record):
     """What one method's numbers mean. Groups are indices into its `test.groups`."""
 
+    needs: Need  # whose groups somebody must have annotated for it
     used: Rung  # the ladder's questions, asked of this method
     harmful: Rung
     not_asked: str | None  # why neither can be asked of it: a sentence; None where they can

@@ -41,6 +41,7 @@ from pipeline.verdict.cue.used import deciding_exchange, judge_used, size_either
 from pipeline.verdict.evidence.askable import never_predicted_text, why_no_better, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import judge_effect, printed_groups, worst_enough_group
 from pipeline.verdict.evidence.small_groups import clearly_worse, uncounted_groups
+from pipeline.verdict.fix.needs import groups_needed
 from pipeline.verdict.fix.recommending import recommend
 from pipeline.verdict.fix.validating import unasked
 from pipeline.verdict.harm.harmful import judge_harmful
@@ -151,6 +152,7 @@ def judge_method(
     shift, no_shift = _shift(evaluation)
     n_present = sum(group.n > 0 for group in test.groups)
     return MethodVerdict(
+        needs=groups_needed(evaluation.labels_used),
         used=used,
         harmful=harmful,
         not_asked=why_not_asked(evaluation, limits),

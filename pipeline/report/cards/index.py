@@ -31,6 +31,7 @@ class Card(Artifact):
     rungs: list[BriefRung]
     matrix: list[list[CardCell | None]]  # classes by values of the cue; empty without groups
     worst_groups: dict[str, GroupEstimate]  # method -> its worst group on test
+    chosen: str | None  # the method that validation chose
     n: dict[str, int]
     created: str
     href: str  # of the report, relative to the index page
@@ -48,6 +49,7 @@ def make_card(report: Report, pictures: Pictures) -> Card:
             "rungs": report.verdict.brief.rungs,
             "matrix": _small_matrix(report, pictures),
             "worst_groups": {name: m.test.worst_group for name, m in report.methods.items()},
+            "chosen": report.verdict.recommendation.chosen,
             "n": report.dataset.n,
             "created": report.provenance.created,
             "href": f"{quote(report.dataset.name)}.html",
@@ -71,6 +73,6 @@ def _small(cell: Cell | None, pictures: Pictures) -> CardCell | None:
 def render_index(cards: Iterable[Card]) -> str:
     """The index page as one HTML document, cards in alphabetical order of their titles."""
     ordered = sorted(cards, key=lambda card: (card.title.casefold(), card.name))
-    bars = {card.name: index_bars(card.worst_groups) for card in ordered}
+    bars = {card.name: index_bars(card.worst_groups, card.chosen) for card in ordered}
     page: str = load_template("index.html.j2").render(cards=ordered, bars=bars)
     return page

@@ -1,4 +1,4 @@
-"""Which method the charts show beside the baseline, and the one interval that a group's accuracy has."""
+"""Which method the charts show beside the baseline, what it costs, and groups' one interval."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pipeline.records.report import Report
 
 
 def chosen_comparison(report: Report) -> MethodComparison | None:
-    """The method that "does it fix it" speaks of, against the baseline; None where none was compared."""
+    """The method that validation chose against the baseline; None where none was compared.
+
+    Where validation chose none, it is the one that "does it fix it" speaks of, else the first of the settings.
+    """
     rung = next((rung for rung in report.verdict.rungs if rung.rung == "fixed_by"), None)
     chosen = report.verdict.recommendation.chosen
     against = [c for c in report.verdict.comparisons if c.baseline == report.verdict.baseline]
@@ -26,8 +29,21 @@ def chosen_method(report: Report) -> str | None:
 
 
 def group_accuracy(report: Report, method: str, group: int) -> GroupEstimate:
-    """A group's accuracy on test, with the one interval that is printed."""
+    """A group's accuracy on test with the interval that is printed wherever it is spoken of."""
     return report.verdict.methods[method].groups[group]
+
+
+def losses(report: Report, found: MethodComparison) -> list[GroupEstimate]:
+    """Changes of groups that lose, the largest first; of a method that was not chosen by the intervals."""
+    told = report.verdict.recommendation
+    if found.method == told.chosen:
+        return told.falls
+    lost = [
+        GroupEstimate(**group.gain.model_dump(), index=group.index, name=group.name)
+        for group in found.groups
+        if group.sufficient and group.gain.high < 0
+    ]
+    return sorted(lost, key=lambda group: group.value)
 
 
 def is_measured(estimate: GroupEstimate) -> bool:

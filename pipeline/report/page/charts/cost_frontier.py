@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.core.words import percent
+from pipeline.core.words import join_names
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.recommendation import Need
 from pipeline.records.report import Report
-from pipeline.report.page.charts.chosen import chosen_method, is_measured
-from pipeline.report.page.charts.needs import NEEDS, Need, need_of
+from pipeline.report.page.charts.chosen import group_accuracy, is_measured
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
 from pipeline.verdict.phrases import TOO_FEW, accuracy_phrase, method_label
 
@@ -21,11 +21,6 @@ HEADINGS: dict[Need, str] = {
     "nothing": "Needs no group labels",
     "validation": "Needs group labels of validation images",
     "training": "Needs group labels of training images",
-}
-AT_BEST: dict[Need, str] = {
-    "nothing": "without group labels",
-    "validation": "with those of validation images",
-    "training": "with those of training images",
 }
 
 
@@ -35,7 +30,7 @@ class FrontierRow:
     position: int  # its color and mark
     worst: GroupEstimate
     is_recommended: bool
-    note: str  # "recommended", "too few to decide"
+    note: str  # "recommended", "tied" with what validation chose, "too few to decide"
     tip: str
 
 
@@ -73,7 +68,7 @@ def cost_frontier(report: Report) -> CostFrontier | None:
     gate = gate_of(report)
     drawn = [row.worst for band in bands for row in band.rows]
     asked = [] if gate is None else [Estimate(value=gate, low=gate, high=gate, n=0)]
-    return CostFrontier(_title(bands), bands, accuracy_scale([*drawn, *asked]), gate)
+    return CostFrontier(_title(report), bands, accuracy_scale([*drawn, *asked]), gate)
 
 
 def gate_of(report: Report) -> float | None:
@@ -84,10 +79,10 @@ def gate_of(report: Report) -> float | None:
 
 
 def _bands(report: Report) -> list[Band]:
-    rows: dict[Need, list[FrontierRow]] = {need: [] for need in NEEDS}
-    for method, found in report.methods.items():
-        if is_measured(found.test.worst_group):
-            rows[need_of(found.labels_used)].append(_row(report, method))
+    rows: dict[Need, list[FrontierRow]] = {need: [] for need in HEADINGS}
+    for method, judged in report.verdict.methods.items():
+        if method in report.methods and is_measured(_worst(report, method)):
+            rows[judged.needs].append(_row(report, method))
     return [
         Band(need, HEADINGS[need], sorted(found, key=lambda row: -row.worst.value))
         for need, found in rows.items()
@@ -95,20 +90,36 @@ def _bands(report: Report) -> list[Band]:
     ]
 
 
+def _worst(report: Report, method: str) -> GroupEstimate:
+    return group_accuracy(report, method, report.methods[method].test.worst_group.index)
+
+
 def _row(report: Report, method: str) -> FrontierRow:
-    worst = report.methods[method].test.worst_group
-    is_recommended = method == chosen_method(report)
+    worst, told = _worst(report, method), report.verdict.recommendation
+    is_recommended = method == (report.verdict.baseline if told.action == "keep" else told.method)
+    if is_recommended:
+        note = "recommended"
+    elif not worst.sufficient:
+        note = TOO_FEW
+    else:
+        note = "tied" if method in told.tied and len(told.tied) > 1 else ""
     return FrontierRow(
         method=method,
         position=list(report.methods).index(method),
         worst=worst,
         is_recommended=is_recommended,
-        note="recommended" if is_recommended else "" if worst.sufficient else TOO_FEW,
+        note=note,
         tip=f"{method_label(method)}, its worst group {worst.name}: {accuracy_phrase(worst)}",
     )
 
 
-def _title(bands: list[Band]) -> str:
-    """The best worst group for every price."""
-    best = [f"{percent(band.rows[0].worst.value, 0)} {AT_BEST[band.need]}" for band in bands]
-    return f"Worst group at best: {', '.join(best)}"
+def _title(report: Report) -> str:
+    """What validation chose, what it is tied with, and what it needs."""
+    told = report.verdict.recommendation
+    if told.chosen is None or told.needs is None:
+        return "What each method must be told, and what its worst group gets"
+    name, needs = method_label(told.chosen), HEADINGS[told.needs].replace("Needs", "needs")
+    others = [method_label(method) for method in told.tied if method != told.chosen]
+    if not others:
+        return f"{name} is best on validation images and {needs}"
+    return f"{name} {needs}; validation images do not tell it from {join_names(others)}"

@@ -10,7 +10,7 @@ from pipeline.core.words import count, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import GroupComparison, MethodComparison
 from pipeline.records.report import Report
-from pipeline.report.page.charts.chosen import chosen_comparison, group_accuracy, is_measured
+from pipeline.report.page.charts.chosen import chosen_comparison, group_accuracy, is_measured, losses
 from pipeline.report.page.charts.layout import Height, accuracy_height, dodge
 from pipeline.verdict.phrases import accuracy_phrase, method_label, points_phrase
 
@@ -77,13 +77,6 @@ def group_slope(report: Report) -> GroupSlope | None:
     )
 
 
-def losses(report: Report, found: MethodComparison) -> list[GroupComparison]:
-    """Groups that lose, corrected over the groups, the largest loss first."""
-    alpha = report.verdict.thresholds.alpha
-    lost = [g for g in found.groups if g.p_holm is not None and g.p_holm < alpha and g.gain.value < 0]
-    return sorted(lost, key=lambda g: g.gain.value)
-
-
 def _is_drawn(report: Report, found: MethodComparison, change: GroupComparison) -> bool:
     return all(is_measured(group_accuracy(report, m, change.index)) for m in (found.baseline, found.method))
 
@@ -118,7 +111,7 @@ def _lines(report: Report, found: MethodComparison, changes: Sequence[GroupCompa
     scale = accuracy_height([e.low for pair in pairs for e in pair], 14, height - 14)
     left = dodge([scale.at(before.value) for before, _ in pairs], VALUE, VALUE / 2, height - VALUE / 2)
     right = dodge([scale.at(after.value) for _, after in pairs], LABEL, LABEL / 2, height - LABEL / 2)
-    lost = [g.index for g in losses(report, found)]
+    lost = {g.index: g for g in losses(report, found)}
     middle = (len(changes) - 1) / 2
     lines = []
     for i, (change, (before, after)) in enumerate(zip(changes, pairs, strict=True)):
@@ -131,11 +124,17 @@ def _lines(report: Report, found: MethodComparison, changes: Sequence[GroupCompa
                 after=_end(after, found.method, scale, right[i]),
                 change=change.gain,
                 shift=SHIFT * (i - middle),
-                note=f"costs {size(change.gain)}" if costs else "" if change.sufficient else "too few images",
+                note=_note(change, lost.get(change.index)),
                 tip=f"{change.name}: {points_phrase(change.gain)}",
             )
         )
     return lines
+
+
+def _note(change: GroupComparison, loss: Estimate | None) -> str:
+    if loss is not None:
+        return f"costs {size(loss)}"
+    return "" if change.sufficient else "too few images"
 
 
 def _end(estimate: GroupEstimate, method: str, scale: Height, y_label: float) -> End:
@@ -164,9 +163,9 @@ def _title(report: Report, found: MethodComparison) -> str:
     else:
         start = f"{name} is not shown to lift {group}"
     if len(lost) == 1:
-        return f"{start} and costs {quoted(lost[0].name, 40)} {size(lost[0].gain)}"
+        return f"{start} and costs {quoted(lost[0].name, 40)} {size(lost[0])}"
     if lost:
-        return f"{start} and costs {count(len(lost))} groups, at most {size(lost[0].gain)}"
+        return f"{start} and costs {count(len(lost))} groups, at most {size(lost[0])}"
     return f"{start}; no group is shown to lose"
 
 

@@ -33,8 +33,8 @@ class IndexBars:
     rest: str
 
 
-def index_bars(worst_groups: Mapping[str, GroupEstimate]) -> IndexBars | None:
-    """The baseline and the methods with the best worst groups; None where none was evaluated.
+def index_bars(worst_groups: Mapping[str, GroupEstimate], chosen: str | None) -> IndexBars | None:
+    """The baseline, the method that validation chose, then the best others; None where none was evaluated.
 
     Args:
         worst_groups: method -> its worst group on test, the baseline first.
@@ -43,14 +43,14 @@ def index_bars(worst_groups: Mapping[str, GroupEstimate]) -> IndexBars | None:
     if not known:
         return None
     baseline, *others = known
-    best = sorted(others, key=lambda m: -known[m].value)
+    best = sorted(others, key=lambda m: (m != chosen, -known[m].value))
     drawn = [baseline, *best[: MOST_BARS - 1]]
     positions = {m: i for i, m in enumerate(worst_groups)}
     n_rest = len(known) - len(drawn)
     return IndexBars(
-        title=_title(known, baseline, best[0] if best else None),
+        title=_title(known, baseline, chosen),
         bars=[_bar(m, positions[m], known[m]) for m in drawn],
-        rest=f"and {n_rest} lower method{'' if n_rest == 1 else 's'}" if n_rest else "",
+        rest=f"and {n_rest} other method{'' if n_rest == 1 else 's'}" if n_rest else "",
     )
 
 
@@ -73,9 +73,9 @@ def _share(value: float) -> str:
     return percent(min(max(value, 0.0), 1.0), 2)
 
 
-def _title(known: Mapping[str, GroupEstimate], baseline: str, best: str | None) -> str:
-    """The baseline's worst group, and the best method's where it is higher."""
+def _title(known: Mapping[str, GroupEstimate], baseline: str, chosen: str | None) -> str:
+    """The worst group of the baseline and of the chosen method."""
     start = f"Worst group: {percent(known[baseline].value, 0)} with {method_label(baseline)}"
-    if best is None or known[best].value <= known[baseline].value:
+    if chosen not in known or chosen is None or chosen == baseline:
         return start
-    return f"{start}, {percent(known[best].value, 0)} with {method_label(best)}"
+    return f"{start}, {percent(known[chosen].value, 0)} with {method_label(chosen)}"

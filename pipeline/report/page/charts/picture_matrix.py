@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pipeline.core.words import count, percent, quoted
 from pipeline.records.base import GroupEstimate
 from pipeline.records.report import Report
+from pipeline.report.page.charts.chosen import group_accuracy
 from pipeline.report.page.pictures import Pictures
 from pipeline.verdict.phrases import accuracy_phrase
 
@@ -135,7 +136,7 @@ def _is_harmful(report: Report) -> bool:
 def report_estimate(report: Report, g: int) -> GroupEstimate:
     """The baseline's accuracy in a group, with the interval that the page uses for it."""
     assert report.verdict.baseline is not None
-    return report.verdict.methods[report.verdict.baseline].groups[g]
+    return group_accuracy(report, report.verdict.baseline, g)
 
 
 def _title(report: Report) -> str:

@@ -1,0 +1,147 @@
+"""Titles and notes of charts claim what is planted, and nothing where it is not."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pipeline.core.words import percent
+from pipeline.records.base import Estimate
+from pipeline.report.page.charts.cause_curve import cause_curve
+from pipeline.report.page.charts.chosen import losses
+from pipeline.report.page.charts.color_dots import color_dots
+from pipeline.report.page.charts.cost_frontier import cost_frontier
+from pipeline.report.page.charts.group_slope import group_slope
+from pipeline.settings.plans.report import ReportPlan
+from pipeline.settings.report import ReportSettings
+from tests.fixtures.charts import LOSS, edited, render, sample, with_gains, with_suspects
+
+UP = Estimate(value=0.3, low=0.2, high=0.4, n=300)
+FLAT = Estimate(value=0.01, low=-0.05, high=0.07, n=300)
+
+
+def test_a_cost_is_named_only_where_it_shows() -> None:
+    sure = group_slope(with_gains(sample(), UP, 0))
+    assert sure is not None
+    assert "by 30 points and costs “digits 0-4 / temple” 3 points" in sure.title
+    assert [line.name for line in sure.lines if line.note == "costs 3 points"] == ["digits 0-4 / temple"]
+    two = group_slope(with_gains(sample(), UP, 0, 3))
+    assert two is not None
+    assert "costs 2 groups, at most 3 points" in two.title
+    none = group_slope(with_gains(sample(), UP))
+    assert none is not None
+    assert none.title.endswith("no group is shown to lose")
+    assert not any(line.note for line in none.lines)
+
+
+def test_a_method_that_was_not_chosen_loses_by_its_intervals() -> None:
+    found = sample().verdict.comparisons[0]
+    gains = [LOSS, FLAT, UP, FLAT]
+    groups = [g.model_copy(update={"gain": gain}) for g, gain in zip(found.groups, gains, strict=True)]
+    report = edited(sample(), verdict__recommendation__chosen=None, verdict__rungs=[])
+    assert [g.index for g in losses(report, found.model_copy(update={"groups": groups}))] == [0]
+    chart = group_slope(report)
+    assert chart is not None
+    assert chart.after == found.method, "the first of the settings: test images choose no method"
+
+
+def test_a_gain_is_claimed_only_where_it_shows() -> None:
+    chart = group_slope(with_gains(sample(), FLAT))
+    assert chart is not None
+    assert "is not shown to lift" in chart.title
+    once = [c.model_copy(update={"p_value": None}) for c in with_gains(sample(), UP).verdict.comparisons]
+    chart = group_slope(edited(sample(), verdict__comparisons=once))
+    assert chart is not None
+    assert chart.title.startswith("Too few trainings to tell whether")
+
+
+def test_methods_stand_under_what_they_need() -> None:
+    chart = cost_frontier(sample())
+    assert chart is not None
+    placed = {row.method: band.need for band in chart.bands for row in band.rows}
+    expected = {"erm": "nothing", "dfr": "validation", "repair": "validation", "group_dro": "training"}
+    assert expected.items() <= placed.items()
+    assert [band.need for band in chart.bands] == ["nothing", "validation", "training"]
+
+
+def test_the_frontier_marks_what_validation_chose_and_its_ties() -> None:
+    told = sample().verdict.recommendation.model_copy(
+        update={"action": "use", "method": "repair", "chosen": "repair", "tied": ["repair", "subg"]}
+    )
+    chart = cost_frontier(edited(sample(), verdict__recommendation=told))
+    assert chart is not None
+    notes = {row.method: row.note for band in chart.bands for row in band.rows}
+    assert {method for method, note in notes.items() if note == "recommended"} == {"repair"}
+    assert {method for method, note in notes.items() if note == "tied"} == {"subg"}
+    assert chart.title.endswith("do not tell it from SUBG")
+    keep = told.model_copy(update={"action": "keep", "method": None, "tied": ["repair"]})
+    chart = cost_frontier(edited(sample(), verdict__recommendation=keep))
+    assert chart is not None
+    assert [row.method for band in chart.bands for row in band.rows if row.is_recommended] == ["erm"]
+    none = told.model_copy(update={"action": "cannot_tell", "method": None, "chosen": None, "tied": []})
+    chart = cost_frontier(edited(sample(), verdict__recommendation=none))
+    assert chart is not None
+    assert not any(row.is_recommended for band in chart.bands for row in band.rows)
+
+
+def test_the_gate_is_drawn_where_the_report_knows_it() -> None:
+    assert cost_frontier(sample()).gate is None  # type: ignore[union-attr]
+    settings = ReportSettings(examples_per_group=6, targets_shown=6, thumbnail=96, min_effect=0.05)
+    plan = ReportPlan.model_construct(
+        active_methods=[], explained_methods=[], sections={}, report=settings, min_worst_group=0.15
+    )
+    chart = cost_frontier(edited(sample(), provenance__params=plan.shown()))
+    assert chart is not None
+    assert chart.scale.low <= 0.15
+    assert "gate 15%" in render("cost_frontier", chart)
+    assert 'class="gate"' in render("cost_frontier", chart)
+
+
+def test_nothing_left_out_is_said() -> None:
+    trained = sample().training["repair"]
+    assert trained.removal is not None
+    none = trained.model_copy(update={"removal": trained.removal.model_copy(update={"chosen": 0})})
+    chart = cause_curve(edited(sample(), training=sample().training | {"repair": none}))
+    assert chart is not None
+    assert chart.title.startswith("No number of images left out is shown to help")
+    assert not chart.removed
+    assert "chosen" not in re.sub(r"\{.*?\}", "", render("cause_curve", chart))
+
+
+def test_the_title_of_the_cause_has_the_numbers_at_the_chosen_size() -> None:
+    chart, judged = cause_curve(sample()), sample().verdict.methods["repair"].removal
+    assert chart is not None
+    assert judged is not None
+    found = {curve.kind: curve for curve in judged.curves}
+    at = found["repair"].n_removed.index(chart.chosen)
+    for value in (found["repair"].mean[0], found["repair"].mean[at], found["random"].mean[at]):
+        assert percent(value, 0) in chart.title
+
+
+def test_wrong_looking_labels_stand_beside_what_they_explain() -> None:
+    chart = cause_curve(with_suspects(sample(), [60, 0, 0, 25]))
+    assert chart is not None
+    assert chart.title.endswith("without only the 85 of them whose label looks wrong, to 50%")
+    assert chart.removed_title == "The 600 images left out: 85 have a label that looks wrong"
+    assert {row.name: row.n_wrong for row in chart.removed}["digits 0-4 / temple"] == 60
+    for row in chart.removed:
+        parts = [float(width.rstrip("%")) for width in (row.right, row.wrong)]
+        assert sum(parts) / 50 == pytest.approx(row.n / max(r.n for r in chart.removed), abs=1e-3)
+        assert parts[1] == pytest.approx(sum(parts) * (row.n_wrong or 0) / row.n, abs=0.02)
+    alone = next(line for line in chart.lines if line.kind == "suspected")
+    assert alone.value == 0.5
+    none = cause_curve(with_suspects(sample(), [0, 0, 0, 0]))
+    assert none is not None
+    assert none.removed_title.endswith("no label looks wrong")
+
+
+def test_color_that_holds_on_test_is_told_from_color_that_does_not() -> None:
+    findings = sample().color.findings
+    chart = color_dots(sample())
+    assert chart is not None
+    assert chart.title.endswith("none of them on test images")
+    held = [f.model_copy(update={"holds_on_test": True}) for f in findings]
+    assert color_dots(edited(sample(), color__findings=held)).title.endswith("too")  # type: ignore[union-attr]
+    some = [*held[:2], *findings[2:]]
+    assert ", 2 of them on" in color_dots(edited(sample(), color__findings=some)).title  # type: ignore[union-attr]
