@@ -12,7 +12,7 @@ from pipeline.records.report import Report
 def chosen_comparison(report: Report) -> MethodComparison | None:
     """The method that validation chose against the baseline; None where none was compared.
 
-    Where validation chose none, it is the one that "does it fix it" speaks of, else the first of the settings.
+    Where validation chose none: the one that "does it fix it" speaks of, else the first of the settings.
     """
     rung = next((rung for rung in report.verdict.rungs if rung.rung == "fixed_by"), None)
     chosen = report.verdict.recommendation.chosen

@@ -17,7 +17,7 @@ from pipeline.verdict.phrases import accuracy_phrase, method_label, points_phras
 MOST_LINES = 6
 LABEL = 36  # pixels that a label of two lines takes
 VALUE = 17  # and one of one line
-SHIFT = 8  # between lines, so that the intervals at their ends do not cover each other
+SHIFT = 6  # between lines, so that the intervals at their ends do not cover each other
 
 Turn = Literal["harmed", "costs", "other"]
 
@@ -112,7 +112,8 @@ def _lines(report: Report, found: MethodComparison, changes: Sequence[GroupCompa
     left = dodge([scale.at(before.value) for before, _ in pairs], VALUE, VALUE / 2, height - VALUE / 2)
     right = dodge([scale.at(after.value) for _, after in pairs], LABEL, LABEL / 2, height - LABEL / 2)
     lost = {g.index: g for g in losses(report, found)}
-    middle = (len(changes) - 1) / 2
+    low_first = sorted(range(len(right)), key=lambda i: -right[i])  # so that leaders to labels do not cross
+    shifts = {i: SHIFT * (rank - (len(changes) - 1) / 2) for rank, i in enumerate(low_first)}
     lines = []
     for i, (change, (before, after)) in enumerate(zip(changes, pairs, strict=True)):
         costs = change.index in lost
@@ -123,7 +124,7 @@ def _lines(report: Report, found: MethodComparison, changes: Sequence[GroupCompa
                 before=_end(before, found.baseline, scale, left[i]),
                 after=_end(after, found.method, scale, right[i]),
                 change=change.gain,
-                shift=SHIFT * (i - middle),
+                shift=shifts[i],
                 note=_note(change, lost.get(change.index)),
                 tip=f"{change.name}: {points_phrase(change.gain)}",
             )
