@@ -259,6 +259,8 @@ class MethodVerdict(Record):
     # Accuracy of every group on test, in the data's order, with the interval that is printed wherever the
     # group is spoken of: it allows for any of them being picked.
     groups: list[GroupEstimate]
+    # edit -> change of accuracy by group, the largest first, allowing for having picked it from all
+    changes: dict[str, list[GroupEstimate]]
     worst: GroupEstimate | None  # of them the lowest that a limit protects; None below two of these
     clearly_worse: list[int]  # groups of any size, clearly below the average by what matters, lowest first
     uncounted: list[int]  # groups with too few test images to count, lowest first, those without any last

@@ -40,8 +40,14 @@ def method_tables(s: Report) -> list[Table]:
         ),
         Table(
             "interventions",
-            "Accuracy and predictions when a cue is changed and nothing else; scope says over which images.",
-            _by_method(s, lambda m: [row for found in m.interventions for row in _intervention_rows(found)]),
+            "Accuracy and predictions when a cue is changed and nothing else; scope says over which images. "
+            "A group's accuracy_change allows for picking any of them, accuracy_change_alone for nothing.",
+            [
+                {"method": name, **row}
+                for name, method in s.methods.items()
+                for found in method.interventions
+                for row in _intervention_rows(found, s.verdict.methods[name].changes[found.name])
+            ],
             "No intervention was run.",
         ),
         Table(
@@ -163,7 +169,7 @@ def _seed_rows(method: EvaluationResult) -> list[Row]:
     return rows
 
 
-def _intervention_rows(found: Intervention) -> list[Row]:
+def _intervention_rows(found: Intervention, printed: list[GroupEstimate]) -> list[Row]:
     first = {"intervention": found.name, "changes": found.family}
     overall = measured(
         {
@@ -188,7 +194,8 @@ def _intervention_rows(found: Intervention) -> list[Row]:
         )
     parts: list[tuple[str, str, list[GroupEstimate]]] = [
         ("group", "flip_rate", found.groups),
-        ("group", "accuracy_change", found.group_changes),
+        ("group", "accuracy_change", printed),
+        ("group", "accuracy_change_alone", found.group_changes),
         ("class", "accuracy_change", found.label_changes),
     ]
     return rows + [

@@ -178,6 +178,7 @@ def test_why_nothing_is_explained_names_the_remedy() -> None:
         group="same",
         group_index=0,
         gain=part(0.5, 0.1),
+        average_gain=part(0.2, 0.1),
         worst_group_gain=part(0.5, 0.1),
         p_value=0.01,
         per_seed_gain=[0.5] * 3,
