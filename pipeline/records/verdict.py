@@ -134,7 +134,7 @@ class EditsVerdict(Record):
     edit: str  # the exchange that decides whether the cue is used; without one, an edit named in advance
     moves: Status
     beyond: Estimate | None  # flips beyond the control's; all of them where there is no control
-    beside: str | None  # the recommended method, where it saw the same edit
+    beside: str | None  # the method that fixes the harm, where it saw the same edit
     finding: str
     beside_finding: str = ""
 

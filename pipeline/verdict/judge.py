@@ -103,7 +103,7 @@ def judge(
         reliance_finding=describe_reliance(reliance),
         color_reliance=color_reliance(found.color, found.info, case.baseline, limits),
         cam_agreement=list(cam_agreement),
-        edits=judge_edits(case.baseline, found.evaluations.get(_recommended(case, rungs)), limits),
+        edits=judge_edits(case.baseline, found.evaluations.get(_fixing(case, rungs)), limits),
         heat={name: judge_heat(cam, limits) for name, cam in found.gradcams.items()},
         leaking_sources=_leaking_share(found.info.sources, found.info.n.get("test", 0)),
         missing=list(found.missing),
@@ -137,8 +137,8 @@ def make_case(
     )
 
 
-def _recommended(case: Case, rungs: Sequence[Rung]) -> str:
-    """The method that rung 5 recommends; empty where it recommends none."""
+def _fixing(case: Case, rungs: Sequence[Rung]) -> str:
+    """The method that rung 5 says fixes the harm; empty where none does."""
     is_fixed = statuses(rungs)["fixed_by"] in ("yes", "partly")
     return case.best.method if is_fixed and case.best else ""
 

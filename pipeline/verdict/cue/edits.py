@@ -1,4 +1,4 @@
-"""What moves the baseline's predictions: one edit in words, beside its control and the recommended method.
+"""What moves the baseline's predictions: one edit in words, beside its control and the method that repairs.
 
 Which edit is told does not hang on how much it moves: the exchange that decides whether the cue is used,
 else the background painted over, else all color removed.
@@ -29,10 +29,10 @@ def beyond(flips: Flips) -> Estimate:
 def judge_edits(
     baseline: EvaluationResult | None, beside: EvaluationResult | None, limits: Thresholds
 ) -> EditsVerdict | None:
-    """Does the told edit move the baseline's predictions, and does the recommended method hold still.
+    """Does the told edit move the baseline's predictions, and does the method that fixes the harm hold still.
 
     Args:
-        beside: the recommended method; None where none is.
+        beside: the method that fixes the harm; None where none does.
 
     Returns:
         None where no image was changed. *Yes* and *no* go by the common rule, on the flips beyond the

@@ -56,6 +56,16 @@ def test_every_edit_has_a_row_and_every_mark_its_record() -> None:
     assert found.title == report.verdict.edits.finding
 
 
+def test_labels_keep_off_the_pictures_beside_the_axis() -> None:
+    """The control's tick lies at the left end here: its name goes to the right of it."""
+    _, _, found = shown(photo_birds())
+    (tick,) = [m for m in marks_of(found, "background_swap") if m.is_control and m.label]
+    assert float(tick.at[:-1]) < 20
+    assert (tick.label, tick.label_side) == ("same place", "right")
+    right = [m for m in marks_of(found, "foreground_removal") if m.label]
+    assert {m.label_side for m in right if float(m.at[:-1]) > 60} <= {"left"}
+
+
 def test_pairs_are_of_one_image_and_say_whether_it_flips() -> None:
     report, pictures, found = shown(photo_birds())
     examples = {(e.edit, e.id): e for e in report.edits}

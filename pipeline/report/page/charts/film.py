@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.core.words import percent, quoted, shorten
 from pipeline.records.base import Estimate
@@ -14,10 +15,11 @@ from pipeline.report.page.pictures import Pictures
 from pipeline.verdict.phrases import accuracy_phrase, intervention_label, method_label
 
 SHAPE_GONE = ("shape", "object")  # families whose edits take away what a model should see
-LANES = (28, 48)  # y of the baseline and of the recommended method, px
+LANES = (28, 48)  # y of the baseline and of the method beside it, px
 ROW_HEIGHT = 60
 NAME_LENGTH = 22  # of a label at a mark, characters
 RIGHTMOST = 0.55  # of the axis: a mark beyond it has its label to the left
+EDGE = 0.25  # of the axis: a label in the middle of a tick there would lie on the picture beside it
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Mark:
     label: str  # empty where a row above has it
     label_at: str
     label_y: int
-    is_label_left: bool  # of the mark
+    label_side: Literal["left", "middle", "right"]  # of the mark
     tip: str
 
 
@@ -71,7 +73,7 @@ class Block:
 @dataclass(frozen=True)
 class Film:
     title: str
-    beside: str  # what the recommended method does; empty without one
+    beside: str  # what the method that fixes the harm does; empty without one
     baseline: str
     ticks: list[tuple[str, str]]  # position and text
     blocks: list[Block]
@@ -159,8 +161,11 @@ class _Painter:
 
     def _mark(self, lane: int, estimate: Estimate, label: str, tip: str, *, is_control: bool) -> Mark:
         scale, y = self._scale, LANES[lane]
-        is_left = estimate.value > scale.low + RIGHTMOST * (scale.high - scale.low)
-        edge = estimate.value if is_control else estimate.low if is_left else estimate.high
+        share = (estimate.value - scale.low) / (scale.high - scale.low)
+        side: Literal["left", "middle", "right"] = "left" if share > RIGHTMOST else "right"
+        if is_control and EDGE <= share <= 1 - EDGE:
+            side = "middle"
+        edge = estimate.value if is_control else estimate.low if side == "left" else estimate.high
         return Mark(
             method=self._methods[lane].method,
             position=list(self._report.methods).index(self._methods[lane].method),
@@ -172,7 +177,7 @@ class _Painter:
             label=label,
             label_at=scale.at(edge),
             label_y=y - 15 if is_control else y + 4,
-            is_label_left=is_left,
+            label_side=side,
             tip=tip,
         )
 
