@@ -18,7 +18,9 @@ from pipeline.report.compare.reports import compare_sides
 from pipeline.verdict import phrases
 from pipeline.verdict.cue.reliance import color_reliance
 from pipeline.verdict.evidence.askable import why_not_asked
-from tests.fixtures.report import BEFORE, build_report, photo_birds, replant
+from tests.fixtures.planted.audit import look_at
+from tests.fixtures.planted.data import pack
+from tests.fixtures.report import BEFORE, BIRDS, build_report, photo_birds, replant
 from tests.fixtures.skill import skill
 
 
@@ -69,28 +71,21 @@ def test_a_model_that_is_all_color_is_not_said_to_lose_nowhere() -> None:
 @pytest.mark.parametrize(
     ("shares", "origin", "hinted"),
     [
-        ([0.0, 0.0, 0.3, 0.0], "annotated", True),  # the group alone
-        ([0.3, 0.0, 0.3, 0.0], "annotated", False),  # as all images on land: the attribute itself
-        ([0.95, 0.0, 1.0, 0.0], "annotated", False),
-        ([0.0, 0.0, 0.3, 0.0], "derived", False),  # lightness levels are dark by construction
+        ((0.0, 0.0, 0.3, 0.0), "annotated", True),  # the group alone
+        ((0.3, 0.0, 0.3, 0.0), "annotated", False),  # as all images on land: the attribute itself
+        ((0.95, 0.0, 1.0, 0.0), "annotated", False),
+        ((0.0, 0.0, 0.3, 0.0), "derived", False),  # lightness levels are dark by construction
     ],
 )
 def test_a_property_that_is_the_attribute_explains_no_group(
-    shares: list[float], origin: str, hinted: bool
+    shares: tuple[float, float, float, float], origin: str, hinted: bool
 ) -> None:
     inputs = photo_birds()
-    assert inputs.hygiene is not None
-    dark = inputs.hygiene.issues[0]
-    groups = [
-        g.model_copy(update={"value": share, "low": share - 0.02, "high": share + 0.02})
-        for g, share in zip(dark.groups, shares, strict=True)
-    ]
     attribute = inputs.info.attributes[0].model_copy(update={"origin": origin})
-    issues = [dark.model_copy(update={"groups": groups, "q_value": 0.0002})]
     changed = replace(
         inputs,
         info=inputs.info.model_copy(update={"attributes": [attribute]}),
-        hygiene=inputs.hygiene.model_copy(update={"issues": issues}),
+        hygiene=look_at(pack(replace(BIRDS, dark=shares))),
     )
     actions = [step.action for step in build_report(changed).verdict.next_steps]
     assert any(action.startswith("Check whether dark images") for action in actions) is hinted

@@ -21,15 +21,17 @@ from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cue.available import modal_share
 from pipeline.verdict.evidence.rules import judge_effect, misled_groups
 from pipeline.verdict.phrases import answer_words
+from tests.fixtures.planted.audit import look_at
 from tests.fixtures.planted.cues import plant_cue_use
+from tests.fixtures.planted.data import pack
 from tests.fixtures.planted.outcomes import SHIFTS, regroup
 from tests.fixtures.report import (
+    BIRDS,
     ReportInputs,
     around,
     bare,
     build_report,
     hostile_birds,
-    hygiene_result,
     photo_birds,
     plain_hundred,
     replant,
@@ -382,14 +384,14 @@ def test_one_of_two_attributes_is_enough_for_a_shortcut() -> None:
 
 
 def test_next_steps_name_leaks_and_contradicting_labels() -> None:
-    inputs = photo_birds()
-    inputs = replace(inputs, hygiene=hygiene_result(inputs.info.groups, 2))
+    images = pack(replace(BIRDS, contradicting=1))
+    inputs = replace(photo_birds(), hygiene=look_at(images))
     steps = [step for step in build_report(inputs).verdict.next_steps if step.section == "hygiene"]
     assert [step.action for step in steps] == [
-        "Take the 3 near duplicates of training or validation images out of the test split.",
-        "Look at the one set of near duplicates whose labels differ.",
+        "Take the 3 exact duplicates of training or validation images out of the test split.",
+        "Look at the one set of exact duplicates whose labels differ.",
     ]
-    assert "n = 5,794" in steps[0].because
+    assert "n = 1,200" in steps[0].because
 
 
 def test_a_split_that_cuts_scenes_is_named_and_gated() -> None:
@@ -409,20 +411,13 @@ def test_a_split_that_cuts_scenes_is_named_and_gated() -> None:
 
 
 def test_a_group_with_far_more_dark_images_is_named() -> None:
-    inputs = photo_birds()
-    assert inputs.hygiene is not None
-    dark = inputs.hygiene.issues[0]
-    groups = [
-        g.model_copy(update={"value": 0.3, "low": 0.27, "high": 0.33}) if i == 2 else g
-        for i, g in enumerate(dark.groups)
-    ]
-    issues = [dark.model_copy(update={"groups": groups, "q_value": 0.0002}), *inputs.hygiene.issues[1:]]
-    changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": issues}))
-    actions = [step.action for step in build_report(changed).verdict.next_steps]
-    assert "Check whether dark images explain what happens in “waterbird / land”." in actions
-    chance = [issue.model_copy(update={"q_value": 0.4}) for issue in issues]
-    changed = replace(inputs, hygiene=inputs.hygiene.model_copy(update={"issues": chance}))
-    assert not any("dark images" in step.action for step in build_report(changed).verdict.next_steps)
+    def actions(dark: tuple[float, float, float, float]) -> list[str]:
+        inputs = replace(photo_birds(), hygiene=look_at(pack(replace(BIRDS, dark=dark))))
+        return [step.action for step in build_report(inputs).verdict.next_steps]
+
+    wanted = "Check whether dark images explain what happens in “waterbird / land”."
+    assert wanted in actions((0, 0, 0.3, 0))
+    assert not any("dark images" in action for action in actions((0.01, 0.01, 0.01, 0.01)))
 
 
 def test_without_a_guided_group_to_compare_with_harm_is_not_established() -> None:
