@@ -40,9 +40,10 @@ class SeedShifts:
     """Intervals and p-values of `after - before`: squared half-widths of images and seeds are added.
 
     The seeds' is Student's t of the seeds' own changes, which hold the chance in single predictions;
-    the images' half-width loses its share of that. One seed adds nothing. Groups are counted among
-    those that have images. The p-value is the level at which the interval's end reaches 0, so it is below
-    .05 where the interval excludes 0 and nowhere else.
+    the images' half-width loses its share of that. One seed adds nothing, and none makes an interval
+    narrower than new images alone would: three seeds that all gain two images may do so by luck. Groups are
+    counted among those that have images. The p-value is the level at which the interval's end reaches 0, so
+    it is below .05 where the interval excludes 0 and nowhere else.
 
     Source: as `intervals.estimate_from_variance`; `picked.picked_quantile`; Bonferroni over tests.
     """
@@ -117,13 +118,14 @@ class SeedShifts:
     ) -> Change:
         both = variance.images + variance.residual
         kept = math.sqrt(variance.images / both) if both > 0 and self._n_seeds > 1 else 1.0
-        below, above = kept * (images.value - images.low), kept * (images.high - images.value)
+        below, above = images.value - images.low, images.high - images.value
         seeds, freedom = self._seeds(variance, room)
 
         def half(images_half: float, alpha: float) -> float:
             scale = picked_quantile(alpha, n_picked) / picked_quantile(_ALPHA, 1)
             student = picked_quantile(alpha, n_picked, freedom) if seeds > 0 else 0.0
-            return math.hypot(scale * images_half, student * math.sqrt(seeds))
+            both = math.hypot(scale * kept * images_half, student * math.sqrt(seeds))
+            return max(both, scale * images_half)
 
         level = _ALPHA / n_tests
         ends = {"low": images.value - half(below, level), "high": images.value + half(above, level)}

@@ -261,6 +261,18 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
 
 
+def test_seeds_that_gain_alike_by_luck_leave_the_doubt_that_their_images_leave() -> None:
+    """Each of three seeds is put right on two images, each on others: equal gains say little."""
+    before = np.ones((3, 100), bool)
+    for seed in range(3):
+        before[seed, 2 * seed : 2 * seed + 2] = False
+    found = measure_change(before, np.ones((3, 100), bool))
+    assert found.estimate.value == pytest.approx(0.02)
+    assert found.estimate.high - found.estimate.low > 0.02
+    assert found.p_value is not None
+    assert found.p_value > 0.01
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("n_seeds", "seed_sd"), [(2, 0.2), (3, 0.0), (3, 0.2), (5, 0.2)])
 def test_gains_are_covered_for_new_seeds(n_seeds: int, seed_sd: float) -> None:
