@@ -23,10 +23,10 @@ from tests.fixtures.report import (
     bare,
     build_report,
     hostile_birds,
-    metrics,
     photo_birds,
     plain_hundred,
     repaired_birds,
+    replant,
 )
 from tests.unit.report.test_compare import DRO, write_project
 
@@ -41,15 +41,7 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tiny_bad_group() -> ReportInputs:
     """All groups but one have enough images; that one is never right."""
-    inputs = photo_birds()
-    groups = [
-        g.model_copy(update={"n_test": n})
-        for g, n in zip(inputs.info.groups, (400, 400, 200, 20), strict=True)
-    ]
-    test = metrics([0.95, 0.9, 0.8, 0.0], groups)
-    erm = inputs.evaluations["erm"].model_copy(update={"test": test})
-    info = inputs.info.model_copy(update={"groups": groups})
-    return replace(inputs, info=info, evaluations={"erm": erm}, comparisons=[])
+    return replant(photo_birds(), test=[400, 400, 200, 20], erm=[0.95, 0.9, 0.8, 0.0])
 
 
 @pytest.mark.parametrize(
