@@ -38,14 +38,14 @@ class Tip:
 
 
 def draw_inline(
-    name: str, draw: Callable[[Axes], Sequence[Tip]], size: tuple[float, float] = (5.2, 2.9)
+    name: str, draw: Callable[[Axes], Sequence[Tip]], size: tuple[float, float] = (4.6, 3.4)
 ) -> str:
     """What `draw` puts on a pair of axes, as `<svg>`; `name` makes ids unique within the page.
 
     Args:
         draw: it returns what its points say under the pointer.
     """
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 9}):
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 13}):
         figure = Figure(figsize=size, layout="constrained", dpi=_SVG_DPI)
         axes = figure.subplots()
         tips = draw(axes)

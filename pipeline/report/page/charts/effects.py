@@ -14,7 +14,7 @@ from pipeline.report.page.inline_svg import LINE, SERIES, SOFT, Tip, draw_inline
 
 def draw_changes(changes: Sequence[GroupChange], worst: int | None, name: str) -> str:
     """`plot_changes` as an `<svg>`; `name` makes ids unique within the page."""
-    return draw_inline(name, lambda axes: plot_changes(axes, changes, worst), size=(5.2, 3.6))
+    return draw_inline(name, lambda axes: plot_changes(axes, changes, worst))
 
 
 def plot_changes(axes: Axes, changes: Sequence[GroupChange], worst: int | None) -> list[Tip]:
