@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.words import DASH, count, p_text, percent, points
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
-from pipeline.report.compare.words import finding, heading, title, verdict_sentence, which_group
+from pipeline.report.compare.words import INTERVALS, finding, heading, title, verdict_sentence, which_group
 from pipeline.report.markdown import escape, escape_name, write_table
 from pipeline.verdict.phrases import STATUS_WORDS, TOO_FEW, method_label, percent_interval, points_interval
 
@@ -18,7 +18,7 @@ def markdown_comparison(comparison: Comparison) -> str:
     names = [escape_name(name, _NAME) for name in (comparison.second, comparison.first)]
     parts = [
         f"## {escape_name(title(comparison), 120)}",
-        f"Accuracy on test images; differences are {names[0]} minus {names[1]}.",
+        f"Accuracy on test images; differences are {names[0]} minus {names[1]}. {INTERVALS}",
     ]
     parts += [part for pair in comparison.pairs for part in _describe_pair(pair)]
     return "\n\n".join([*parts, "### Verdict", _describe_rungs(comparison)]) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.report.compare.chart import draw_changes
 from pipeline.report.compare.reports import LABELS, Comparison
-from pipeline.report.compare.words import heading, title, verdict_sentence
+from pipeline.report.compare.words import INTERVALS, heading, title, verdict_sentence
 from pipeline.report.page.html import load_template
 
 
@@ -16,5 +16,6 @@ def render_comparison(comparison: Comparison) -> str:
         pairs=[(pair, heading(pair), draw_changes(pair)) for pair in comparison.pairs],
         verdict=verdict_sentence(comparison),
         labels=LABELS,
+        intervals=INTERVALS,
     )
     return page

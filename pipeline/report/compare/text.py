@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline.core.words import DASH, align, join_names, p_text, percent, points, printable
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
-from pipeline.report.compare.words import finding, verdict_sentence
+from pipeline.report.compare.words import INTERVALS, finding, verdict_sentence
 from pipeline.verdict.phrases import TOO_FEW, method_label, points_interval
 
 _NAME = 24  # characters of a side's name over a column
@@ -13,7 +13,7 @@ _NAME = 24  # characters of a side's name over a column
 def format_comparison(comparison: Comparison) -> str:
     """Plain text: one table per pair of methods, then the rungs whose answer changed."""
     parts = [_format_pair(pair) for pair in comparison.pairs]
-    return "\n\n".join([*parts, _format_rungs(comparison)]) + "\n"
+    return "\n\n".join([*parts, INTERVALS, _format_rungs(comparison)]) + "\n"
 
 
 def _format_pair(pair: MethodPair) -> str:

@@ -6,6 +6,10 @@ from pipeline.core.words import count, join_names, points
 from pipeline.report.compare.reports import Comparison, Difference, MethodPair
 from pipeline.verdict.phrases import method_label, points_interval
 
+INTERVALS = (
+    "Intervals are 95%: a group's is of that group alone, a worst group's allows for having picked the worst."
+)
+
 
 def title(comparison: Comparison) -> str:
     """ "Group DRO against ERM"."""
