@@ -212,7 +212,7 @@ class ExplainedGain(Record):
     labels: Estimate  # the suspected labels alone left out, minus the baseline
     rest: Estimate  # all of them left out, minus the suspected alone: what the shortcut leaves
     cause: Cause
-    text: str  # the finding, in a sentence
+    text: str  # the finding, in two sentences
 
 
 class RemovalVerdict(Record):

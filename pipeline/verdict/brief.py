@@ -179,10 +179,16 @@ def _harmful(case: Case, rung: Rung) -> Words:
 
 
 def _caused_by(case: Case, rung: Rung) -> Words:
+    gain = case.explained
+    if rung.status == "yes" and gain is not None and case.harmed is not None:
+        line = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}.get(gain.cause)
+        if line is not None and gain.group_index == case.harmed.index:  # no group of images alone is to blame
+            return line, [gain.text]
     if rung.status == "yes" and case.attribution is not None and case.harmed is not None:
         cells = [c for c in case.attribution.groups if c.test_index == case.harmed.index]
         worst = min(cells, key=lambda c: c.high)
-        return f"to training images of {quoted(worst.train_group)}", [first_sentence(rung.evidence)]
+        told = gain.text if gain and gain.group_index == case.harmed.index else first_sentence(rung.evidence)
+        return f"to training images of {quoted(worst.train_group)}", [told]
     line = {"no": "no group of training images is shown to hurt it"}.get(rung.status, "")
     return line or ("attribution was not run" if not rung.was_run else "the scores do not settle it"), [
         rung.evidence

@@ -135,21 +135,22 @@ def judge_cause(labels: Estimate, rest: Estimate, limits: Thresholds, *, n_seeds
     by_labels, by_rest = (judge_effect(p.value, p.low, limits.min_effect) for p in (labels, rest))
     if by_labels == by_rest == "yes":
         return "both"
-    if by_labels == "yes" and (by_rest == "no" or rest.high < labels.low):
+    # a part that is not shown is not shown to be nothing either: its interval must end below the other's
+    if by_labels == "yes" and rest.high < labels.low:
         return "labels"
-    if by_rest == "yes" and (by_labels == "no" or labels.high < rest.low):
+    if by_rest == "yes" and labels.high < rest.low:
         return "shortcut"
     return "unclear"
 
 
 def explained_text(found: ExplainedGain) -> str:
-    """The finding in a sentence, both parts with their intervals."""
+    """The finding in two sentences, the second with both parts and their intervals."""
     n_all = found.n_suspected + found.n_rest
     gain = f"{points(found.total.value).lstrip('+')} points {points_interval(found.total)}"
     if not found.n_suspected:
         return (
-            f"No wrong label is suspected among the {count(n_all)} images without which "
-            f"{quoted(found.group)} gains {gain}: what is left is the shortcut."
+            f"The shortcut holds {quoted(found.group)} down. Leaving out {count(n_all)} images raises it by "
+            f"{gain}, and no wrong label is suspected among them."
         )
     group = quoted(found.group)
     claim = {
@@ -159,10 +160,9 @@ def explained_text(found: ExplainedGain) -> str:
         "unclear": f"Whether wrong labels or the shortcut hold {group} down cannot be told apart",
     }[found.cause]
     return (
-        f"{claim}: without {count(n_all)} images it gains {gain}; without the "
-        f"{count(found.n_suspected)} of them whose label looks wrong {points(found.labels.value)} "
-        f"{points_interval(found.labels)}, without the other {count(found.n_rest)} as well "
-        f"{points(found.rest.value)} {points_interval(found.rest)} more."
+        f"{claim}. Leaving out {count(n_all)} images raises it by {gain}: the {count(found.n_suspected)} "
+        f"whose label looks wrong bring {points(found.labels.value)} {points_interval(found.labels)} alone, "
+        f"the other {count(found.n_rest)} another {points(found.rest.value)} {points_interval(found.rest)}."
     )
 
 

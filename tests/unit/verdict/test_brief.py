@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.records.verdict import Brief
+from pipeline.records.base import Estimate
+from pipeline.records.verdict import Brief, ExplainedGain
+from pipeline.verdict.judge import judge
 from tests.fixtures.report import (
+    PROVENANCE,
     ReportInputs,
     bare,
     build_verdict,
@@ -73,3 +76,31 @@ def test_it_is_short_and_has_one_number_with_its_interval_a_sentence(make: objec
         assert len(rung.line.split()) <= 16, rung.line
         assert len(rung.sentences) <= 2
     assert len(verdict.brief.title.split()) <= 26
+
+
+@pytest.mark.parametrize(
+    ("cause", "line"),
+    [
+        ("labels", "to wrong labels"),
+        ("both", "to wrong labels and to the shortcut"),
+        ("shortcut", "to training images of “"),
+        ("unclear", "to training images of “"),
+    ],
+)
+def test_wrong_labels_are_not_told_as_a_group(cause: str, line: str) -> None:
+    inputs = photo_birds()
+    harmed = build_verdict(inputs).harmed_group
+    assert harmed is not None
+    part = Estimate(value=0.4, low=0.3, high=0.5, n=200)
+    gain = ExplainedGain.model_validate(
+        {"group": harmed.name, "group_index": harmed.index, "n_suspected": 9, "n_rest": 9, "cause": cause}
+        | {"total": part, "labels": part, "rest": part, "text": "Told."}
+    )
+    explained = {"repair": gain}, dict[str, str]()
+    found = judge(
+        inputs.results, inputs.limits, PROVENANCE, comparisons=inputs.comparisons, explained=explained
+    )
+    traced = found.brief.rungs[3]
+    assert traced.answer == "Traced"
+    assert traced.line.startswith(line)
+    assert traced.sentences == ["Told."]

@@ -60,7 +60,8 @@ def part(value: float, half: float) -> Estimate:
         (part(0.4, 0.1), part(0.01, 0.1), "labels"),
         (part(0.4, 0.1), part(0.1, 0.15), "labels"),  # what is left is clearly less
         (part(0.2, 0.15), part(0.2, 0.3), "unclear"),
-        (part(-0.1, 0.5), part(0.6, 0.4), "shortcut"),
+        (part(-0.1, 0.2), part(0.6, 0.4), "shortcut"),
+        (part(-0.1, 0.5), part(0.6, 0.4), "unclear"),  # not shown, and may be as much
         (part(0.2, 0.1), part(0.2, 0.1), "both"),
         (part(0.2, 0.3), part(0.2, 0.3), "unclear"),
         (part(0.02, 0.01), part(0.02, 0.01), "unclear"),  # shown, and too little to matter
@@ -116,7 +117,9 @@ def test_harm_that_is_not_shown_is_not_blamed_on_anything() -> None:
 
 
 def test_no_suspected_label_leaves_the_shortcut() -> None:
-    assert "No wrong label is suspected among the 80 images" in explained("shortcut", n_suspected=0).text
+    text = explained("shortcut", n_suspected=0).text
+    assert text.startswith("The shortcut holds “landbird / water” down. Leaving out 80 images")
+    assert text.endswith("no wrong label is suspected among them.")
 
 
 GROUPS = [
