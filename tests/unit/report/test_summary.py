@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 from pipeline.artifacts.files import load_artifact, save_artifact
 from pipeline.core.words import duration, p_clause, p_text, percent, points, quoted, score
 from pipeline.records.attribution import TargetAttribution
-from pipeline.records.evaluation import GroupComparison
 from pipeline.records.report import Report
 from pipeline.records.training import EpochRecord
 from pipeline.report.cards.index import Card, make_card
@@ -21,12 +19,13 @@ from pipeline.report.page.pictures import Pictures
 from pipeline.report.page.test_images import MethodOutcomes, choose_images, choose_targets, describe_images
 from pipeline.verdict.learning import summarize_curves
 from tests.fixtures.report import (
-    around,
+    BEFORE,
     bare,
     build_report,
     hostile_birds,
     photo_birds,
     plain_hundred,
+    replant,
 )
 
 CONTRACT = {
@@ -163,19 +162,13 @@ def test_how_numbers_are_written() -> None:
 
 
 def test_a_recommended_model_is_named_with_the_groups_that_it_serves_worse() -> None:
-    inputs = photo_birds()
-    name, gain = inputs.info.groups[0].name, around(-0.08, 0.03, 642)
-    loss = GroupComparison(
-        index=0, name=name, gain=gain, alone=gain, p_value=0.001, p_holm=0.004, sufficient=True
-    )
-    even = loss.model_copy(
-        update={"index": 1, "name": inputs.info.groups[1].name, "gain": around(-0.01, 0.03, 642)}
-    )
-    comparison = inputs.comparisons[0].model_copy(update={"groups": [loss, even]})
-    verdict = build_report(replace(inputs, comparisons=[comparison])).verdict
+    inputs = replant(photo_birds(), test=[2000] * 4, erm=BEFORE, group_dro=[0.905, 0.90, 0.90, 0.95])
+    loss, _, _, even = inputs.comparisons[0].groups
+    verdict = build_report(inputs).verdict
     step = verdict.next_steps[0]
     assert step.action == "Use the Group DRO model instead of ERM."
-    assert f"takes 8.0 points [+5.0, +11.0] from “{loss.name}”" in step.because
+    interval = f"[{points(-loss.gain.high)}, {points(-loss.gain.low)}]"
+    assert f"takes 8.0 points {interval} from “{loss.name}”" in step.because
     assert even.name not in step.because
     assert [fall.index for fall in verdict.recommendation.falls] == [0]
 
