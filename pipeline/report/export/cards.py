@@ -100,7 +100,7 @@ def _results(s: Report, method: str) -> str:
         ("Average, groups weighted as in training", test.adjusted_average),
         ("Mean of groups", test.group_mean),
         (f"Worst group: {whole_name(test.worst_group.name)}", test.worst_group),
-        *((f"Group {whole_name(g.name)}", g) for g in test.groups),
+        *((f"Group {whole_name(g.name)}", g) for g in s.verdict.methods[method].groups),
     ]
     return write_table(
         ["Images", "Accuracy", "95% interval", "n"], ([label, *_cells(e)] for label, e in rows)

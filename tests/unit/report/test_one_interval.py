@@ -1,0 +1,74 @@
+"""A quantity is printed with one interval, whatever stands on a page, a card or in a Markdown file."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from html import unescape
+
+import pytest
+
+from pipeline.records.report import Report
+from pipeline.report.export.cards import write_model_card
+from pipeline.report.gate.judge import judge_report
+from pipeline.report.gate.markdown import markdown_gate
+from pipeline.report.page.html import render_report
+from pipeline.report.page.pictures import Pictures
+from pipeline.settings.gate import GateSettings
+from tests.fixtures.planted.contest import contest
+from tests.fixtures.report import build_report
+
+# 39.7% (22.9 to 59.5, n = 300) · 39.7% (95% interval 22.9 to 59.5%, n = 300) · 39.7% [22.9, 59.5]
+_ACCURACY = re.compile(
+    r"(\d+\.\d)%[\s ]*(?:\((?:95% interval )?(\d+\.\d) to (\d+\.\d)|\[(\d+\.\d), (\d+\.\d)\])"
+)
+
+
+def intervals(text: str) -> dict[str, set[tuple[str, str]]]:
+    """Accuracy -> the intervals that it is printed with."""
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    plain = unescape(re.sub(r"<[^>]+>", " ", text)).replace("\xa0", " ")
+    for value, *ends in _ACCURACY.findall(re.sub(r"\s+", " ", plain)):
+        low, high = (end for end in ends if end)
+        found[value].add((low, high))
+    return found
+
+
+def texts(report: Report) -> dict[str, str]:
+    page = render_report(report, Pictures())
+    whole = page[page.index("<main") : page.index("</main>")]
+    appendix = re.compile(r'<details class="intervals".*?</details>', flags=re.DOTALL)
+    gate = GateSettings(min_worst_group=0.8, min_average=0.9)
+    return {
+        "page": appendix.sub("", whole),
+        "verdict": " ".join([report.verdict.headline, *(rung.evidence for rung in report.verdict.rungs)]),
+        **{f"card of {m}": write_model_card(report, m) for m in report.methods},
+        "gate": markdown_gate([judge_report(report, gate, list(report.methods), {})]),
+    }
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """Two failing groups and three methods; every group of every method has an accuracy of its own."""
+    return build_report(
+        contest(
+            {"group_dro": (0.9425, 0.9125, 0.905, 0.93), "jtt": (0.95, 0.885, 0.8725, 0.9325)},
+            erm=(0.9725, 0.6225, 0.5775, 0.9625),
+        )
+    )
+
+
+def test_an_accuracy_of_a_group_never_has_two_intervals(report: Report) -> None:
+    printed = {f"{100 * g.value:.1f}" for judged in report.verdict.methods.values() for g in judged.groups}
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for text in texts(report).values():
+        for value, ends in intervals(text).items():
+            found[value] |= ends
+    several = {value: ends for value, ends in found.items() if value in printed and len(ends) > 1}
+    assert not several
+    assert len(printed & set(found)) >= 8, "the groups are on the page at all"
+
+
+def test_the_walk_notices_two_intervals() -> None:
+    text = "<b>39.7%</b> (22.9 to 59.5, n = 300) and 39.7% (95% interval 25.9 to 55.5%, n = 300)"
+    assert intervals(text) == {"39.7": {("22.9", "59.5"), ("25.9", "55.5")}}
