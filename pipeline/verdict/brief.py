@@ -8,6 +8,8 @@ from pipeline.core.words import count, first_sentence, join_names, percent, poin
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
+from pipeline.verdict.cause.caused_by import aligned_opponents
+from pipeline.verdict.cause.harmful_labels import wrong_labels_text
 from pipeline.verdict.cue.available import modal_share, telling_association, train_associations
 from pipeline.verdict.cue.used import deciding_exchange
 from pipeline.verdict.evidence.askable import why_not_asked
@@ -180,19 +182,29 @@ def _harmful(case: Case, rung: Rung) -> Words:
 
 def _caused_by(case: Case, rung: Rung) -> Words:
     gain = case.explained
-    if rung.status == "yes" and gain is not None and case.harmed is not None:
-        line = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}.get(gain.cause)
-        if line is not None and gain.group_index == case.harmed.index:  # no group of images alone is to blame
-            return line, [gain.text]
-    if rung.status == "yes" and case.attribution is not None and case.harmed is not None:
-        cells = [c for c in case.attribution.groups if c.test_index == case.harmed.index]
-        worst = min(cells, key=lambda c: c.high)
-        told = gain.text if gain and gain.group_index == case.harmed.index else first_sentence(rung.evidence)
-        return f"to training images of {quoted(worst.train_group)}", [told]
-    line = {"no": "no group of training images is shown to hurt it"}.get(rung.status, "")
-    return line or ("attribution was not run" if not rung.was_run else "the scores do not settle it"), [
-        rung.evidence
-    ]
+    if gain is not None and (case.harmed is None or gain.group_index != case.harmed.index):
+        gain = None  # it is about another group
+    sentences = [gain.text if gain else first_sentence(rung.evidence)]
+    if case.harmful_labels is not None and gain is None:
+        sentences.append(wrong_labels_text(case.harmful_labels))
+    if rung.status != "yes":
+        line = {"no": "no training images are shown to hurt it"}.get(rung.status, "that is not settled")
+        return (line if rung.was_run else "attribution was not run"), sentences
+    # no group of images alone is to blame where wrong labels are
+    blamed = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}
+    if gain is not None and gain.cause in blamed:
+        return blamed[gain.cause], sentences
+    return f"to training images of {_opponents(case)}", sentences
+
+
+def _opponents(case: Case) -> str:
+    """The training group that teaches the shortcut, as rung four finds it."""
+    cells = case.attribution.groups if case.attribution else []
+    worst = case.harmed.index if case.harmed else -1
+    suspects = aligned_opponents(case.info, worst) if case.harmed else []
+    own = [c for c in cells if c.test_index == worst and c.train_index in suspects]
+    found = min(own, key=lambda c: c.high, default=None)
+    return quoted(found.train_group) if found else "groups that teach the cue"
 
 
 def _fixed_by(case: Case, rung: Rung) -> Words:
@@ -238,12 +250,19 @@ def _decision(case: Case, ladder: Ladder, advised: Recommendation) -> str:
         equal = f" {join_names(tie)} {'does' if len(tie) == 1 else 'do'} as well." if tie else ""
         use = f"Use {method_label(advised.method)} instead of {first_use(case.baseline.method)}"
         return f"{use}.{equal}"
+    return _without_method(case, ladder, advised)
+
+
+def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
     if ladder["harmful"] == "yes" and ladder["fixed_by"] in ("yes", "partly"):
         return f"Do not rely on this model for that group. {advised.reason}"
     if ladder["harmful"] == "yes":
         return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
         return "Do not conclude yet: collect what is missing and run the audit again."
+    worse = _worse(case)
+    if worse:
+        return f"Find out why {quoted(worse[0].name)} is clearly worse before you rely on the model for it."
     return "Keep the model."
 
 
@@ -255,10 +274,8 @@ def _price(advised: Recommendation) -> str:
     if not advised.falls:
         return f"{needs}; no other group is seen to lose."
     most = advised.falls[0]
-    more = len(advised.falls) - 1
-    others = f", and less from {count(more)} other{'s' * (more > 1)}" if more else ""
-    lost = f"{points(-most.value).lstrip('+')} points {points_interval(-most)}"
-    return f"{needs} and takes {lost} from {quoted(most.name)}{others}."
+    others = ", and less from others" if len(advised.falls) > 1 else ""
+    return f"{needs} and takes {points(-most.value, 0).lstrip('+')} points from {quoted(most.name)}{others}."
 
 
 def _sureness(case: Case) -> str:

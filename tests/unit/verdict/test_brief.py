@@ -104,3 +104,11 @@ def test_wrong_labels_are_not_told_as_a_group(cause: str, line: str) -> None:
     assert traced.answer == "Traced"
     assert traced.line.startswith(line)
     assert traced.sentences == ["Told."]
+
+
+def test_a_model_that_fails_a_group_for_another_reason_is_not_simply_kept() -> None:
+    even = [0.97, 0.95, 0.94, 0.60]  # the worst group is one that the cue guides
+    found = brief(replant(photo_birds(), erm=even, group_dro=[0.97, 0.95, 0.94, 0.62]))
+    assert found.rungs[2].answer == "Not harmful"
+    assert found.decision.startswith("Find out why “waterbird / water” is clearly worse")
+    assert "it fails “waterbird / water”" in found.title
