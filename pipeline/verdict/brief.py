@@ -194,7 +194,8 @@ def _caused_by(case: Case, rung: Rung) -> Words:
     blamed = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}
     if gain is not None and gain.cause in blamed:
         return blamed[gain.cause], sentences
-    return f"to training images of {_opponents(case)}", sentences
+    shared = "; wrong labels may share the blame" if gain is not None and gain.cause == "unclear" else ""
+    return f"to training images of {_opponents(case)}{shared}", sentences
 
 
 def _opponents(case: Case) -> str:

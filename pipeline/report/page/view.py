@@ -230,6 +230,10 @@ class View:
     def causes(self) -> list[Influence]:
         return find_causes(self.s)
 
+    def looks_wrong(self, image: int) -> bool:
+        """Whether any list suspects the label of a training image."""
+        return any(self.s.lists[key].kind == "suspected" for key in self.lists.of(image))
+
     @cached_property
     def gallery(self) -> list[GalleryCard]:
         return make_gallery(self.s, self.pictures.images)
