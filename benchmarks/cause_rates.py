@@ -16,8 +16,8 @@ import numpy as np
 
 from benchmarks.verdict_rates import LIMITS, draw_correct, evaluation, make_groups
 from pipeline.core.types import Int64Array, Split
+from pipeline.records.cause import ExplainedGain
 from pipeline.records.training import Removal, SuspectedLabels
-from pipeline.records.verdict import ExplainedGain
 from pipeline.statistics.accuracy import groups as group_metrics
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison import paired

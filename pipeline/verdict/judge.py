@@ -7,20 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from pipeline.artifacts.results import Results
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Estimate, Provenance
+from pipeline.records.cause import AttributionVerdict, ExplainedGain, HarmfulLabels
 from pipeline.records.data import SourceCounts
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.gradcam import MapAgreement
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import (
-    AttributionVerdict,
-    ExplainedGain,
-    HarmfulLabels,
-    MethodVerdict,
-    Rung,
-    Shift,
-    Thresholds,
-    Verdict,
-)
+from pipeline.records.verdict import MethodVerdict, Rung, Shift, Thresholds, Verdict
 from pipeline.statistics.accuracy.worst_group import clear_ceiling
 from pipeline.statistics.intervals import share_estimate
 from pipeline.verdict.advice.steps import list_next_steps

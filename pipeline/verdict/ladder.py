@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pipeline.core.words import points, quoted
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate, Record
+from pipeline.records.cause import ExplainedGain, HarmfulLabels
 from pipeline.records.color import ColorResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import ExplainedGain, HarmfulLabels, Repair, Rung, Status, Thresholds
+from pipeline.records.verdict import Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used

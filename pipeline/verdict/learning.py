@@ -8,16 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from pipeline.records.cause import ExplainedGain, RemovalCurve, RemovalVerdict, RemovedGroup
 from pipeline.records.data import GroupInfo
 from pipeline.records.training import EpochRecord, Removal, RemovalPoint
-from pipeline.records.verdict import (
-    Curve,
-    Curves,
-    ExplainedGain,
-    RemovalCurve,
-    RemovalVerdict,
-    RemovedGroup,
-)
+from pipeline.records.verdict import Curve, Curves
 
 NEARLY = 0.9  # of its best accuracy: a group counts as learned
 _CURVE_POINTS = 150  # epochs kept per curve; more cannot be told apart in a picture

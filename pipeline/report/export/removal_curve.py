@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
+from pipeline.records.cause import RemovalCurve
 from pipeline.records.training import Removal
-from pipeline.records.verdict import RemovalCurve
 from pipeline.report.page.inline_svg import DASHES, INK, SERIES, style_axes
 from pipeline.verdict.phrases import REMOVAL_LABELS
 

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pipeline.records.cause import RemovalCurve
 from pipeline.records.report import Report
 from pipeline.records.training import Removal
-from pipeline.records.verdict import Curves, RemovalCurve
+from pipeline.records.verdict import Curves
 from pipeline.report.export.learning_curves import MAX_CURVES, plot_learning_curves
 from pipeline.report.export.method_tables import NO_MODEL
 from pipeline.report.export.removal_curve import REMOVAL_MARKERS, plot_removal

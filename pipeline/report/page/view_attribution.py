@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from pipeline.records.attribution import AttributionResult, GroupAttribution, GroupChange, GroupShare, Lds
 from pipeline.records.base import Estimate
+from pipeline.records.cause import AttributionVerdict, RemovalVerdict, ShareSize, Skill
 from pipeline.records.report import Report
 from pipeline.records.training import Removal
-from pipeline.records.verdict import AttributionVerdict, RemovalVerdict, ShareSize, Skill
 from pipeline.report.page.charts import effects, scales
 from pipeline.verdict import phrases
 

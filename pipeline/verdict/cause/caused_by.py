@@ -5,8 +5,9 @@ from __future__ import annotations
 from pipeline.core.words import count, per_thousand, quoted
 from pipeline.records.attribution import AttributionResult, GroupAttribution
 from pipeline.records.base import Estimate
+from pipeline.records.cause import ExplainedGain, HarmfulLabels
 from pipeline.records.data import DatasetInfo
-from pipeline.records.verdict import ExplainedGain, HarmfulLabels, Rung, Status, Thresholds
+from pipeline.records.verdict import Rung, Status, Thresholds
 from pipeline.statistics.intervals import widen
 from pipeline.verdict.cause.harmful_labels import wrong_labels_text
 from pipeline.verdict.cause.trust import describe_trust, judge_support

@@ -14,9 +14,10 @@ from pipeline.artifacts.results import Results
 from pipeline.core.types import BoolArray, Split
 from pipeline.core.words import count, points, quoted
 from pipeline.records.base import Estimate
+from pipeline.records.cause import Cause, ExplainedGain
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.training import Removal
-from pipeline.records.verdict import Cause, ExplainedGain, Thresholds
+from pipeline.records.verdict import Thresholds
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
 from pipeline.verdict.evidence.rules import judge_effect

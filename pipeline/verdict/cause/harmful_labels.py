@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 
 from pipeline.core.words import count, join_names, quoted
 from pipeline.records.attribution import Influence
+from pipeline.records.cause import HarmfulGroup, HarmfulLabels
 from pipeline.records.data import GroupInfo
 from pipeline.records.training import Removal
-from pipeline.records.verdict import HarmfulGroup, HarmfulLabels
 
 GROUPS_NAMED = 2
 

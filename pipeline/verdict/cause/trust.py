@@ -15,7 +15,7 @@ from pipeline.records.attribution import (
     SuspectList,
 )
 from pipeline.records.base import Estimate
-from pipeline.records.verdict import ShareSize, Skill
+from pipeline.records.cause import ShareSize, Skill
 from pipeline.statistics.intervals import widen
 from pipeline.verdict.phrases import accuracy_brief, list_name, number_interval
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.records.base import Estimate
-from pipeline.records.verdict import Brief, ExplainedGain
+from pipeline.records.cause import ExplainedGain
+from pipeline.records.verdict import Brief
 from pipeline.verdict.judge import judge
 from tests.fixtures.report import (
     PROVENANCE,

@@ -9,10 +9,10 @@ from benchmarks.cause_rates import CASES, audit
 from benchmarks.verdict_rates import LIMITS
 from pipeline.records.attribution import Influence
 from pipeline.records.base import Estimate
+from pipeline.records.cause import Cause, ExplainedGain
 from pipeline.records.data import GroupInfo
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.training import LeftOut, Removal, SuspectedLabels
-from pipeline.records.verdict import Cause, ExplainedGain
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cause.explained import explained_text, judge_cause, why_not_explained
 from pipeline.verdict.cause.harmful_labels import count_wrong_labels, wrong_labels_text

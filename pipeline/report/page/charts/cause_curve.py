@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.words import count, percent
+from pipeline.records.cause import RemovalCurve, RemovalVerdict, RemovedGroup
 from pipeline.records.report import Report
 from pipeline.records.training import Removal
-from pipeline.records.verdict import RemovalCurve, RemovalVerdict, RemovedGroup
 from pipeline.report.page.charts.layout import Height, dodge, trace
 from pipeline.report.page.charts.scales import Scale
 from pipeline.verdict.phrases import REMOVAL_LABELS
