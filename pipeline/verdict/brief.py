@@ -124,10 +124,10 @@ def _available(case: Case, rung: Rung) -> Words:
             f"{percent(modal_share(shown), 0)} of the training images show the {quoted(shown.attribute)} "
             "that is usual for their class."
         )
-        return f"{quoted(shown.attribute)} gives the class away in training", [text, color]
+        return f"{quoted(shown.attribute)} gives the class away", [text, color]
     names = [quoted(a.attribute) for a in associations]
     line = {
-        "yes": "color alone gives the class away in training",
+        "yes": "color alone gives the class away",
         "no": f"neither {names[0]} nor color gives the class away"
         if names
         else "color does not give the class away",
@@ -148,8 +148,8 @@ def _used(case: Case, rung: Rung) -> Words:
         "does without changing it."
     )
     line = {
-        "yes": f"{_lower(edit)} moves its predictions",
-        "no": f"{_lower(edit)} hardly moves its predictions",
+        "yes": f"{_lower(edit)} moves predictions",
+        "no": f"{_lower(edit)} hardly moves predictions",
     }.get(rung.status, f"{_lower(edit)} does not settle it")
     return line, [text]
 
@@ -194,8 +194,8 @@ def _caused_by(case: Case, rung: Rung) -> Words:
     blamed = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}
     if gain is not None and gain.cause in blamed:
         return blamed[gain.cause], sentences
-    shared = "; wrong labels may share the blame" if gain is not None and gain.cause == "unclear" else ""
-    return f"to training images of {_opponents(case)}{shared}", sentences
+    shared = ", and perhaps to wrong labels" if gain is not None and gain.cause == "unclear" else ""
+    return f"to images of {_opponents(case)}{shared}", sentences
 
 
 def _opponents(case: Case) -> str:
@@ -218,10 +218,10 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
         f"{points_interval(best.gain)}, on the same test images."
     )
     repair = case.repairs.get(best.method)
-    but = "at a price" if repair and repair.costs else "but not all the way"
+    but = "at a price" if repair and repair.costs else "not all the way"
     line = {
-        "yes": f"{name} raises {quoted(best.group)}",
-        "partly": f"{name} raises {quoted(best.group)}, {but}",
+        "yes": f"{name} raises that group",
+        "partly": f"{name} raises that group, {but}",
         "no": "no method is shown to raise it",
     }.get(rung.status, "whether a method raises it is not established")
     return line, [text]
@@ -248,7 +248,7 @@ def _decision(case: Case, ladder: Ladder, advised: Recommendation) -> str:
         return "Train a model and run the audit again."
     if advised.method is not None:
         tie = [method_label(method) for method in advised.tied if method != advised.method]
-        equal = f" {join_names(tie)} {'does' if len(tie) == 1 else 'do'} as well." if tie else ""
+        equal = f" Tied on validation: {join_names(tie)}." if tie else ""
         use = f"Use {method_label(advised.method)} instead of {first_use(case.baseline.method)}"
         return f"{use}.{equal}"
     return _without_method(case, ladder, advised)
@@ -271,12 +271,11 @@ def _price(advised: Recommendation) -> str:
     """Whose groups must be known, and the group that loses most."""
     if advised.method is None or advised.needs is None:
         return ""
-    needs = f"It needs {NEED_WORDS[advised.needs]}"
+    needs = f"Price: {NEED_WORDS[advised.needs]}"
     if not advised.falls:
         return f"{needs}; no other group is seen to lose."
     most = advised.falls[0]
-    others = ", and less from others" if len(advised.falls) > 1 else ""
-    return f"{needs} and takes {points(-most.value, 0).lstrip('+')} points from {quoted(most.name)}{others}."
+    return f"{needs}, and {points(-most.value, 0).lstrip('+')} points in {quoted(most.name)}."
 
 
 def _sureness(case: Case) -> str:

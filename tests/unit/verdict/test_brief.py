@@ -35,7 +35,7 @@ def test_a_planted_shortcut_is_told_in_five_words() -> None:
     assert answers(photo_birds()) == ["Found", "Used", "Harmful", "Traced", "Partly fixed"]
     assert found.title == "The model relies on the “place”, and “waterbird / land” pays for it"
     assert found.decision.startswith("Use Group DRO instead of standard training (ERM)")
-    assert found.rungs[0].line == "“place” gives the class away in training"
+    assert found.rungs[0].line == "“place” gives the class away"
     assert "“waterbird / land”" in found.rungs[2].line
 
 
@@ -84,8 +84,8 @@ def test_it_is_short_and_has_one_number_with_its_interval_a_sentence(make: objec
     [
         ("labels", "to wrong labels"),
         ("both", "to wrong labels and to the shortcut"),
-        ("shortcut", "to training images of “"),
-        ("unclear", "to training images of “"),
+        ("shortcut", "to images of “"),
+        ("unclear", "to images of “"),
     ],
 )
 def test_wrong_labels_are_not_told_as_a_group(cause: str, line: str) -> None:

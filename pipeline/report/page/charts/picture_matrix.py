@@ -151,7 +151,7 @@ def _title(report: Report) -> str:
     rare = sum(report.dataset.groups[g].n_train for g in failing)
     share = rare / max(sum(group.n_train for group in report.dataset.groups), 1)
     if share < 1 / len(report.dataset.groups):
-        return f"It fails where class and {cue} rarely went together in training"
+        return "It fails where training images were rare"
     return f"Where it fails, class by {cue}"
 
 
