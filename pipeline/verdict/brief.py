@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import count, first_sentence, join_names, percent, points, quoted
+from pipeline.core.words import count, first_sentence, join_names, number, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
@@ -23,6 +23,7 @@ from pipeline.verdict.phrases import (
     first_use,
     intervention_label,
     method_label,
+    number_interval,
     percent_interval,
     points_interval,
 )
@@ -105,6 +106,8 @@ def _brief_rung(case: Case, rung: Rung, ladder: Ladder) -> BriefRung:
         "caused_by": _caused_by,
         "fixed_by": _fixed_by,
     }[rung.rung](case, rung)
+    if answer in NO_HARM.values():
+        line = "no group is shown to be harmed"
     return BriefRung(rung=rung.rung, status=rung.status, answer=answer, line=line, sentences=sentences)
 
 
@@ -115,9 +118,13 @@ def _available(case: Case, rung: Rung) -> Words:
     only = case.color.color_only
     associations = train_associations(case.info, case.color)
     _, shown = telling_association(associations, case.limits)
+    kappa = Estimate(value=only.kappa, low=only.low, high=only.high, n=only.n)
     color = (
         f"Color alone guesses the class {percent(only.kappa, 0)} of the way from chance to certainty "
-        f"{percent_interval(Estimate(value=only.kappa, low=only.low, high=only.high, n=only.n))}."
+        f"{percent_interval(kappa)}."
+        if only.low > 0
+        else f"Color alone is not shown to guess the class better than chance (kappa {number(only.kappa)} "
+        f"{number_interval(kappa)})."
     )
     if shown is not None:
         text = (

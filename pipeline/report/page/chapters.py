@@ -13,6 +13,7 @@ CAUSES_SHOWN = 12
 FAILURES_SHOWN = 8
 CLASSES_SHOWN = 4
 USUAL_SHOWN = 4
+USUAL = 2 / 3  # of a class's training images: a value that so many show comes with it usually
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class UsualImages:
 
 
 def find_usual(report: Report, pictures: Pictures) -> list[UsualImages]:
-    """For the first classes, images of their largest training group; empty without an attribute."""
+    """For the first classes, images of the group that most of their training images belong to."""
     groups, attributes = report.dataset.groups, report.dataset.attributes
     if not attributes or attributes[0].origin == "none":
         return []
@@ -50,6 +51,8 @@ def find_usual(report: Report, pictures: Pictures) -> list[UsualImages]:
         if not of_label:
             continue
         largest = max(of_label, key=lambda g: groups[g].n_train)
+        if groups[largest].n_train < USUAL * sum(groups[g].n_train for g in of_label):
+            continue
         ids = [i for i in pictures.examples.get(largest, []) if i not in pictures.known_wrong][:USUAL_SHOWN]
         words = f"{quoted(label)} usually comes with {quoted(groups[largest].attribute)}"
         found.append(UsualImages(groups[largest].name, words, ids))
@@ -69,6 +72,8 @@ def find_failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
 
 
 def find_causes(report: Report) -> list[Influence]:
-    """The training images most harmful to the group that pays, most harmful first."""
+    """The training images most harmful to the group that pays, most harmful first; none where none pays."""
+    if any(rung.rung == "caused_by" and rung.status == "no" for rung in report.verdict.rungs):
+        return []
     found = report.attribution.get(report.verdict.baseline or "")
     return found.most_harmful_to_worst[:CAUSES_SHOWN] if found else []

@@ -9,11 +9,14 @@ import pytest
 from pipeline.records.base import Estimate
 from pipeline.records.cause import ExplainedGain
 from pipeline.records.verdict import Brief
+from pipeline.report.page.chapters import find_causes, find_usual
+from pipeline.report.page.pictures import Pictures
 from pipeline.verdict.judge import judge
 from tests.fixtures.report import (
     PROVENANCE,
     ReportInputs,
     bare,
+    build_report,
     build_verdict,
     hostile_birds,
     photo_birds,
@@ -45,6 +48,12 @@ def test_a_null_is_not_told_as_a_shortcut() -> None:
     assert answers(inputs) == ["Not found", "Not used", "Not harmful", "Nothing to trace", "Nothing to fix"]
     assert found.title.startswith("No shortcut found")
     assert (found.decision, found.price) == ("Keep the model.", "")
+    assert found.rungs[0].sentences[0].startswith("Color alone is not shown to guess the class better")
+    report = build_report(inputs)
+    assert (find_usual(report, Pictures()), find_causes(report)) == ([], []), "no picture says otherwise"
+    planted = build_report(photo_birds())
+    assert len(find_usual(planted, Pictures())) == 2
+    assert find_causes(planted)
 
 
 def test_without_a_model_nothing_is_said_of_one() -> None:
