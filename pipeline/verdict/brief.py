@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import count, first_sentence, join_names, number, percent, points, quoted
+from pipeline.core.words import count, first_sentence, number, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
@@ -201,7 +201,7 @@ def _caused_by(case: Case, rung: Rung) -> Words:
     blamed = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}
     if gain is not None and gain.cause in blamed:
         return blamed[gain.cause], sentences
-    shared = ", and perhaps to wrong labels" if gain is not None and gain.cause == "unclear" else ""
+    shared = ", perhaps wrong labels" if gain is not None and gain.cause == "unclear" else ""
     return f"to images of {_opponents(case)}{shared}", sentences
 
 
@@ -225,7 +225,7 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
         f"{points_interval(best.gain)}, on the same test images."
     )
     repair = case.repairs.get(best.method)
-    but = "at a price" if repair and repair.costs else "not all the way"
+    but = "at a price" if repair and repair.costs else "but not fully"
     line = {
         "yes": f"{name} raises that group",
         "partly": f"{name} raises that group, {but}",
@@ -255,8 +255,8 @@ def _decision(case: Case, ladder: Ladder, advised: Recommendation) -> str:
         return "Train a model and run the audit again."
     if advised.method is not None:
         tie = [method_label(method) for method in advised.tied if method != advised.method]
-        equal = f" Tied on validation: {join_names(tie)}." if tie else ""
-        use = f"Use {method_label(advised.method)} instead of {first_use(case.baseline.method)}"
+        equal = f" Tied: {', '.join(tie)}." if tie else ""
+        use = f"Use {method_label(advised.method)}, not {first_use(case.baseline.method)}"
         return f"{use}.{equal}"
     return _without_method(case, ladder, advised)
 
@@ -282,7 +282,7 @@ def _price(advised: Recommendation) -> str:
     if not advised.falls:
         return f"{needs}; no other group is seen to lose."
     most = advised.falls[0]
-    return f"{needs}, and {points(-most.value, 0).lstrip('+')} points in {quoted(most.name)}."
+    return f"{needs}, {points(-most.value, 0).lstrip('+')} points in {quoted(most.name)}."
 
 
 def _sureness(case: Case) -> str:
@@ -291,4 +291,4 @@ def _sureness(case: Case) -> str:
         return f"{count(case.info.n.get('train', 0))} training images; no model."
     n_seeds = len(case.baseline.seeds) if case.baseline else 0
     trainings = f"{count(n_seeds)} training{'' if n_seeds == 1 else 's'}"
-    return f"{trainings}, {count(test.average.n)} test images; thin lines: 95% intervals."
+    return f"{trainings}, {count(test.average.n)} test images; lines: 95% intervals."
