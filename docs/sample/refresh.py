@@ -114,7 +114,7 @@ def headings(page: str) -> list[str]:
 
 
 def photograph(page: Path, picture: Path) -> None:
-    """The verdict as a reader sees it on a wide screen."""
+    """Screen one as a reader sees it on a wide screen."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as run:
@@ -122,11 +122,9 @@ def photograph(page: Path, picture: Path) -> None:
         opened = browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme="light")
         opened.goto(page.as_uri())
         box = opened.locator("#verdict").bounding_box()
-        end = opened.locator("#verdict .ladder").bounding_box()
-        if box is None or end is None:
+        if box is None:
             raise SystemExit("the page shows no verdict")
-        clip = {**box, "height": end["y"] + end["height"] - box["y"]}
-        opened.screenshot(path=str(picture), clip=clip, full_page=True)
+        opened.screenshot(path=str(picture), clip=box, full_page=True)
         browser.close()
 
 
