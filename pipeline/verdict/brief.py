@@ -67,8 +67,10 @@ def _title(case: Case, ladder: Ladder) -> str:
 
 def _of_harm(case: Case, ladder: Ladder) -> str:
     cue, payer = _cue(case), quoted(case.harmed.name) if case.harmed else "a group"
+    n_more = len(_paying_too(case))
+    paying = f"{payer} and {'another group' if n_more == 1 else f'{count(n_more)} others'} pay"
     return {
-        "yes": f"The model relies on {cue}, and {payer} pays for it",
+        "yes": f"The model relies on {cue}, and {paying if n_more else f'{payer} pays'} for it",
         "no": f"The model fails {payer}, but not because of {cue} as far as can be seen",
     }.get(ladder["used"], f"The model fails {payer}; whether because of {cue} is open")
 
@@ -90,6 +92,12 @@ def _of_use(case: Case, ladder: Ladder) -> str:
 
 def _worse(case: Case) -> list[GroupEstimate]:
     return clearly_worse(case.baseline.test, case.limits) if case.baseline else []
+
+
+def _paying_too(case: Case) -> list[GroupEstimate]:
+    """The other groups that the cue misleads and that are clearly worse."""
+    misled, first = misled_groups(case.info), case.harmed.index if case.harmed else -1
+    return [group for group in _worse(case) if group.index in misled and group.index != first]
 
 
 # --- rungs -----------------------------------------------------------------------------------
@@ -175,8 +183,7 @@ def _harmful(case: Case, rung: Rung) -> Words:
         f"{_upper(first_use(baseline.method))} is right on {percent(group.value)} {percent_interval(group)} "
         f"of {quoted(group.name)}, and on {beside}."
     )
-    misled = misled_groups(case.info)
-    worse = [other for other in _worse(case) if other.index in misled and other.index != group.index]
+    worse = _paying_too(case)
     if rung.status == "yes":
         others = f" and {quoted(worse[0].name)}" if len(worse) == 1 else f" and {count(len(worse))} others"
         return f"{quoted(group.name)}{others if worse else ''} {'pay' if worse else 'pays'} for it", [text]
@@ -184,6 +191,9 @@ def _harmful(case: Case, rung: Rung) -> Words:
         worse = _worse(case)
         line = f"{quoted(worse[0].name)} is clearly worse, not shown to be because of it" if worse else ""
         return line or "no group clearly pays for it", [text]
+    lowest = next(iter(_worse(case)), group)
+    if lowest.index != group.index:
+        return f"{quoted(lowest.name)} is clearly worse; whether the cue is why is open", [text]
     return f"whether {quoted(group.name)} pays is not established", [text]
 
 

@@ -36,7 +36,9 @@ def answers(inputs: ReportInputs) -> list[str]:
 def test_a_planted_shortcut_is_told_in_five_words() -> None:
     found = brief(photo_birds())
     assert answers(photo_birds()) == ["Found", "Used", "Harmful", "Traced", "Partly fixed"]
-    assert found.title == "The model relies on the “place”, and “waterbird / land” pays for it"
+    assert (
+        found.title == "The model relies on the “place”, and “waterbird / land” and another group pay for it"
+    )
     assert found.decision.startswith("Use Group DRO, not standard training (ERM)")
     assert found.rungs[0].line == "“place” gives the class away"
     assert "“waterbird / land”" in found.rungs[2].line

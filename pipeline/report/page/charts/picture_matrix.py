@@ -115,8 +115,7 @@ def _cell(report: Report, pictures: Pictures, g: int | None) -> Cell | None:
         return None
     group, found = report.dataset.groups[g], _baseline(report)
     estimate = report_estimate(report, g) if found and found[g].n else None
-    fails, harmed = g in _failing(report), report.verdict.harmed_group
-    pays = fails and harmed is not None and harmed.index == g and _is_harmful(report)
+    fails = g in _failing(report)
     tip = f"{group.name}: {accuracy_phrase(estimate)}" if estimate else f"{group.name}: no test images"
     return Cell(
         name=group.name,
@@ -124,13 +123,9 @@ def _cell(report: Report, pictures: Pictures, g: int | None) -> Cell | None:
         n_train=group.n_train,
         estimate=estimate,
         fails=fails,
-        note="pays for it" if pays else "fails" if fails else "",
+        note="fails" if fails else "",
         tip=tip,
     )
-
-
-def _is_harmful(report: Report) -> bool:
-    return any(rung.rung == "harmful" and rung.status == "yes" for rung in report.verdict.rungs)
 
 
 def report_estimate(report: Report, g: int) -> GroupEstimate:
