@@ -21,7 +21,7 @@ def sets_of(images: UInt8Array) -> set[frozenset[int]]:
     packed, splits, _ = dataset(images, np.zeros(len(images), np.int64), (len(images), 0, 0))
     everything = SETTINGS.model_copy(update={"examples": 100})
     found = find_duplicates(join_splits(packed, splits), everything)
-    return {frozenset(example.ids) for summary in found for example in summary.examples}
+    return {frozenset(example.ids) for summary in found for example in summary.sets}
 
 
 EXPECTED = sets_of(IMAGES)

@@ -52,7 +52,10 @@ def test_batches_and_the_order_of_rows_do_not_matter(
     test = make_split(120, seed)
     order = np.random.default_rng(seed).permutation(120)
     once = run_reliance(MODELS, test, max_images=max_images, min_test=5)
-    assert once == run_reliance(MODELS, test, max_images=max_images, min_test=5)
+    twice = run_reliance(MODELS, test, max_images=max_images, min_test=5)
+    assert once._replace(edited=None) == twice._replace(edited=None)  # type: ignore[arg-type]
+    for one, other in zip(once.edited, twice.edited, strict=True):
+        np.testing.assert_array_equal(one, other)
     for other, size in ((test, batch_size), (test.take(order), 256)):
         again = run_reliance(MODELS, other, max_images=max_images, min_test=5, batch_size=size)
         assert [i.description for i in again.interventions] == [i.description for i in once.interventions]
