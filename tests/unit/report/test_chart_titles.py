@@ -115,7 +115,7 @@ def test_the_title_of_the_cause_has_the_numbers_at_the_chosen_size() -> None:
     assert judged is not None
     found = {curve.kind: curve for curve in judged.curves}
     at = found["repair"].n_removed.index(chart.chosen)
-    for value in (found["repair"].mean[0], found["repair"].mean[at], found["random"].mean[at]):
+    for value in (found["repair"].mean[0], found["repair"].mean[at], found["suspected"].mean[-1]):
         assert percent(value, 0) in chart.title
 
 
