@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from pipeline.core.words import points, quoted
 from pipeline.records.attribution import AttributionResult
@@ -50,17 +51,17 @@ class Case(Record):
         """The baseline's worst group, None where it has too few images."""
         return self.baseline.test.counted_worst if self.baseline else None
 
-    @property
+    @cached_property
     def harmed(self) -> GroupEstimate | None:
         """The group the ladder speaks of: the worst one that the cue misleads, else the worst."""
         return harmed_group(self.info, self.baseline, self.limits)
 
-    @property
+    @cached_property
     def choice(self) -> Choice:
         """What validation images say to use."""
         return choose_method(self.validation, self.limits)
 
-    @property
+    @cached_property
     def best(self) -> MethodComparison | None:
         """The comparison that rung 5 speaks of: the method that validation chose, else the best on test.
 
@@ -71,7 +72,7 @@ class Case(Record):
         baseline = self.baseline.method if self.baseline else None
         return chosen or best_comparison(self.comparisons, baseline, self.limits, self.repairs)
 
-    @property
+    @cached_property
     def repairs(self) -> dict[str, Repair]:
         """Method -> what its gain over the baseline is worth."""
         if self.baseline is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pipeline.core.words import count
 from pipeline.records.base import GroupEstimate
 from pipeline.records.report import Report
-from pipeline.report.page.charts.picture_matrix import report_estimate
+from pipeline.report.page.charts.chosen import group_accuracy
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
 from pipeline.report.page.group_rows import order_groups
 from pipeline.verdict.phrases import chart_tip, first_use
@@ -38,7 +38,7 @@ def group_dots(report: Report) -> GroupDots | None:
         return None
     failing = report.verdict.methods[name].clearly_worse
     order = [g for g, _ in order_groups(report)]
-    known = [report_estimate(report, g) for g in order if report.methods[name].test.groups[g].n]
+    known = [group_accuracy(report, name, g) for g in order if report.methods[name].test.groups[g].n]
     rows = [DotRow(e.name, e, e.index in failing, f"{e.name}: {chart_tip(e, '', False)}") for e in known]
     if not rows:
         return None

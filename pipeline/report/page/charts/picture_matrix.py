@@ -25,7 +25,6 @@ class Cell:
     n_train: int
     estimate: GroupEstimate | None
     fails: bool
-    note: str
     tip: str
 
     @property
@@ -113,25 +112,17 @@ def _failing(report: Report) -> list[int]:
 def _cell(report: Report, pictures: Pictures, g: int | None) -> Cell | None:
     if g is None:
         return None
-    group, found = report.dataset.groups[g], _baseline(report)
-    estimate = report_estimate(report, g) if found and found[g].n else None
-    fails = g in _failing(report)
+    group, found, name = report.dataset.groups[g], _baseline(report), report.verdict.baseline
+    estimate = group_accuracy(report, name, g) if name and found and found[g].n else None
     tip = f"{group.name}: {accuracy_phrase(estimate)}" if estimate else f"{group.name}: no test images"
     return Cell(
         name=group.name,
         ids=[i for i in pictures.examples.get(g, []) if i not in pictures.known_wrong][:IMAGES],
         n_train=group.n_train,
         estimate=estimate,
-        fails=fails,
-        note="fails" if fails else "",
+        fails=g in _failing(report),
         tip=tip,
     )
-
-
-def report_estimate(report: Report, g: int) -> GroupEstimate:
-    """The baseline's accuracy in a group, with the interval that the page uses for it."""
-    assert report.verdict.baseline is not None
-    return group_accuracy(report, report.verdict.baseline, g)
 
 
 def _title(report: Report) -> str:
