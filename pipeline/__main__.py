@@ -1,7 +1,12 @@
-"""Entry point of `python -m pipeline`."""
+"""Entry point of `python -m pipeline` and of `shortcut-audit`."""
 
+import gc
 import sys
 
-from pipeline.cli.main import main
+# libraries make millions of objects while they load, none of them garbage: see `core.memory.loaded`
+gc.disable()
 
-sys.exit(main())
+from pipeline.cli.main import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.cli.gate_options import add_gate_options
 from pipeline.core.errors import PipelineError
-from pipeline.core.memory import keep_freed_memory
+from pipeline.core.memory import keep_freed_memory, loaded
 from pipeline.methods.registry import parse_method
+from pipeline.parallel.local_processes import begin_workers
 
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
@@ -30,6 +32,9 @@ METHOD_STAGES = {
     "attribute": "TRAK attributions",
     "gradcam": "GradCAM maps and their energy in the mask",
 }
+
+TRAIN_SIDE_BY_SIDE = ("train", "retrain")
+WORKERS_LOAD = "pipeline.methods.workers"  # by name: it loads torch
 
 CANNOT_JUDGE = 2  # of `gate`, whose 1 says that a threshold was missed; argparse leaves with 2, too
 
@@ -130,28 +135,36 @@ def _dispatch(options: argparse.Namespace) -> int:
     # imported late: `--help` and `check` should not wait for torch
     if command in METHOD_STAGES:
         keep_freed_memory()  # all of them run networks
+        if command in TRAIN_SIDE_BY_SIDE:
+            begin_workers(WORKERS_LOAD)
         _run_stage(command, options.dataset, options.method)
     elif command in DATASET_STAGES:
         _run_stage(command, options.dataset)
     elif command in ("plan", "index"):
-        importlib.import_module(f"pipeline.stages.{command}").run()
+        _load(f"pipeline.stages.{command}").run()
     elif command == "check":
-        importlib.import_module("pipeline.cli.check").run(writes_schema=options.write_schema)
+        _load("pipeline.cli.check").run(writes_schema=options.write_schema)
     elif command == "preflight":
-        importlib.import_module("pipeline.cli.preflight").run(options)
+        _load("pipeline.cli.preflight").run(options)
     elif command == "gate":
-        status: int = importlib.import_module("pipeline.cli.gate").run(options)
+        status: int = _load("pipeline.cli.gate").run(options)
         return status
     elif command == "compare":
-        importlib.import_module("pipeline.cli.compare").run(options)
+        _load("pipeline.cli.compare").run(options)
     elif command == "export":
-        importlib.import_module("pipeline.cli.export").run(options)
+        _load("pipeline.cli.export").run(options)
     else:
-        importlib.import_module("pipeline.cli.new_dataset").run(options)
+        _load("pipeline.cli.new_dataset").run(options)
     return 0
 
 
 def _run_stage(stage: str, *names: str) -> None:
     if not os.environ.get("DVC_STAGE"):  # by hand: DVC has the stage `plan` for it
-        importlib.import_module("pipeline.plan.write").refresh(stage, *names)
-    importlib.import_module(f"pipeline.stages.{stage}").run(*names)
+        _load("pipeline.plan.write").refresh(stage, *names)
+    _load(f"pipeline.stages.{stage}").run(*names)
+
+
+def _load(name: str) -> Any:
+    module = importlib.import_module(name)
+    loaded()
+    return module

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import gc
 import os
 import platform
+import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # names of glibc's mallopt
 
@@ -34,6 +37,19 @@ def return_freed_memory() -> None:
         libc.mallopt(_MMAP_THRESHOLD, 128 * 1024)
         libc.mallopt(_TRIM_THRESHOLD, 128 * 1024)
         libc.malloc_trim(0)
+
+
+def loaded() -> None:
+    """The libraries are loaded: from here on garbage is collected, without looking at what they made.
+
+    A process that begins with `gc.disable()` and calls this loads torch in three quarters of the time, and
+    ends at once. Does nothing where garbage is collected already.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+        if "triton" in sys.modules:  # it complains at the end of all that was not collected by then
+            atexit.register(gc.unfreeze)
 
 
 def available_cores() -> int:

@@ -2,6 +2,9 @@
 
 Each worker has a pipe of its own: a worker that dies closes it, so it is known which task it was at, and
 no lock of a shared queue dies with it.
+
+Workers are forked from a server process, which has loaded the libraries and computed nothing: what has used
+torch, as the caller has, may not be forked.
 """
 
 from __future__ import annotations
@@ -14,12 +17,33 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 
 from pipeline.core.errors import TaskError
+from pipeline.core.memory import available_cores, loaded
 from pipeline.parallel.task import Arguments, Task, one_thread_environment, prepare_process, run_task
+
+_CAN_FORK = "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def _context() -> SpawnContext | ForkServerContext:
+    return multiprocessing.get_context("forkserver") if _CAN_FORK else multiprocessing.get_context("spawn")
+
+
+def begin_workers(module: str) -> None:
+    """Begin to load `module` in the server that workers are forked from, while the caller goes on.
+
+    It is a short cut: workers load by themselves what the server has not. For programs, at their beginning;
+    does nothing where processes cannot be forked, or on one core, or where torchrun started several.
+    """
+    if not _CAN_FORK or available_cores() < 2 or "WORLD_SIZE" in os.environ:
+        return
+    _context().set_forkserver_preload([module])
+    with one_thread_environment():
+        forkserver.ensure_running()
 
 
 def run_in_processes(
@@ -36,7 +60,7 @@ def run_in_processes(
     Raises:
         TaskError: the first failure; the other processes are stopped at once.
     """
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    context = _context()
     waiting = deque(tasks.items())
     pool: list[_Worker] = []
     try:
@@ -59,7 +83,12 @@ class _Worker:
     """A process and the task that it is at."""
 
     def __init__(
-        self, context: SpawnContext, function: Task, folder: Path, index: int, uses_gpu: bool
+        self,
+        context: SpawnContext | ForkServerContext,
+        function: Task,
+        folder: Path,
+        index: int,
+        uses_gpu: bool,
     ) -> None:
         self.task = ""
         self.pipe, end = context.Pipe()
@@ -106,6 +135,7 @@ def _serve(pipe: Connection, pickled: bytes, folder: Path, index: int, uses_gpu:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which stops its workers
     function: Task = pickle.loads(pickled)
+    loaded()
     prepare_process(index, uses_gpu=uses_gpu)
     while True:
         try:

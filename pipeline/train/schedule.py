@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import nn
+from torch.optim import Optimizer
 
 from pipeline.settings.train import TrainSettings
 
@@ -34,6 +35,8 @@ def learning_rate(settings: TrainSettings, step: int, n_steps: int) -> float:
 
 def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
     """SGD (Nesterov where there is momentum) or AdamW over all parameters, fused."""
+    if not settings.compile:
+        _spare_compiler()
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(
             model.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True
@@ -46,3 +49,20 @@ def build_optimizer(model: nn.Module, settings: TrainSettings) -> torch.optim.Op
         nesterov=settings.momentum > 0,
         fused=True,
     )
+
+
+def _spare_compiler() -> None:
+    """Keep torch from loading its compiler, a second or two, before an optimizer takes a step.
+
+    Finished networks are read back without one. torch asks the compiler when one of these methods is first
+    called, unless it finds an answer at the function.
+    """
+    for method in (
+        Optimizer.add_param_group,
+        Optimizer.zero_grad,
+        Optimizer.state_dict,
+        Optimizer.load_state_dict,
+    ):
+        function = getattr(method, "__wrapped__", None)
+        if function is not None and not hasattr(function, "__dynamo_disable"):
+            function.__dynamo_disable = function
