@@ -42,6 +42,21 @@ def test_the_table_is_the_sample_report() -> None:
     assert refresh.replace_table(README, table) == README, "run `make sample`"
 
 
+def test_the_table_has_the_one_interval_of_each_gain() -> None:
+    refresh = load_refresh()
+    report = Report.model_validate_json(refresh.SAMPLE.read_text())
+    rows = [
+        line
+        for line in refresh.build_table(report.model_dump(mode="json")).splitlines()
+        if "p = " in line or "p < " in line
+    ]
+    comparisons = report.verdict.comparisons
+    assert len(rows) == len(comparisons) == 5
+    for comparison, row in zip(comparisons, rows, strict=True):
+        gain = comparison.gain
+        assert f"{100 * gain.value:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]" in row
+
+
 def test_the_sample_page_is_what_the_code_makes() -> None:
     """Its look, its behavior and its headings; `.ci/run` compares it with a fresh demo as well."""
     refresh = load_refresh()
@@ -88,7 +103,7 @@ def test_the_demo_teaches_for_every_seed() -> None:
     sample = json.loads((ROOT / "docs" / "sample" / "photo_digits.json").read_text())
     worst = {m: [s["worst_group"] for s in r["test"]["per_seed"]] for m, r in sample["methods"].items()}
     assert len(worst["erm"]) == 5
-    assert all(0.30 <= value <= 0.65 for value in worst["erm"])
+    assert all(0.20 <= value <= 0.65 for value in worst["erm"])
     assert all(dro >= erm + 0.15 for erm, dro in zip(worst["erm"], worst["group_dro"], strict=True))
     assert [rung["status"] for rung in sample["verdict"]["rungs"]][:4] == ["yes"] * 4
     assert sample["verdict"]["recommendation"]["action"] == "use"

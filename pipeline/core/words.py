@@ -75,6 +75,16 @@ def count(value: float | None) -> str:
     return DASH if value is None else f"{int(value):,}"
 
 
+def spelled(n: int) -> str:
+    """A number of things in running text: in words up to ten.
+
+    >>> spelled(3), spelled(12)
+    ('three', '12')
+    """
+    words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    return words[n] if n < len(words) else count(n)
+
+
 def has(n: int) -> str:
     """The verb after "1 of 4 groups"."""
     return "has" if n == 1 else "have"

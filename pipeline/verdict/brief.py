@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import count, first_sentence, number, percent, points, quoted
+from pipeline.core.words import count, first_sentence, number, percent, points, quoted, spelled
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.evaluation import MethodComparison
 from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
 from pipeline.verdict.cause.caused_by import aligned_opponents
@@ -229,19 +230,31 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
     best = case.best
     if best is None:
         return "no other method was trained", []
-    name = method_label(best.method)
+    name, n_left_out = method_label(best.method), case.left_out.get(best.method, 0)
+    doing = f", training without {count(n_left_out)} harmful images," if n_left_out else ""
     text = (
-        f"{name} changes accuracy in {quoted(best.group)} by {points(best.gain.value)} points "
+        f"{name}{doing} changes accuracy in {quoted(best.group)} by {points(best.gain.value)} points "
         f"{points_interval(best.gain)}, on the same test images."
     )
     repair = case.repairs.get(best.method)
     but = "at a price" if repair and repair.costs else "but not fully"
+    who = f"leaving out {count(n_left_out)} harmful images" if n_left_out else name
+    whom = _raised(case, best)
     line = {
-        "yes": f"{name} raises that group",
-        "partly": f"{name} raises that group, {but}",
+        "yes": f"{who} raises {whom}",
+        "partly": f"{who} raises {whom}, {but}",
         "no": "no method is shown to raise it",
     }.get(rung.status, "whether a method raises it is not established")
     return line, [text]
+
+
+def _raised(case: Case, best: MethodComparison) -> str:
+    """The groups that pay, where the method is shown to raise all of them."""
+    paying = {group.index for group in _paying_too(case)}
+    raised = {group.index for group in best.groups if group.gain.low > 0}
+    if not paying or not paying <= raised:
+        return "that group"
+    return "both groups" if len(paying) == 1 else "these groups"
 
 
 def _cue(case: Case) -> str:
@@ -300,5 +313,5 @@ def _sureness(case: Case) -> str:
     if test is None:
         return f"{count(case.info.n.get('train', 0))} training images; no model."
     n_seeds = len(case.baseline.seeds) if case.baseline else 0
-    trainings = f"{count(n_seeds)} training{'' if n_seeds == 1 else 's'}"
+    trainings = _upper(f"{spelled(n_seeds)} training{'' if n_seeds == 1 else 's'}")
     return f"{trainings}, {count(test.average.n)} test images; lines: 95% intervals."

@@ -126,6 +126,11 @@ def make_case(
         hygiene=found.hygiene,
         limits=limits,
         validation=validation,
+        left_out={
+            name: history.removal.chosen
+            for name, history in found.histories.items()
+            if history.removal is not None and history.removal.chosen
+        },
     )
 
 

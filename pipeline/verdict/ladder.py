@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
+from pydantic import Field
+
 from pipeline.core.words import points, quoted
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate, Record
@@ -45,6 +47,7 @@ class Case(Record):
     explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
     harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
     validation: Validation = Validation()
+    left_out: dict[str, int] = Field(default_factory=dict)  # method -> training images it does without
 
     @property
     def worst(self) -> GroupEstimate | None:

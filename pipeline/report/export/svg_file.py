@@ -26,7 +26,7 @@ LIGHT = {
     **dict(zip(SERIES, ("#c9540a", "#0b6bb0", "#0c8a66", "#b0528a", "#86701a", "#5a4fae"), strict=True)),
 }
 # a method's as on the page (--m0 to --m6), in the order of the report's methods
-METHOD_COLORS = ("#b34a12", "#1167a6", "#1b7a55", "#8a3f9b", "#8a6a00", "#b0325c", "#4d5a66", INK)
+METHOD_COLORS = ("#b34a12", "#1167a6", "#1b7a55", "#8a3f9b", "#8a6a00", "#b0325c", "#4d5a66", "#6b4a2b")
 METHOD_MARKERS = ("o", "D", "s", "^", "v", "P", "H", "X")  # so that color is never the only cue
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.core.words import quoted
+from pipeline.core.words import join_names, quoted
 from pipeline.records.attribution import Influence
 from pipeline.records.report import ImageOutcome, Report, TestImage
 from pipeline.report.page.pictures import Pictures
 
 CAUSES_SHOWN = 12
 FAILURES_SHOWN = 8
+GROUPS_NAMED = 2
 CLASSES_SHOWN = 4
 USUAL_SHOWN = 4
 USUAL = 2 / 3  # of a class's training images: a value that so many show comes with it usually
@@ -59,8 +60,15 @@ def find_usual(report: Report, pictures: Pictures) -> list[UsualImages]:
     return found
 
 
-def find_failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
-    """Test images that the baseline gets wrong, of the group that the verdict speaks of first."""
+@dataclass(frozen=True)
+class Failures:
+    """Test images that the baseline gets wrong, those of the group that the verdict speaks of first."""
+
+    words: str  # whose they are
+    shown: list[tuple[TestImage, ImageOutcome]]
+
+
+def find_failures(report: Report) -> Failures:
     name, harmed = report.verdict.baseline, report.verdict.harmed_group
     wrong = [
         (image, image.methods[name])
@@ -68,7 +76,15 @@ def find_failures(report: Report) -> list[tuple[TestImage, ImageOutcome]]:
         if name in image.methods and image.methods[name].predicted != image.label
     ]
     wrong.sort(key=lambda found: harmed is None or found[0].group != harmed.index)
-    return wrong[:FAILURES_SHOWN]
+    shown = wrong[:FAILURES_SHOWN]
+    groups = list(dict.fromkeys(image.group for image, _ in shown))
+    names = join_names([quoted(report.dataset.groups[group].name) for group in groups])
+    words = (
+        f"Test images of {names} that it gets wrong"
+        if len(groups) <= GROUPS_NAMED
+        else "Errors on test images"
+    )
+    return Failures(words, shown)
 
 
 def find_causes(report: Report) -> list[Influence]:

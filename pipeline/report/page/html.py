@@ -19,7 +19,7 @@ from pipeline.report.page.gallery import KIND_WORDS
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.page.view import View
 from pipeline.report.provenance import yaml_text
-from pipeline.report.reading.terms import explain_term, find_terms
+from pipeline.report.reading.terms import explain_term, explain_terms, find_terms
 from pipeline.verdict import phrases
 
 MAX_BYTES = 5_000_000
@@ -79,6 +79,7 @@ def _environment() -> Environment:
         "subtitle": phrases.method_subtitle,
         "first_use": phrases.first_use,
         "term": explain_term,
+        "explain_terms": explain_terms,
         "intervention": phrases.intervention_label,
         "family": phrases.family_label,
         "number_interval": phrases.number_interval,

@@ -13,13 +13,14 @@ from pipeline.records.attribution import Influence
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
 from pipeline.records.lists import ListKind
-from pipeline.records.report import ImageOutcome, Report, TestImage
+from pipeline.records.report import Report
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
 from pipeline.report.page.chapters import (
     CHAPTERS,
     Chapter,
+    Failures,
     UsualImages,
     find_causes,
     find_failures,
@@ -223,7 +224,7 @@ class View:
         return find_usual(self.s, self.pictures)
 
     @property
-    def failures(self) -> list[tuple[TestImage, ImageOutcome]]:
+    def failures(self) -> Failures:
         return find_failures(self.s)
 
     @property

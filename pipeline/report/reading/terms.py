@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -120,3 +122,32 @@ def explain_term(key: str, shown: str = "") -> Markup:
     return Markup(
         '<a class="term" href="#word-{0}" data-tip="{1}" aria-describedby="word-{0}">{2}</a>'
     ).format(key, term.meaning, shown or term.shown)
+
+
+EVERYWHERE = ("group",)  # words that nearly every sentence has
+
+
+def explain_terms(sentence: Markup) -> Markup:
+    """A sentence in HTML, each term of the trade in it explained where it first stands."""
+    pattern, keys = _finder()
+    found: set[str] = set()
+
+    def explain(match: re.Match[str]) -> str:
+        key = keys[match[0].casefold()]
+        if key in found:
+            return match[0]
+        found.add(key)
+        return str(explain_term(key, match[0]))
+
+    # not in tags, nor in the quoted names of classes and attributes
+    parts = re.split(r"(<[^>]*>|“[^”]*”)", str(sentence))
+    return Markup("".join(part if part[:1] in ("<", "“") else pattern.sub(explain, part) for part in parts))
+
+
+@functools.cache
+def _finder() -> tuple[re.Pattern[str], dict[str, str]]:
+    keys = {term.shown.casefold(): term.key for term in find_terms() if term.key not in EVERYWHERE}
+    longest_first = sorted(keys, key=len, reverse=True)
+    return re.compile(
+        r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")(?!\w)", re.IGNORECASE
+    ), keys

@@ -151,7 +151,7 @@ def explained_text(found: ExplainedGain) -> str:
     if not found.n_suspected:
         return (
             f"The shortcut holds {quoted(found.group)} down. Leaving out {count(n_all)} images raises it by "
-            f"{gain}, and no wrong label is suspected among them."
+            f"{gain} on test images, and no wrong label is suspected among them."
         )
     group = quoted(found.group)
     claim = {
@@ -161,9 +161,10 @@ def explained_text(found: ExplainedGain) -> str:
         "unclear": f"Whether wrong labels or the shortcut hold {group} down cannot be told apart",
     }[found.cause]
     return (
-        f"{claim}. Leaving out {count(n_all)} images raises it by {gain}: the {count(found.n_suspected)} "
-        f"whose label looks wrong bring {points(found.labels.value)} {points_interval(found.labels)} alone, "
-        f"the other {count(found.n_rest)} another {points(found.rest.value)} {points_interval(found.rest)}."
+        f"{claim}. Leaving out {count(n_all)} images raises it by {gain} on test images: the "
+        f"{count(found.n_suspected)} whose label looks wrong bring {points(found.labels.value)} "
+        f"{points_interval(found.labels)} alone, the other {count(found.n_rest)} another "
+        f"{points(found.rest.value)} {points_interval(found.rest)}."
     )
 
 

@@ -122,7 +122,7 @@ def test_the_title_of_the_cause_has_the_numbers_at_the_chosen_size() -> None:
 def test_wrong_looking_labels_stand_beside_what_they_explain() -> None:
     chart = cause_curve(with_suspects(sample(), [60, 0, 0, 25]))
     assert chart is not None
-    assert chart.title.endswith("without only the 85 of them whose label looks wrong, to 50%")
+    assert chart.title.endswith("leaving out only the 85 whose label looks wrong, to 50%")
     assert chart.removed_title == "The 600 images left out: 85 have a label that looks wrong"
     assert {row.name: row.n_wrong for row in chart.removed}["digits 0-4 / temple"] == 60
     for row in chart.removed:

@@ -8,6 +8,7 @@ from html import unescape
 
 import pytest
 
+from pipeline.core.words import points
 from pipeline.records.report import Report
 from pipeline.report.export.cards import write_model_card
 from pipeline.report.gate.judge import judge_report
@@ -22,13 +23,17 @@ from tests.fixtures.report import build_report
 _ACCURACY = re.compile(
     r"(\d+\.\d)%[\s ]*(?:\((?:95% interval )?(\d+\.\d) to (\d+\.\d)|\[(\d+\.\d), (\d+\.\d)\])"
 )
+# +29.5 points (95% interval +24.8 to +34.5, n = 400) · +29.5 points [+24.8, +34.5] · +29.5 [+24.8, +34.5]
+_GAIN = re.compile(
+    r"([+−]\d+\.\d)(?: points)?[\s ]*(?:\((?:95% interval )?|\[)([+−]?\d+\.\d)(?:, | to )([+−]?\d+\.\d)"
+)
 
 
-def intervals(text: str) -> dict[str, set[tuple[str, str]]]:
-    """Accuracy -> the intervals that it is printed with."""
+def intervals(text: str, pattern: re.Pattern[str] = _ACCURACY) -> dict[str, set[tuple[str, str]]]:
+    """Accuracy, or what else the pattern finds -> the intervals that it is printed with."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     plain = unescape(re.sub(r"<[^>]+>", " ", text)).replace("\xa0", " ")
-    for value, *ends in _ACCURACY.findall(re.sub(r"\s+", " ", plain)):
+    for value, *ends in pattern.findall(re.sub(r"\s+", " ", plain)):
         low, high = (end for end in ends if end)
         found[value].add((low, high))
     return found
@@ -69,6 +74,26 @@ def test_an_accuracy_of_a_group_never_has_two_intervals(report: Report) -> None:
     assert len(printed & set(found)) >= 8, "the groups are on the page at all"
 
 
+def test_a_gain_never_has_two_intervals() -> None:
+    # the methods fail another group than the baseline does: "worst group of each" is another number
+    report = build_report(
+        contest(
+            {"group_dro": (0.8825, 0.9125, 0.905, 0.93), "jtt": (0.86, 0.885, 0.8725, 0.9325)},
+            erm=(0.9725, 0.6225, 0.5775, 0.9625),
+        )
+    )
+    gains = {points(comparison.gain.value): comparison.gain for comparison in report.verdict.comparisons}
+    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    for text in texts(report).values():
+        for value, ends in intervals(text, _GAIN).items():
+            found[value] |= ends
+    assert len(gains) == 2
+    for value, gain in gains.items():
+        assert found[value] == {(points(gain.low), points(gain.high))}
+
+
 def test_the_walk_notices_two_intervals() -> None:
+    gains = "a gain of +29.5 points [+24.8, +34.5], and +29.5 points (95% interval +25.9 to +33.4, n = 400)"
+    assert intervals(gains, _GAIN) == {"+29.5": {("+24.8", "+34.5"), ("+25.9", "+33.4")}}
     text = "<b>39.7%</b> (22.9 to 59.5, n = 300) and 39.7% (95% interval 25.9 to 55.5%, n = 300)"
     assert intervals(text) == {"39.7": {("22.9", "59.5"), ("25.9", "55.5")}}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import string
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
+from markupsafe import Markup
 
 from pipeline.methods.registry import find_method, method_names
 from pipeline.records.attribution import AttributionResult, LabelRanking
@@ -14,9 +17,17 @@ from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
 from pipeline.report.reading.explained import ENTRIES, METHODS
 from pipeline.report.reading.references import REFERENCES
-from pipeline.report.reading.terms import explain_term, find_terms
+from pipeline.report.reading.terms import explain_term, explain_terms, find_terms
 from pipeline.report.reading.texts import TEXTS
-from tests.fixtures.report import bare, build_report, photo_birds, plain_hundred, repaired_birds
+from tests.fixtures.report import (
+    ReportInputs,
+    bare,
+    build_report,
+    hostile_birds,
+    photo_birds,
+    plain_hundred,
+    repaired_birds,
+)
 
 
 def keys(summary: Report) -> set[str]:
@@ -119,3 +130,24 @@ def test_a_term_is_a_link_to_its_entry_that_says_its_meaning() -> None:
     assert ">ERM</a>" in explain_term("erm")
     with pytest.raises(KeyError, match="wrst_group"):
         explain_term("wrst_group")
+
+
+def test_a_sentence_explains_its_terms_once_and_leaves_names_alone() -> None:
+    sentence = Markup(
+        "Removal (repair) moves a <b>cue</b>; the cue of “cue &amp; seed” is no SEED, nor cued."
+    )
+    found = explain_terms(sentence)
+    assert found.count('class="term"') == 3, "removal, the first cue, and the seed"
+    assert 'href="#word-repair"' in found
+    assert "“cue &amp; seed”" in found
+    assert found.endswith(">SEED</a>, nor cued.")
+    assert explain_terms(Markup("Nothing to explain.")) == "Nothing to explain."
+
+
+@pytest.mark.parametrize("make", [photo_birds, hostile_birds])
+def test_the_chapters_explain_their_terms(make: Callable[[], ReportInputs]) -> None:
+    page = render_report(build_report(make()), Pictures())
+    said = re.findall(r'<p class="said">.*?</p>', page, re.DOTALL)
+    assert len(said) == 5
+    assert 'href="#word-group_dro"' in said[4]
+    assert all('href="#word-erm"' not in text for text in said[:2])

@@ -21,6 +21,7 @@ from tests.fixtures.report import (
     hostile_birds,
     photo_birds,
     plain_hundred,
+    repaired_birds,
     replant,
 )
 
@@ -73,6 +74,23 @@ def test_too_few_trainings_give_no_all_clear() -> None:
     assert found.rungs[2].answer == "Too little evidence"
     assert not found.decision.startswith(("Keep", "Use"))
     assert "whether a group pays is open" in found.title
+
+
+def test_a_method_that_leaves_images_out_says_so_and_whom_it_raises() -> None:
+    inputs = repaired_birds()
+    alone = replace(
+        inputs,
+        evaluations={name: inputs.evaluations[name] for name in ("erm", "repair")},
+        comparisons=[c for c in inputs.comparisons if c.method == "repair"],
+    )
+    removal = inputs.histories["repair"].removal
+    assert removal is not None
+    found = brief(alone).rungs[4]
+    assert found.line.startswith(f"leaving out {removal.chosen} harmful images raises")
+    assert f"training without {removal.chosen} harmful images" in found.sentences[0]
+    both = brief(inputs).rungs[4]
+    assert both.line.startswith("Group DRO raises both groups"), "and both are shown to gain"
+    assert "harmful images" not in both.sentences[0]
 
 
 def test_attribution_that_was_not_run_is_not_called_evidence() -> None:

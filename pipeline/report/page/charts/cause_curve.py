@@ -178,17 +178,17 @@ def _title(removal: Removal, curves: Sequence[RemovalCurve]) -> str:
     if not removal.chosen or before is None or after is None:
         return "No number of images left out is shown to help, so none was"
     start = (
-        f"Without the {count(removal.chosen)} most harmful images the worst group goes from "
-        f"{percent(before, 0)} to {percent(after, 0)}"
+        f"On validation images, leaving out the {count(removal.chosen)} most harmful takes the worst group "
+        f"from {percent(before, 0)} to {percent(after, 0)}"
     )
     if ONLY_LABELS in found:
         labels = found[ONLY_LABELS]
         return (
-            f"{start}; without only the {count(labels.n_removed[-1])} of them whose label looks wrong, to "
+            f"{start}; leaving out only the {count(labels.n_removed[-1])} whose label looks wrong, to "
             f"{percent(labels.mean[-1], 0)}"
         )
     random = _at(found["random"], removal.chosen) if "random" in found else None
-    return start if random is None else f"{start}; without as many random ones, to {percent(random, 0)}"
+    return start if random is None else f"{start}; leaving out as many at random, to {percent(random, 0)}"
 
 
 # --- the removed images ----------------------------------------------------------------------
