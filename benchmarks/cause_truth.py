@@ -1,8 +1,8 @@
 """What wrong labels truly cost: the baseline without just those that were planted, and without other sets.
 
 Run: `python -m benchmarks.cause_truth DATASET [SEEDS]` in a folder where the dataset's audit is finished and
-some training labels are known to be wrong (the demo: `photo_digits`). Prints, for each set of images left out,
-the accuracy of every group on test, mean over the seeds, and each seed's worst. No stage uses what it finds.
+some training labels are known to be wrong (the demo: `photo_digits`). Prints, for each set of images left
+out, the accuracy of every group on test, mean over the seeds, and each seed's worst. No stage uses what it finds.
 """
 
 from __future__ import annotations
