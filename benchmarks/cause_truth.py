@@ -2,7 +2,7 @@
 
 Run: `python -m benchmarks.cause_truth DATASET [SEEDS]` in a folder where the dataset's audit is finished and
 some training labels are known to be wrong (the demo: `photo_digits`). Prints, for each set of images left
-out, the accuracy of every group on test, mean over the seeds, and each seed's worst. No stage uses what it finds.
+out, the accuracy of every group on test, mean over the seeds, and the worst of each. No stage uses it.
 """
 
 from __future__ import annotations

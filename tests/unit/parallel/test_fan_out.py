@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.artifacts.arrays import load_arrays
 from pipeline.core.errors import ArtifactError, InputError, TaskError
+from pipeline.core.memory import available_cores
 from pipeline.parallel.fan_out import fan_out
 from tests import ROOT
 from tests.fixtures.fan_out_tasks import draw, fail, note_and_wait
@@ -146,3 +147,32 @@ def test_wrong_input_names_the_remedy(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "damaged.npz").write_bytes(b"PK")
     with pytest.raises(ArtifactError, match="cannot be read"):
         load_arrays(tmp_path / "damaged.npz")
+
+
+@pytest.mark.parametrize(("environment", "there"), [({}, True), ({"WORLD_SIZE": "2"}, False)])
+def test_workers_find_loaded_what_was_begun(tmp_path: Path, environment: dict[str, str], there: bool) -> None:
+    script = tmp_path / "begun.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from pipeline.parallel.fan_out import fan_out\n"
+        "from pipeline.parallel.local_processes import begin_workers\n"
+        "def look():\n"
+        "    return {'there': np.array('colorsys' in sys.modules)}\n"
+        "if __name__ == '__main__':\n"
+        "    begin_workers('colorsys')\n"
+        "    folder = Path(sys.argv[1])\n"
+        "    found = fan_out(look, {'a': (), 'b': ()}, folder=folder, workers=2, label='look')\n"
+        "    assert 'colorsys' not in sys.modules\n"
+        "    print(*(bool(np.load(path)['there']) for path in found.values()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "results")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+    can = there and available_cores() > 1
+    assert done.stdout.split() == [str(can)] * 2
