@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pipeline.records.lists import ImageList, ListKind
+from pipeline.records.lists import ImageList, ListKind, list_key
 from pipeline.records.report import Report
 
 KIND_WORDS: dict[ListKind, str] = {
@@ -34,10 +34,25 @@ class GalleryCard:
     kinds: list[ListKind]
 
 
-def gallery_ids(lists: Mapping[str, ImageList]) -> list[int]:
-    """The first images of every list, each once: what the gallery has pictures of."""
-    first = [image for found in lists.values() if found.kind in KIND_WORDS for image in _first(found)]
-    return list(dict.fromkeys(first))
+def gallery_lists(report: Report) -> list[ImageList]:
+    """The lists that the gallery draws from: of the images themselves, of the baseline, and what a method left out.
+
+    The other methods' lists are about other worst groups, under the same words. A control leaves out what the
+    draw brings, which says nothing of an image.
+    """
+    own = (None, report.verdict.baseline)
+
+    def is_shown(key: str, found: ImageList) -> bool:
+        if found.kind == "removed":
+            return found.method is not None and key == list_key("removed", found.method)
+        return found.kind in KIND_WORDS and found.method in own
+
+    return [found for key, found in report.lists.items() if is_shown(key, found)]
+
+
+def gallery_ids(report: Report) -> list[int]:
+    """The first images of every list of the gallery, each once: what it has pictures of."""
+    return list(dict.fromkeys(image for found in gallery_lists(report) for image in _first(found)))
 
 
 def _first(found: ImageList) -> list[int]:
@@ -48,14 +63,12 @@ def make_gallery(report: Report, pictured: Collection[int]) -> list[GalleryCard]
     """Cards of the images that have a picture, training images and those in most kinds of lists first."""
     row_of = {image: row for row, image in enumerate(report.listed.ids)}
     kinds: dict[int, list[ListKind]] = {}
-    for found in report.lists.values():
-        if found.kind not in KIND_WORDS:
-            continue
+    for found in gallery_lists(report):
         for image in dict.fromkeys(found.ids):
             own = kinds.setdefault(image, [])
             if found.kind not in own:
                 own.append(found.kind)
-    shown = [image for image in gallery_ids(report.lists) if image in pictured and image in row_of]
+    shown = [image for image in gallery_ids(report) if image in pictured and image in row_of]
     cards = [_card(report, image, row_of[image], kinds[image]) for image in shown]
     return sorted(cards, key=lambda card: (card.split == "test", -len(card.kinds)))
 

@@ -80,7 +80,7 @@ def build_pictures(
     always.update(_color_ids(report))
     always.update(_hygiene_ids(report))
     always.update(image.id for image in report.images)
-    always.update(gallery_ids(report.lists))
+    always.update(gallery_ids(report))
     edits = [(e.edit, e.id) for e in report.edits] if source.edited else []
     always.update(image for _, image in edits)
     large = {image.id for image in report.images}

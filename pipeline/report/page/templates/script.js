@@ -68,6 +68,7 @@
   for (const pair of all(".pair-filter")) {
     const [a, b] = all("select", pair);
     const choose = () => {
+      b.disabled = !a.value; // beside all there is no other
       for (const box of all("[data-filter]")) {
         const wanted = !a.value || [a.value, b.value].includes(box.dataset.filter);
         if (box.checked !== wanted) change(Object.assign(box, { checked: wanted }));
