@@ -35,7 +35,7 @@ class GalleryCard:
 
 
 def gallery_lists(report: Report) -> list[ImageList]:
-    """The lists that the gallery draws from: of the images themselves, of the baseline, and what a method left out.
+    """The lists that the gallery draws from: the images' own, the baseline's, and what a method left out.
 
     The other methods' lists are about other worst groups, under the same words. A control leaves out what the
     draw brings, which says nothing of an image.
