@@ -36,10 +36,18 @@ def load_refresh() -> ModuleType:
     return module
 
 
-def test_the_table_is_the_sample_report() -> None:
+def test_the_numbers_are_the_sample_reports() -> None:
     refresh = load_refresh()
-    table = refresh.build_table(json.loads(refresh.SAMPLE.read_text()))
-    assert refresh.replace_table(README, table) == README, "run `make sample`"
+    assert refresh.refresh_readme(README, json.loads(refresh.SAMPLE.read_text())) == README, (
+        "run `make sample`"
+    )
+
+
+def test_the_image_that_readme_links_to_is_on_the_sample_page() -> None:
+    linked = re.findall(r"#(image-\d+)`", README)
+    assert linked
+    page = load_refresh().PAGE.read_text()
+    assert all(f'id="{place}"' in page for place in linked)
 
 
 def test_the_table_has_the_one_interval_of_each_gain() -> None:

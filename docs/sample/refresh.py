@@ -1,7 +1,7 @@
 """The sample report: `make sample` after `make demo` makes it again, `--check` says whether it is stale.
 
 It copies the demo's page and JSON, photographs the verdict (with Chromium, where there is one) and
-regenerates README's table.
+regenerates README's table and the numbers below it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ SAMPLE = Path(__file__).parent / "photo_digits.json"
 PAGE, PICTURE = SAMPLE.with_suffix(".html"), SAMPLE.with_name("verdict.png")
 FRESH = ROOT / "reports" / "photo_digits.json"
 CHROMIUM = Path("/usr/bin/chromium")
-START, END = "<!-- table: docs/sample/photo_digits.json -->\n", "<!-- end table -->"
+TABLE = "<!-- table: docs/sample/photo_digits.json -->\n", "<!-- end table -->"
+FINDINGS = "<!-- findings: docs/sample/photo_digits.json -->\n", "<!-- end findings -->"
 NAMES = {
     "erm": "ERM",
     "group_dro": "group DRO",
@@ -50,6 +52,35 @@ def build_table(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def build_findings(report: dict[str, Any]) -> str:
+    """What README says of the attributions, with the sample's numbers."""
+    found, repair = report["attribution"]["erm"], report["methods"]["repair"]
+    lds, check, n_wrong = found["lds"], found["group_check"], report["dataset"]["n_label_flips"]
+    controls = {control["control"]: control for control in repair["removal_controls"]}
+    random, removal = controls["random"], report["training"]["repair"]["removal"]
+    gain = _interval(random["gain"], 100, ".0f", sign="+")
+    own, others = repair["test"]["worst_group"]["value"], random["control_worst"]["value"]
+    sentences = [
+        f"Of the {n_wrong} images that do the test images most harm by ERM's attributions,",
+        f"{100 * found['flipped_share_in_harmful']:.0f} % are among the {n_wrong} whose label is wrong.",
+        "Summed scores foretell retrained models with a linear datamodeling score of",
+        f"{_interval(lds)} where {lds['ceiling']:.2f} [{lds['ceiling_low']:.2f},",
+        f"{lds['ceiling_high']:.2f}] is possible ({lds['n_subsets']} random halves; a rule that knows only",
+        f"groups {lds['group_rule']:.2f}, same class {lds['same_class']:.2f}). Group changes when a training",
+        f"group is left out correlate {check['correlation']:.2f} with them, but",
+        f"{check['rule']['value']:.2f} with that rule, so this is no evidence for the scores.",
+        f"Leaving out the {removal['chosen']} images that harm most (`repair`) gives a worst group of",
+        f"{100 * own:.1f} %, as many random ones {100 * others:.1f} %: in {_harmed(report)}",
+        f"paired {gain} points.",
+    ]
+    return textwrap.fill(" ".join(sentences), 130, break_on_hyphens=False) + "\n"
+
+
+def _interval(estimate: dict[str, Any], factor: float = 1, form: str = ".2f", sign: str = "") -> str:
+    value, low, high = (format(factor * estimate[key], sign + form) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
 def _harmed(report: dict[str, Any]) -> str:
     """The group that all gains are in."""
     return str(report["verdict"]["harmed_group"]["name"])
@@ -69,9 +100,12 @@ def _p(p_value: float | None) -> str:
     return "p < .001" if p_value < 0.001 else f"p = {p_value:.3f}"
 
 
-def replace_table(readme: str, table: str) -> str:
-    before, rest = readme.split(START)
-    return before + START + table + END + rest.split(END)[1]
+def refresh_readme(readme: str, report: dict[str, Any]) -> str:
+    """README with the sample's numbers between its markers."""
+    for (start, end), text in ((TABLE, build_table(report)), (FINDINGS, build_findings(report))):
+        before, rest = readme.split(start)
+        readme = before + start + text + end + rest.split(end)[1]
+    return readme
 
 
 def differences(old: dict[str, Any], new: dict[str, Any], old_page: str, new_page: str) -> list[str]:
@@ -138,7 +172,7 @@ def main() -> None:
     shutil.copy(FRESH, SAMPLE)
     shutil.copy(FRESH.with_suffix(".html"), PAGE)
     readme = ROOT / "README.md"
-    readme.write_text(replace_table(readme.read_text(), build_table(json.loads(SAMPLE.read_text()))))
+    readme.write_text(refresh_readme(readme.read_text(), json.loads(SAMPLE.read_text())))
     if CHROMIUM.exists():
         photograph(PAGE, PICTURE)
     else:

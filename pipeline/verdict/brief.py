@@ -12,12 +12,12 @@ from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
 from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cause.harmful_labels import wrong_labels_text
 from pipeline.verdict.cue.available import modal_share, telling_association, train_associations
-from pipeline.verdict.cue.used import deciding_exchange
+from pipeline.verdict.cue.used import deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
 from pipeline.verdict.evidence.small_groups import clearly_worse
 from pipeline.verdict.fix.needs import NEED_WORDS
-from pipeline.verdict.harm.harmful import guided_group
+from pipeline.verdict.harm.harmful import guided_group, judge_harmful
 from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
 from pipeline.verdict.phrases import (
     NOT_RUN,
@@ -159,9 +159,9 @@ def _used(case: Case, rung: Rung) -> Words:
     edit = intervention_label(exchange.name)
     towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
     text = (
-        f"{edit} for that of another {quoted(found.cue)} moves predictions {towards} the other class by "
-        f"{points(rung.estimate.value)} points {points_interval(rung.estimate)}, beyond what the same edit "
-        "does without changing it."
+        f"{edit} for that of another {quoted(found.cue)} moves predictions {towards} the class that goes "
+        f"with it by {points(rung.estimate.value)} points {points_interval(rung.estimate)}, beyond the same "
+        f"edit within one {quoted(found.cue)}; moves the other way are taken off."
     )
     line = {
         "yes": f"{_lower(edit)} moves predictions",
@@ -202,17 +202,19 @@ def _caused_by(case: Case, rung: Rung) -> Words:
     gain = case.explained
     if gain is not None and (case.harmed is None or gain.group_index != case.harmed.index):
         gain = None  # it is about another group
-    sentences = [gain.text if gain else first_sentence(rung.evidence)]
-    if case.harmful_labels is not None and gain is None:
-        sentences.append(wrong_labels_text(case.harmful_labels))
+    labels = wrong_labels_text(case.harmful_labels) if case.harmful_labels else ""
+    sentences = [gain.text] if gain else [first_sentence(rung.evidence.replace(labels, "").strip())]
+    if labels and gain is None:
+        sentences.append(labels)
     if rung.status != "yes":
         line = {"no": "no training images are shown to hurt it"}.get(rung.status, "that is not settled")
         return (line if rung.was_run else "attribution was not run"), sentences
     # no group of images alone is to blame where wrong labels are
-    blamed = {"labels": "to wrong labels", "both": "to wrong labels and to the shortcut"}
+    looking = "to images whose label looks wrong"
+    blamed = {"labels": looking, "both": f"{looking}, and to the shortcut"}
     if gain is not None and gain.cause in blamed:
         return blamed[gain.cause], sentences
-    shared = ", perhaps wrong labels" if gain is not None and gain.cause == "unclear" else ""
+    shared = ", perhaps to wrong labels" if gain is not None and gain.cause == "unclear" else ""
     return f"to images of {_opponents(case)}{shared}", sentences
 
 
@@ -245,7 +247,29 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
         "partly": f"{who} raises {whom}, {but}",
         "no": "no method is shown to raise it",
     }.get(rung.status, "whether a method raises it is not established")
-    return line, [text]
+    return line, [text, *_left_open(case, best)]
+
+
+def _left_open(case: Case, best: MethodComparison) -> list[str]:
+    """What the method's own answers leave to be said: that it relies on the cue, or that a group pays."""
+    evaluation = next((other for other in case.others if other.method == best.method), None)
+    if evaluation is None:
+        return []
+    used = judge_used(evaluation, case.color.color_only, case.limits).status
+    harmful = judge_harmful(case.info, evaluation, limits=case.limits).status
+    name, cue = method_label(best.method), _cue(case)
+    known = [
+        *([f"still relies on {cue}"] if used == "yes" else []),
+        *(["still fails a group for it"] if harmful == "yes" else []),
+    ]
+    unknown = [
+        *([f"still relies on {cue}"] if used == "insufficient" else []),
+        *(["still fails a group for it"] if harmful == "insufficient" else []),
+    ]
+    told = f"{name} {' and '.join(known)}" if known else ""
+    asked = f"whether {'it' if known else name} {' or '.join(unknown)} is open" if unknown else ""
+    text = "; ".join(filter(None, [told, asked]))
+    return [f"{_upper(text)}."] if text else []
 
 
 def _raised(case: Case, best: MethodComparison) -> str:

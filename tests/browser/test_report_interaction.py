@@ -124,7 +124,7 @@ def test_listed_images_are_ticked_and_their_ids_copied(browser: Any, reports: Pa
     with Visit(browser, reports / "birds.html", width=1440, fragment="pictures?kind=suspected") as visit:
         page, cards = visit.page, visit.page.locator("#gallery-pictures > .shot:visible")
         assert 0 < cards.count() < page.locator("#gallery-pictures > .shot").count()
-        assert all("label looks wrong" in text for text in cards.all_inner_texts())
+        assert all("suspected label" in text for text in cards.all_inner_texts())
         page.locator(".ticks [data-do=copy]").click()
         assert page.locator(".ticks output").inner_text() == "Nothing is ticked."
         page.locator(".ticks [data-do=tick]").click()

@@ -69,7 +69,7 @@ class Waterbirds:
             attribute_descriptions={"background": "the scene that the bird was pasted on"},
             checksums=obtained.checksums,
             notes=notes,
-            knows_label_flips=True,
+            knows_label_flips=flipped > 0,  # parts of it and other sets of its layout may have none
             expected_group_counts=_published() if whole else None,
             fingerprint=obtained.fingerprint,
         )

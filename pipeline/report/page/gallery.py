@@ -10,7 +10,7 @@ from pipeline.records.report import Report
 
 KIND_WORDS: dict[ListKind, str] = {
     "harmful": "hurts the worst group",
-    "suspected": "label looks wrong",
+    "suspected": "suspected label",
     "removed": "left out by a method",
     "leaking": "twin across splits",
     "contradicting": "twins with other labels",

@@ -78,6 +78,7 @@ def _environment() -> Environment:
         "method": phrases.method_label,
         "subtitle": phrases.method_subtitle,
         "first_use": phrases.first_use,
+        "spelled": words.spelled,
         "term": explain_term,
         "explain_terms": explain_terms,
         "intervention": phrases.intervention_label,

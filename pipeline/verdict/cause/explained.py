@@ -155,14 +155,15 @@ def explained_text(found: ExplainedGain) -> str:
         )
     group = quoted(found.group)
     claim = {
-        "labels": f"Wrong labels hold {group} down; that the shortcut does so too is not shown",
-        "shortcut": f"The shortcut holds {group} down; that wrong labels do so too is not shown",
-        "both": f"Wrong labels and the shortcut both hold {group} down",
-        "unclear": f"Whether wrong labels or the shortcut hold {group} down cannot be told apart",
+        "labels": f"Images whose label looks wrong hold {group} down; the others are not shown to",
+        "shortcut": f"Images that teach the shortcut hold {group} down; those whose label looks wrong are "
+        "not shown to",
+        "both": f"Images whose label looks wrong and others that teach the shortcut both hold {group} down",
+        "unclear": f"Whether images whose label looks wrong or others hold {group} down cannot be told apart",
     }[found.cause]
     return (
         f"{claim}. Leaving out {count(n_all)} images raises it by {gain} on test images: the "
-        f"{count(found.n_suspected)} whose label looks wrong bring {points(found.labels.value)} "
+        f"{count(found.n_suspected)} of them that look wrong bring {points(found.labels.value)} "
         f"{points_interval(found.labels)} alone, the other {count(found.n_rest)} another "
         f"{points(found.rest.value)} {points_interval(found.rest)}."
     )

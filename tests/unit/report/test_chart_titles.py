@@ -28,7 +28,7 @@ def test_a_cost_is_named_only_where_it_shows() -> None:
     assert [line.name for line in sure.lines if line.note == "costs 3 points"] == ["digits 0-4 / temple"]
     two = group_slope(with_gains(sample(), UP, 0, 3))
     assert two is not None
-    assert "costs 2 groups, at most 3 points" in two.title
+    assert "costs 2 groups 3 points each" in two.title
     none = group_slope(with_gains(sample(), UP))
     assert none is not None
     assert none.title.endswith("no group is shown to lose")
@@ -74,6 +74,7 @@ def test_the_frontier_marks_what_validation_chose_and_its_ties() -> None:
     notes = {row.method: row.note for band in chart.bands for row in band.rows}
     assert {method for method, note in notes.items() if note == "recommended"} == {"repair"}
     assert {method for method, note in notes.items() if note == "tied"} == {"subg"}
+    assert notes["dfr"] == "not compared", "validation images trained it, so they cannot judge it"
     assert chart.title.endswith("do not tell it from SUBG")
     keep = told.model_copy(update={"action": "keep", "method": None, "tied": ["repair"]})
     chart = cost_frontier(edited(sample(), verdict__recommendation=keep))

@@ -93,6 +93,25 @@ def test_a_method_that_leaves_images_out_says_so_and_whom_it_raises() -> None:
     assert "harmful images" not in both.sentences[0]
 
 
+@pytest.mark.parametrize(
+    "after",
+    [[0.97, 0.96, 0.96, 0.97], [0.94, 0.9, 0.84, 0.9], [0.96, 0.78, 0.74, 0.95], [0.985, 0.7, 0.75, 0.97]],
+)
+def test_what_a_repaired_model_leaves_open_is_said_beside_its_gain(after: list[float]) -> None:
+    inputs = replant(photo_birds(), erm=[0.985, 0.78, 0.62, 0.95], group_dro=after)
+    own = build_verdict(inputs).methods["group_dro"]
+    told = " ".join(brief(inputs).rungs[4].sentences[1:])
+    for status, words in ((own.used.status, "still relies on"), (own.harmful.status, "still fails a group")):
+        assert (words in told) == (status != "no")
+    assert ("is open" in told) == ("insufficient" in (own.used.status, own.harmful.status))
+
+
+def test_wrong_labels_among_the_most_harmful_are_told_once() -> None:
+    first, second = brief(repaired_birds()).rungs[3].sentences
+    assert first.startswith("Training images of “landbird / land” hurt")
+    assert second.startswith("Of the 50 most harmful training images 19 have a label that looks wrong")
+
+
 def test_attribution_that_was_not_run_is_not_called_evidence() -> None:
     assert answers(replace(photo_birds(), attributions={}))[3] == "Not run"
 
@@ -111,8 +130,8 @@ def test_it_is_short_and_has_one_number_with_its_interval_a_sentence(make: objec
 @pytest.mark.parametrize(
     ("cause", "line"),
     [
-        ("labels", "to wrong labels"),
-        ("both", "to wrong labels and to the shortcut"),
+        ("labels", "to images whose label looks wrong"),
+        ("both", "to images whose label looks wrong, and to the shortcut"),
         ("shortcut", "to images of “"),
         ("unclear", "to images of “"),
     ],

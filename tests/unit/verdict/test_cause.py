@@ -90,10 +90,14 @@ def explained(cause: Cause, *, n_suspected: int = 20, index: int = 2) -> Explain
 @pytest.mark.parametrize(
     ("cause", "status", "first"),
     [
-        ("labels", "yes", "Wrong labels hold"),
-        ("both", "yes", "Wrong labels and the shortcut both hold"),
-        ("shortcut", "insufficient", "The shortcut holds"),  # what groups score was not asked
-        ("unclear", "insufficient", "Whether wrong labels or the shortcut"),
+        ("labels", "yes", "Images whose label looks wrong hold"),
+        ("both", "yes", "Images whose label looks wrong and others that teach the shortcut both hold"),
+        (
+            "shortcut",
+            "insufficient",
+            "Images that teach the shortcut hold",
+        ),  # what groups score was not asked
+        ("unclear", "insufficient", "Whether images whose label looks wrong or others"),
     ],
 )
 def test_rung_four_says_first_which_of_the_two(cause: Cause, status: str, first: str) -> None:

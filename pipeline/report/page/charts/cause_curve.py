@@ -61,6 +61,7 @@ class RemovedRow:
 @dataclass(frozen=True)
 class CauseCurve:
     title: str
+    n_seeds: int  # trainings behind each point
     lines: list[KindLine]
     ticks: list[tuple[str, int]]  # positions and numbers of images
     heights: list[tuple[float, float]]  # pixels and accuracies
@@ -83,6 +84,7 @@ def cause_curve(report: Report) -> CauseCurve | None:
     up = Height(0.0 if min(values) < 0.5 else 0.5, 1.0, 12, HEIGHT - 12)
     return CauseCurve(
         title=_title(removal, outcome.curves),
+        n_seeds=max((n for curve in outcome.curves for n in curve.n_seeds), default=0),
         lines=_lines(removal, outcome.curves, across, up),
         ticks=[(across.at(n), n) for n in map(int, across.ticks)],
         heights=[(up.at(v), v) for v in (up.low, (up.low + up.high) / 2, up.high)],

@@ -101,6 +101,8 @@ def _row(report: Report, method: str) -> FrontierRow:
         note = "recommended"
     elif not worst.sufficient:
         note = TOO_FEW
+    elif any(one.method == method and one.why_not for one in told.validation.candidates):
+        note = "not compared"  # on validation images, which alone may choose
     else:
         note = "tied" if method in told.tied and len(told.tied) > 1 else ""
     return FrontierRow(

@@ -166,7 +166,9 @@ def _title(report: Report, found: MethodComparison) -> str:
     if len(lost) == 1:
         return f"{start} and costs {quoted(lost[0].name, 40)} {size(lost[0])}"
     if lost:
-        return f"{start} and costs {count(len(lost))} groups, at most {size(lost[0])}"
+        least, most = size(lost[-1]).split()[0], size(lost[0])
+        span = f"{most} each" if least == most.split()[0] else f"{least} to {most}"
+        return f"{start} and costs {count(len(lost))} groups {span}"
     return f"{start}; no group is shown to lose"
 
 
