@@ -132,8 +132,65 @@ def test_views_follow_the_address(browser: Any, reports: Path) -> None:
         assert not page.locator(".notice").is_visible()
         page.evaluate("location.hash = 'image-987654'")
         page.locator(".notice").wait_for(state="visible")
-        assert "image-987654" in page.locator(".notice").inner_text()
+        page.get_by_text("Image 987654 has no card in this report").wait_for()
         assert shown() == ["audit"]
+
+
+OVERLAPPING = """() => {
+  const words = "svg text, .up span, .across span, .kinds > span, .before > span, .after > span, "
+    + ".ends > span, .heads > span, .value, .num, .who, "
+    + ".film-name, .film-what, .panel-method, .panel-name, img";
+  const found = [];
+  for (const chart of document.querySelectorAll("#audit .chart")) {
+    const parts = [...chart.querySelectorAll(words)]
+      .filter((e) => e.checkVisibility() && (e.tagName === "IMG" || e.textContent.trim()))
+      .map((e) => [e, e.getBoundingClientRect()]);
+    const name = (e) => e.alt || e.textContent.trim();
+    parts.forEach(([a, p], i) => {
+      for (const [b, q] of parts.slice(i + 1)) {
+        if (a.contains(b) || b.contains(a)) continue;
+        const wide = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+        const high = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+        if (wide > 1 && high > 1) found.push(`${chart.className}: ${name(a)} on ${name(b)}`);
+      }
+    });
+  }
+  return found;
+}"""
+OPEN_ALL = "document.querySelectorAll('details').forEach((d) => (d.open = true))"
+
+
+@pytest.mark.parametrize("name", ["birds", "repaired", "hundred", "hostile"])
+@pytest.mark.parametrize("width", [360, 390, 768])
+def test_no_text_of_a_chart_lies_on_another(browser: Any, reports: Path, name: str, width: int) -> None:
+    with Visit(browser, reports / f"{name}.html", width=width) as visit:
+        visit.page.evaluate(OPEN_ALL)
+        assert visit.page.locator("#audit .chart:visible").count() > 3
+        assert visit.page.evaluate(OVERLAPPING) == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_groups_axis_stands_under_its_grid(browser: Any, reports: Path, width: int) -> None:
+    with Visit(browser, reports / "birds.html", width=width) as visit:
+        middle = (
+            "parts => parts.map((p) => p.getBoundingClientRect()).map((r) => Math.round(r.x + r.width / 2))"
+        )
+        lines = visit.page.locator("#harmful .dots .dotrow").first.locator(".grid").evaluate_all(middle)
+        texts = visit.page.locator("#harmful .dots .axis text").evaluate_all(middle)
+        assert len(lines) > 2
+        assert all(abs(a - b) <= 1 for a, b in zip(lines, texts, strict=True))
+
+
+def test_marks_without_room_for_names_have_a_legend(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "repaired.html", width=390) as visit:
+        names = visit.page.locator(".film-label").evaluate_all("l => l.map((e) => e.textContent)")
+        legend = visit.page.locator(".film-legend")
+        assert legend.inner_text()
+        assert set(legend.locator(".key").all_inner_texts()) <= set(names)
+        assert visit.page.locator(".film-label:visible").count() == 0
+    with Visit(browser, reports / "repaired.html", width=1440) as visit:
+        assert not visit.page.locator(".film-legend").is_visible()
+        assert visit.page.locator(".film-label:visible").count() > 0
 
 
 def test_the_page_is_read_in_two_minutes(browser: Any, reports: Path) -> None:
