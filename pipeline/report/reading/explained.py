@@ -107,7 +107,6 @@ def _asked(classifier: str) -> Callable[[Report], bool]:
 
 
 ENTRIES: dict[str, Entry] = {
-    "shortcut": Entry(_always),
     "ladder": Entry(_always),
     "intervals": Entry(_always, ("wilson",)),
     "seeds": Entry(_seeds, ("graybill",)),

@@ -89,7 +89,7 @@ _MEANINGS = {
     ),
     "shortcut": (
         "shortcut",
-        "A cue that goes with the class in training and not in life, and that the model goes by.",
+        "A cue that goes with the class in training and not in life; a model may go by it and then fail.",
     ),
     "suspect": ("suspect", "A training image whose label looks wrong; not every one is."),
     "validation": (

@@ -11,11 +11,6 @@ class Text(NamedTuple):
 
 
 TEXTS: dict[str, Text] = {
-    "shortcut": Text(
-        "Shortcut",
-        "A cue that goes with the label in these data but has nothing to do with it, such as the background "
-        "behind an object.",
-    ),
     "ladder": Text(
         "The ladder",
         "A rung says yes when the effect is at least the size that matters ({effect} for accuracy and "

@@ -151,3 +151,9 @@ def test_the_chapters_explain_their_terms(make: Callable[[], ReportInputs]) -> N
     assert len(said) == 5
     assert 'href="#word-group_dro"' in said[4]
     assert all('href="#word-erm"' not in text for text in said[:2])
+
+
+def test_a_word_of_the_glossary_is_explained_once() -> None:
+    page = render_report(build_report(photo_birds()), Pictures())
+    found = re.findall(r"<dt>shortcut</dt>", page, re.IGNORECASE)
+    assert len(found) == 1
