@@ -32,6 +32,7 @@ class GalleryCard:
     label: int
     group: int
     kinds: list[ListKind]
+    known_wrong: bool | None = None  # of the label; None where nothing is known of any
 
 
 def gallery_lists(report: Report) -> list[ImageList]:
@@ -82,6 +83,7 @@ def _card(report: Report, image: int, row: int, kinds: Sequence[ListKind]) -> Ga
         label=listed.labels[row],
         group=listed.groups[row],
         kinds=[kind for kind in KIND_WORDS if kind in kinds],
+        known_wrong=listed.known_wrong[row] if listed.known_wrong else None,
     )
 
 

@@ -38,3 +38,13 @@ def test_only_kinds_with_cards_can_be_chosen(sample: Report) -> None:
     cards = make_gallery(sample, sample.lists["harmful_erm"].ids)
     assert "failures" not in kinds_shown(cards)
     assert "harmful" in kinds_shown(cards)
+
+
+def test_a_card_knows_whether_its_label_is_wrong_where_that_is_known(sample: Report) -> None:
+    known = sample.listed.known_wrong
+    assert known is not None
+    wrong = {image for image, is_wrong in zip(sample.listed.ids, known, strict=True) if is_wrong}
+    cards = make_gallery(sample, gallery_ids(sample))
+    assert {card.id for card in cards if card.known_wrong} == wrong & {card.id for card in cards} != set()
+    untold = sample.model_copy(update={"listed": sample.listed.model_copy(update={"known_wrong": None})})
+    assert {card.known_wrong for card in make_gallery(untold, gallery_ids(untold))} == {None}

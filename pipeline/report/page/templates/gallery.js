@@ -18,9 +18,15 @@
       return (await copy(ids.join("\n"))) ? `${ids.length} ids copied` : "This browser let nothing be copied.";
     },
     csv: () => {
-      const rows = ticked().map(({ dataset: d }) => [Number(d.id), d.file, d.split, d.label, d.kind.replaceAll(" ", ";")]);
+      // the same columns as in the lists' files, and the words that the cards have
+      const known = cards.some(({ dataset }) => dataset.knownWrong) ? ["known_wrong"] : [];
+      const rows = ticked().map((card) => {
+        const { id, file, split, label, groupName, knownWrong } = card.dataset;
+        const lists = [...card.querySelectorAll("figcaption .tag")].map((tag) => tag.textContent).join("; ");
+        return [Number(id), file, split, label, groupName, ...known.map(() => knownWrong), lists];
+      });
       if (!rows.length) return "Nothing is ticked.";
-      save(csv([["image", "file", "split", "label", "lists"], ...rows]), "ticked_images.csv");
+      save(csv([["image", "file", "split", "label", "group", ...known, "lists"], ...rows]), "ticked_images.csv");
       return `${rows.length} rows written`;
     },
   };
