@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +134,15 @@ def test_listed_images_are_ticked_and_their_ids_copied(browser: Any, reports: Pa
         with page.expect_download() as download:
             page.locator(".ticks [data-do=csv]").click()
         rows = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
-        assert rows[0] == "image,file,split,label,lists"
-        ids = [card.get_attribute("data-id") for card in cards.all()]
-        assert [row.split(",")[0] for row in rows[1:]] == ids
+        assert ",".join(rows[0].split(",")[:5]) == "image,file,split,label,group"
+        table = list(csv.DictReader(rows))
+        for card, row in zip(cards.all(), table, strict=True):
+            words = card.locator("figcaption .tag").all_inner_texts()
+            assert (row["image"], row["lists"]) == (card.get_attribute("data-id"), "; ".join(words))
+            assert row["group"].startswith(row["label"]), "a group is named after its class"
+        known = [card.get_attribute("data-known-wrong") for card in cards.all()]
+        assert [row["known_wrong"] for row in table] == known
+        assert set(known) <= {"true", "false"}
         assert visit.complaints == []
 
 
@@ -169,6 +176,99 @@ def test_a_link_lets_go_of_what_hides_its_image(browser: Any, reports: Path) -> 
         assert (
             page.locator("#images .gallery-filter output").inner_text() == f"{len(groups)} of {len(groups)}"
         )
+        assert visit.complaints == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("image-99999", "Image 99999 has no card in this report; its lists are under Images."),
+        ("glossary-zzz", "This report has no place called “glossary-zzz”."),
+        ("word-zzz", "This report has no place called “word-zzz”."),
+        ("gallery?outcome=foo", "This report has no choice called “outcome=foo”: nothing is filtered by it."),
+    ],
+)
+def test_a_link_to_nothing_says_so(browser: Any, reports: Path, width: int, name: str, said: str) -> None:
+    with Visit(browser, reports / "birds.html", width=width, fragment=name) as visit:
+        page, note = visit.page, visit.page.locator(".notice [role=status]")
+        # it is there without words first: a change is what a reader of screens tells
+        assert note.evaluate("e => getComputedStyle(e).display") != "none"
+        note.filter(has_text=said).wait_for()
+        top, bottom = note.evaluate("e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom]")
+        assert page.locator("header.bar").bounding_box()["height"] <= top < bottom < 300
+        page.evaluate("location.hash = 'methods'")
+        page.locator(".tile").first.wait_for()
+        assert note.inner_text() == ""
+        assert visit.complaints == []
+
+
+def test_the_note_can_be_closed(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="image-99999") as visit:
+        visit.page.get_by_label("Close this note").click()
+        visit.page.wait_for_timeout(300)
+        assert not visit.page.locator(".notice.told").is_visible()
+        assert visit.page.locator(".notice [role=status]").inner_text() == ""
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("width", [390, 900, 1440])
+def test_whatever_a_link_leads_to_lies_below_the_bar(
+    browser: Any, reports: Path, width: int, scripts: bool
+) -> None:
+    for name in ("word-shortcut", "term-ladder", "groups"):
+        with Visit(browser, reports / "birds.html", width=width, fragment=name, scripts=scripts) as visit:
+            target, bar = visit.page.locator(f"#{name}"), visit.page.locator("header.bar").bounding_box()
+            tops = [-1, target.bounding_box()["y"]]
+            while tops[-1] != tops[-2]:  # without scripts the page glides there
+                visit.page.wait_for_timeout(400)
+                tops.append(target.bounding_box()["y"])
+            assert bar["y"] + bar["height"] <= tops[-1] < 900, name
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_known_image_lands_with_its_whole_card(browser: Any, reports: Path, width: int) -> None:
+    with Visit(browser, reports / "birds.html", width=width, fragment="gallery") as visit:
+        ids = visit.page.locator("#gallery-pictures figure[id^=image-]").evaluate_all(
+            "f => f.map((e) => e.id)"
+        )
+    for name in (ids[0], ids[len(ids) // 2]):
+        with Visit(browser, reports / "birds.html", width=width, fragment=name) as visit:
+            box = visit.page.locator(f".shot:has(#{name})").bounding_box()
+            bar = visit.page.locator("header.bar").bounding_box()
+            assert bar["height"] <= box["y"]
+            assert box["y"] + box["height"] <= 900
+            assert not visit.page.locator(".notice.told").is_visible()
+
+
+def test_two_methods_to_compare_are_two(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="methods") as visit:
+        one, other = visit.page.locator(".pair-filter select").all()
+        said = visit.page.locator(".pair-filter output")
+        one.select_option("group_dro")
+        assert said.inner_text() == "Choose two different methods."
+        other.select_option("erm")
+        assert said.inner_text() == ""
+        one.select_option("")
+        assert said.inner_text() == ""
+
+
+def test_what_shows_no_method_is_hidden(browser: Any, reports: Path) -> None:
+    with Visit(browser, reports / "birds.html", width=1440, fragment="methods") as visit:
+        page = visit.page
+        curves = page.locator("#dynamics [data-tip][data-method]:visible")
+        both = curves.count()
+        page.locator("[data-filter=erm]").uncheck()
+        assert 0 < curves.count() < both
+        assert {mark.get_attribute("data-method") for mark in curves.all()} == {"group_dro"}
+        page.locator("[data-filter=group_dro]").uncheck()
+        assert page.locator(".none-shown").is_visible()
+        for shell in ("table", "figure", "h3", "details", "#dynamics", ".need"):
+            assert page.locator(f"#methods {shell}:visible").count() == 0, shell
+        page.evaluate("location.hash = 'dynamics'")
+        page.locator("#dynamics table").wait_for()
+        assert curves.count() == both
+        assert not page.locator(".none-shown").is_visible()
         assert visit.complaints == []
 
 

@@ -53,12 +53,14 @@
     table.parentElement.before(make("p", { className: "rowfilter" }, make("label", {}, "Filter rows ", input), " ", count));
   }
 
-  // Methods: one switch for the whole page.
+  // Methods: one switch for the whole page. A chart or table whose methods are all hidden goes, too.
+  const shells = all("[data-shell]").filter((shell) => shell.querySelector("[data-method]"));
   for (const box of all("[data-filter]")) {
     box.checked = true;
     box.addEventListener("change", () => {
       for (const part of all("[data-method]"))
         if (part.dataset.method === box.dataset.filter) part.classList.toggle("off", !box.checked);
+      for (const shell of shells) shell.classList.toggle("off", all("[data-method]", shell).every((part) => part.classList.contains("off")));
       const isNone = all("[data-filter]").every((other) => !other.checked);
       for (const note of all(".none-shown")) note.hidden = !isNone;
     });
@@ -69,6 +71,7 @@
     const [a, b] = all("select", pair);
     const choose = () => {
       b.disabled = !a.value; // beside all there is no other
+      pair.querySelector("output").textContent = a.value && a.value === b.value ? "Choose two different methods." : "";
       for (const box of all("[data-filter]")) {
         const wanted = !a.value || [a.value, b.value].includes(box.dataset.filter);
         if (box.checked !== wanted) change(Object.assign(box, { checked: wanted }));
@@ -207,13 +210,36 @@
   // Links to what lies in a closed part open it; switches and filters that hide it let go of it.
   const unhide = (part) => {
     const box = part.dataset?.method && document.querySelector(`[data-filter="${part.dataset.method}"]`);
+    const inside = part.matches?.("[data-shell]") ? all("[data-method]", part).map((one) => one.dataset.method) : [];
+    for (const other of all("[data-filter]"))
+      if (inside.includes(other.dataset.filter) && !other.checked) change(Object.assign(other, { checked: true }));
     const filter = document.querySelector(`.gallery-filter[data-for="${part.parentElement?.id}"]`);
     if (box && !box.checked) change(Object.assign(box, { checked: true }));
     for (const select of filter ? all("select", filter) : []) change(Object.assign(select, { value: "" }));
     part.classList.remove("off");
   };
   const views = all(".view");
+  const bar = document.querySelector("header.bar");
+  const measure = () => bar && document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`);
+  if (bar && "ResizeObserver" in window) new ResizeObserver(measure).observe(bar);
+  // A note on links that lead nowhere. It stays in the page while it is empty, and what it says changes after the
+  // page was read: a reader of screens tells of no region that came with its words, or that was hidden before.
   const notice = document.querySelector(".notice");
+  let said = 0;
+  const note = (text) => {
+    if (!notice) return;
+    clearTimeout(said);
+    notice.classList.toggle("told", Boolean(text));
+    const words = notice.querySelector("p");
+    words.textContent = "";
+    if (text) said = setTimeout(() => (words.textContent = text), 150);
+  };
+  notice?.querySelector("button").addEventListener("click", () => note(""));
+  const unknown = (name) => {
+    const image = /^image-(\d{1,12})$/.exec(name)?.[1];
+    if (image) return `Image ${image} has no card in this report; its lists are under Images.`;
+    return `This report has no place called “${name.slice(0, 60)}”.`;
+  };
   const reveal = (view) => {
     for (const other of views) other.classList.toggle("shown", other === view);
     document.querySelector(".bar")?.classList.toggle("on-audit", view?.id === "audit");
@@ -228,22 +254,28 @@
       // a link that was cut in the middle of a character
     }
     const target = document.getElementById(name);
-    if (notice) {
-      notice.hidden = !name || Boolean(target);
-      notice.textContent = notice.hidden ? "" : `This report shows nothing called “${name.slice(0, 60)}”.`;
-    }
     if (views.length) reveal(target?.closest(".view") ?? views[0]);
-    for (const [k, value] of new URLSearchParams(words ?? ""))
-      for (const select of all(`select[data-key="${CSS.escape(k)}"]`, target ?? document.body))
-        if ([...select.options].some((option) => option.value === value)) change(Object.assign(select, { value }));
+    measure();
+    const missed = [];
+    for (const [k, value] of new URLSearchParams(words ?? "")) {
+      const selects = all(`select[data-key="${CSS.escape(k)}"]`, target ?? document.body);
+      const fit = selects.filter((select) => [...select.options].some((option) => option.value === value));
+      for (const select of fit) change(Object.assign(select, { value }));
+      if (!fit.length) missed.push(`${k}=${value}`);
+    }
+    if (name && !target) note(unknown(name));
+    else if (missed.length) note(`This report has no choice called “${missed.join("&").slice(0, 60)}”: nothing is filtered by it.`);
+    else note("");
     for (let part = target; part; part = part.parentElement) {
       if (part.tagName === "DETAILS") part.open = true;
       if (part.classList.contains("off")) unhide(part);
     }
-    const card = target?.closest(".target");
-    if (target?.classList.contains("view")) scrollTo({ top: 0, behavior: "instant" });
+    // a test image has a card of its own, another image its picture in a strip
+    const card = target?.closest(target.closest(".heats") ? ".target" : ".shot") ?? target?.closest(".target");
+    if (name && !target) scrollTo({ top: 0, behavior: "instant" });
+    else if (target?.classList.contains("view")) scrollTo({ top: 0, behavior: "instant" });
     else if (card) card.scrollIntoView({ behavior: "instant", block: "start" });
-    else target?.scrollIntoView({ behavior: "instant", block: target.classList.contains("thumb") ? "center" : "start" });
+    else target?.scrollIntoView({ behavior: "instant", block: "start" });
   };
   addEventListener("hashchange", land);
   land();
