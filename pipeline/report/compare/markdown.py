@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.words import DASH, count, p_text, percent, points
+from pipeline.core.words import DASH, count, percent, points
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
 from pipeline.report.compare.words import INTERVALS, finding, heading, title, verdict_sentence, which_group
 from pipeline.report.markdown import escape, escape_name, write_table
@@ -29,10 +29,10 @@ def _describe_pair(pair: MethodPair) -> list[str]:
     sides = "\n".join(
         f"- {name}: {_side(s)}" for name, s in zip(names, (pair.first, pair.second), strict=True)
     )
-    head = ("accuracy", *names, "difference, points", "95% interval", "n", "p", "p, Holm")
+    head = ("accuracy", *names, "difference, points", "95% interval", "n")
     rows = [_cells(_label(row), row) for row in pair.overall]
     rows += [_cells(escape_name(row.name), row) for row in pair.groups[:_ROWS]]
-    table = write_table(head, rows, right=range(1, 8))
+    table = write_table(head, rows, right=range(1, 6))
     parts = [f"### {escape_name(heading(pair))}", f"**{escape(finding(pair))}**"]
     parts += [sides, escape(pair.pairing), table]
     if len(pair.groups) > _ROWS:
@@ -59,14 +59,10 @@ def _label(row: Difference) -> str:
 def _cells(label: str, row: Difference) -> list[str]:
     both = [f"{percent(e.value)} {percent_interval(e)}" for e in (row.first, row.second)]
     if not row.difference.n:
-        return [label, *both, DASH, "no images", "0", DASH, DASH]
+        return [label, *both, DASH, "no images", "0"]
     value = points(row.difference.value) + ("" if row.paired else " (unpaired)")
-    interval, n = points_interval(row.difference), count(row.difference.n)
-    return [label, *both, value, interval, n, _p(row.p_value), _p(row.p_holm) if row.sufficient else TOO_FEW]
-
-
-def _p(value: float | None) -> str:
-    return DASH if value is None else escape(p_text(value).removeprefix("p ").removeprefix("= "))
+    n = count(row.difference.n) + ("" if row.sufficient else f" ({TOO_FEW})")
+    return [label, *both, value, points_interval(row.difference), n]
 
 
 def _describe_rungs(comparison: Comparison) -> str:

@@ -14,27 +14,20 @@ from pipeline.records.evaluation import GroupComparison
 from pipeline.report.compare.sides import Scored, Side
 from pipeline.statistics.accuracy.worst_group import worst_of
 from pipeline.statistics.comparison.compare import Contender, Target, compare_methods
-from pipeline.statistics.comparison.paired import measure_change
 
 SAME = 1e-6  # accuracies closer than this are the same number
 
 
 @dataclass(frozen=True)
-class PairedGain:
-    """Second minus first on the same images."""
-
-    gain: Estimate
-    p_value: float | None = None
-    p_holm: float | None = None
-
-
-@dataclass(frozen=True)
 class Pairing:
-    """Paired gains: overall (`average`, `worst_group`) and by group index; empty with the reason why."""
+    """Second minus first on the same images; empty with the reason why.
+
+    Overall (`average`, `worst_group`) and by group index.
+    """
 
     words: str
-    overall: dict[str, PairedGain] = field(default_factory=dict)
-    groups: dict[int, PairedGain] = field(default_factory=dict)
+    overall: dict[str, Estimate] = field(default_factory=dict)
+    groups: dict[int, Estimate] = field(default_factory=dict)
 
 
 def find_pairing(first: Side, second: Side) -> Pairing:
@@ -50,10 +43,7 @@ def find_pairing(first: Side, second: Side) -> Pairing:
     if stored is not None and stored.groups:
         return Pairing(
             "Paired, as stored in the report: both were scored on the same test images.",
-            {
-                "average": PairedGain(stored.average_gain),
-                "worst_group": PairedGain(stored.worst_group_gain),
-            },
+            {"average": stored.average_gain, "worst_group": stored.worst_group_gain},
             _by_index(stored.groups),
         )
     obstacle = _obstacle(first, second)
@@ -106,16 +96,12 @@ def _from_predictions(first: Side, second: Side, before: Scored, after: Scored) 
         ],
         sources_N=before.sources_N,
     )
-    average = measure_change(before.correct_SN, after.correct_SN, before.groups_N, sources_N=before.sources_N)
     return Pairing(
         "Paired: both were scored on the same test images.",
-        {
-            "average": PairedGain(average.estimate, average.p_value),
-            "worst_group": PairedGain(found.worst_group_gain),
-        },
+        {"average": found.average_gain, "worst_group": found.worst_group_gain},
         _by_index(found.groups),
     )
 
 
-def _by_index(groups: list[GroupComparison]) -> dict[int, PairedGain]:
-    return {g.index: PairedGain(g.gain, g.p_value, g.p_holm) for g in groups if g.gain.n}
+def _by_index(groups: list[GroupComparison]) -> dict[int, Estimate]:
+    return {g.index: g.gain for g in groups if g.gain.n}

@@ -10,7 +10,7 @@ from pipeline.core.words import quoted
 from pipeline.records.base import Artifact, Estimate, GroupEstimate, Provenance, Record
 from pipeline.records.verdict import Rung, RungName, Status
 from pipeline.report.compare.matching import match_groups, note_attributes
-from pipeline.report.compare.pairing import SAME, PairedGain, find_pairing
+from pipeline.report.compare.pairing import SAME, find_pairing
 from pipeline.report.compare.sides import Side, name_reports, name_sides
 from pipeline.report.markdown import plain
 from pipeline.statistics.intervals import independent_difference
@@ -45,9 +45,7 @@ class Difference(Record):
     second: Estimate
     difference: Estimate
     paired: bool  # over the same images; else the two intervals are combined as if independent
-    shows: Shows  # what the difference is beyond doubt, of groups allowing for how many were compared
-    p_value: float | None = None  # paired only
-    p_holm: float | None = None  # corrected over the groups with enough images
+    shows: Shows  # what its interval says: open where that holds 0
     sufficient: bool = True
     first_group: str | None = None  # of a worst group: which one that is on each side
     second_group: str | None = None
@@ -140,7 +138,7 @@ def compare_sides(first: Side, second: Side) -> MethodPair:
             f"groups are {_listed(matched.only_first)} and {_listed(matched.only_second)}. Compare reports "
             "of one dataset, or of datasets whose classes and attribute values have the same names."
         )
-    found, alpha = find_pairing(first, second), second.report.verdict.thresholds.alpha
+    found = find_pairing(first, second)
     notes = [found.words, note_attributes(names, first, second), *_unaskable(names, first, second)]
     return MethodPair(
         first=_describe(first, names[0]),
@@ -148,38 +146,28 @@ def compare_sides(first: Side, second: Side) -> MethodPair:
         paired=bool(found.groups),
         pairing=" ".join(filter(None, notes)),
         overall=[
-            _row(name, (a, b), found.overall.get(name), alpha=alpha)
+            _row(name, (a, b), found.overall.get(name))
             for name in AVERAGES
             if (a := getattr(first.metrics.test, name)) and (b := getattr(second.metrics.test, name))
         ],
-        groups=[
-            _row(g.name, (g.first, g.second), found.groups.get(g.first.index), alpha=alpha)
-            for g in matched.groups
-        ],
+        groups=[_row(g.name, (g.first, g.second), found.groups.get(g.first.index)) for g in matched.groups],
         only_first=matched.only_first,
         only_second=matched.only_second,
     )
 
 
-def _row(
-    name: str,
-    both: tuple[Estimate, Estimate],
-    paired: PairedGain | None,
-    *,
-    alpha: float,
-) -> Difference:
+def _row(name: str, both: tuple[Estimate, Estimate], paired: Estimate | None) -> Difference:
     """Paired where that is possible and is about the same numbers, else Newcombe's interval.
 
-    The intervals of groups allow for all of them having been looked at, so that of a difference does, too.
+    The intervals of groups allow for all of them having been looked at, so that of a difference does, too:
+    it alone says what is clear, and nobody reads another answer beside it.
     """
     first, second = both
     value = second.value - first.value
-    found = paired if paired is not None and abs(paired.gain.value - value) < SAME else None
-    difference = found.gain if found else independent_difference(second, first)
+    found = paired if paired is not None and abs(paired.value - value) < SAME else None
+    difference = found or independent_difference(second, first)
     enough = all(e.sufficient for e in both if isinstance(e, GroupEstimate))
-    p_holm = found.p_holm if found else None
-    excludes_0 = difference.low > 0 or difference.high < 0
-    clear = excludes_0 if p_holm is None else p_holm <= alpha
+    clear = difference.low > 0 or difference.high < 0
     return Difference(
         name=name,
         first=first,
@@ -187,8 +175,6 @@ def _row(
         difference=difference,
         paired=found is not None,
         shows="open" if not (clear and enough and difference.n) else "higher" if value > 0 else "lower",
-        p_value=found.p_value if found else None,
-        p_holm=p_holm,
         sufficient=enough,
         first_group=_which_worst(name, first),
         second_group=_which_worst(name, second),

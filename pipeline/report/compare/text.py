@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.words import DASH, align, join_names, p_text, percent, points, printable
+from pipeline.core.words import DASH, align, join_names, percent, points, printable
 from pipeline.report.compare.reports import LABELS, Comparison, Difference, MethodPair, SideInfo
 from pipeline.report.compare.words import INTERVALS, finding, verdict_sentence
 from pipeline.verdict.phrases import TOO_FEW, method_label, points_interval
@@ -18,7 +18,7 @@ def format_comparison(comparison: Comparison) -> str:
 
 def _format_pair(pair: MethodPair) -> str:
     names = [printable(side.name, _NAME) for side in (pair.first, pair.second)]
-    rows: list[tuple[str, ...]] = [("", *names, "points", "95% interval", "n", "p", "Holm")]
+    rows: list[tuple[str, ...]] = [("", *names, "points", "95% interval", "n", "")]
     rows += [_cells(LABELS[row.name], row) for row in pair.overall]
     rows += [_cells(printable(row.name), row) for row in pair.groups]
     notes = [printable(finding(pair), 400), printable(pair.pairing, 400)]
@@ -53,7 +53,7 @@ def _cells(label: str, row: Difference) -> tuple[str, ...]:
     first, second = percent(row.first.value), percent(row.second.value)
     n = f"{row.difference.n:,}"
     if not row.difference.n:
-        return (label, first, second, DASH, "no images", n, DASH, DASH)
+        return (label, first, second, DASH, "no images", n, "")
     return (
         label,
         first,
@@ -61,13 +61,8 @@ def _cells(label: str, row: Difference) -> tuple[str, ...]:
         points(row.difference.value),
         points_interval(row.difference),
         n,
-        _p(row.p_value),
-        _p(row.p_holm) if row.sufficient else TOO_FEW,
+        "" if row.sufficient else TOO_FEW,
     )
-
-
-def _p(value: float | None) -> str:
-    return DASH if value is None else p_text(value).removeprefix("p ").removeprefix("= ")
 
 
 def _format_rungs(comparison: Comparison) -> str:

@@ -7,7 +7,8 @@ from pipeline.report.compare.reports import Comparison, Difference, MethodPair
 from pipeline.verdict.phrases import method_label, points_interval
 
 INTERVALS = (
-    "Intervals are 95%: a group's is of that group alone, a worst group's allows for having picked the worst."
+    "Intervals are 95%: a group's allows for any of the groups having been picked, a worst group's for "
+    "having picked the worst. A change is clear where its interval leaves out 0."
 )
 
 

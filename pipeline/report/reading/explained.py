@@ -132,7 +132,7 @@ ENTRIES: dict[str, Entry] = {
     "clusters": Entry(_inferred("clusters"), ("sohoni",)),
     "paired": Entry(_compared, ("efron",)),
     "gain_p": Entry(_compared, ("graybill", "stoline")),
-    "multiplicity": Entry(_compared, ("holm",)),
+    "multiplicity": Entry(_compared, ("stoline",)),
     # what the model uses
     "interventions": Entry(_any_method(lambda method: bool(method.interventions)), ("efron",)),
     "background_swap": Entry(_changed("background_swap"), ("xiao",)),

@@ -98,12 +98,6 @@ REFERENCES: dict[str, Reference] = {
         "10.1080/01621459.1967.10482935",
         "Rectangular confidence regions for the means of multivariate normal distributions",
     ),
-    "holm": printed(
-        "Holm",
-        1979,
-        "Scandinavian Journal of Statistics 6:65",
-        "A simple sequentially rejective multiple test procedure",
-    ),
     "stoline": doi(
         "Stoline and Ury",
         1979,

@@ -92,6 +92,15 @@ def test_a_gain_never_has_two_intervals() -> None:
         assert found[value] == {(points(gain.low), points(gain.high))}
 
 
+def test_no_p_value_of_another_interval_stands_beside_the_gain_of_a_group(report: Report) -> None:
+    groups = [group for comparison in report.verdict.comparisons for group in comparison.groups]
+    assert any(group.p_holm is not None for group in groups)
+    table = re.search(r"Every group against.*?</details>", texts(report)["page"], flags=re.DOTALL)
+    assert table
+    assert table[0].count("<tr>") > len(groups)
+    assert not re.search(r"\bp (=|&lt;) |Significance", table[0])
+
+
 def test_the_walk_notices_two_intervals() -> None:
     gains = "a gain of +29.5 points [+24.8, +34.5], and +29.5 points (95% interval +25.9 to +33.4, n = 400)"
     assert intervals(gains, _GAIN) == {"+29.5": {("+24.8", "+34.5"), ("+25.9", "+33.4")}}
