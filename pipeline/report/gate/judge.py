@@ -30,6 +30,16 @@ class Judged:
     def n_failed(self) -> int:
         return sum(not check.passed for check in self.checks)
 
+    @property
+    def methods(self) -> list[str]:
+        """Whose checks these are; empty where all are about the data."""
+        return list(dict.fromkeys(check.method for check in self.checks if check.method is not None))
+
+    @property
+    def is_of_baseline(self) -> bool:
+        """Whether what the report says of its baseline is about what was judged."""
+        return self.methods in ([], [self.report.verdict.baseline])
+
 
 def choose_gated(report: Report, wanted: str | None) -> list[str]:
     """Methods that must pass: the baseline, every one for "all", or the one named.

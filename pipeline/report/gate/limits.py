@@ -38,6 +38,14 @@ class Check(Record):
     limit: Limit | None = None  # None of rungs
     asked: str = ""  # of a rung and of what is counted, in words
     reason: str
+    brief: str = ""  # the reason in a few words, where its first sentence is a long one
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it fails although the number itself meets the limit: a narrower interval may pass."""
+        if self.passed or self.estimate is None or self.limit is None:
+            return False
+        return _meets(self.estimate.value, self.limit)
 
 
 def find_limit(settings: GateSettings, key: Key) -> Limit | None:

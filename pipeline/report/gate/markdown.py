@@ -8,15 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.core.words import DASH, count
+from pipeline.core.words import DASH, count, join_names, quoted
 from pipeline.report.gate.judge import Judged
 from pipeline.report.gate.limits import Check, limit_text
+from pipeline.report.gate.shorten import whole_part
 from pipeline.report.gate.text import sum_up, value_text
 from pipeline.report.markdown import escape, escape_name, write_table
-from pipeline.verdict.phrases import STATUS_WORDS, method_label
+from pipeline.verdict.phrases import STATUS_WORDS, accuracy_brief, method_label
 
 _FAILED, _PASSED = 5, 3  # checks shown
-_HEADLINE, _REASONS, _ACTION = 45, 60, 20  # words; all reasons together
+_HEADLINE, _REASONS, _ACTION = 45, 75, 20  # words; all reasons together
+_METHODS = 4  # named in the headline
 
 
 def markdown_gate(judged: Sequence[Judged]) -> str:
@@ -29,13 +31,59 @@ def _describe_report(judged: Judged) -> list[str]:
     mark, title = "❌" if judged.n_failed else "✅", escape_name(report.dataset.title)
     parts = [
         f"## {mark} {title}: gate {sum_up(len(checks), judged.n_failed)}",
-        escape(_cut(report.verdict.headline, _HEADLINE)),
+        escape(_headline(judged)),
         _tabulate_failed([check for check in checks if not check.passed]),
         _list_passed([check for check in checks if check.passed]),
     ]
-    if judged.n_failed and report.verdict.next_steps:
-        parts.append(f"**Next:** {escape(_cut(report.verdict.next_steps[0].action, _ACTION))}")
+    step = _next_step(judged) if judged.n_failed else ""
+    if step:
+        parts.append(f"**Next:** {escape(step)}")
     return [*filter(None, parts), _describe_origin(judged)]
+
+
+def _headline(judged: Judged) -> str:
+    """What the report says of its baseline, else what the gate found of the models that it judged."""
+    verdict = judged.report.verdict
+    if not judged.is_of_baseline:
+        return _found_of_methods(judged)
+    parts = (whole_part(text, _HEADLINE) for text in (verdict.headline, verdict.brief.title))
+    found = next(filter(None, parts), "")
+    return f"{found.rstrip('.')}." if found else ""
+
+
+def _found_of_methods(judged: Judged) -> str:
+    methods, verdict = judged.methods, judged.report.verdict
+    passed = [f"{method_label(method)} passes {_passed_of(judged, method)}" for method in methods[:_METHODS]]
+    if len(methods) > _METHODS:
+        passed.append(f"{count(len(methods) - _METHODS)} more were judged")
+    if len(methods) > 1 or methods[0] not in verdict.methods:
+        return f"{join_names(passed)}."
+    worst, baseline = verdict.methods[methods[0]].worst, verdict.baseline
+    group = f"; its worst group is {quoted(worst.name, 40)} with {accuracy_brief(worst)}" if worst else ""
+    return f"{passed[0]}, judged instead of the baseline {method_label(baseline or '')}{group}."
+
+
+def _passed_of(judged: Judged, method: str) -> str:
+    own = [check.passed for check in judged.checks if check.method == method]
+    return f"{count(sum(own))} of {count(len(own))} check{'' if len(own) == 1 else 's'}"
+
+
+def _next_step(judged: Judged) -> str:
+    """The report's own step where it is about what was judged, else what the failed checks ask for."""
+    steps = [step.action for step in judged.report.verdict.next_steps]
+    if judged.is_of_baseline:
+        return whole_part(steps[0], _ACTION) if steps else ""
+    warned = [f"Do not use the {method_label(method)} model" for method in judged.methods]
+    own = next((step for step in steps if step.startswith(tuple(warned))), "")
+    doubtful = sum(check.is_doubt for check in judged.checks)
+    if own or not doubtful:
+        return whole_part(own, _ACTION)
+    of = (
+        f"{count(doubtful)} of the {count(judged.n_failed)} failed checks"
+        if judged.n_failed > 1
+        else "the check"
+    )
+    return f"Gather test images or train more seeds: a narrower interval may pass {of}."
 
 
 def _tabulate_failed(checks: Sequence[Check]) -> str:
@@ -43,7 +91,7 @@ def _tabulate_failed(checks: Sequence[Check]) -> str:
         return ""
     shown = checks[:_FAILED]
     rows = [
-        (_name(check), _found(check), _asked(check), escape(_cut(_why(check), _REASONS // len(shown))))
+        (_name(check), _found(check), _asked(check), escape(_why(check, _REASONS // len(shown))))
         for check in shown
     ]
     table = write_table(("failed", "found", "asked", "why"), rows)
@@ -78,15 +126,9 @@ def _asked(check: Check) -> str:
     return limit_text(check.limit, check.unit) if check.limit else check.asked or DASH
 
 
-def _why(check: Check) -> str:
+def _why(check: Check, n_words: int) -> str:
     """The reason, without the answer of a rung that stands beside it."""
-    return re.sub(r"^answered \w+\. ", "", check.reason)
-
-
-def _cut(text: str, n_words: int) -> str:
-    """The first words of a text, and an ellipsis for the others."""
-    words = text.split()
-    return text if len(words) <= n_words else f"{' '.join(words[:n_words]).rstrip(',;:.(')} …"
+    return whole_part(check.brief or re.sub(r"^answered \w+\. ", "", check.reason), n_words)
 
 
 def _describe_origin(judged: Judged) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pipeline.core.words import percent, points
 from pipeline.records.report import Report
 from pipeline.records.verdict import Rung
 from pipeline.report.gate.limits import Check
 from pipeline.settings.gate import Forbidden, Use
+from pipeline.verdict.phrases import percent_interval, points_interval
 
 _WORDS = {
     "available": "a shortcut in the training data",
@@ -37,7 +39,21 @@ def check_rung(report: Report, name: Forbidden, method: str | None, use: Use) ->
         answer=rung.status,
         asked="no" if use == "lower" else "not yes",
         reason=f"{_ANSWERS[rung.status]}{doubt}. {rung.evidence}",
+        brief=_brief(rung),
     )
+
+
+def _brief(rung: Rung) -> str:
+    """The number that decided, in a few words; empty where none did."""
+    found, doubt = rung.estimate, ""
+    if rung.status == "insufficient":
+        doubt = ": not ruled out"
+    if found is not None and rung.rung == "used":
+        return f"predictions shift by {points(found.value)} points {points_interval(found)}{doubt}"
+    if found is not None and rung.rung == "harmful":
+        shown = f"{percent(found.value)} {percent_interval(found)}"
+        return f"{shown} right in the group that {'may pay' if doubt else 'pays'}{doubt}"
+    return ""
 
 
 def unanswered_rung(name: Forbidden, method: str, why: str) -> Check:

@@ -119,9 +119,9 @@ TEXTS: dict[str, Text] = {
     ),
     "multiplicity": Text(
         "Corrected for the number tried",
-        "Where several methods are compared, the interval and the p-value of each gain are corrected for their "
-        "number (Bonferroni); a group's interval allows for any of the groups having been picked. So the "
-        "chance of even one false claim stays below the stated level.",
+        "Where several methods are compared, the interval and the p-value of each gain are corrected for "
+        "their number (Bonferroni); a group's interval allows for any of the groups having been picked. "
+        "So the chance of even one false claim stays below the stated level.",
     ),
     "interventions": Text(
         "Changed images",

@@ -14,6 +14,7 @@ from markdown_it import MarkdownIt
 from pipeline.artifacts.files import save_artifact
 from pipeline.cli.main import main
 from pipeline.records.data import GroupInfo
+from pipeline.report.gate.shorten import whole_part
 from pipeline.report.markdown import escape, escape_name, write_table
 from tests.fixtures.report import (
     HOSTILE_NAMES,
@@ -156,6 +157,53 @@ def test_a_failed_rung_stands_there_once(tmp_path: Path) -> None:
     assert "❌" in page.text
     assert "Passed: ERM, average." in page.text
     assert f"Next: {summary.verdict.next_steps[0].action}"[:60] in page.text
+
+
+def test_the_headline_and_the_next_step_are_about_the_model_that_is_judged(tmp_path: Path) -> None:
+    summary = build_report(photo_birds())
+    asked = ("--min-average", "0.99", "--forbid", "used,harmful", "--method", "group_dro")
+    text = Page(gated(tmp_path, photo_birds(), *asked)).text
+    assert "ERM relies on" not in text
+    assert summary.verdict.next_steps[0].action == "Use the Group DRO model instead of ERM."
+    assert "instead of ERM" not in text
+    n_failed = len(re.findall(r"^Group DRO, ", text, re.MULTILINE))
+    assert (
+        f"Group DRO passes {4 - n_failed} of 4 checks, judged instead of the baseline ERM; its worst" in text
+    )
+    everyone = Page(gated(tmp_path, photo_birds(), "--method", "all")).text
+    assert "ERM passes 0 of 1 check and Group DRO passes 0 of 1 check." in everyone
+    assert "a narrower interval may pass 1 of the 2 failed checks" in everyone
+
+
+@pytest.mark.parametrize("inputs", [photo_birds, repaired_birds, plain_hundred])
+@pytest.mark.parametrize("method", ["all", "erm"])
+def test_nothing_breaks_off_within_a_sentence(inputs: Any, method: str, tmp_path: Path) -> None:
+    asked = (*EVERYTHING, "--forbid", "used,harmful", "--method", method)
+    markdown = gated(tmp_path, inputs(), *asked)
+    assert "…" not in markdown
+    headline = Page(markdown).text.strip().splitlines()[1].strip()
+    assert headline.endswith(".")
+    for line in markdown.splitlines():
+        if line.startswith("| ") and not line.startswith(("| failed", "| ---")):
+            why = line.strip("| ").split(" | ")[3]
+            assert why.count("(") == why.count(")")
+            assert why.count("“") == why.count("”")
+
+
+@pytest.mark.parametrize(
+    ("text", "n_words", "part"),
+    [
+        ("It fails. It is big.", 4, "It fails."),
+        ("It fails: it is big; it is old.", 5, "It fails: it is big"),
+        ("It fails in “a. b; c” alone, we think.", 4, ""),
+        ("It fails (as always: two, of three) here.", 3, ""),
+        ("Use Removal (repair). It is good.", 3, "Use Removal (repair)."),
+        ("It fails (more images would do)", 2, "It fails"),
+        ("It fails by 5 / 6", 5, "It fails by 5 / 6"),
+    ],
+)
+def test_a_short_text_ends_where_a_clause_ends(text: str, n_words: int, part: str) -> None:
+    assert whole_part(text, n_words) == part
 
 
 def test_what_passes_needs_no_table(tmp_path: Path) -> None:
