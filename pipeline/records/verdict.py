@@ -204,6 +204,8 @@ class MethodVerdict(Record):
     groups: list[GroupEstimate]
     # edit -> change of accuracy by group, the largest first, allowing for having picked it from all
     changes: dict[str, list[GroupEstimate]]
+    # edit -> change of accuracy over all images, as it is printed; empty in reports of before it was kept
+    overall_changes: dict[str, Estimate] = Field(default_factory=dict)
     worst: GroupEstimate | None  # of them the lowest that a limit protects; None below two of these
     clearly_worse: list[int]  # groups of any size, clearly below the average by what matters, lowest first
     uncounted: list[int]  # groups with too few test images to count, lowest first, those without any last

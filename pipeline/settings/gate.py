@@ -41,7 +41,9 @@ class GateSettings(Settings):
         None, description="average minus the worst group, corrected for having picked the worst"
     )
     max_flip_rate: Fraction | None = Field(
-        None, description="share of predictions that follow the cue when it alone is changed"
+        None,
+        description="shift of predictions towards the donor's class (or away from it) when the cue alone is "
+        "exchanged, beyond an exchange that keeps it; predictions that change to and fro cancel out",
     )
     max_leaking: Fraction | None = Field(
         None,

@@ -26,7 +26,7 @@ from pipeline.verdict.cause.trust import (
     judge_lds,
     judge_share,
 )
-from pipeline.verdict.cue.changes import printed_changes
+from pipeline.verdict.cue.changes import printed_changes, printed_overall
 from pipeline.verdict.cue.edits import judge_edits
 from pipeline.verdict.cue.heat import judge_heat
 from pipeline.verdict.cue.reliance import color_reliance, compare_reliance, describe_reliance
@@ -158,6 +158,7 @@ def judge_method(
         never_predicted=never_predicted_text(evaluation),
         groups=printed_groups(test, limits),
         changes=printed_changes(evaluation, limits),
+        overall_changes=printed_overall(evaluation, limits),
         worst=worst_enough_group(test, limits),
         clearly_worse=[group.index for group in clearly_worse(test, limits)],
         uncounted=[group.index for group in uncounted_groups(found.info, test, limits)],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, Intervention, SplitMetrics
 from pipeline.records.report import Report
+from pipeline.records.verdict import MethodVerdict
 from pipeline.report.export.rows import Row, Table, measured, spread, spread_group, two_groups
 
 NO_MODEL = "No model was evaluated."
@@ -41,12 +42,13 @@ def method_tables(s: Report) -> list[Table]:
         Table(
             "interventions",
             "Accuracy and predictions when a cue is changed and nothing else; scope says over which images. "
-            "A group's accuracy_change allows for picking any of them, accuracy_change_alone for nothing.",
+            "accuracy_change of a group allows for picking any of them, that of an edit of color for picking "
+            "any such edit; accuracy_change_alone for nothing.",
             [
                 {"method": name, **row}
                 for name, method in s.methods.items()
                 for found in method.interventions
-                for row in _intervention_rows(found, s.verdict.methods[name].changes[found.name])
+                for row in _intervention_rows(found, s.verdict.methods[name])
             ],
             "No intervention was run.",
         ),
@@ -169,14 +171,15 @@ def _seed_rows(method: EvaluationResult) -> list[Row]:
     return rows
 
 
-def _intervention_rows(found: Intervention, printed: list[GroupEstimate]) -> list[Row]:
+def _intervention_rows(found: Intervention, verdict: MethodVerdict) -> list[Row]:
     first = {"intervention": found.name, "changes": found.family}
     overall = measured(
         {
             "accuracy": found.accuracy,
             "flip_rate": found.flip_rate,
             "flip_rate_control": found.flip_rate_control,
-            "accuracy_change": found.accuracy_change,
+            "accuracy_change": verdict.overall_changes.get(found.name, found.accuracy_change),
+            "accuracy_change_alone": found.accuracy_change,
         }
     )
     rows = [{**first, "scope": "all images", "name": None, **row, "sufficient": True} for row in overall]
@@ -194,7 +197,7 @@ def _intervention_rows(found: Intervention, printed: list[GroupEstimate]) -> lis
         )
     parts: list[tuple[str, str, list[GroupEstimate]]] = [
         ("group", "flip_rate", found.groups),
-        ("group", "accuracy_change", printed),
+        ("group", "accuracy_change", verdict.changes[found.name]),
         ("group", "accuracy_change_alone", found.group_changes),
         ("class", "accuracy_change", found.label_changes),
     ]

@@ -35,9 +35,10 @@ def verdict_tables(s: Report) -> list[Table]:
         ),
         Table(
             "method_verdicts",
-            "The ladder's questions on use and harm asked of every method, how far exchanging the cue shifts "
-            "predictions either way (shift), and by how much the raised group still lies below others "
-            "(left_to: the average, its label where the cue is right, what the baseline had there).",
+            "The ladder's questions on use and harm asked of every method, how far exchanging the cue "
+            "shifts predictions towards the donor's class (shift; shift_either_way: its size), and by how "
+            "much the raised group still lies below others (left_to: the average, its label where the cue "
+            "is right, what the baseline had there).",
             [{"method": m, **row} for m, found in s.verdict.methods.items() for row in _judged_rows(found)],
             NO_MODEL,
         ),
@@ -53,9 +54,9 @@ def verdict_tables(s: Report) -> list[Table]:
 def _judged_rows(found: MethodVerdict) -> Iterator[Row]:
     for rung in (found.used, found.harmful):
         yield {"measure": rung.rung, "status": rung.status, **spread(rung.estimate)}
-    yield from (
-        {**row, "status": None} for row in measured({"shift": found.shift.size if found.shift else None})
-    )
+    if found.shift is not None:
+        shifts = {"shift": found.used.estimate, "shift_either_way": found.shift.size}
+        yield from ({**row, "status": None} for row in measured(shifts))
     repair = found.repair
     if repair is not None and repair.left is not None:
         left = {

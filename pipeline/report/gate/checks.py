@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pipeline.core.words import count, has, join_names, quoted
-from pipeline.records.base import GroupEstimate
+from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.records.hygiene import DuplicateSummary
 from pipeline.records.report import Report
@@ -16,7 +16,8 @@ from pipeline.report.gate.limits import Check, Key, Limit, measured, unmeasured
 from pipeline.verdict.phrases import intervention_label, name_groups, shared_sources
 
 WORST, AVERAGE, GAP = "worst group", "average", "average minus worst group"
-FLIPS, DROP, LEAKS = "predictions that follow the cue", "fall of the worst group", "leaking test images"
+SHIFT = "shift of predictions towards the donor's class"
+DROP, LEAKS = "fall of the worst group", "leaking test images"
 UNCOUNTED = "groups too small to count"
 UNCOUNTED_NAMED = 6
 _ONLY_SMALL = "only groups with too few test images to count lie below the average"
@@ -96,8 +97,8 @@ def check_gap(asked: Asked) -> Check:
     return measured(GAP, asked.limit, gap, method=asked.method, unit="difference", detail=detail)
 
 
-def check_flips(asked: Asked) -> Check:
-    """What rung 2 reads: how far an exchange of the cue shifts predictions either way, beyond its control."""
+def check_shift(asked: Asked) -> Check:
+    """What rung 2 reads, with its interval: how far an exchange of the cue shifts predictions, either way."""
     verdict, shift = asked.verdict, asked.verdict.shift
     why = verdict.not_asked
     if why is not None:
@@ -107,12 +108,20 @@ def check_flips(asked: Asked) -> Check:
     elif shift.n_images < asked.report.verdict.thresholds.min_test:
         why = f"{count(shift.n_images)} images were changed"
     if why is not None or shift is None:
-        return unmeasured(FLIPS, asked.limit, why or "", method=asked.method, unit="difference")
+        return unmeasured(SHIFT, asked.limit, why or "", method=asked.method, unit="difference")
     change = intervention_label(shift.exchange)
     what = f"{change[0].lower()}{change[1:]}"
-    way = "against the cue, away from" if shift.is_against else "towards"
+    size = verdict.used.estimate or shift.size
+    is_against = _is_worse_below(size, asked.limit)
+    way = "against the cue, away from" if is_against else "towards"
     detail = f"; shifted {way} the donor's class by {what}, beyond the same that keeps the cue"
-    return measured(FLIPS, asked.limit, shift.size, method=asked.method, unit="difference", detail=detail)
+    turned = -size if is_against else size
+    return measured(SHIFT, asked.limit, turned, method=asked.method, unit="difference", detail=detail)
+
+
+def _is_worse_below(size: Estimate, limit: Limit) -> bool:
+    """Whether what decides, the number or the end further from 0, lies away from the donor's class."""
+    return (size.value if limit.use == "estimate" else size.low + size.high) < 0
 
 
 def check_drop(asked: Asked) -> Check:
@@ -141,7 +150,7 @@ OF_METHODS: dict[Key, tuple[str, Callable[[Asked], Check]]] = {
     "min_worst_group": (WORST, check_worst_group),
     "min_average": (AVERAGE, check_average),
     "max_gap": (GAP, check_gap),
-    "max_flip_rate": (FLIPS, check_flips),
+    "max_flip_rate": (SHIFT, check_shift),
     "max_drop": (DROP, check_drop),
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.records.base import GroupEstimate
+from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.verdict import Thresholds
 from pipeline.statistics.intervals import clip_difference, widen
@@ -28,3 +28,22 @@ def printed_changes(evaluation: EvaluationResult, limits: Thresholds) -> dict[st
         ]
         found[edit.name] = sorted(wide, key=lambda group: -abs(group.value))
     return found
+
+
+def printed_overall(evaluation: EvaluationResult, limits: Thresholds) -> dict[str, Estimate]:
+    """Edit -> the change of accuracy over all images that it was applied to.
+
+    The verdict names the edit of color that costs most, so the interval of each of these allows for any of
+    them having been picked.
+    """
+    n_colors = sum(edit.family == "color" for edit in evaluation.interventions)
+    return {
+        edit.name: clip_difference(
+            widen(
+                edit.accuracy_change,
+                n_comparisons=n_colors if edit.family == "color" else 1,
+                alpha=limits.alpha,
+            )
+        )
+        for edit in evaluation.interventions
+    }

@@ -8,6 +8,7 @@ from pipeline.records.color import Predictability
 from pipeline.records.evaluation import CueExchange, CueUse, EvaluationResult
 from pipeline.records.verdict import Rung, Status, Thresholds
 from pipeline.statistics.intervals import clip_difference, widen
+from pipeline.verdict.cue.changes import printed_overall
 from pipeline.verdict.evidence.rules import judge_effect
 from pipeline.verdict.phrases import intervention_label, method_label, points_phrase
 
@@ -266,7 +267,7 @@ def _fragility_text(baseline: EvaluationResult, found: CueUse, status: Status, l
     worst = min(colors, key=lambda i: i.accuracy_change.value, default=None)
     if worst is None or status == "yes":
         return ""
-    wide = widen(worst.accuracy_change, n_comparisons=len(colors), alpha=limits.alpha)
+    wide = printed_overall(baseline, limits)[worst.name]
     if -wide.value < limits.min_effect or wide.high >= 0:
         return ""
     return (

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from html import unescape
 
 import pytest
 
 from pipeline.core.words import points
+from pipeline.records.base import Estimate
 from pipeline.records.report import Report
 from pipeline.report.export.cards import write_model_card
+from pipeline.report.export.method_tables import method_tables
 from pipeline.report.gate.judge import judge_report
 from pipeline.report.gate.markdown import markdown_gate
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
 from pipeline.settings.gate import GateSettings
 from tests.fixtures.planted.contest import contest
-from tests.fixtures.report import build_report
+from tests.fixtures.planted.cues import plant_cue_use
+from tests.fixtures.report import build_report, photo_birds
 
 # 39.7% (22.9 to 59.5, n = 300) · 39.7% (95% interval 22.9 to 59.5%, n = 300) · 39.7% [22.9, 59.5]
 _ACCURACY = re.compile(
@@ -99,6 +103,44 @@ def test_no_p_value_of_another_interval_stands_beside_the_gain_of_a_group(report
     assert table
     assert table[0].count("<tr>") > len(groups)
     assert not re.search(r"\bp (=|&lt;) |Significance", table[0])
+
+
+def test_a_shift_and_a_change_of_color_have_the_interval_of_the_verdict() -> None:
+    inputs = photo_birds()
+    erm = inputs.evaluations["erm"]
+    grey = next(edit for edit in erm.interventions if edit.family == "color")
+    costs = Estimate(value=-0.3, low=-0.35, high=-0.25, n=900)
+    colors = [
+        grey.model_copy(update={"name": name, "accuracy_change": costs})
+        for name in ("greyscale", "hue_rotation")
+    ]
+    found = plant_cue_use(0.02, spread=0.03)
+    second = found.exchanges[0].model_copy(update={"name": "color_exchange"})
+    found = found.model_copy(update={"exchanges": [*found.exchanges, second]})
+    erm = erm.model_copy(update={"interventions": colors, "cue_use": found})
+    report = build_report(replace(inputs, evaluations=inputs.evaluations | {"erm": erm}))
+    verdict = report.verdict.methods["erm"]
+    (check,) = judge_report(report, GateSettings(max_flip_rate=0.05), ["erm"], {}).checks
+    assert check.what == "shift of predictions towards the donor's class"
+    assert check.estimate == verdict.used.estimate
+    assert check.estimate is not None
+    assert check.estimate.low < 0, "not cut off at none"
+    printed = verdict.overall_changes["hue_rotation"]
+    assert printed.low < costs.low, "one of two that was picked"
+    sentence = intervals(verdict.used.evidence, _GAIN)["−30.0"]
+    assert sentence == {(points(printed.low), points(printed.high))}
+    page = render_report(report, Pictures())
+    table = page[page.index('id="interventions-h"') : page.index("What exactly was changed")]
+    assert intervals(table, _GAIN)["−30.0"] == sentence
+    (row,) = (
+        row
+        for table in method_tables(report)
+        if table.name == "interventions"
+        for row in table.rows
+        if (row["method"], row["intervention"], row["scope"], row["measure"])
+        == ("erm", "hue_rotation", "all images", "accuracy_change")
+    )
+    assert (row["low"], row["high"]) == (printed.low, printed.high)
 
 
 def test_the_walk_notices_two_intervals() -> None:

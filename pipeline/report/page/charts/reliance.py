@@ -45,12 +45,13 @@ def reliance(report: Report) -> Reliance | None:
     found = [(name, i) for name, method in report.methods.items() for i in method.interventions]
     if not found:
         return None
-    scale = change_scale([i.accuracy_change for _, i in found])
+    printed = {name: report.verdict.methods[name].overall_changes for name in report.methods}
+    scale = change_scale([printed[name].get(i.name, i.accuracy_change) for name, i in found])
     methods = list(report.methods)
     panels: dict[str, Panel] = {}
     for name, i in found:
         panel = panels.setdefault(i.name, Panel(intervention_label(i.name), []))
-        change = i.accuracy_change
+        change = printed[name].get(i.name, i.accuracy_change)
         panel.dots.append(
             Dot(
                 method=name,
