@@ -155,7 +155,8 @@ def _used(case: Case, rung: Rung) -> Words:
     found = case.baseline.cue_use if case.baseline else None
     exchange = deciding_exchange(found)
     if found is None or exchange is None or rung.estimate is None:
-        return "no edit of the images could test it", [first_sentence(rung.evidence)]
+        line = "it tells nothing to use" if rung.status == "no" else "no edit of the images could test it"
+        return line, [first_sentence(rung.evidence)]
     edit = intervention_label(exchange.name)
     towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
     text = (
