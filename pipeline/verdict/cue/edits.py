@@ -53,7 +53,7 @@ def judge_edits(
         moves=moves,
         beyond=beyond(told),
         beside=method,
-        finding=_finding(baseline, told, moves),
+        finding=_finding(baseline, told, moves, limits),
         beside_finding=_beside(method, told, other, limits) if method and other else "",
     )
 
@@ -79,7 +79,7 @@ def _judge(told: Flips, limits: Thresholds) -> Status:
     return "no" if told.rate.high < limits.min_effect else "insufficient"
 
 
-def _finding(baseline: EvaluationResult, told: Flips, moves: Status) -> str:
+def _finding(baseline: EvaluationResult, told: Flips, moves: Status, limits: Thresholds) -> str:
     if moves == "no" and told.rate.value < 0.01:
         return f"{edit_order(told.edit)} and hardly any prediction moves"
     text = f"{edit_order(told.edit)} and {of_hundred(told.rate)} predictions move"
@@ -88,10 +88,21 @@ def _finding(baseline: EvaluationResult, told: Flips, moves: Status) -> str:
     use = baseline.cue_use
     cue = quoted(use.cue.replace("_", " ")) if use and use.is_attribute else "color"
     control = of_hundred(told.control, short=True)
-    return text + {
+    text += {
         "yes": f"; if the {cue} stays the same, {control} do",
         "no": f", no more than matters beyond the {control} if the {cue} stays the same",
     }.get(moves, f"; if the {cue} stays the same, {control} do, too close to tell apart")
+    if moves != "yes" and _moves_one_way(baseline, told, limits):
+        text += f"; yet more of them move to the class that goes with the new {cue}"
+    return text
+
+
+def _moves_one_way(baseline: EvaluationResult, told: Flips, limits: Thresholds) -> bool:
+    """Whether predictions follow the exchange, which rung 2 goes by: as many may move to and fro without."""
+    exchange = deciding_exchange(baseline.cue_use)
+    if exchange is None or exchange.name != told.edit:
+        return False
+    return judge_effect(exchange.size.value, exchange.size.low, limits.min_effect) == "yes"
 
 
 def _beside(method: str, told: Flips, other: Flips, limits: Thresholds) -> str:

@@ -62,6 +62,15 @@ def test_flips_count_beyond_the_control(rate: float, control: float, n: int, mov
     assert words in found.finding
 
 
+def test_as_many_moves_as_the_control_do_not_hide_that_they_follow_the_cue() -> None:
+    for is_planted in (True, False):
+        inputs = photo_birds(planted=is_planted)
+        found = judge_edits(flips_of(inputs, "erm", "background_swap", 0.2, 0.2), None, inputs.limits)
+        assert found is not None
+        follows = "yet more of them move to the class that goes with the new “place”"
+        assert (follows in found.finding) == is_planted, "as rung 2 says"
+
+
 @pytest.mark.parametrize(
     ("rate", "n", "moves"),
     [(0.21, 1200, "yes"), (0.02, 1200, "no"), (0.06, 200, "insufficient"), (0.0, 60, "insufficient")],
