@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import count, first_sentence, number, percent, points, quoted, spelled
+from pipeline.core.words import count, first_sentence, join_names, number, percent, points, quoted, spelled
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.recommendation import Recommendation
@@ -16,6 +16,7 @@ from pipeline.verdict.cue.used import deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
 from pipeline.verdict.evidence.small_groups import clearly_worse
+from pipeline.verdict.fix.fixed_by import clear_gains
 from pipeline.verdict.fix.needs import NEED_WORDS
 from pipeline.verdict.harm.harmful import guided_group, judge_harmful
 from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
@@ -242,12 +243,14 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
     repair = case.repairs.get(best.method)
     but = "at a price" if repair and repair.costs else "but not fully"
     who = f"leaving out {count(n_left_out)} harmful images" if n_left_out else name
-    whom = _raised(case, best)
+    whom, others = _raised(case, best), _others_that_raise(case)
     line = {
         "yes": f"{who} raises {whom}",
         "partly": f"{who} raises {whom}, {but}",
-        "no": "no method is shown to raise it",
-    }.get(rung.status, "whether a method raises it is not established")
+        "no": f"{name} is not shown to raise it" if others else "no method is shown to raise it",
+    }.get(rung.status, f"whether {name} raises it is open")
+    if others and rung.status not in ("yes", "partly"):
+        line += f"; {join_names(others)} {'does' if len(others) == 1 else 'do'}"
     return line, [text, *_left_open(case, best)]
 
 
@@ -271,6 +274,14 @@ def _left_open(case: Case, best: MethodComparison) -> list[str]:
     asked = f"whether {'it' if known else name} {' or '.join(unknown)} is open" if unknown else ""
     text = "; ".join(filter(None, [told, asked]))
     return [f"{_upper(text)}."] if text else []
+
+
+def _others_that_raise(case: Case) -> list[str]:
+    """Labels of methods that clearly raise the group and that validation images did not choose."""
+    if case.best is None:
+        return []
+    clear = clear_gains(case.comparisons, case.best.baseline, case.limits)
+    return [method_label(method) for method in clear if method != case.best.method]
 
 
 def _raised(case: Case, best: MethodComparison) -> str:
@@ -313,6 +324,12 @@ def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
     if ladder["harmful"] == "yes" and ladder["fixed_by"] in ("yes", "partly"):
         return f"Do not rely on this model for that group. {advised.reason}"
     if ladder["harmful"] == "yes":
+        others = _others_that_raise(case)
+        if others:
+            return (
+                f"Do not rely on this model for that group yet. {join_names(others)} raised it on test "
+                "images, which may not choose a method; more trainings can."
+            )
         return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
         return "Do not conclude yet: collect what is missing and run the audit again."

@@ -13,6 +13,8 @@ from pipeline.report.page.charts.chosen import losses
 from pipeline.report.page.charts.color_dots import color_dots
 from pipeline.report.page.charts.cost_frontier import cost_frontier
 from pipeline.report.page.charts.group_slope import group_slope
+from pipeline.report.page.charts.picture_matrix import picture_matrix
+from pipeline.report.page.pictures import Pictures
 from pipeline.settings.plans.report import ReportPlan
 from pipeline.settings.report import ReportSettings
 from tests.fixtures.charts import LOSS, edited, render, sample, with_gains, with_suspects
@@ -146,3 +148,22 @@ def test_color_that_holds_on_test_is_told_from_color_that_does_not() -> None:
     assert color_dots(edited(sample(), color__findings=held)).title.endswith("too")  # type: ignore[union-attr]
     some = [*held[:2], *findings[2:]]
     assert ", 2 of them on" in color_dots(edited(sample(), color__findings=some)).title  # type: ignore[union-attr]
+
+
+def test_failing_groups_are_called_rare_only_where_each_is_rarer_than_all_others() -> None:
+    report = sample()
+
+    def title(n_train: list[int]) -> str:
+        groups = [
+            g.model_copy(update={"n_train": n}) for g, n in zip(report.dataset.groups, n_train, strict=True)
+        ]
+        dataset = report.dataset.model_copy(update={"groups": groups})
+        found = picture_matrix(report.model_copy(update={"dataset": dataset}), Pictures())
+        assert found is not None
+        return found.title
+
+    assert [g.name for g in report.dataset.groups][1:3] == ["digits 0-4 / flower", "digits 5-9 / temple"]
+    assert title([1425, 75, 75, 1425]) == "It fails where training images were rare"
+    assert title([2735, 33, 636, 137]).startswith("Where it fails"), (
+        "137 images were enough for another group"
+    )

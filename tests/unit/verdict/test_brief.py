@@ -11,7 +11,8 @@ from pipeline.records.cause import ExplainedGain
 from pipeline.records.verdict import Brief
 from pipeline.report.page.chapters import find_causes, find_usual
 from pipeline.report.page.pictures import Pictures
-from pipeline.verdict.judge import judge
+from pipeline.verdict.brief import write_brief
+from pipeline.verdict.judge import judge, make_case
 from tests.fixtures.report import (
     PROVENANCE,
     ReportInputs,
@@ -105,6 +106,29 @@ def test_what_a_repaired_model_leaves_open_is_said_beside_its_gain(after: list[f
     for status, words in ((own.used.status, "still relies on"), (own.harmful.status, "still fails a group")):
         assert (words in told) == (status != "no")
     assert ("is open" in told) == ("insufficient" in (own.used.status, own.harmful.status))
+
+
+def test_a_method_that_raises_the_group_is_not_passed_over_where_another_was_chosen() -> None:
+    inputs = repaired_birds()
+    verdict = build_verdict(inputs)
+    case = make_case(inputs.results, verdict.comparisons, verdict.thresholds)
+    weak = [
+        c.model_copy(update={"gain": Estimate(value=0.2, low=-0.3, high=0.7, n=400)})
+        for c in case.comparisons
+    ]
+    advised = verdict.recommendation.model_copy(update={"method": None, "action": "cannot_tell"})
+    rungs = [
+        r.model_copy(update={"status": "insufficient"}) if r.rung == "fixed_by" else r for r in verdict.rungs
+    ]
+    none = write_brief(case.model_copy(update={"comparisons": weak}), rungs, advised)
+    assert none.decision.endswith("nothing tried is shown to repair it.")
+    assert none.rungs[4].line.endswith("raises it is open")
+    one_weak = [weak[0], *case.comparisons[1:]]
+    chosen = case.model_copy(update={"comparisons": one_weak})
+    chosen.__dict__["best"] = one_weak[0]  # as validation chose it
+    other = write_brief(chosen, rungs, advised)
+    assert other.rungs[4].line.endswith("does")
+    assert "raised it on test images, which may not choose a method" in other.decision
 
 
 def test_wrong_labels_among_the_most_harmful_are_told_once() -> None:

@@ -134,9 +134,9 @@ def _title(report: Report) -> str:
         return f"What the training images show: classes by {cue}"
     if not failing:
         return f"Right about equally often with every {cue}"
-    rare = sum(report.dataset.groups[g].n_train for g in failing)
-    share = rare / max(sum(group.n_train for group in report.dataset.groups), 1)
-    if share < 1 / len(report.dataset.groups):
+    groups = list(enumerate(report.dataset.groups))
+    others = [group.n_train for g, group in groups if g not in failing]
+    if others and max(group.n_train for g, group in groups if g in failing) < min(others):
         return "It fails where training images were rare"
     return f"Where it fails, class by {cue}"
 
