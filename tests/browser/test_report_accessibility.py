@@ -16,7 +16,11 @@ SHOW_ALL = """() => {
   for (const part of document.querySelectorAll("details")) part.open = true;
   for (const view of document.querySelectorAll(".view")) view.classList.add("shown");
 }"""
-
+# of hundreds of cards and rows that are made alike, the first: axe looks at each of them for as long
+THIN_OUT = """() => {
+  const alike = "#gallery-pictures > :nth-child(n+25), tbody > tr:nth-child(n+25)";
+  for (const more of document.querySelectorAll(alike)) more.remove();
+}"""
 
 # every kind of page once, half of them dark on a phone: with all views shown one takes up to half a minute
 PAGES = [("repaired", False), ("hundred", True), ("bare", False), ("sample", True)]
@@ -27,6 +31,7 @@ def test_axe_finds_nothing_serious(browser: Any, reports: Path, axe: str, name: 
     width = 390 if dark else 1440
     with Visit(browser, reports / f"{name}.html", width=width, dark=dark, bypass_csp=True) as visit:
         visit.page.evaluate(SHOW_ALL)
+        visit.page.evaluate(THIN_OUT)
         visit.page.evaluate(axe)
         assert visit.page.evaluate(RUN_AXE) == []
 
