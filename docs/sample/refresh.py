@@ -90,8 +90,7 @@ def _gain(comparison: dict[str, Any] | None) -> str:
     """A paired gain with its interval and p-value, both corrected for the number of methods."""
     if comparison is None:
         return ""
-    value, low, high = (100 * comparison["gain"][key] for key in ("value", "low", "high"))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}], {_p(comparison['p_value'])}"
+    return f"{_interval(comparison['gain'], 100, '.1f', sign='+')}, {_p(comparison['p_value'])}"
 
 
 def _p(p_value: float | None) -> str:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.core.words import count, first_sentence, join_names, number, percent, points, quoted, spelled
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.recommendation import Recommendation
-from pipeline.records.verdict import Brief, BriefRung, Rung, RungName, Status
+from pipeline.records.verdict import Brief, BriefRung, MethodVerdict, Rung, RungName, Status
 from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cause.harmful_labels import wrong_labels_text
 from pipeline.verdict.cue.available import modal_share, telling_association, train_associations
-from pipeline.verdict.cue.used import deciding_exchange, judge_used
+from pipeline.verdict.cue.used import deciding_exchange
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
 from pipeline.verdict.evidence.small_groups import clearly_worse
 from pipeline.verdict.fix.fixed_by import clear_gains
 from pipeline.verdict.fix.needs import NEED_WORDS
-from pipeline.verdict.harm.harmful import guided_group, judge_harmful
+from pipeline.verdict.harm.harmful import guided_group
 from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
 from pipeline.verdict.phrases import (
     NOT_RUN,
@@ -41,12 +41,14 @@ ANSWERS: dict[RungName, dict[Status, str]] = {
 NO_HARM = {"caused_by": "Nothing to trace", "fixed_by": "Nothing to fix"}
 
 
-def write_brief(case: Case, rungs: Sequence[Rung], advised: Recommendation) -> Brief:
+def write_brief(
+    case: Case, rungs: Sequence[Rung], advised: Recommendation, methods: Mapping[str, MethodVerdict]
+) -> Brief:
     """The ladder's answers in few words; it decides nothing that the rungs have not decided."""
     ladder = statuses(rungs)
     return Brief(
         title=_title(case, ladder),
-        rungs=[_brief_rung(case, rung, ladder) for rung in rungs],
+        rungs=[_brief_rung(case, rung, ladder, methods) for rung in rungs],
         decision=_decision(case, ladder, advised),
         price=_price(advised),
         sureness=_sureness(case),
@@ -105,7 +107,7 @@ def _paying_too(case: Case) -> list[GroupEstimate]:
 # --- rungs -----------------------------------------------------------------------------------
 
 
-def _brief_rung(case: Case, rung: Rung, ladder: Ladder) -> BriefRung:
+def _brief_rung(case: Case, rung: Rung, ladder: Ladder, methods: Mapping[str, MethodVerdict]) -> BriefRung:
     answer = ANSWERS[rung.rung].get(rung.status, TOO_LITTLE if rung.was_run else NOT_RUN)
     if rung.status == "no" and ladder["harmful"] == "no":
         answer = NO_HARM.get(rung.rung, answer)
@@ -116,6 +118,8 @@ def _brief_rung(case: Case, rung: Rung, ladder: Ladder) -> BriefRung:
         "caused_by": _caused_by,
         "fixed_by": _fixed_by,
     }[rung.rung](case, rung)
+    if rung.rung == "fixed_by":
+        sentences += _left_open(case, methods)
     if answer in NO_HARM.values():
         line = "no group is shown to be harmed"
     return BriefRung(rung=rung.rung, status=rung.status, answer=answer, line=line, sentences=sentences)
@@ -251,25 +255,22 @@ def _fixed_by(case: Case, rung: Rung) -> Words:
     }.get(rung.status, f"whether {name} raises it is open")
     if others and rung.status not in ("yes", "partly"):
         line += f"; {join_names(others)} {'does' if len(others) == 1 else 'do'}"
-    return line, [text, *_left_open(case, best)]
+    return line, [text]
 
 
-def _left_open(case: Case, best: MethodComparison) -> list[str]:
-    """What the method's own answers leave to be said: that it relies on the cue, or that a group pays."""
-    evaluation = next((other for other in case.others if other.method == best.method), None)
-    if evaluation is None:
+def _left_open(case: Case, methods: Mapping[str, MethodVerdict]) -> list[str]:
+    """What the best method's own answers add to its gain: that it relies on the cue, or that a group pays."""
+    found = methods.get(case.best.method) if case.best else None
+    if case.best is None or found is None:
         return []
-    used = judge_used(evaluation, case.color.color_only, case.limits).status
-    harmful = judge_harmful(case.info, evaluation, limits=case.limits).status
-    name, cue = method_label(best.method), _cue(case)
-    known = [
-        *([f"still relies on {cue}"] if used == "yes" else []),
-        *(["still fails a group for it"] if harmful == "yes" else []),
-    ]
-    unknown = [
-        *([f"still relies on {cue}"] if used == "insufficient" else []),
-        *(["still fails a group for it"] if harmful == "insufficient" else []),
-    ]
+    name = method_label(case.best.method)
+    answers = {
+        f"still relies on {_cue(case)}": found.used.status,
+        "still fails a group for it": found.harmful.status,
+    }
+    known, unknown = (
+        [words for words, status in answers.items() if status == wanted] for wanted in ("yes", "insufficient")
+    )
     told = f"{name} {' and '.join(known)}" if known else ""
     asked = f"whether {'it' if known else name} {' or '.join(unknown)} is open" if unknown else ""
     text = "; ".join(filter(None, [told, asked]))

@@ -74,18 +74,19 @@ def judge(
     rungs = climb_ladder(case)
     reliance = compare_reliance(found.evaluations, found.gradcams, baseline=baseline, limits=limits)
     evaluations = list(found.evaluations.values())
+    methods = {name: judge_method(name, found, case, rungs, explained) for name in found.evaluations}
     advised = recommend(case.choice, case.validation, rungs, case.comparisons, evaluations, limits)
     return Verdict(
         provenance=provenance,
         headline=write_headline(case, rungs),
-        brief=write_brief(case, rungs, advised),
+        brief=write_brief(case, rungs, advised, methods),
         baseline=baseline,
         rungs=rungs,
         recommendation=advised,
         next_steps=list_next_steps(case, rungs, advised),
         thresholds=limits,
         harmed_group=case.harmed,
-        methods={name: judge_method(name, found, case, rungs, explained) for name in found.evaluations},
+        methods=methods,
         attribution={
             name: _judge_attribution(result).model_copy(update={"harmful_labels": labels[name]})
             for name, result in found.attributions.items()

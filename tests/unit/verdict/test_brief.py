@@ -120,13 +120,13 @@ def test_a_method_that_raises_the_group_is_not_passed_over_where_another_was_cho
     rungs = [
         r.model_copy(update={"status": "insufficient"}) if r.rung == "fixed_by" else r for r in verdict.rungs
     ]
-    none = write_brief(case.model_copy(update={"comparisons": weak}), rungs, advised)
+    none = write_brief(case.model_copy(update={"comparisons": weak}), rungs, advised, verdict.methods)
     assert none.decision.endswith("nothing tried is shown to repair it.")
     assert none.rungs[4].line.endswith("raises it is open")
     one_weak = [weak[0], *case.comparisons[1:]]
     chosen = case.model_copy(update={"comparisons": one_weak})
     chosen.__dict__["best"] = one_weak[0]  # as validation chose it
-    other = write_brief(chosen, rungs, advised)
+    other = write_brief(chosen, rungs, advised, verdict.methods)
     assert other.rungs[4].line.endswith("does")
     assert "raised it on test images, which may not choose a method" in other.decision
 
