@@ -39,6 +39,7 @@ ANSWERS: dict[RungName, dict[Status, str]] = {
     "fixed_by": {"yes": "Fixed", "partly": "Partly fixed", "no": "Not fixed"},
 }
 NO_HARM = {"caused_by": "Nothing to trace", "fixed_by": "Nothing to fix"}
+NO_HARM_LINES = {"caused_by": "no group is shown to be harmed", "fixed_by": "there is no harm to undo"}
 
 
 def write_brief(
@@ -121,7 +122,7 @@ def _brief_rung(case: Case, rung: Rung, ladder: Ladder, methods: Mapping[str, Me
     if rung.rung == "fixed_by":
         sentences += _left_open(case, methods)
     if answer in NO_HARM.values():
-        line = "no group is shown to be harmed"
+        line = NO_HARM_LINES[rung.rung]
     return BriefRung(rung=rung.rung, status=rung.status, answer=answer, line=line, sentences=sentences)
 
 
@@ -138,7 +139,7 @@ def _available(case: Case, rung: Rung) -> Words:
         f"{percent_interval(kappa)}."
         if only.low > 0
         else f"Color alone is not shown to guess the class better than chance (kappa {number(only.kappa)} "
-        f"{number_interval(kappa)})."
+        f"{number_interval(kappa)}{'; below 0, it is worse than chance' if only.high < 0 else ''})."
     )
     if shown is not None:
         text = (
@@ -347,8 +348,9 @@ def _price(advised: Recommendation) -> str:
     needs = f"Price: {NEED_WORDS[advised.needs]}"
     if not advised.falls:
         return f"{needs}; no other group is seen to lose."
-    most = advised.falls[0]
-    return f"{needs}, {points(-most.value, 0).lstrip('+')} points in {quoted(most.name)}."
+    most, n_more = advised.falls[0], len(advised.falls) - 1
+    fewer = f", fewer in {'another group' if n_more == 1 else f'{count(n_more)} others'}" if n_more else ""
+    return f"{needs}, {points(-most.value, 0).lstrip('+')} points in {quoted(most.name)}{fewer}."
 
 
 def _sureness(case: Case) -> str:

@@ -60,3 +60,28 @@ def test_freed_memory_is_given_back() -> None:
     done = subprocess.run([sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=True)
     n_pages = 256 * 2**20 // resource.getpagesize()
     assert int(done.stdout) > 0.9 * n_pages
+
+
+def started(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_garbage_is_collected_as_soon_as_a_command_is_loaded() -> None:
+    state = started(
+        "import gc\n"
+        "import pipeline.__main__\n"
+        "assert not gc.isenabled()\n"
+        "from pipeline.cli.main import main\n"
+        "from pipeline.core.memory import loaded\n"
+        "loaded()\n"
+        "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
+    )
+    assert state == "True True"
+
+
+def test_it_leaves_a_process_alone_that_collects_already() -> None:
+    state = started(
+        "import gc\nfrom pipeline.core.memory import loaded\nloaded()\nprint(gc.get_freeze_count())"
+    )
+    assert state == "0"

@@ -112,6 +112,29 @@ def test_nothing_left_out_is_said() -> None:
     assert "chosen" not in re.sub(r"\{.*?\}", "", render("cause_curve", chart))
 
 
+def test_a_removal_curve_that_falls_is_the_reason_why_nothing_was_left_out() -> None:
+    trained, judged = sample().training["repair"], sample().verdict.methods["repair"]
+    assert trained.removal is not None
+    assert judged.removal is not None
+    own = next(curve for curve in judged.removal.curves if curve.kind == "repair")
+    fallen = own.model_copy(update={"mean": [0.96, *[0.9] * (len(own.mean) - 2), 0.87]})
+    curves = [fallen if curve.kind == "repair" else curve for curve in judged.removal.curves]
+    found = judged.model_copy(update={"removal": judged.removal.model_copy(update={"curves": curves})})
+    none = trained.model_copy(update={"removal": trained.removal.model_copy(update={"chosen": 0})})
+    report = edited(sample(), training=sample().training | {"repair": none})
+    chart = cause_curve(edited(report, verdict__methods=report.verdict.methods | {"repair": found}))
+    assert chart is not None
+    assert chart.title.startswith("Nothing was left out: without the 600 images")
+    assert chart.title.endswith("from 96% to 87%")
+
+
+def test_no_line_leads_from_a_curve_that_ends_early_to_its_label() -> None:
+    chart = cause_curve(sample())
+    assert chart is not None
+    assert {line.kind: line.leads for line in chart.lines}["suspected"] is False
+    assert render("cause_curve", chart).count('class="leader"') == len(chart.lines) - 1
+
+
 def test_the_title_of_the_cause_has_the_numbers_at_the_chosen_size() -> None:
     chart, judged = cause_curve(sample()), sample().verdict.methods["repair"].removal
     assert chart is not None
@@ -143,11 +166,11 @@ def test_color_that_holds_on_test_is_told_from_color_that_does_not() -> None:
     findings = sample().color.findings
     chart = color_dots(sample())
     assert chart is not None
-    assert chart.title.endswith("none of them on test images")
+    assert chart.title.endswith("none of them carries over to test images")
     held = [f.model_copy(update={"holds_on_test": True}) for f in findings]
     assert color_dots(edited(sample(), color__findings=held)).title.endswith("too")  # type: ignore[union-attr]
     some = [*held[:2], *findings[2:]]
-    assert ", 2 of them on" in color_dots(edited(sample(), color__findings=some)).title  # type: ignore[union-attr]
+    assert "2 of them carry over" in color_dots(edited(sample(), color__findings=some)).title  # type: ignore[union-attr]
 
 
 def test_failing_groups_are_called_rare_only_where_each_is_rarer_than_all_others() -> None:

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.axes import Axes
 from PIL import Image
 
+from pipeline.core.words import percent
 from pipeline.report.page.charts.scales import accuracy_scale, change_scale, heat_percent
 from pipeline.report.page.inline_svg import INK, Tip, draw_inline
 from pipeline.report.page.pictures import PICTURE_BUDGET, build_pictures, encode, spread
@@ -81,6 +82,13 @@ def test_noise_in_many_large_groups_fits_the_budget() -> None:
     pictures = build_pictures(summary, source, inputs.settings)
     assert pictures.is_reduced
     assert sum(map(len, pictures.images.values())) < PICTURE_BUDGET
+
+
+def test_marks_of_an_axis_are_the_numbers_they_show() -> None:
+    for low in (0.2, 0.5, 0.81, 0.91, 0.985):
+        ticks = accuracy_scale([wilson(low, 642)]).ticks
+        assert len(ticks) >= 3
+        assert [float(percent(tick, 0).rstrip("%")) / 100 for tick in ticks] == pytest.approx(ticks)
 
 
 def test_scales_cover_every_interval() -> None:

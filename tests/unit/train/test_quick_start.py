@@ -1,4 +1,4 @@
-"""What a process need not load, it does not load; what loads once, loads once."""
+"""What a process need not load, it does not load."""
 
 from __future__ import annotations
 
@@ -27,21 +27,3 @@ def test_an_optimizer_that_takes_no_step_does_not_load_the_compiler() -> None:
         "print('torch._dynamo' in sys.modules)"
     )
     assert loaded == "False"
-
-
-def test_garbage_is_collected_as_soon_as_a_command_is_loaded() -> None:
-    state = run(
-        "import gc\n"
-        "import pipeline.__main__\n"
-        "assert not gc.isenabled()\n"
-        "from pipeline.cli.main import main\n"
-        "from pipeline.core.memory import loaded\n"
-        "loaded()\n"
-        "print(gc.isenabled(), gc.get_freeze_count() > 10_000)"
-    )
-    assert state == "True True"
-
-
-def test_it_leaves_a_process_alone_that_collects_already() -> None:
-    state = run("import gc\nfrom pipeline.core.memory import loaded\nloaded()\nprint(gc.get_freeze_count())")
-    assert state == "0"

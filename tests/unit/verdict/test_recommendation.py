@@ -23,6 +23,18 @@ def test_the_one_that_is_truly_best_is_used_with_its_price() -> None:
     assert verdict.next_steps[0].action == "Use the Group DRO model instead of ERM."
 
 
+@pytest.mark.parametrize(
+    ("gets", "price"),
+    [
+        ((0.90, 0.93, 0.93, 0.97), "7 points in “landbird / land”."),
+        ((0.90, 0.93, 0.93, 0.93), "7 points in “landbird / land”, fewer in another group."),
+    ],
+)
+def test_the_price_names_the_largest_loss_and_counts_the_others(gets: tuple[float, ...], price: str) -> None:
+    _, verdict = judged({"group_dro": gets})
+    assert verdict.brief.price.endswith(price)
+
+
 def test_a_tie_is_printed_as_a_tie_and_the_cheapest_is_used() -> None:
     found, verdict = judged({"group_dro": BEST, "jtt": GOOD, "subg": GOOD})
     assert (found.method, set(found.tied)) == ("jtt", {"group_dro", "jtt", "subg"})

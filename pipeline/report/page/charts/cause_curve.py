@@ -44,6 +44,7 @@ class KindLine:
     dots: list[Dot]
     y_label: float
     value: float | None  # at the chosen size; None where it was not tried
+    leads: bool  # it ends at the axis's end: a line from there to its label is no part of the curve
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def _lines(removal: Removal, curves: Sequence[RemovalCurve], across: Scale, up: 
             dots=_dots(removal, curve, across, up),
             y_label=y_label,
             value=_told(curve, removal.chosen),
+            leads=_points(curve)[-1][0] == across.high,
         )
         for curve, y_label in zip(known, ends, strict=True)
     ]
@@ -178,7 +180,7 @@ def _title(removal: Removal, curves: Sequence[RemovalCurve]) -> str:
     own = found.get("repair")
     before, after = (_at(own, 0), _at(own, removal.chosen)) if own else (None, None)
     if not removal.chosen or before is None or after is None:
-        return "No number of images left out is shown to help, so none was"
+        return _title_of_none(own)
     start = (
         f"On validation images, leaving out the {count(removal.chosen)} most harmful takes the worst group "
         f"from {percent(before, 0)} to {percent(after, 0)}"
@@ -191,6 +193,18 @@ def _title(removal: Removal, curves: Sequence[RemovalCurve]) -> str:
         )
     random = _at(found["random"], removal.chosen) if "random" in found else None
     return start if random is None else f"{start}; leaving out as many at random, to {percent(random, 0)}"
+
+
+def _title_of_none(own: RemovalCurve | None) -> str:
+    """Nothing was left out: the curve falls, or does not rise enough."""
+    known = _points(own) if own else []
+    if len(known) < 2 or known[-1][1] >= known[0][1]:
+        return "No number of images left out is shown to help, so none was"
+    (_, before), (n, after) = known[0], known[-1]
+    return (
+        f"Nothing was left out: without the {count(n)} images ranked most harmful the worst group falls from "
+        f"{percent(before, 0)} to {percent(after, 0)}"
+    )
 
 
 # --- the removed images ----------------------------------------------------------------------

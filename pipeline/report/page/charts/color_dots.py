@@ -83,4 +83,9 @@ def _title(findings: Sequence[ColorFinding]) -> str:
     n_held = sum(bool(f.holds_on_test) for f in tested)
     if n_held == n:
         return f"{start}, and on test images, too"
-    return f"{start}, {count(n_held) if n_held else 'none'} of them on test images"
+    held = (
+        f"{count(n_held)} of them {'carries' if n_held == 1 else 'carry'}"
+        if n_held
+        else "none of them carries"
+    )
+    return f"{start}, {held} over to test images"
