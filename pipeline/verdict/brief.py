@@ -348,9 +348,9 @@ def _price(advised: Recommendation) -> str:
     needs = f"Price: {NEED_WORDS[advised.needs]}"
     if not advised.falls:
         return f"{needs}; no other group is seen to lose."
-    most, n_more = advised.falls[0], len(advised.falls) - 1
-    fewer = f", fewer in {'another group' if n_more == 1 else f'{count(n_more)} others'}" if n_more else ""
-    return f"{needs}, {points(-most.value, 0).lstrip('+')} points in {quoted(most.name)}{fewer}."
+    most, n = advised.falls[0], len(advised.falls)
+    lost = f"{points(-most.value, 0).lstrip('+')} points"
+    return f"{needs}, {lost} in {quoted(most.name)}." if n == 1 else f"{needs}, up to {lost} elsewhere."
 
 
 def _sureness(case: Case) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pipeline.core.words import join_names, quoted
-from pipeline.records.attribution import Influence
 from pipeline.records.report import ImageOutcome, Report, TestImage
 from pipeline.report.page.pictures import Pictures
 
-CAUSES_SHOWN = 12
 FAILURES_SHOWN = 8
 GROUPS_NAMED = 2
 CLASSES_SHOWN = 4
@@ -85,11 +83,3 @@ def find_failures(report: Report) -> Failures:
         else "Errors on test images"
     )
     return Failures(words, shown)
-
-
-def find_causes(report: Report) -> list[Influence]:
-    """The training images most harmful to the group that pays, most harmful first; none where none pays."""
-    if any(rung.rung == "caused_by" and rung.status == "no" for rung in report.verdict.rungs):
-        return []
-    found = report.attribution.get(report.verdict.baseline or "")
-    return found.most_harmful_to_worst[:CAUSES_SHOWN] if found else []

@@ -15,6 +15,7 @@ from PIL import Image
 from pipeline.core.types import UInt8Array
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.report import Report
+from pipeline.report.page.causes import find_causes
 from pipeline.report.page.gallery import gallery_ids
 from pipeline.settings.report import ReportSettings
 
@@ -81,6 +82,7 @@ def build_pictures(
     always.update(_hygiene_ids(report))
     always.update(image.id for image in report.images)
     always.update(gallery_ids(report))
+    always.update(image.id for image in find_causes(report))
     edits = [(e.edit, e.id) for e in report.edits] if source.edited else []
     always.update(image for _, image in edits)
     large = {image.id for image in report.images}

@@ -17,12 +17,12 @@ from pipeline.records.report import Report
 from pipeline.records.verdict import Curve, Curves
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
+from pipeline.report.page.causes import find_causes, find_wrong_looking
 from pipeline.report.page.chapters import (
     CHAPTERS,
     Chapter,
     Failures,
     UsualImages,
-    find_causes,
     find_failures,
     find_usual,
 )
@@ -231,9 +231,9 @@ class View:
     def causes(self) -> list[Influence]:
         return find_causes(self.s)
 
-    def looks_wrong(self, image: int) -> bool:
-        """Whether any list suspects the label of a training image."""
-        return any(self.s.lists[key].kind == "suspected" for key in self.lists.of(image))
+    @cached_property
+    def wrong_looking(self) -> set[int]:
+        return find_wrong_looking(self.s)
 
     @cached_property
     def gallery(self) -> list[GalleryCard]:

@@ -9,7 +9,8 @@ import pytest
 from pipeline.records.base import Estimate
 from pipeline.records.cause import ExplainedGain
 from pipeline.records.verdict import Brief
-from pipeline.report.page.chapters import find_causes, find_usual
+from pipeline.report.page.causes import find_causes
+from pipeline.report.page.chapters import find_usual
 from pipeline.report.page.pictures import Pictures
 from pipeline.verdict.brief import write_brief
 from pipeline.verdict.judge import judge, make_case
