@@ -1,0 +1,42 @@
+"""A fixed overlay: the same faint mark at the same place, as class means show after a high-pass.
+
+Shape legend: n images of a chunk, H height, W width, S side.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pipeline.core.types import Float32Array, UInt8Array
+from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.views.grids import fill_rows, greys
+
+SIDE = 32
+SIGMA = 2.0  # pixels of the small image: what is coarser is left out
+
+
+def read(seen: Seen) -> Values:
+    """Grey without what is coarse, every pixel by its place, N x 1024."""
+    return Values(fill_rows(seen.images, (SIDE * SIDE,), _high_pass))
+
+
+def _high_pass(chunk_nHW3: UInt8Array) -> Float32Array:
+    rows = []
+    for grey_HW in greys(chunk_nHW3):
+        small = cv2.resize(grey_HW, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        rows.append((small - cv2.GaussianBlur(small, (0, 0), SIGMA)).ravel())
+    return np.clip(np.array(rows, np.float32).reshape(-1, SIDE * SIDE), -0.25, 0.25)
+
+
+CUE = Cue(
+    name="overlay",
+    title="a mark at a fixed place",
+    sees="fine detail by its place in the frame",
+    kind="pixels",
+    breadth=3,
+    read=read,
+    may_be_content=True,
+    supervised_pixels=True,
+    trees=False,
+)

@@ -1,0 +1,85 @@
+"""How often guesses agree with classes beyond chance, and how likely chance alone agrees so often.
+
+Shape legend: N images, K classes, T tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from pipeline.core.types import Float64Array, Int64Array
+
+
+def count_tables(predicted_N: Int64Array, targets_N: Int64Array, blocks_N: Int64Array, n_classes: int) -> list[Int64Array]:
+    """Confusion counts of every block, K x K each; rows: true classes."""
+    tables = []
+    for block in np.unique(blocks_N):
+        rows = blocks_N == block
+        table_KK = np.zeros((n_classes, n_classes), np.int64)
+        np.add.at(table_KK, (targets_N[rows], predicted_N[rows]), 1)
+        tables.append(table_KK)
+    return tables
+
+
+def chance_p(tables: Sequence[Int64Array], *, stretch: float = 1.0) -> float:
+    """One-sided p of the balanced hits when targets are shuffled within each table, by their exact moments.
+
+    Hits of a class count by one over the class's images. The normal tail goes on where permutations end,
+    which many tests at once need; `stretch` widens deviations, as cross-fitting asks.
+
+    Source: moments of the multivariate hypergeometric distribution.
+
+    >>> round(chance_p([np.array([[50, 50], [50, 50]])]), 2)
+    0.5
+    """
+    totals_K = sum(table.sum(axis=1) for table in tables)
+    weight_K: Float64Array = 1.0 / np.maximum(np.asarray(totals_K, np.float64), 1.0)
+    observed, expected, variance = 0.0, 0.0, 0.0
+    for table_KK in tables:
+        n = int(table_KK.sum())
+        if n < 2:
+            continue
+        true_K, guessed_K = (table_KK.sum(axis=axis).astype(np.float64) for axis in (1, 0))
+        observed += float(np.diag(table_KK) @ weight_K)
+        expected += float((true_K * guessed_K / n) @ weight_K)
+        both_K = weight_K * true_K * guessed_K / n
+        own = weight_K**2 * true_K * guessed_K * (n - true_K) * (n - guessed_K) / (n**2 * (n - 1))
+        variance += float(own.sum() + (both_K.sum() ** 2 - (both_K**2).sum()) / (n - 1))
+    if variance <= 0:
+        return 1.0
+    # half a hit of the largest class: hits are whole numbers
+    step = 0.5 * float(weight_K[weight_K < 1].min(initial=1.0))
+    return float(stats.norm.sf((observed - expected - step) / (stretch * math.sqrt(variance))))
+
+
+def marked_share(predicted_N: Int64Array, targets_N: Int64Array, n_classes: int) -> tuple[Float64Array, Float64Array]:
+    """Share of each class's images that are guessed to be of it minus share of all others, and its variance."""
+    marked_K, variance_K = np.zeros(n_classes), np.full(n_classes, np.inf)
+    for k in range(n_classes):
+        own, guessed = targets_N == k, predicted_N == k
+        n_own, n_other = int(own.sum()), int((~own).sum())
+        if not n_own or not n_other:
+            continue
+        p, q = guessed[own].mean(), guessed[~own].mean()
+        marked_K[k] = p - q
+        # Agresti and Caffo 2000: one success and one failure more on each side
+        p2, q2 = (guessed[own].sum() + 1) / (n_own + 2), (guessed[~own].sum() + 1) / (n_other + 2)
+        variance_K[k] = p2 * (1 - p2) / (n_own + 2) + q2 * (1 - q2) / (n_other + 2)
+    return marked_K, variance_K
+
+
+def channel_bits(accuracy: float, n_classes: int) -> float:
+    """Bits that a guess with this balanced accuracy tells of equally likely classes, errors spread evenly.
+
+    >>> channel_bits(1.0, 4), channel_bits(0.25, 4)
+    (2.0, 0.0)
+    """
+    if accuracy <= 1 / n_classes:
+        return 0.0
+    wrong = 1 - accuracy
+    lost = -accuracy * math.log2(accuracy) - (wrong * math.log2(wrong / (n_classes - 1)) if wrong > 0 else 0.0)
+    return math.log2(n_classes) - lost
