@@ -82,12 +82,12 @@ def _of_harm(case: Case, ladder: Ladder) -> str:
 
 def _of_use(case: Case, ladder: Ladder) -> str:
     cue, used, worse = _cue(case), ladder["used"], _worse(case)
-    fails = f"; it fails {quoted(worse[0].name)}, not shown to be because of it" if worse else ""
+    fails = f"; it fails {quoted(worse[0].name)}" if worse else ""
     if used == "yes":
         pays = (
             "but no group clearly pays" if ladder["harmful"] == "no" else "and whether a group pays is open"
         )
-        return f"The model relies on {cue}, {pays}{fails}"
+        return f"The model relies on {cue}, {pays}{fails}{', not shown to be because of it' if worse else ''}"
     if "insufficient" in (used, ladder["harmful"]):
         return f"Too little evidence to say whether {cue} misleads the model{fails}"
     if ladder["available"] == "yes":
@@ -161,7 +161,7 @@ def _used(case: Case, rung: Rung) -> Words:
     found = case.baseline.cue_use if case.baseline else None
     exchange = deciding_exchange(found)
     if found is None or exchange is None or rung.estimate is None:
-        line = "it tells nothing to use" if rung.status == "no" else "no edit of the images could test it"
+        line = "it tells nothing to use" if rung.status == "no" else "no edit could test it"
         return line, [first_sentence(rung.evidence)]
     edit = intervention_label(exchange.name)
     towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
@@ -201,7 +201,7 @@ def _harmful(case: Case, rung: Rung) -> Words:
         return line or "no group clearly pays for it", [text]
     lowest = next(iter(_worse(case)), group)
     if lowest.index != group.index:
-        return f"{quoted(lowest.name)} is clearly worse; whether the cue is why is open", [text]
+        return f"{quoted(lowest.name)} is clearly worse; why is open", [text]
     return f"whether {quoted(group.name)} pays is not established", [text]
 
 
@@ -214,7 +214,9 @@ def _caused_by(case: Case, rung: Rung) -> Words:
     if labels and gain is None:
         sentences.append(labels)
     if rung.status != "yes":
-        line = {"no": "no training images are shown to hurt it"}.get(rung.status, "that is not settled")
+        line = {"no": "no training images are shown to hurt it"}.get(
+            rung.status, "which images is not settled"
+        )
         return (line if rung.was_run else "attribution was not run"), sentences
     # no group of images alone is to blame where wrong labels are
     looking = "to images whose label looks wrong"
@@ -334,7 +336,7 @@ def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
             )
         return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
-        return "Do not conclude yet: collect what is missing and run the audit again."
+        return "Do not conclude yet: collect what is missing and audit again."
     worse = _worse(case)
     if worse:
         return f"Find out why {quoted(worse[0].name)} is clearly worse before you rely on the model for it."

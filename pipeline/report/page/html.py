@@ -92,6 +92,7 @@ def _environment() -> Environment:
         "duration": words.duration,
         "capitalize_first": lambda text: text[:1].upper() + text[1:],
         "isolate_names": isolate_names,
+        "breakable": breakable,
         "yaml_text": yaml_text,
     }
     environment.filters.update(formats)
@@ -107,6 +108,11 @@ def _environment() -> Environment:
         terms=find_terms(),
     )
     return environment
+
+
+def breakable(name: str) -> Markup:
+    """A name that may go on in the next line after an underscore, before it is broken within a word."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def isolate_names(sentence: str) -> Markup:

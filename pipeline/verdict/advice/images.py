@@ -33,8 +33,8 @@ def list_image_steps(case: Case) -> list[NextStep]:
         if found.n_leaking:
             steps.append(
                 NextStep(
-                    action=f"Take the {count(found.n_leaking)} {found.kind} duplicates of training or "
-                    "validation images out of the test split.",
+                    action=f"Take the {_duplicates(found.n_leaking, found.kind)} of training or validation "
+                    "images out of the test split.",
                     because=f"{accuracy_brief(found.leaking)} of the test images have a twin there, so "
                     "accuracy looks better than it is.",
                     section="hygiene",
@@ -54,6 +54,10 @@ def list_image_steps(case: Case) -> list[NextStep]:
                 )
             )
     return steps + [step for issue in case.hygiene.issues for step in _steps_for_issue(case, issue)]
+
+
+def _duplicates(n: int, kind: str) -> str:
+    return f"{kind} duplicate" if n == 1 else f"{count(n)} {kind} duplicates"
 
 
 def _sets(n: int) -> str:

@@ -90,10 +90,10 @@ def _finding(baseline: EvaluationResult, told: Flips, moves: Status, limits: Thr
     control = of_hundred(told.control, short=True)
     text += {
         "yes": f"; if the {cue} stays the same, {control} do",
-        "no": f", no more than matters beyond the {control} if the {cue} stays the same",
+        "no": f", about as many as if the {cue} stays the same ({control})",
     }.get(moves, f"; if the {cue} stays the same, {control} do, too close to tell apart")
     if moves != "yes" and _moves_one_way(baseline, limits):
-        text += f"; yet more of them move to the class that goes with the new {cue}"
+        text += f"; but with another {cue} more of them go to its class"
     return text
 
 
@@ -108,6 +108,8 @@ def _moves_one_way(baseline: EvaluationResult, limits: Thresholds) -> bool:
 def _beside(method: str, told: Flips, other: Flips, limits: Thresholds) -> str:
     fewer = independent_difference(beyond(told), beyond(other))
     text = f"With {method_label(method)}, {of_hundred(other.rate, short=True)} move"
+    if other.rate.value >= told.rate.value:
+        return f"{text}, not fewer"
     return text + {
         "yes": "",
         "no": ", hardly fewer",

@@ -35,7 +35,7 @@ from tests.fixtures.report import (
     repaired_birds,
 )
 
-VOID = {"meta", "link", "img", "input", "br", "circle", "path", "rect", "line", "use"}
+VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
 VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
 
 
@@ -190,8 +190,8 @@ def test_thin_groups_say_so_beside_their_accuracy() -> None:
 
 def test_labels_used_and_derived_attributes_are_said() -> None:
     assert "group labels (train)" in rendered(photo_birds)[1]
-    assert "These groups are derived, not annotated" not in rendered(photo_birds)[1]
-    assert "These groups are derived, not annotated" in rendered(plain_hundred)[1]
+    assert "not annotated: read them as a hint" not in rendered(photo_birds)[1]
+    assert "not annotated: read them as a hint" in rendered(plain_hundred)[1]
 
 
 def test_the_page_says_whose_code_made_the_scores() -> None:

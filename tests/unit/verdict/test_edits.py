@@ -47,7 +47,7 @@ def test_without_a_shortcut_nothing_moves_and_no_method_stands_beside() -> None:
     ("rate", "control", "n", "moves", "words"),
     [
         (0.57, 0.17, 1200, "yes", "57 of 100 predictions move; if the “place” stays the same, 17 do"),
-        (0.12, 0.10, 1200, "no", "12 of 100 predictions move, no more than matters beyond the 10"),
+        (0.12, 0.10, 1200, "no", "12 of 100 predictions move, about as many as if"),
         (0.57, 0.56, 1200, "no", "57 of 100"),  # a strange edit moves as many without the cue
         (0.30, 0.20, 120, "insufficient", "too close to tell apart"),
         (0.60, 0.10, 30, "insufficient", "too close to tell apart"),  # fewer images than count
@@ -67,7 +67,7 @@ def test_as_many_moves_as_the_control_do_not_hide_that_they_follow_the_cue() -> 
         inputs = photo_birds(planted=is_planted)
         found = judge_edits(flips_of(inputs, "erm", "background_swap", 0.2, 0.2), None, inputs.limits)
         assert found is not None
-        follows = "yet more of them move to the class that goes with the new “place”"
+        follows = "but with another “place” more of them go to its class"
         assert (follows in found.finding) == is_planted, "as rung 2 says"
 
 
@@ -91,7 +91,12 @@ def test_without_an_exchange_every_flip_counts(rate: float, n: int, moves: str) 
 
 @pytest.mark.parametrize(
     ("rate", "control", "words"),
-    [(0.12, 0.10, "With Group DRO, 12 move"), (0.56, 0.17, "hardly fewer"), (0.47, 0.17, "not surely fewer")],
+    [
+        (0.12, 0.10, "With Group DRO, 12 move"),
+        (0.56, 0.17, "hardly fewer"),
+        (0.47, 0.17, "not surely fewer"),
+        (0.65, 0.30, "65 move, not fewer"),
+    ],
 )
 def test_the_recommended_method_holds_still_or_not(rate: float, control: float, words: str) -> None:
     inputs = photo_birds()

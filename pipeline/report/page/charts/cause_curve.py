@@ -202,8 +202,8 @@ def _title_of_none(own: RemovalCurve | None) -> str:
         return "No number of images left out is shown to help, so none was"
     (_, before), (n, after) = known[0], known[-1]
     return (
-        f"Nothing was left out: without the {count(n)} images ranked most harmful the worst group falls from "
-        f"{percent(before, 0)} to {percent(after, 0)}"
+        f"Leaving out the {count(n)} images ranked most harmful takes the worst group from "
+        f"{percent(before, 0)} down to {percent(after, 0)}: none is left out"
     )
 
 

@@ -15,6 +15,7 @@ from pipeline.records.recommendation import Need
 from pipeline.records.report import Report
 from pipeline.report.page.charts.chosen import group_accuracy, is_measured
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
+from pipeline.verdict.fix.validating import TRAINED_ON
 from pipeline.verdict.phrases import TOO_FEW, accuracy_phrase, method_label
 
 HEADINGS: dict[Need, str] = {
@@ -101,8 +102,9 @@ def _row(report: Report, method: str) -> FrontierRow:
         note = "recommended"
     elif not worst.sufficient:
         note = TOO_FEW
-    elif any(one.method == method and one.why_not for one in told.validation.candidates):
-        note = "not compared"  # on validation images, which alone may choose
+    elif why_not := next((c.why_not for c in told.validation.candidates if c.method == method), ""):
+        # on validation images, which alone may choose
+        note = f"not compared: {why_not}" if why_not == TRAINED_ON else "not compared"
     else:
         note = "tied" if method in told.tied and len(told.tied) > 1 else ""
     return FrontierRow(

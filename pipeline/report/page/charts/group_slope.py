@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.core.words import count, points, quoted
+from pipeline.core.words import count, points, quoted, spelled
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import GroupComparison, MethodComparison
 from pipeline.records.report import Report
@@ -168,7 +168,7 @@ def _title(report: Report, found: MethodComparison) -> str:
     if lost:
         least, most = size(lost[-1]).split()[0], size(lost[0])
         span = f"{most} each" if least == most.split()[0] else f"{least} to {most}"
-        return f"{start} and costs {count(len(lost))} groups {span}"
+        return f"{start} and costs {spelled(len(lost))} groups {span}"
     return f"{start}; no group is shown to lose"
 
 

@@ -12,6 +12,7 @@ from pipeline.report.page.charts.chosen import group_accuracy
 from pipeline.report.page.pictures import Pictures
 from pipeline.verdict.phrases import accuracy_phrase
 
+MOST_COUNTED = 4  # cells that also tell how many images taught them
 MOST_CELLS = 3  # rows and columns drawn; more are chosen by what they show
 IMAGES = 3
 
@@ -52,6 +53,7 @@ class PictureMatrix:
     columns: list[str]
     rows: list[Row]
     rest: str  # what is not drawn
+    counts: bool  # whether cells tell their training images; more numbers than a glance takes stay in tips
 
 
 def picture_matrix(report: Report, pictures: Pictures) -> PictureMatrix | None:
@@ -69,8 +71,8 @@ def picture_matrix(report: Report, pictures: Pictures) -> PictureMatrix | None:
     ]
     n_drawn = sum(cell is not None for row in rows for cell in row.cells)
     rest = len(groups) - n_drawn
-    words = f"{count(n_drawn)} of {count(len(groups))} groups: those that matter most." if rest else ""
-    return PictureMatrix(_title(report), values, rows, words)
+    words = f"Of {count(len(groups))} groups, those that matter most." if rest else ""
+    return PictureMatrix(_title(report), values, rows, words, counts=n_drawn <= MOST_COUNTED)
 
 
 def _order(report: Report) -> list[int]:
@@ -114,7 +116,8 @@ def _cell(report: Report, pictures: Pictures, g: int | None) -> Cell | None:
         return None
     group, found, name = report.dataset.groups[g], _baseline(report), report.verdict.baseline
     estimate = group_accuracy(report, name, g) if name and found and found[g].n else None
-    tip = f"{group.name}: {accuracy_phrase(estimate)}" if estimate else f"{group.name}: no test images"
+    accuracy = accuracy_phrase(estimate) if estimate else "no test images"
+    tip = f"{group.name}: {accuracy}; {count(group.n_train)} training images"
     return Cell(
         name=group.name,
         ids=[i for i in pictures.examples.get(g, []) if i not in pictures.known_wrong][:IMAGES],
