@@ -28,7 +28,12 @@ def draw_values(labels_N: Int64Array, strength: float, seed: int) -> Int64Array:
 
     Of each class a share of kappa + (1 - kappa) / K has its own value, and the others share the rest. With
     equally frequent classes Cohen's kappa of value and label is then `strength`, up to one image a class.
+
+    Raises:
+        ValueError: a strength outside 0 to 1.
     """
+    if not 0 <= strength <= 1:
+        raise ValueError(f"strength {strength}: a kappa from 0 to 1 is expected.")
     rng = np.random.default_rng([seed, 2])
     n_classes = int(labels_N.max()) + 1
     values_N = np.empty_like(labels_N)
@@ -59,7 +64,7 @@ def draw_stems(n: int, seed: int) -> list[str]:
 def _round_counts(n: int, shares: Sequence[float] | np.ndarray, offset: int = 0) -> Int64Array:
     """Whole numbers that sum to n, by largest remainder; ties go to the entries from `offset` on."""
     exact = n * np.asarray(shares, float) / np.sum(shares)
-    counts = np.floor(exact + 1e-9).astype(np.int64)
+    counts: Int64Array = np.floor(exact + 1e-9).astype(np.int64)
     turn = (np.arange(len(exact)) - offset) % len(exact)
     order = np.lexsort((turn, -np.round(exact - counts, 9)))
     counts[order[: n - counts.sum()]] += 1
