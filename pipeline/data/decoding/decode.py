@@ -17,6 +17,8 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import UInt8Array
 from pipeline.data.decoding.depth import BIT_DEPTHS, Depth, Ranges, deep_values, measure, to_eight_bit
 from pipeline.data.decoding.exif import DECODE_ERRORS, read_orientation
+from pipeline.data.facts.exif import read_exif
+from pipeline.data.facts.read import FileFacts, count_frames, describe_array, read_header
 
 Fit = Literal["crop", "squash", "pad"]
 MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
@@ -41,6 +43,7 @@ class UnreadableError(Exception):
 class Decoded:
     image: UInt8Array  # S S 3
     mask: UInt8Array | None  # S S, 0 or 255
+    facts: FileFacts
     depth: Depth | None = None  # of an image beyond 8 bits
     has_damaged_exif: bool = False  # so that nobody knows whether it should be turned
     has_frames: bool = False  # more than the one that is shown
@@ -53,6 +56,7 @@ class _Frame:
     shown: tuple[int, int]
     stored: tuple[int, int]
     orientation: int | None
+    facts: FileFacts
     depth: Depth | None = None
     has_more: bool = False  # frames
 
@@ -78,38 +82,40 @@ def decode(
     """
     if mask is None and isinstance(image, np.ndarray) and image.shape == (size, size, 3):
         _check_array(image)
-        return Decoded(image, None)
+        return Decoded(image, None, describe_array(image))
     picture, frame = _open_picture(image, size, ranges)
     pixels = np.asarray(_make_square(picture, size=size, fit=fit, is_mask=False))
     drawn = None
     if mask is not None:
         upright = _match_frame(_open_mask(mask), frame)
         drawn = _binary(np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True)))
-    return Decoded(pixels, drawn, frame.depth, frame.orientation is None, frame.has_more)
+    return Decoded(pixels, drawn, frame.facts, frame.depth, frame.orientation is None, frame.has_more)
 
 
 def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
     if isinstance(source, np.ndarray):
         _check_array(source)
         picture = Image.fromarray(np.ascontiguousarray(source))
-        return picture, _Frame(picture.size, picture.size, 1)
+        return picture, _Frame(picture.size, picture.size, 1, describe_array(source))
     try:
         with Image.open(source) as opened:
             stored = opened.size
             if stored[0] * stored[1] > MAX_PIXELS:
                 raise UnreadableError(f"{stored[0]} x {stored[1]} pixels, more than {MAX_PIXELS:,}")
+            header = read_header(opened)
             if opened.format == "JPEG":
                 opened.draft(None, (2 * size, 2 * size))  # decodes large photographs at 1/2, 1/4, 1/8
             values = deep_values(opened, source)  # first: to read EXIF may decode, and forget what was stored
-            orientation = read_orientation(opened)
+            orientation, exif = read_orientation(opened), read_exif(opened)
             depth = None if values is None else measure(values)
             picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
             picture = _turn(picture, orientation)
             has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
+            width, height = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+            facts = FileFacts(width, height, header, exif, count_frames(opened, is_many=has_more))
     except DECODE_ERRORS as error:
         raise UnreadableError(_reason(error)) from error
-    shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-    return picture, _Frame((shown[0], shown[1]), stored, orientation, depth, has_more)
+    return picture, _Frame((width, height), stored, orientation, facts, depth, has_more)
 
 
 def _has_more_frames(opened: Image.Image) -> bool:
