@@ -112,7 +112,8 @@ def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple
             picture = _turn(picture, orientation)
             has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
             width, height = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-            facts = FileFacts(width, height, header, exif, count_frames(opened, is_many=has_more))
+            seen = stored if header.format == "TIFF" else (width, height)  # Pillow gives it as shown
+            facts = FileFacts(*seen, header, exif, count_frames(opened, is_many=has_more))
     except DECODE_ERRORS as error:
         raise UnreadableError(_reason(error)) from error
     return picture, _Frame((width, height), stored, orientation, facts, depth, has_more)

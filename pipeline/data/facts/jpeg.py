@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
+
+from pipeline.core.types import Int64Array
 
 # The luminance table that libjpeg scales, row by row (ITU-T T.81, table K.1).
 _LUMINANCE = (
@@ -61,10 +64,10 @@ def _describe(
 
 
 def estimate_quality(luminance: Sequence[int]) -> int | None:
-    """The quality from 1 to 100 whose table is the given one, or the one whose scaling is nearest.
+    """The quality from 1 to 100 whose table is the given one, or differs least from it in all.
 
-    libjpeg (`jpeg_quality_scaling` and `jpeg_add_quant_table` in jcparam.c) multiplies its table by a scale
-    that quality gives; tables of other encoders are compared with it by their sums.
+    libjpeg (`jpeg_quality_scaling` and `jpeg_add_quant_table` in jcparam.c) multiplies one table by a scale
+    that quality gives. Other encoders have tables of their own: theirs is the quality of similar size.
 
     Args:
         luminance: 64 entries, row by row.
@@ -74,24 +77,19 @@ def estimate_quality(luminance: Sequence[int]) -> int | None:
     """
     if min(luminance) < 1:
         return None
-    exact = _qualities().get(tuple(luminance))
-    if exact is not None:
-        return exact
-    # what was cut at either end says no more than that it was
-    inner = [(a, b) for a, b in zip(luminance, _LUMINANCE, strict=True) if 1 < a < _LARGEST]
-    scaled, base = map(sum, zip(*(inner or zip(luminance, _LUMINANCE, strict=True)), strict=True))
-    scale = 100 * scaled / base
-    return min(100, max(1, round((200 - scale) / 2 if scale <= 100 else 5000 / scale)))
+    differences = np.abs(_scaled_tables() - np.minimum(luminance, _LARGEST)).sum(axis=1)
+    return int(differences.argmin()) + 1
 
 
 @cache
-def _qualities() -> dict[tuple[int, ...], int]:
-    return {_scaled_table(quality): quality for quality in range(1, 101)}
+def _scaled_tables() -> Int64Array:
+    """The tables of the qualities 1 to 100, a row each."""
+    return np.array([_scaled_table(quality) for quality in range(1, 101)], np.int64)
 
 
-def _scaled_table(quality: int) -> tuple[int, ...]:
+def _scaled_table(quality: int) -> list[int]:
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return tuple(min(_LARGEST, max(1, (entry * scale + 50) // 100)) for entry in _LUMINANCE)
+    return [min(_LARGEST, max(1, (entry * scale + 50) // 100)) for entry in _LUMINANCE]
 
 
 def _identify(tables: Sequence[Sequence[int]]) -> str:
