@@ -84,15 +84,16 @@ def read_facts(dataset: str) -> pd.DataFrame:
         ArtifactError: the table or the packed data are missing or damaged.
     """
     path, info = facts_path(dataset_dir(dataset)), load_packed(dataset_dir(dataset))
+    again = f"Make it again: {remake_command(path)}"
     try:
-        table = pd.read_parquet(path, columns=list(FACT_COLUMNS))
+        table = pd.read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise ArtifactError(
-            f"{path} is not a table of facts ({error}). Make it again: {remake_command(path)}"
-        ) from None
+        raise ArtifactError(f"{path} is not a table of facts ({error}). {again}") from None
     check_packing(path, table.attrs.get(PACKING, ""), info.packing)
+    if list(table) != list(FACT_COLUMNS):
+        raise ArtifactError(f"{path} has other columns than facts have. {again}")
     if not np.array_equal(table["id"].to_numpy(), np.arange(sum(info.n.values()))):
-        raise ArtifactError(f"{path} has facts of other images. Make it again: {remake_command(path)}")
+        raise ArtifactError(f"{path} has facts of other images. {again}")
     tokens = [None if cell is None else list(cell) for cell in table["name_tokens"]]
     table["name_tokens"] = pd.Series(tokens, index=table.index, dtype=object)
     return table
