@@ -46,9 +46,9 @@ FACT_COLUMNS = MappingProxyType(
         "has_icc": _FLAG,
         "has_alpha": _FLAG,
         "n_frames": _WHOLE,  # at least so many: 1,000 at most, of a GIF or TIFF 2
-        "name_tokens": pa.list_(_TEXT),
-        "name_number": _NUMBER,
-        "order": _WHOLE,  # in the source's table or listing, before the splits
+        "name_tokens": pa.list_(_TEXT),  # without words of classes and splits; "#4": four digits
+        "name_number": _NUMBER,  # the first in the file's name
+        "order": _WHOLE,  # in the source's table or listing, before the splits; of folders, as sorted by name
         "modified": _NUMBER,  # s since 1970
     }
 )

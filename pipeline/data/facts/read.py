@@ -17,7 +17,7 @@ from pipeline.data.facts.jpeg import NO_JPEG, JpegFacts, read_jpeg
 
 MAX_FRAMES = 1000
 _MODE_BITS = {"1": 1, "I": 32, "F": 32}  # others have 8, or say so in their name
-_STORED_BITS = re.compile(r";(\d+)")  # in Pillow's names of what is stored: "P;4", "RGB;16B"
+_STORED_BITS = re.compile(r";(\d{1,2})(?!\d)")  # in Pillow's names of what is stored: "P;4", "RGB;16B"
 _PACKED_COLORS = ("BGR;15", "BGR;16")  # which count the bits of a pixel
 
 
