@@ -95,7 +95,8 @@ class NameReader:
         runs = _split_runs(stem if f".{suffix.lower()}" in IMAGE_SUFFIXES else name)
         if folder not in self._folders:
             self._folders[folder] = self._folder_tokens(folder)
-        return NameFacts([*self._as_tokens(runs), *self._folders[folder]][:MAX_TOKENS], self._number(runs))
+        tokens = (self._as_tokens(runs) + self._folders[folder])[:MAX_TOKENS]
+        return NameFacts(tokens, self._number(runs))
 
     def tokenize(self, part: str) -> list[str]:
         """Tokens of one part of a path, without words of classes and splits; digits as "#" and how many.
@@ -107,8 +108,7 @@ class NameReader:
         return self._as_tokens(_split_runs(part))
 
     def _as_tokens(self, runs: Iterable[str]) -> list[str]:
-        tokens = (self._token(run) for run in runs)
-        return list(itertools.islice((token for token in tokens if token is not None), MAX_TOKENS))
+        return [token for run in runs if (token := self._token(run)) is not None][:MAX_TOKENS]
 
     def _token(self, run: str) -> str | None:
         if run.isdecimal():
