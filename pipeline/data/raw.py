@@ -40,6 +40,7 @@ class RawDataset:
     rows: list[RawRow]
     classes: list[str] | None = None  # shown order; None = sorted labels of the rows
     superclasses: dict[str, str] | None = None  # class -> superclass
+    other_names: dict[str, list[str]] = field(default_factory=dict)  # class -> what its files may call it
     attribute_values: dict[str, list[str]] = field(default_factory=dict)  # shown order
     attribute_descriptions: dict[str, str] = field(default_factory=dict)
     citation: str = ""

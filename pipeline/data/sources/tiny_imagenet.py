@@ -87,6 +87,7 @@ class TinyImagenet:
             rows=train + test,
             classes=[shown[wnid] for wnid in wnids],
             superclasses={shown[wnid]: superclass(wnid) for wnid in wnids},
+            other_names={shown[wnid]: [wnid] for wnid in wnids},
             checksums=obtained.checksums,
             notes=["the published validation images serve as test images", *reduced],
             fingerprint=obtained.fingerprint,
