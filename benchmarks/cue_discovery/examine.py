@@ -14,13 +14,17 @@ from typing import NamedTuple
 import pandas as pd
 
 from benchmarks.cue_discovery.planted import TABLE
-from pipeline.artifacts.datasets import load_packed_split, load_samples
+from pipeline.artifacts.datasets import load_packed_split
+from pipeline.artifacts.facts import load_facts
+from pipeline.audit.cues.audit import audit_cues
+from pipeline.audit.cues.look import look
 from pipeline.core.types import PackedSplit
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.table import TableLoader
 from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import PackedInfo
+from pipeline.settings.cues import CuesSettings
 from pipeline.settings.data import DataSettings
 from pipeline.settings.parsing import parse
 from pipeline.settings.sources import TableColumns, TableSource
@@ -43,11 +47,15 @@ Detector = Callable[[PackedSplit, PackedSplit, pd.DataFrame, PackedInfo], list[F
 
 def detect(train: PackedSplit, test: PackedSplit, facts: pd.DataFrame, info: PackedInfo) -> list[Finding]:
     """THE SEAM: all that this benchmark knows of the detector. Findings come in the detector's own order."""
-    from pipeline.audit.cues.audit import audit_cues
+    result = audit_cues(
+        look(train, facts, info), look(test, facts, info), info.classes, default_settings(), Provenance()
+    )
+    return [Finding(cue.title, cue.name, cue.found, cue.kappa.value) for cue in result.cues]
 
-    return [
-        Finding(cue.name, cue.family, cue.found, cue.kappa) for cue in audit_cues(train, test, facts, info)
-    ]
+
+def default_settings() -> CuesSettings:
+    """What `params.yaml` says of all datasets."""
+    return parse(CuesSettings, read_params().defaults["cues"], "defaults.cues")
 
 
 def examine(folder: Path, detector: Detector = detect) -> list[Finding]:
@@ -56,19 +64,13 @@ def examine(folder: Path, detector: Detector = detect) -> list[Finding]:
     settings = parse(DataSettings, read_params().defaults["data"], "defaults.data")
     settings = settings.model_copy(update={"image_size": PACKED_SIDE})
     with tempfile.TemporaryDirectory() as temporary:
-        packed = Path(temporary)
+        packed = Path(temporary) / "packed"
         info = pack_dataset(raw, settings, name="planted", folder=packed, provenance=Provenance())
         train, test = load_packed_split(packed, "train"), load_packed_split(packed, "test")
-        return detector(train, test, read_facts(packed, folder), info)
+        return detector(train, test, load_facts(packed), info)
 
 
 def table_source(folder: Path) -> TableSource:
     """`source` as `new-dataset` would write it for the folder."""
     columns = TableColumns(file="file", label="label", split="split")
     return TableSource(kind="table", path=str(folder), table=TABLE, columns=columns)
-
-
-def read_facts(packed: Path, folder: Path) -> pd.DataFrame:
-    """A row for each packed image: what packing noted of it, and the `path` of its file."""
-    samples = load_samples(packed)
-    return samples.assign(path=[str(folder / name) for name in samples["file"]])

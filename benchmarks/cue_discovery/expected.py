@@ -24,4 +24,19 @@ DESCRIPTIONS: dict[str, str] = {
     "hue": "all colors are turned",
     "texture": "the direction of a faint grating",
 }
-ACCEPTED: Mapping[str, frozenset[str]] = {}
+ACCEPTED: Mapping[str, frozenset[str]] = {
+    "size": frozenset({"image_size"}),
+    "aspect": frozenset({"aspect", "image_size"}),
+    "quality": frozenset({"jpeg"}),
+    "format": frozenset({"file_format"}),
+    "camera": frozenset({"camera"}),
+    "token": frozenset({"file_name"}),
+    "order": frozenset({"order"}),
+    "corner": frozenset({"corners"}),
+    "watermark": frozenset({"texture", "sharpness", "noise", "spectrum"}),
+    "border": frozenset({"border"}),
+    "blur": frozenset({"sharpness"}),
+    "noise": frozenset({"noise"}),
+    "hue": frozenset({"color"}),
+    "texture": frozenset({"texture", "spectrum"}),
+}

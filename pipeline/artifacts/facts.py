@@ -73,7 +73,12 @@ def save_facts(packed: Path, table: pd.DataFrame, packing: str) -> None:
 
 
 def read_facts(dataset: str) -> pd.DataFrame:
-    """The facts of every packed image, in the order of `samples.parquet`.
+    """`load_facts` of a dataset by name."""
+    return load_facts(dataset_dir(dataset))
+
+
+def load_facts(packed: Path) -> pd.DataFrame:
+    """The facts of every image packed in a folder, in the order of its `samples.parquet`.
 
     Returns:
         The columns of `FACT_COLUMNS` in pandas' types that know missing values (`Int64`, `Float64`,
@@ -83,7 +88,7 @@ def read_facts(dataset: str) -> pd.DataFrame:
         StaleError: they were made from other data than are packed now.
         ArtifactError: the table or the packed data are missing or damaged.
     """
-    path, info = facts_path(dataset_dir(dataset)), load_packed(dataset_dir(dataset))
+    path, info = facts_path(packed), load_packed(packed)
     again = f"Make it again: {remake_command(path)}"
     try:
         table = pd.read_parquet(path)

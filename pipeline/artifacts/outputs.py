@@ -32,7 +32,7 @@ from pipeline.artifacts.paths import (
 from pipeline.artifacts.written import find_not_written
 from pipeline.core.errors import InputError
 
-DATASET_STAGES = ("data", "color", "hygiene", "groups", "verdict", "report")
+DATASET_STAGES = ("data", "color", "hygiene", "cues", "groups", "verdict", "report")
 METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
 PLAN_FILES = r"([a-z0-9_]+/)?[a-z]+(-[a-z0-9_]+)?(\.untracked)?\.json|(.*/)?\..*\.part"
 
@@ -58,6 +58,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "hygiene": lambda d: _files(
         color_dir(d), "hygiene.json", "odd_images.parquet", "copies.parquet", "hygiene_metrics.json"
     ),
+    "cues": lambda d: _files(color_dir(d), "cues.json", "cues_metrics.json"),
     "groups": lambda d: _files(groups_dir(d), *GROUPS_FILES),
     "train": lambda d, m: [
         Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
@@ -84,7 +85,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
         Output(gradcam_dir(d, m) / "overlays", holds=r".+\.png"),
         *_files(gradcam_dir(d, m), "gradcam.json", "maps.npz", "metrics.json"),
     ],
-    "verdict": lambda d: _files(verdict_dir(d), "verdict.json", "color.json", "hygiene.json"),
+    "verdict": lambda d: _files(verdict_dir(d), "verdict.json", "color.json", "hygiene.json", "cues.json"),
     "report": lambda d: [
         *_files(reports_dir(), f"{d}.html", f"{d}.json"),
         card_path(d),

@@ -65,4 +65,4 @@ class Cue:
     may_be_content: bool  # what a class truly looks like shows here, too
     is_visible: bool = True  # False: no trace of it is in the pixels, so no model of pixels can use it
     supervised_pixels: bool = False  # its numbers are pixels at fixed places, weighed by how classes differ
-    trees: bool = True  # whether boosted trees look, too
+    trees: bool = True  # whether trees look, too

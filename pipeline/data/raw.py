@@ -50,6 +50,7 @@ class RawDataset:
     expected_group_counts: dict[SplitName, dict[tuple[str, str], int]] | None = None
     fingerprint: str = ""  # of the listing of an official dataset's folder
     decided_by: list[Path] | None = None  # of a user's own files: tables beside the images; None: not his own
+    is_listing: bool = False  # rows come as folders were listed, class after class: their order is ours
     source_name: str = "source"  # what `RawRow.source` is: scene, patient, camera
 
     def files(self) -> Iterator[Path]:

@@ -27,7 +27,7 @@ class CueFinding(Record):
     may_be_content: bool  # what a class truly looks like shows here, too
     is_visible: bool  # a trace of it is in the pixels, so a model can use it
     part: str | None = None  # the place that tells most, where places were tried one by one
-    classifier: Literal["linear", "boosted"] = "linear"
+    classifier: Literal["linear", "trees"] = "linear"
     found: bool  # large enough, significant over all cues on one half of train, and confirmed on the other
     kappa: Estimate  # on the half that confirms, fitted on the half that found
     kappa_found: float  # on the half that found, out of fold

@@ -229,7 +229,7 @@ class MethodVerdict(Record):
 class MissingPart(Record):
     """A stage whose result the verdict goes without."""
 
-    stage: Literal["evaluate", "attribute", "gradcam", "hygiene"]
+    stage: Literal["evaluate", "attribute", "gradcam", "hygiene", "cues"]
     method: str | None
     remedy: str  # the command that makes it
     is_stale: bool = False  # there is one, made from other data than the rest

@@ -68,9 +68,11 @@ def run(dataset: str) -> None:
             known_wrong=_known_wrong(splits[0]),
             cam_agreement=compare_cams(load_all_maps(dataset, list(found.gradcams))),
         )
-        for record in filter(None, (found.color, found.hygiene)):
-            name = "color.json" if record is found.color else "hygiene.json"
-            save_artifact(verdict_dir(dataset) / name, record.model_copy(update={"provenance": provenance}))
+        told = {"color.json": found.color, "hygiene.json": found.hygiene, "cues.json": found.cues}
+        for name, record in told.items():
+            if record is not None:
+                own = record.model_copy(update={"provenance": provenance})
+                save_artifact(verdict_dir(dataset) / name, own)
         verdict = verdict.model_copy(update={"titles": titles})
         save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
     _log.info("%s", verdict.headline)

@@ -125,6 +125,7 @@ def make_case(
             c for c in comparisons if why_not_asked(found.evaluations.get(c.method), limits) is None
         ],
         hygiene=found.hygiene,
+        cues=found.cues,
         limits=limits,
         validation=validation,
         left_out={

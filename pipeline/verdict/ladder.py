@@ -12,6 +12,7 @@ from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate, Record
 from pipeline.records.cause import ExplainedGain, HarmfulLabels
 from pipeline.records.color import ColorResult
+from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
@@ -19,6 +20,7 @@ from pipeline.records.recommendation import Validation
 from pipeline.records.verdict import Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
+from pipeline.verdict.cue.unnamed import doubt_use
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import counted_groups, printed
@@ -43,6 +45,7 @@ class Case(Record):
     attribution: AttributionResult | None  # of the baseline
     comparisons: list[MethodComparison]  # of methods that are better than a constant
     hygiene: HygieneResult | None
+    cues: CuesResult | None = None
     limits: Thresholds
     explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
     harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
@@ -88,8 +91,8 @@ def climb_ladder(case: Case) -> list[Rung]:
     harmed, baseline = case.harmed, case.baseline
     harmful = judge_harmful(case.info, baseline, limits=case.limits)
     rungs = [
-        judge_available(case.info, case.color, case.limits),
-        judge_used(baseline, case.color.color_only, case.limits),
+        judge_available(case.info, case.color, case.limits, case.cues),
+        doubt_use(judge_used(baseline, case.color.color_only, case.limits), case.cues),
         harmful,
         judge_caused_by(
             case.info,

@@ -14,12 +14,13 @@ from scipy import stats
 
 from pipeline.audit.color.folds import stratified_folds, stratified_subset
 from pipeline.audit.cues.encode import Encoder
+from pipeline.audit.cues.look import Looked
 from pipeline.audit.cues.ranking import rank
 from pipeline.audit.cues.tell import TREE_FOLDS, Half, Kind, cross_guess, cut_to, guess, p_of_guesses
 from pipeline.audit.cues.wording import sentence
 from pipeline.core.errors import InputError
-from pipeline.core.types import Float32Array, Int64Array
-from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
+from pipeline.cues.cue import Cue, Values
 from pipeline.cues.registry import all_cues
 from pipeline.records.base import Estimate, Provenance
 from pipeline.records.cues import CueClass, CueFinding, CuesResult
@@ -35,15 +36,6 @@ MOST_CLASSES = 12  # listed
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What cues see of one split, and its classes."""
-
-    seen: Seen
-    labels_N: Int64Array
-    sources_N: Int64Array | None = None
-
-
-@dataclass(frozen=True)
 class Tried:
     """A cue, or one of its places, under one classifier on the half that finds."""
 
@@ -55,7 +47,7 @@ class Tried:
     predicted_N: Int64Array  # out of fold, of the first half
     kappa: float
     p_value: float
-    classes_p: np.typing.NDArray[np.float64]  # K, of marking a class
+    classes_p: Float64Array  # K, of marking a class
 
     @property
     def label(self) -> tuple[str, str | None]:
@@ -106,28 +98,14 @@ def _cut(train: Looked, settings: CuesSettings) -> Looked:
     rows = np.flatnonzero(
         stratified_subset(train.labels_N, settings.max_train, settings.seed, train.sources_N)
     )
-    return Looked(take_seen(train.seen, rows), train.labels_N[rows], _rows(train.sources_N, rows))
-
-
-def take_seen(seen: Seen, rows: Int64Array) -> Seen:
-    """What cues see of some images."""
-    return Seen(
-        images=seen.images[rows],
-        masks=None if seen.masks is None else seen.masks[rows],
-        facts=None if seen.facts is None else seen.facts.iloc[rows].reset_index(drop=True),
-        columns={name: column[rows] for name, column in seen.columns.items()},
-    )
-
-
-def _rows(sources_N: Int64Array | None, rows: Int64Array) -> Int64Array | None:
-    return None if sources_N is None else sources_N[rows]
+    return train.take(rows)
 
 
 # --- the half that finds ----------------------------------------------------------------------
 
 
 def _try(
-    cue: Cue, train: Looked, test: Looked, first_N: np.typing.NDArray[np.bool_], n_classes: int, settings: CuesSettings
+    cue: Cue, train: Looked, test: Looked, first_N: BoolArray, n_classes: int, settings: CuesSettings
 ) -> Iterator[Tried]:
     """The cue, place by place where it has places, linear and by trees; nothing where data lack it."""
     values = cue.read(train.seen)
@@ -137,12 +115,12 @@ def _try(
     encoder = Encoder.fit(values)
     whole = Half(encoder.inputs(values), train.labels_N, train.sources_N)
     tested = None if on_test is None else Half(encoder.inputs(on_test), test.labels_N, test.sources_N)
-    parts = values.parts or {None: slice(None)}
-    for part, columns in parts.items():
+    parts: list[tuple[str | None, slice]] = [*values.parts.items()] or [(None, slice(None))]
+    for part, columns in parts:
         own = replace(whole, inputs_ND=whole.inputs_ND[:, columns])
         own_test = None if tested is None else replace(tested, inputs_ND=tested.inputs_ND[:, columns])
         kinds: list[Kind] = ["pixels" if cue.supervised_pixels else "linear"]
-        kinds += ["boosted"] if cue.trees and settings.boosted_max_train else []
+        kinds += ["trees"] if cue.trees and settings.trees_max_train else []
         for kind in kinds:
             yield _try_one(cue, part, kind, own, own_test, first_N, n_classes, settings)
 
@@ -153,14 +131,14 @@ def _try_one(
     kind: Kind,
     train: Half,
     test: Half | None,
-    first_N: np.typing.NDArray[np.bool_],
+    first_N: BoolArray,
     n_classes: int,
     settings: CuesSettings,
 ) -> Tried:
     half = train.take(first_N)
-    is_boosted = kind == "boosted"
-    tried = cut_to(half, settings.boosted_max_train, settings.seed) if is_boosted else half
-    folds = TREE_FOLDS if is_boosted else settings.folds
+    by_trees = kind == "trees"
+    tried = cut_to(half, settings.trees_max_train, settings.seed) if by_trees else half
+    folds = TREE_FOLDS if by_trees else settings.folds
     predicted_N, folds_N = cross_guess(kind, tried, folds, settings.seed)
     p_value = p_of_guesses(predicted_N, tried, folds_N, n_classes)
     marked_K, variance_K = marked_share(predicted_N, tried.labels_N, n_classes)
@@ -190,7 +168,7 @@ def _is_constant(values: Values) -> bool:
 
 
 def _confirm(
-    tried: Sequence[Tried], first_N: np.typing.NDArray[np.bool_], classes: Sequence[str], settings: CuesSettings
+    tried: Sequence[Tried], first_N: BoolArray, classes: Sequence[str], settings: CuesSettings
 ) -> list[CueFinding]:
     """One finding a cue: by its clearest place and classifier."""
     q = benjamini_hochberg(np.array([t.p_value for t in tried])) if tried else np.zeros(0)
@@ -201,12 +179,17 @@ def _confirm(
     )
     best: dict[str, int] = {}
     for i, t in enumerate(tried):
-        if t.cue.name not in best or (t.p_value, -t.kappa) < (tried[best[t.cue.name]].p_value, -tried[best[t.cue.name]].kappa):
+        if t.cue.name not in best or (t.p_value, -t.kappa) < (
+            tried[best[t.cue.name]].p_value,
+            -tried[best[t.cue.name]].kappa,
+        ):
             best[t.cue.name] = i
     chosen = list(best.values())
     candidates = [i for i in chosen if q[i] < settings.alpha and tried[i].kappa >= settings.min_kappa]
     return [
-        _finding(tried, i, float(q[i]), q_class[i], first_N, classes, settings, i in candidates, len(candidates))
+        _finding(
+            tried, i, float(q[i]), q_class[i], first_N, classes, settings, i in candidates, len(candidates)
+        )
         for i in chosen
     ]
 
@@ -215,8 +198,8 @@ def _finding(
     tried: Sequence[Tried],
     i: int,
     q_value: float,
-    q_class_K: np.typing.NDArray[np.float64],
-    first_N: np.typing.NDArray[np.bool_],
+    q_class_K: Float64Array,
+    first_N: BoolArray,
     classes: Sequence[str],
     settings: CuesSettings,
     is_candidate: bool,
@@ -224,13 +207,15 @@ def _finding(
 ) -> CueFinding:
     t = tried[i]
     fit, rest = t.train.take(first_N), t.train.take(~first_N)
-    if t.kind == "boosted":
-        fit = cut_to(fit, settings.boosted_max_train, settings.seed)
+    if t.kind == "trees":
+        fit = cut_to(fit, settings.trees_max_train, settings.seed)
     predicted_N = guess(t.kind, fit, rest.inputs_ND)
     kappa = kappa_of(predicted_N, rest)
     strict = kappa_of(predicted_N, rest, confidence=1 - 0.05 / max(n_candidates, 1))
     marks = _marked(predicted_N, rest, q_class_K, classes, settings)
-    found = (is_candidate and strict.low > 0 and kappa.value >= settings.min_kappa) or any(m.found for m in marks)
+    found = (is_candidate and strict.low > 0 and kappa.value >= settings.min_kappa) or any(
+        m.found for m in marks
+    )
     on_test = _on_test(t, settings)
     places = {o.part: o.kappa for o in tried if o.cue is t.cue and o.part is not None}
     accuracy = kappa.value * (1 - 1 / len(classes)) + 1 / len(classes)
@@ -242,7 +227,7 @@ def _finding(
         may_be_content=t.cue.may_be_content,
         is_visible=t.cue.is_visible,
         part=t.part,
-        classifier="boosted" if t.kind == "boosted" else "linear",
+        classifier="trees" if t.kind == "trees" else "linear",
         found=found,
         kappa=kappa,
         kappa_found=t.kappa,
@@ -259,7 +244,7 @@ def _finding(
 
 
 def _marked(
-    predicted_N: Int64Array, rest: Half, q_K: np.typing.NDArray[np.float64], classes: Sequence[str], settings: CuesSettings
+    predicted_N: Int64Array, rest: Half, q_K: Float64Array, classes: Sequence[str], settings: CuesSettings
 ) -> list[CueClass]:
     """Classes by how clearly the cue marks them, on the half that confirms."""
     marked_K, variance_K = marked_share(predicted_N, rest.labels_N, len(classes))
@@ -271,7 +256,9 @@ def _marked(
         if not n_K[k] or not np.isfinite(variance_K[k]):
             continue
         half = 1.96 * float(np.sqrt(variance_K[k]))
-        is_found = bool(tested_K[k]) and marked_K[k] >= LEAST_MARKED and marked_K[k] - z * np.sqrt(variance_K[k]) > 0
+        is_found = (
+            bool(tested_K[k]) and marked_K[k] >= LEAST_MARKED and marked_K[k] - z * np.sqrt(variance_K[k]) > 0
+        )
         share = Estimate(
             value=float(marked_K[k]),
             low=max(-1.0, float(marked_K[k]) - half),
@@ -285,7 +272,7 @@ def _marked(
 def _on_test(t: Tried, settings: CuesSettings) -> Estimate | None:
     if t.test is None or len(np.unique(t.test.labels_N)) < 2:
         return None
-    fit = cut_to(t.train, settings.boosted_max_train, settings.seed) if t.kind == "boosted" else t.train
+    fit = cut_to(t.train, settings.trees_max_train, settings.seed) if t.kind == "trees" else t.train
     return kappa_of(guess(t.kind, fit, t.test.inputs_ND), t.test)
 
 
@@ -301,8 +288,9 @@ def kappa_of(predicted_N: Int64Array, half: Half, confidence: float = 0.95) -> E
         recall_K = hits_K / counts_K
         deviations_N = (hit_N - recall_K[codes_N]) / counts_K[codes_N]
         variance = float((recall_K * (1 - recall_K) / counts_K).sum())
-        counts = np.maximum(counts_K / design_effect(deviations_N, half.sources_N, variance), 1.0)
-        hits_K, counts_K = recall_K * counts, counts
-    band = balanced_accuracy_estimate(hits_K, counts_K, confidence=confidence)
+        effective_K = np.maximum(counts_K / design_effect(deviations_N, half.sources_N, variance), 1.0)
+        band = balanced_accuracy_estimate(recall_K * effective_K, effective_K, confidence=confidence)
+    else:
+        band = balanced_accuracy_estimate(hits_K, counts_K, confidence=confidence)
     low, value, high = (kappa_from_balanced(v, n_classes) for v in (band.low, band.value, band.high))
     return Estimate(value=value, low=low, high=high, n=n)

@@ -47,10 +47,13 @@ class Encoder:
         scaled_NF = np.nan_to_num((values.numbers - self.mean_F) / self.scale_F, posinf=0.0, neginf=0.0)
         parts: list[Any] = [scaled_NF]
         for column, edges in zip(values.numbers.T, self.edges, strict=bool(self.edges)):
-            level_N = np.where(np.isfinite(column), np.searchsorted(edges, column, side="right"), len(edges) + 1)
+            level_N = np.where(
+                np.isfinite(column), np.searchsorted(edges, column, side="right"), len(edges) + 1
+            )
             parts.append(level_N[:, None] == np.arange(len(edges) + 2))
         for name, known in self.words.items():
-            seen = np.array([_UNKNOWN if word is None else str(word) for word in values.words[name]], object)
+            column = values.words.get(name, [None] * len(values.numbers))
+            seen = np.array([_UNKNOWN if word is None else str(word) for word in column], object)
             parts += [(seen == word)[:, None] for word in known]
         return np.concatenate(parts, axis=1).astype(np.float32)
 

@@ -42,7 +42,9 @@ def rank(
     leaders, under = list[CueFinding](), dict[str, tuple[str, Estimate]]()
     for finding in told:
         for leader in leaders:
-            more, is_more = beyond(tried[_label(finding)], tried[_label(leader)], first_N, n_classes, settings)
+            more, is_more = beyond(
+                tried[_label(finding)], tried[_label(leader)], first_N, n_classes, settings
+            )
             if is_more:
                 continue
             if _names_it_better(finding, leader, tried, first_N, n_classes, settings):
@@ -57,7 +59,10 @@ def rank(
     leaders.sort(key=lambda f: (f.may_be_content, -f.kappa.value))
     ordered = list[CueFinding]()
     for leader in leaders:
-        ordered += [leader, *(_put_under(f, under) for f in told if under.get(f.name, ("",))[0] == leader.name)]
+        ordered += [
+            leader,
+            *(_put_under(f, under) for f in told if under.get(f.name, ("",))[0] == leader.name),
+        ]
     rest = sorted((f for f in findings if not f.found), key=lambda f: -f.kappa.value)
     return ordered + rest
 
@@ -65,14 +70,14 @@ def rank(
 def beyond(
     cue: Tried, leader: Tried, first_N: BoolArray, n_classes: int, settings: CuesSettings
 ) -> tuple[Estimate, bool]:
-    """What a cue tells of the class where the leader's guess is the same, and whether that is shown to be anything.
+    """What a cue tells of the class where the leader's guess is the same, and whether it is anything.
 
-    The leader is fitted on the first half and guesses the second; there the cue is fitted and read within each
-    guess, out of fold.
+    The leader is fitted on the first half and guesses the second; there the cue is fitted and read within
+    each guess, out of fold.
     """
     second = cue.train.take(~first_N)
     fit = leader.train.take(first_N)
-    fit = cut_to(fit, settings.boosted_max_train, settings.seed) if leader.kind == "boosted" else fit
+    fit = cut_to(fit, settings.trees_max_train, settings.seed) if leader.kind == "trees" else fit
     strata_N = guess(leader.kind, fit, leader.train.inputs_ND[~first_N])
     tables: list[Int64Array] = []
     parts: list[tuple[int, Estimate]] = []
@@ -98,9 +103,9 @@ def beyond(
 
 
 def _guess_within(kind: Kind, within: Half, settings: CuesSettings) -> tuple[Int64Array, Int64Array]:
-    if kind != "boosted":
+    if kind != "trees":
         return cross_guess(kind, within, settings.folds, settings.seed)
-    return cross_guess(kind, cut_to(within, settings.boosted_max_train, settings.seed), 2, settings.seed)
+    return cross_guess(kind, cut_to(within, settings.trees_max_train, settings.seed), 2, settings.seed)
 
 
 def _kappa(predicted_N: Int64Array, half: Half) -> Estimate:

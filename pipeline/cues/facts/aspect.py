@@ -11,7 +11,10 @@ def read(seen: Seen) -> Values | None:
     """Width over height, on a logarithmic scale."""
     if seen.facts is None or not {"width", "height"} <= set(seen.facts):
         return None
-    sides = [seen.facts[name].astype(np.float64).to_numpy(np.float64, na_value=np.nan) for name in ("width", "height")]
+    sides = [
+        seen.facts[name].astype(np.float64).to_numpy(np.float64, na_value=np.nan)
+        for name in ("width", "height")
+    ]
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio_N = np.log(sides[0] / sides[1])
     ratio_N[~np.isfinite(ratio_N)] = np.nan

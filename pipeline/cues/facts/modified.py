@@ -1,4 +1,4 @@
-"""The day on which the file was changed: copying writes class after class within minutes, which says nothing."""
+"""The day on which the file was changed: copying writes class after class within minutes."""
 
 from __future__ import annotations
 

@@ -22,7 +22,11 @@ def stepped(seen: Seen, *columns: str) -> Values | None:
 def worded(seen: Seen, *columns: str) -> Values | None:
     """Words, one set of values a column; None where no image has any of them."""
     found = _known(seen, columns)
-    return None if found is None else Values.of_words(len(seen), {name: words(found[name]) for name in found})
+    return (
+        None
+        if found is None
+        else Values.of_words(len(seen), {str(name): words(found[name]) for name in found})
+    )
 
 
 def words(column: pd.Series) -> Strings:
@@ -31,8 +35,8 @@ def words(column: pd.Series) -> Strings:
 
 
 def _known(seen: Seen, columns: tuple[str, ...]) -> pd.DataFrame | None:
-    """Those of the columns that any image has."""
+    """The columns, if any image has any of them."""
     if seen.facts is None:
         return None
-    kept = [name for name in columns if name in seen.facts and seen.facts[name].notna().any()]
-    return seen.facts[kept] if kept else None
+    found = seen.facts[[name for name in columns if name in seen.facts]]
+    return found if found.notna().to_numpy().any() else None

@@ -27,7 +27,8 @@ def _steps(chunk_nHW3: UInt8Array) -> Float32Array:
 def _phases(steps_nHW: Float32Array, axis: int) -> Float32Array:
     size_n = np.abs(steps_nHW).mean(axis=3 - axis)
     phases = [size_n[:, phase::PERIOD].mean(axis=1) for phase in range(PERIOD)]
-    return np.log((np.stack(phases, axis=1) + 1e-3) / (size_n.mean(axis=1, keepdims=True) + 1e-3))
+    shares = (np.stack(phases, axis=1) + 1e-3) / (size_n.mean(axis=1, keepdims=True) + 1e-3)
+    return np.asarray(np.log(shares), np.float32)
 
 
 CUE = Cue(
@@ -35,7 +36,7 @@ CUE = Cue(
     title="JPEG blocks",
     sees="how large steps at every eighth pixel are, beside all others",
     kind="pixels",
-    breadth=1,
+    breadth=2,
     read=read,
     may_be_content=False,
 )

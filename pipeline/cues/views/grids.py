@@ -28,7 +28,7 @@ def grid_colors(images_NHW3: UInt8Array, grid: int) -> Float32Array:
         square_nGG = _shrink(grey_nHW1**2, grid)[..., 0]
         mean_nGG = _shrink(grey_nHW1, grid)[..., 0]
         spread_nGG = np.sqrt(np.maximum(square_nGG - mean_nGG**2, 0))
-        return np.concatenate([_lab(means_nGG3), 100 * spread_nGG[..., None]], axis=-1)
+        return np.concatenate([_lab(means_nGG3), 100 * spread_nGG[..., None]], axis=-1, dtype=np.float32)
 
     return fill_rows(images_NHW3, (grid, grid, 4), measure)
 
@@ -38,7 +38,7 @@ def greys(chunk_nHW3: UInt8Array) -> Float32Array:
     n, height, width = chunk_nHW3.shape[:3]
     strip = np.ascontiguousarray(chunk_nHW3).reshape(n * height, width, 3)
     grey = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY) if n else np.zeros((0, width), np.uint8)
-    return grey.reshape(n, height, width).astype(np.float32) / 255
+    return grey.reshape(n, height, width).astype(np.float32) / np.float32(255)
 
 
 def fill_rows(
@@ -55,22 +55,24 @@ def fill_rows(
 
 
 def _means(chunk_nHW3: UInt8Array, grid: int) -> Float32Array:
-    return _shrink(chunk_nHW3.astype(np.float32) / 255, grid)
+    return _shrink(chunk_nHW3.astype(np.float32) / np.float32(255), grid)
 
 
 def _shrink(values_nHWX: Float32Array, grid: int) -> Float32Array:
     """Area means, n x G x G x X; images are stacked into one tall strip, whose cells hold whole rows."""
     n, height, width, channels = values_nHWX.shape
-    if height % grid:  # rows of two images would share a cell
-        parts = [cv2.resize(image, (grid, grid), interpolation=cv2.INTER_AREA) for image in values_nHWX]
-        return np.stack(parts).reshape(n, grid, grid, channels) if n else np.zeros((0, grid, grid, channels))
-    strip = np.ascontiguousarray(values_nHWX).reshape(n * height, width, channels)
     if not n:
         return np.zeros((0, grid, grid, channels), np.float32)
+    if height % grid:  # rows of two images would share a cell
+        parts = [cv2.resize(image, (grid, grid), interpolation=cv2.INTER_AREA) for image in values_nHWX]
+        return np.asarray(parts, np.float32).reshape(n, grid, grid, channels)
+    strip = np.ascontiguousarray(values_nHWX).reshape(n * height, width, channels)
     means = cv2.resize(strip, (grid, n * grid), interpolation=cv2.INTER_AREA)
     return np.asarray(means, np.float32).reshape(n, grid, grid, channels)
 
 
 def _lab(rgb: Float32Array) -> Float32Array:
     flat = np.ascontiguousarray(rgb, np.float32).reshape(1, -1, 3)
-    return cv2.cvtColor(flat, cv2.COLOR_RGB2Lab).reshape(rgb.shape) if flat.size else rgb
+    return (
+        np.asarray(cv2.cvtColor(flat, cv2.COLOR_RGB2Lab), np.float32).reshape(rgb.shape) if flat.size else rgb
+    )

@@ -28,7 +28,7 @@ def _levels(chunk_nHW3: UInt8Array) -> Float32Array:
     n = len(chunk_nHW3)
     left_nHW3 = np.stack([np.abs(cv2.filter2D(image, cv2.CV_32F, KERNEL)) for image in chunk_nHW3])
     found = np.quantile(left_nHW3[:, 1:-1, 1:-1].reshape(n, -1, 3), QUANTILES, axis=1)
-    return np.log(found.transpose(1, 0, 2).reshape(n, -1) + 0.25).astype(np.float32)
+    return np.asarray(np.log(found.transpose(1, 0, 2).reshape(n, -1) + 0.25), np.float32)
 
 
 CUE = Cue(
@@ -36,7 +36,7 @@ CUE = Cue(
     title="noise",
     sees="how much neighboring pixels differ where there is no edge",
     kind="pixels",
-    breadth=1,
+    breadth=2,
     read=read,
     may_be_content=False,
 )

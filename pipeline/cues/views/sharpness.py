@@ -5,6 +5,8 @@ Shape legend: n images of a chunk, H height, W width.
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 
@@ -26,7 +28,7 @@ def _ratios(chunk_nHW3: UInt8Array) -> Float32Array:
 
 def _of_image(grey_HW: Float32Array) -> Float32Array:
     blurred = [grey_HW, *(cv2.GaussianBlur(grey_HW, (0, 0), sigma) for sigma in SIGMAS)]
-    energy = [float(np.square(a - b).mean()) for a, b in zip(blurred, blurred[1:], strict=False)]
+    energy = [float(np.square(a - b).mean()) for a, b in itertools.pairwise(blurred)]
     logs = np.log(np.array(energy) + 1e-7)
     steepest = np.log(np.quantile(np.abs(np.diff(grey_HW, axis=1)), 0.99) + 1e-3) - logs.mean() / 2
     return np.array([*(logs[:-1] - logs[-1]), logs[0] - logs[1], steepest], np.float32)
@@ -37,7 +39,7 @@ CUE = Cue(
     title="sharpness",
     sees="how much fine detail there is beside coarser detail",
     kind="pixels",
-    breadth=1,
+    breadth=2,
     read=read,
     may_be_content=False,
 )

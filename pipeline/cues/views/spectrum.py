@@ -29,7 +29,7 @@ def _log_power(chunk_nHW3: UInt8Array) -> Float32Array:
     power = np.abs(fft.rfft2(grey_nHW, axes=(1, 2))) ** 2
     bands_PB = _bands(height, width)
     sums_nB = power.reshape(len(power), -1).astype(np.float32) @ bands_PB
-    return np.log(sums_nB + 1e-4).astype(np.float32)
+    return np.asarray(np.log(sums_nB + 1e-4), np.float32)
 
 
 def _bands(height: int, width: int) -> Float32Array:
@@ -39,9 +39,11 @@ def _bands(height: int, width: int) -> Float32Array:
     least = 2 / min(height, width)
     ring = np.floor(RADII * np.log(np.maximum(radius, 1e-9) / least) / np.log(0.5 / least)).astype(int)
     direction = np.floor(np.arctan2(down, across) / np.pi * DIRECTIONS + 0.5).astype(int) % DIRECTIONS
-    band = np.where((radius >= least) & (radius > 0), np.clip(ring, 0, RADII - 1) * DIRECTIONS + direction, -1)
+    band = np.where(
+        (radius >= least) & (radius > 0), np.clip(ring, 0, RADII - 1) * DIRECTIONS + direction, -1
+    )
     bands_PB = (band.reshape(-1, 1) == np.arange(RADII * DIRECTIONS)).astype(np.float32)
-    return bands_PB / np.maximum(bands_PB.sum(axis=0), 1)
+    return np.asarray(bands_PB / np.maximum(bands_PB.sum(axis=0), 1), np.float32)
 
 
 CUE = Cue(

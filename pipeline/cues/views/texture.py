@@ -41,7 +41,7 @@ def _patterns(grey_nHW: Float32Array) -> Float32Array:
         code_nHW |= (around > inner + TOLERANCE).astype(np.uint8) << bit
     bins_nP = _UNIFORM[code_nHW].reshape(len(code_nHW), -1) + 59 * np.arange(len(code_nHW))[:, None]
     counts = np.bincount(bins_nP.ravel(), minlength=59 * len(code_nHW)).reshape(-1, 59)
-    return np.sqrt(counts / max(1, bins_nP.shape[1])).astype(np.float32)
+    return np.asarray(np.sqrt(counts / max(1, bins_nP.shape[1])), np.float32)
 
 
 def _uniform_bins() -> np.typing.NDArray[np.int64]:
@@ -62,7 +62,7 @@ def _oriented(grey_nHW: Float32Array) -> Float32Array:
     for grey_HW in grey_nHW:
         answers = [np.abs(cv2.filter2D(grey_HW, cv2.CV_32F, kernel)) for kernel in _KERNELS]
         rows.append([v for a in answers for v in (float(a.mean()), float(a.max()))])
-    return np.log(np.array(rows, np.float32).reshape(len(grey_nHW), 4 * ANGLES) + 1e-3)
+    return np.asarray(np.log(np.array(rows).reshape(len(grey_nHW), 4 * ANGLES) + 1e-3), np.float32)
 
 
 def _kernel(wavelength: float, angle: float) -> Float32Array:

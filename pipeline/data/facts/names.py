@@ -7,7 +7,7 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ MAX_TOKENS = 32
 _MAX_CHARACTERS = 4096  # of a name that are looked at; no file system has longer ones
 _MAX_TOKEN = 64  # characters
 _RUNS = re.compile(r"[^\W\d_]+|\d+")
+_MIN_NAMED, _MOST_NAMING = 2, 2  # letters of a word, and digits behind it, that are a name together
 _MIN_STEM = 3  # letters of a word whose plural is known by its s
 
 
@@ -104,11 +105,25 @@ class NameReader:
         Example:
             >>> NameReader(find_class_words(["cats", "dogs"])).tokenize("IMG_2034_catLeft")
             ['img', '#4', 'left']
+
+        A short number behind a word names one of several, a site or a camera:
+            >>> NameReader(find_class_words(["cats", "dogs"])).tokenize("site2_0815")
+            ['site', '#1', 'site2', '#4']
         """
         return self._as_tokens(_split_runs(part))
 
     def _as_tokens(self, runs: Iterable[str]) -> list[str]:
-        return [token for run in runs if (token := self._token(run)) is not None][:MAX_TOKENS]
+        return list(itertools.islice(self._each_token(runs), MAX_TOKENS))
+
+    def _each_token(self, runs: Iterable[str]) -> Iterator[str]:
+        word: str | None = None  # before the run
+        for run in runs:
+            token = self._token(run)
+            if token is not None:
+                yield token
+                if word is not None and run.isdecimal() and len(run) <= _MOST_NAMING:
+                    yield f"{word}{run}"
+            word = token if token is not None and not run.isdecimal() and len(run) >= _MIN_NAMED else None
 
     def _token(self, run: str) -> str | None:
         if run.isdecimal():

@@ -50,7 +50,7 @@ def tabulate_facts(facts: Sequence[FileFacts], raw: RawDataset, plan: Plan) -> p
         name: [*map(attrgetter(place), facts)] for name, place in _READ.items()
     }
     columns["id"] = list(range(len(facts)))
-    columns["order"] = plan.order.tolist()
+    columns["order"] = [None] * len(facts) if raw.is_listing else plan.order.tolist()
     columns["bytes_per_pixel"] = [_per_pixel(each) for each in facts]
     names = list(_read_names(raw, plan))
     columns["name_tokens"] = [name.tokens for name in names]

@@ -85,6 +85,7 @@ class TinyImagenet:
             licence="ImageNet terms of access; non-commercial research use",
             citation="Le and Yang 2015, Tiny ImageNet Visual Recognition Challenge",
             rows=train + test,
+            is_listing=True,
             classes=[shown[wnid] for wnid in wnids],
             superclasses={shown[wnid]: superclass(wnid) for wnid in wnids},
             other_names={shown[wnid]: [wnid] for wnid in wnids},

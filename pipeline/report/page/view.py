@@ -27,6 +27,7 @@ from pipeline.report.page.chapters import (
     find_usual,
 )
 from pipeline.report.page.charts import scales
+from pipeline.report.page.charts.cue_ranking import CueRanking, cue_ranking
 from pipeline.report.page.charts.group_dots import GroupDots, group_dots
 from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
 from pipeline.report.page.gallery import GalleryCard, kinds_shown, make_gallery
@@ -47,6 +48,7 @@ from pipeline.report.page.view_charts import ChartsView
 from pipeline.report.page.view_images import ImagesView
 from pipeline.report.page.view_lists import ListsView
 from pipeline.verdict import phrases
+from pipeline.verdict.cue.unnamed import name_unnamed, unnamed_cues
 
 
 @dataclass
@@ -222,6 +224,20 @@ class View:
     @property
     def usual_images(self) -> list[UsualImages]:
         return find_usual(self.s, self.pictures)
+
+    @cached_property
+    def cue_ranking(self) -> CueRanking | None:
+        return cue_ranking(self.s)
+
+    @property
+    def cue_titles(self) -> dict[str, str]:
+        return {cue.name: cue.title for cue in self.s.cues.cues} if self.s.cues else {}
+
+    @property
+    def is_cue_unnamed(self) -> bool:
+        """Whether the chapter on the cue leads with one that nobody annotated."""
+        line = self.s.verdict.brief.rungs[0].line
+        return any(line.startswith(name_unnamed(cue)) for cue in unnamed_cues(self.s.cues))
 
     @property
     def failures(self) -> Failures:

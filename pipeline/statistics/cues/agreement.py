@@ -14,7 +14,9 @@ from scipy import stats
 from pipeline.core.types import Float64Array, Int64Array
 
 
-def count_tables(predicted_N: Int64Array, targets_N: Int64Array, blocks_N: Int64Array, n_classes: int) -> list[Int64Array]:
+def count_tables(
+    predicted_N: Int64Array, targets_N: Int64Array, blocks_N: Int64Array, n_classes: int
+) -> list[Int64Array]:
     """Confusion counts of every block, K x K each; rows: true classes."""
     tables = []
     for block in np.unique(blocks_N):
@@ -56,8 +58,10 @@ def chance_p(tables: Sequence[Int64Array], *, stretch: float = 1.0) -> float:
     return float(stats.norm.sf((observed - expected - step) / (stretch * math.sqrt(variance))))
 
 
-def marked_share(predicted_N: Int64Array, targets_N: Int64Array, n_classes: int) -> tuple[Float64Array, Float64Array]:
-    """Share of each class's images that are guessed to be of it minus share of all others, and its variance."""
+def marked_share(
+    predicted_N: Int64Array, targets_N: Int64Array, n_classes: int
+) -> tuple[Float64Array, Float64Array]:
+    """Share of each class's images guessed to be of it minus the share of all others, and its variance."""
     marked_K, variance_K = np.zeros(n_classes), np.full(n_classes, np.inf)
     for k in range(n_classes):
         own, guessed = targets_N == k, predicted_N == k
@@ -81,5 +85,7 @@ def channel_bits(accuracy: float, n_classes: int) -> float:
     if accuracy <= 1 / n_classes:
         return 0.0
     wrong = 1 - accuracy
-    lost = -accuracy * math.log2(accuracy) - (wrong * math.log2(wrong / (n_classes - 1)) if wrong > 0 else 0.0)
+    lost = -accuracy * math.log2(accuracy) - (
+        wrong * math.log2(wrong / (n_classes - 1)) if wrong > 0 else 0.0
+    )
     return math.log2(n_classes) - lost

@@ -29,7 +29,7 @@ def test_the_example_prints_what_it_says() -> None:
         ("DSC00012", ["dsc", "#5"]),
         ("leftEye", ["left", "eye"]),
         ("myHTMLFile", ["my", "html", "file"]),
-        ("iPhone15Pro", ["i", "phone", "#2", "pro"]),
+        ("iPhone15Pro", ["i", "phone", "#2", "phone15", "pro"]),
         ("Été à la plage", ["été", "à", "la", "plage"]),
         ("cafe\u0301", ["café"]),  # as macOS writes it
         ("写真007", ["写真", "#3"]),
