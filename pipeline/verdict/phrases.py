@@ -71,6 +71,7 @@ STATUS_WORDS = {
 NOT_RUN = "Not run"  # instead of a status, where nothing that would answer it was run
 GROUPS_NAMED = 3
 TOO_FEW = "too few to decide"  # beside the accuracy of a group with fewer test images than count
+TRAINED_ON = "validation images trained it"  # why they cannot judge a method
 ESTIMATOR_LABELS = {
     "trak": "TRAK",
     "last_layer": "TRAK on the last layer",

@@ -20,8 +20,8 @@ from pipeline.statistics.comparison.compare import Contender, Target, compare_me
 from pipeline.verdict.evidence.rules import GroupedData, printed
 from pipeline.verdict.fix.needs import groups_needed
 from pipeline.verdict.harm.harmful import harmed_group
+from pipeline.verdict.phrases import TRAINED_ON
 
-TRAINED_ON = "validation images trained it"
 UNASKED = "predictions of them were not read"
 
 

@@ -15,8 +15,7 @@ from pipeline.records.recommendation import Need
 from pipeline.records.report import Report
 from pipeline.report.page.charts.chosen import group_accuracy, is_measured
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
-from pipeline.verdict.fix.validating import TRAINED_ON
-from pipeline.verdict.phrases import TOO_FEW, accuracy_phrase, method_label
+from pipeline.verdict.phrases import TOO_FEW, TRAINED_ON, accuracy_phrase, method_label
 
 HEADINGS: dict[Need, str] = {
     "nothing": "Needs no group labels",
