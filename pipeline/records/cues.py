@@ -10,7 +10,7 @@ from pipeline.records.base import Artifact, Estimate, Record
 
 
 class CueClass(Record):
-    """How far a cue marks one class: share of its images that the cue names, minus share of all others."""
+    """How far a cue marks one class: share of its images that it names, minus that of the nearest class."""
 
     label: str
     marked: Estimate  # on the half that confirms

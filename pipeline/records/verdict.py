@@ -76,6 +76,7 @@ class Brief(Record):
     rungs: list[BriefRung]
     decision: str  # what to do
     price: str  # what that costs and needs; empty where nothing is recommended
+    unnamed_cue: str | None = None  # `name` of the cue that the first rung speaks of, if nobody annotated it
     sureness: str  # what the answer rests on
 
 

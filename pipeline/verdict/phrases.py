@@ -11,6 +11,7 @@ from pipeline.core.words import DASH, count, join_names, number, percent, points
 from pipeline.methods.registry import MODULES, find_method
 from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.cues import CueFinding
 from pipeline.records.data import SourceCounts
 from pipeline.records.verdict import Rung
 
@@ -174,6 +175,11 @@ def percent_interval(estimate: Estimate) -> str:
 def number_interval(estimate: Estimate) -> str:
     """ "[0.25, 0.29]"."""
     return f"[{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def cue_name(cue: CueFinding) -> str:
+    """A cue that was found, in quotes, with the place that tells most: "“a corner, top left”"."""
+    return quoted(cue.title if cue.part is None else f"{cue.title}, {cue.part}")
 
 
 def points_interval(estimate: Estimate) -> str:

@@ -48,7 +48,6 @@ from pipeline.report.page.view_charts import ChartsView
 from pipeline.report.page.view_images import ImagesView
 from pipeline.report.page.view_lists import ListsView
 from pipeline.verdict import phrases
-from pipeline.verdict.cue.unnamed import name_unnamed, unnamed_cues
 
 
 @dataclass
@@ -236,8 +235,7 @@ class View:
     @property
     def is_cue_unnamed(self) -> bool:
         """Whether the chapter on the cue leads with one that nobody annotated."""
-        line = self.s.verdict.brief.rungs[0].line
-        return any(line.startswith(name_unnamed(cue)) for cue in unnamed_cues(self.s.cues))
+        return self.s.verdict.brief.unnamed_cue is not None
 
     @property
     def failures(self) -> Failures:

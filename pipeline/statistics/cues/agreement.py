@@ -61,19 +61,30 @@ def chance_p(tables: Sequence[Int64Array], *, stretch: float = 1.0) -> float:
 def marked_share(
     predicted_N: Int64Array, targets_N: Int64Array, n_classes: int
 ) -> tuple[Float64Array, Float64Array]:
-    """Share of each class's images guessed to be of it minus the share of all others, and its variance."""
-    marked_K, variance_K = np.zeros(n_classes), np.full(n_classes, np.inf)
-    for k in range(n_classes):
-        own, guessed = targets_N == k, predicted_N == k
-        n_own, n_other = int(own.sum()), int((~own).sum())
-        if not n_own or not n_other:
-            continue
-        p, q = guessed[own].mean(), guessed[~own].mean()
-        marked_K[k] = p - q
-        # Agresti and Caffo 2000: one success and one failure more on each side
-        p2, q2 = (guessed[own].sum() + 1) / (n_own + 2), (guessed[~own].sum() + 1) / (n_other + 2)
-        variance_K[k] = p2 * (1 - p2) / (n_own + 2) + q2 * (1 - q2) / (n_other + 2)
-    return marked_K, variance_K
+    """How far guesses mark each class: the share of its images that are guessed to be of it, minus the share
+    in the other class that is so most often; and the difference's variance (infinite without images).
+
+    A guess that says no more than "not that class" calls several classes alike, and marks none of them.
+
+    Source of the variance: Agresti and Caffo 2000 (a success and a failure more on each side).
+    """
+    counts_K = np.bincount(targets_N, minlength=n_classes).astype(np.float64)
+    table_KK = np.zeros((n_classes, n_classes))
+    np.add.at(table_KK, (targets_N, predicted_N), 1)
+    share_KK = np.where(counts_K[:, None] > 0, table_KK / np.maximum(counts_K[:, None], 1), -1.0)
+    own_K = np.diag(share_KK).copy()
+    np.fill_diagonal(share_KK, -1.0)
+    rival_K = share_KK.argmax(axis=0)
+    marked_K = own_K - share_KK[rival_K, np.arange(n_classes)]
+    own_hits, rival_hits = np.diag(table_KK), table_KK[rival_K, np.arange(n_classes)]
+    variance_K = _variance(own_hits, counts_K) + _variance(rival_hits, counts_K[rival_K])
+    is_known = (counts_K > 0) & (counts_K[rival_K] > 0)
+    return np.where(is_known, marked_K, 0.0), np.where(is_known, variance_K, np.inf)
+
+
+def _variance(hits_K: Float64Array, counts_K: Float64Array) -> Float64Array:
+    share_K = (hits_K + 1) / (counts_K + 2)
+    return np.asarray(share_K * (1 - share_K) / (counts_K + 2))
 
 
 def channel_bits(accuracy: float, n_classes: int) -> float:

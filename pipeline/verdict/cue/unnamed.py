@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.core.words import quoted
 from pipeline.records.cues import CueFinding, CuesResult
 from pipeline.records.verdict import Rung
+from pipeline.verdict.phrases import cue_name
 
 NAMED = ("color",)  # judged by itself, and by the audit of color
 
@@ -28,24 +28,12 @@ def unnamed_cues(cues: CuesResult | None) -> list[CueFinding]:
     ]
 
 
-def hidden_cues(cues: CuesResult | None) -> list[CueFinding]:
-    """Found facts of files that leave no trace in the pixels: they say that classes were collected apart."""
-    return (
-        [cue for cue in cues.cues if cue.found and cue.under is None and not cue.is_visible] if cues else []
-    )
-
-
-def name_unnamed(cue: CueFinding) -> str:
-    """ "the JPEG compression" as a sentence names it, in quotes."""
-    return quoted(cue.title if cue.part is None else f"{cue.title}, {cue.part}")
-
-
 def doubt_use(used: Rung, cues: CuesResult | None) -> Rung:
     """A plain no is about the cue that was exchanged: others give the class away, and no edit tests them."""
     others = unnamed_cues(cues)
     if used.status != "no" or not others:
         return used
-    named = name_unnamed(others[0])
+    named = cue_name(others[0])
     text = f"No edit exchanges {named}, which gives the class away: whether the model uses it is not known. "
     return used.model_copy(
         update={"status": "insufficient", "evidence": text + used.evidence, "estimate": None}

@@ -8,7 +8,7 @@ from pipeline.core.words import count
 from pipeline.records.base import Estimate
 from pipeline.records.report import Report
 from pipeline.report.page.charts.scales import Scale, share_scale
-from pipeline.verdict.cue.unnamed import name_unnamed
+from pipeline.verdict.phrases import cue_name
 
 MOST_ROWS = 8
 
@@ -48,7 +48,7 @@ def cue_ranking(report: Report) -> CueRanking | None:
     ]
     n_rest, n_tried = len(leaders) - len(rows), len(report.cues.cues)
     title = (
-        f"{name_unnamed(leaders[0])} tells most of the class, of {count(n_tried)} cues that were tried alone"
+        f"{cue_name(leaders[0])} tells most of the class, of {count(n_tried)} cues that were tried alone"
         if leaders
         else f"None of {count(n_tried)} cues that were tried alone tells the class"
     )

@@ -8,7 +8,9 @@ import pytest
 from pipeline.statistics.cues.agreement import chance_p, channel_bits, count_tables, marked_share
 
 
-@pytest.mark.parametrize(("shares", "skill"), [((0.5, 0.5), 0.08), ((0.8, 0.2), 0.1), ((0.3, 0.3, 0.4), 0.06)])
+@pytest.mark.parametrize(
+    ("shares", "skill"), [((0.5, 0.5), 0.08), ((0.8, 0.2), 0.1), ((0.3, 0.3, 0.4), 0.06)]
+)
 def test_the_tail_is_that_of_shuffled_labels(shares: tuple[float, ...], skill: float) -> None:
     rng = np.random.default_rng(0)
     labels_N = rng.choice(len(shares), 400, p=shares)
@@ -40,7 +42,7 @@ def test_marks_are_shares_beyond_those_of_others() -> None:
     predicted_N = labels_N.copy()
     predicted_N[10:15] = 0
     marked_K, variance_K = marked_share(predicted_N, labels_N, 4)
-    assert marked_K[:3] == pytest.approx([1 - 5 / 50, 0.75, 1.0])
+    assert marked_K[:3] == pytest.approx([1 - 5 / 20, 0.75, 1.0])
     assert np.isinf(variance_K[3]), "a class without images"
 
 

@@ -110,8 +110,10 @@ def test_scenes_stay_together() -> None:
     scenes_N = np.arange(40).repeat(10)
     labels_N = rng.permutation(np.arange(40) % 2)[scenes_N]
     images = textures(400, 1)
-    images[..., 0] = np.clip(images[..., 0] + rng.integers(-50, 50, 40)[scenes_N][:, None, None], 0, 255)
-    alone = audit_cues(Looked(Seen(images), labels_N), Looked(Seen(images), labels_N), ["a", "b"], SETTINGS, Provenance())
+    images = np.clip(images + rng.integers(-60, 60, (40, 1, 1, 3))[scenes_N], 0, 255).astype(np.uint8)
+    alone = audit_cues(
+        Looked(Seen(images), labels_N), Looked(Seen(images), labels_N), ["a", "b"], SETTINGS, Provenance()
+    )
     together = Looked(Seen(images), labels_N, scenes_N)
     told = audit_cues(together, together, ["a", "b"], SETTINGS, Provenance())
     assert any(cue.found for cue in alone.cues), "the bait"

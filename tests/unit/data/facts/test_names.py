@@ -60,7 +60,7 @@ def test_folders_count_from_the_one_that_holds_all_and_the_ending_does_not() -> 
     reader = make_reader(paths, ["cats", "dogs"], {})
     assert [reader.read(path).tokens for path in paths] == [
         ["#2", "clinic", "a"],
-        ["scan", "#1", "v", "#1", "clinic", "b"],
+        ["scan", "#1", "scan7", "v", "#1", "clinic", "b"],
     ]
     assert [reader.read(path).number for path in paths] == [12, 7]
 

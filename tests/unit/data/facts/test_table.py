@@ -231,7 +231,10 @@ def test_every_kind_of_source_has_a_row_for_each_image(
     facts, samples = pack(raw), load_samples(dataset_dir("t"))
     assert len(facts) == len(samples) == len(raw.rows)
     by_name = {row.name: k for k, row in enumerate(raw.rows)}
-    assert facts["order"].tolist() == [by_name[file] for file in samples["file"]]
+    if raw.is_listing:
+        assert facts["order"].isna().all(), "the order of a listing is ours"
+    else:
+        assert facts["order"].tolist() == [by_name[file] for file in samples["file"]]
     for fact, file in zip(facts.itertuples(), samples["file"], strict=True):
         image = raw.rows[by_name[file]].image
         if isinstance(image, Path):
@@ -263,4 +266,5 @@ def test_a_tables_own_word_for_a_class_is_no_fact(tmp_path: Path) -> None:
         "label_names": {"mel0": "benign", "mel1": "malignant"},
     }
     facts = pack(load_raw(TypeAdapter(Source).validate_python(source), tmp_path / "downloads"))
-    assert {tuple(tokens) for tokens in facts["name_tokens"]} == {("scan", "#2")}
+    assert {tuple(tokens[:2]) for tokens in facts["name_tokens"]} == {("scan", "#2")}
+    assert {token[:4] for tokens in facts["name_tokens"] for token in tokens[2:]} == {"scan"}
