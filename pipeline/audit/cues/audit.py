@@ -30,6 +30,7 @@ from pipeline.statistics.cues.agreement import channel_bits, marked_share
 from pipeline.statistics.multiplicity import benjamini_hochberg
 from pipeline.statistics.sources import design_effect
 
+SURE = 1e-6  # p of a linear classifier
 MANY_CLASSES = 3  # from so many on, a cue may mark one class alone
 LEAST_MARKED = 0.2  # share of a class's images beyond that of others, for a class to be called marked
 MOST_CLASSES = 12  # listed
@@ -119,10 +120,12 @@ def _try(
     for part, columns in parts:
         own = replace(whole, inputs_ND=whole.inputs_ND[:, columns])
         own_test = None if tested is None else replace(tested, inputs_ND=tested.inputs_ND[:, columns])
-        kinds: list[Kind] = ["pixels" if cue.supervised_pixels else "linear"]
-        kinds += ["trees"] if cue.trees and settings.trees_max_train else []
-        for kind in kinds:
-            yield _try_one(cue, part, kind, own, own_test, first_N, n_classes, settings)
+        straight: Kind = "pixels" if cue.supervised_pixels else "linear"
+        found = _try_one(cue, part, straight, own, own_test, first_N, n_classes, settings)
+        yield found
+        # where a straight line tells it beyond doubt, trees could only tell it again
+        if cue.trees and settings.trees_max_train and found.p_value > SURE:
+            yield _try_one(cue, part, "trees", own, own_test, first_N, n_classes, settings)
 
 
 def _try_one(

@@ -54,7 +54,7 @@ def verdict() -> Verdict:
 
 def test_a_report_reads_what_its_verdict_read_and_nothing_newer() -> None:
     before = verdict()
-    assert [part.stage for part in before.missing] == ["gradcam", "hygiene"]
+    assert [part.stage for part in before.missing] == ["gradcam", "hygiene", "cues"]
     place(f"audit/{BIRDS.info.name}/hygiene.json", BIRDS.hygiene, "packed")  # type: ignore[arg-type]
     found = gather_judged(BIRDS.info.name, before)
     assert list(found.evaluations) == ["erm", "group_dro"]
