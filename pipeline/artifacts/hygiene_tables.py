@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.artifacts.packing import PACKING, check_packing
+from pipeline.artifacts.packing import check_packing
 from pipeline.artifacts.paths import color_dir
 from pipeline.artifacts.predictions import save_table
+from pipeline.artifacts.provenance import PACKING
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import BoolArray, Int64Array, PackedSplit
 from pipeline.statistics.sources import merge_sources

@@ -19,6 +19,7 @@ from pipeline.artifacts.paths import (
     color_dir,
     dataset_dir,
     evaluation_dir,
+    facts_path,
     gradcam_dir,
     groups_dir,
     model_dir,
@@ -52,7 +53,7 @@ def _files(folder: Path, *names: str) -> list[Path | Output]:
 
 _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "plan": lambda: [Output(plans_dir(), holds=PLAN_FILES)],
-    "data": lambda d: _files(dataset_dir(d), *PACKED_FILES),
+    "data": lambda d: [*_files(dataset_dir(d), *PACKED_FILES), facts_path(dataset_dir(d))],
     "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
     "hygiene": lambda d: _files(
         color_dir(d), "hygiene.json", "odd_images.parquet", "copies.parquet", "hygiene_metrics.json"
@@ -122,7 +123,7 @@ def remake_command(path: Path) -> str:
     if len(path.parents) > 1 and path.parents[1].name == "audit":
         stage = "hygiene" if path.name.startswith(("hygiene", "copies", "odd_images")) else "color"
         return f"dvc repro {stage}@{path.parents[0].name}"
-    if len(path.parents) > 1 and path.parents[1].name in ("groups", "verdict"):
+    if len(path.parents) > 1 and path.parents[1].name in ("data", "groups", "verdict"):
         return f"dvc repro {path.parents[1].name}@{path.parents[0].name}"
     return "dvc repro"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.artifacts.paths import dataset_dir
 from pipeline.core.errors import InputError
 
-# folders that are the pipeline's as a whole; of data/ only data/<dataset>/packed is
+# folders that are the pipeline's as a whole; of data/ only data/<dataset>/packed is, and the file of facts
 OWN_FOLDERS = (
     "audit",
     "groups",

@@ -18,7 +18,6 @@ from pipeline.records.base import Artifact
 from pipeline.records.data import GroupsInfo, PackedInfo
 
 A = TypeVar("A", bound=Artifact)
-PACKING = "packing"  # key of the digest in a table's own notes
 _NOT_DECISIVE = {
     "provenance",
     "packing",

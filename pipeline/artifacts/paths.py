@@ -36,6 +36,11 @@ def dataset_dir(dataset: str) -> Path:
     return Path("data") / dataset / "packed"
 
 
+def facts_path(packed: Path) -> Path:
+    """What the files of a packed dataset say besides pixels: beside its folder, on which trainings depend."""
+    return packed.with_name("facts.parquet")
+
+
 def groups_dir(dataset: str) -> Path:
     return Path("groups") / dataset
 

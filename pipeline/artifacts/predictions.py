@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline.artifacts.files import write_atomic
-from pipeline.artifacts.packing import PACKING, check_packing
+from pipeline.artifacts.packing import check_packing
+from pipeline.artifacts.provenance import PACKING
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Float64Array, Int64Array, PackedSplit, Split
 
@@ -39,10 +40,14 @@ class ScoredPredictions(NamedTuple):
     sources: Int64Array | None = None  # N, scene or patient of each image
 
 
-def save_table(path: Path, table: pd.DataFrame, packing: str) -> None:
-    """Write a table of predictions, with the digest of the data that they are about."""
+def save_table(path: Path, table: pd.DataFrame, packing: str, schema: pa.Schema | None = None) -> None:
+    """Write a table of predictions, with the digest of the data that they are about.
+
+    Args:
+        schema: types of the columns; None: those that the values show.
+    """
     table.attrs[PACKING] = packing  # kept in the file's own notes
-    write_atomic(path, lambda temporary: table.to_parquet(temporary, index=False))
+    write_atomic(path, lambda temporary: table.to_parquet(temporary, index=False, schema=schema))
 
 
 def load_scored(path: Path, split_name: str) -> ScoredPredictions | None:

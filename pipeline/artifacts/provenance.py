@@ -17,6 +17,7 @@ from pipeline.core.errors import ArtifactError
 from pipeline.records.base import Provenance
 from pipeline.settings.base import deciding
 
+PACKING = "packing"  # key of the data's digest in a table's own notes
 LIBRARIES = ("torch", "torchvision", "grad-cam", "numpy", "pandas", "pillow", "dvc")
 
 

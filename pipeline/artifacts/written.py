@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline.artifacts.files import write_text
 from pipeline.artifacts.paths import scratch_dir
+from pipeline.artifacts.provenance import PACKING
 
 _RECORD_KEYS = {"schema_version", "provenance"}
 
@@ -39,8 +40,8 @@ def find_not_written(
     """The first of `outputs` that is there and that nothing says to be the pipeline's own.
 
     Args:
-        record: the output that is a record. Beside it, what no ledger and no dvc.lock names is its own too:
-            results of another machine, or a deleted `.scratch/`.
+        record: the output that is a record. Beside it and below, what no ledger and no dvc.lock names is its
+            own too: results of another machine, or a deleted `.scratch/`. A user's files can lie above.
     """
     there = [path for path in outputs if path.is_file()]
     if not there:  # the usual case: DVC has removed them
@@ -57,11 +58,28 @@ def find_not_written(
         if path != record and not ledger["is_finished"]:
             continue  # a killed run had looked before it began
         is_named = entry is not None or f"path: {path.as_posix()}\n" in lock
-        if has_record and not is_named:
+        if has_record and not is_named and _goes_with(path, record):
             continue
         if not _is_known(_md5(path), entry, lock):
             return path
     return None
+
+
+def _goes_with(path: Path, record: Path | None) -> bool:
+    """Whether the file lies where a user keeps none, or says itself what data it is of."""
+    return record is not None and (path.is_relative_to(record.parent) or _is_table(path))
+
+
+def _is_table(path: Path) -> bool:
+    """Whether the file is a table with the digest of its data in its notes, as stages write them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        notes: object = json.loads((pq.read_schema(path).metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except (OSError, ValueError, pa.ArrowException):
+        return False
+    return isinstance(notes, dict) and PACKING in notes
 
 
 def is_record(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Pack a dataset: `images.npy`, `masks.npy`, `samples.parquet` and, last, `dataset.json`."""
+"""Pack a dataset: `facts.parquet`, `images.npy`, `masks.npy`, `samples.parquet` and, last, `dataset.json`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.datasets import write_samples
+from pipeline.artifacts.facts import save_facts
 from pipeline.artifacts.files import fresh_files, require_space, save_artifact
 from pipeline.artifacts.packing import digest_packing
 from pipeline.artifacts.paths import PACKED_FILES
 from pipeline.core.types import SPLIT_NAMES, Int64Array
 from pipeline.data.decoding.pixels import Gathered, check_unreadable, note_files, write_pixels
+from pipeline.data.facts.table import tabulate_facts
 from pipeline.data.fingerprint import fingerprint_files
 from pipeline.data.names.naming import natural_key
 from pipeline.data.plan import Plan, check_classes_per_split, make_plan
@@ -27,7 +29,7 @@ from pipeline.settings.data import DataSettings
 def pack_dataset(
     raw: RawDataset, settings: DataSettings, *, name: str, folder: Path, provenance: Provenance
 ) -> PackedInfo:
-    """Decode and split `raw`, and write the packed dataset's files to `folder`.
+    """Decode and split `raw`, and write the packed dataset's files to `folder`, and beside it their facts.
 
     Raises:
         InputError: names, labels, splits, attributes, images or masks that cannot be used, each
@@ -74,6 +76,7 @@ def pack_dataset(
         )
         info = info.model_copy(update={"packing": digest_packing(temporary, info)})
         save_artifact(temporary / "dataset.json", info)
+        save_facts(folder, tabulate_facts(gathered.facts, raw, plan), info.packing)
     return info
 
 

@@ -31,6 +31,7 @@ class Plan:
     classes: list[str]
     notes: list[str]
     has_masks: bool
+    order: Int64Array  # each row's number in its source's table or listing
     sources: Int64Array | None = None  # equal for rows of one source; None: each by itself
 
     def take(self, kept: Int64Array) -> Plan:
@@ -42,6 +43,7 @@ class Plan:
             self.classes,
             self.notes,
             self.has_masks,
+            self.order[kept],
             None if self.sources is None else self.sources[kept],
         )
 
@@ -70,7 +72,15 @@ def make_plan(raw: RawDataset, settings: DataSettings) -> Plan:
     order = np.argsort(assignment.splits, kind="stable")
     order = order[assignment.splits[order] >= 0]
     plan = Plan(
-        rows, labels, assignment.splits, attributes, classes, assignment.notes, _has_masks(rows), sources
+        rows,
+        labels,
+        assignment.splits,
+        attributes,
+        classes,
+        assignment.notes,
+        _has_masks(rows),
+        np.arange(len(rows)),
+        sources,
     ).take(order)
     check_classes_per_split(plan)
     return plan

@@ -40,6 +40,7 @@ class RawDataset:
     rows: list[RawRow]
     classes: list[str] | None = None  # shown order; None = sorted labels of the rows
     superclasses: dict[str, str] | None = None  # class -> superclass
+    other_names: dict[str, list[str]] = field(default_factory=dict)  # class -> what its files may call it
     attribute_values: dict[str, list[str]] = field(default_factory=dict)  # shown order
     attribute_descriptions: dict[str, str] = field(default_factory=dict)
     citation: str = ""
@@ -49,6 +50,7 @@ class RawDataset:
     expected_group_counts: dict[SplitName, dict[tuple[str, str], int]] | None = None
     fingerprint: str = ""  # of the listing of an official dataset's folder
     decided_by: list[Path] | None = None  # of a user's own files: tables beside the images; None: not his own
+    is_listing: bool = False  # rows come as folders were listed, class after class: their order is ours
     source_name: str = "source"  # what `RawRow.source` is: scene, patient, camera
 
     def files(self) -> Iterator[Path]:

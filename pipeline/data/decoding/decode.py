@@ -5,8 +5,6 @@ Shape legend: S side of the packed image, h and w of the source image.
 
 from __future__ import annotations
 
-import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,13 +16,14 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.core.errors import InputError
 from pipeline.core.types import UInt8Array
 from pipeline.data.decoding.depth import BIT_DEPTHS, Depth, Ranges, deep_values, measure, to_eight_bit
+from pipeline.data.decoding.exif import DECODE_ERRORS, read_orientation
+from pipeline.data.facts.exif import read_exif
+from pipeline.data.facts.read import FileFacts, count_frames, describe_array, read_header
 
 Fit = Literal["crop", "squash", "pad"]
 MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
 ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
 _MASK_THRESHOLD = 127
-_ORIENTATION = 0x0112  # the EXIF tag
-_TAG_BYTES = {3: 2, 4: 4, 5: 8, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # of a value, by EXIF's type; else 1
 _UPRIGHT = {  # what undoes each orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,18 +33,6 @@ _UPRIGHT = {  # what undoes each orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_DECODE_ERRORS = (
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 class UnreadableError(Exception):
@@ -56,6 +43,7 @@ class UnreadableError(Exception):
 class Decoded:
     image: UInt8Array  # S S 3
     mask: UInt8Array | None  # S S, 0 or 255
+    facts: FileFacts
     depth: Depth | None = None  # of an image beyond 8 bits
     has_damaged_exif: bool = False  # so that nobody knows whether it should be turned
     has_frames: bool = False  # more than the one that is shown
@@ -68,6 +56,7 @@ class _Frame:
     shown: tuple[int, int]
     stored: tuple[int, int]
     orientation: int | None
+    facts: FileFacts
     depth: Depth | None = None
     has_more: bool = False  # frames
 
@@ -93,38 +82,41 @@ def decode(
     """
     if mask is None and isinstance(image, np.ndarray) and image.shape == (size, size, 3):
         _check_array(image)
-        return Decoded(image, None)
+        return Decoded(image, None, describe_array(image))
     picture, frame = _open_picture(image, size, ranges)
     pixels = np.asarray(_make_square(picture, size=size, fit=fit, is_mask=False))
     drawn = None
     if mask is not None:
         upright = _match_frame(_open_mask(mask), frame)
         drawn = _binary(np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True)))
-    return Decoded(pixels, drawn, frame.depth, frame.orientation is None, frame.has_more)
+    return Decoded(pixels, drawn, frame.facts, frame.depth, frame.orientation is None, frame.has_more)
 
 
 def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
     if isinstance(source, np.ndarray):
         _check_array(source)
         picture = Image.fromarray(np.ascontiguousarray(source))
-        return picture, _Frame(picture.size, picture.size, 1)
+        return picture, _Frame(picture.size, picture.size, 1, describe_array(source))
     try:
         with Image.open(source) as opened:
             stored = opened.size
             if stored[0] * stored[1] > MAX_PIXELS:
                 raise UnreadableError(f"{stored[0]} x {stored[1]} pixels, more than {MAX_PIXELS:,}")
+            header = read_header(opened)
             if opened.format == "JPEG":
                 opened.draft(None, (2 * size, 2 * size))  # decodes large photographs at 1/2, 1/4, 1/8
             values = deep_values(opened, source)  # first: to read EXIF may decode, and forget what was stored
-            orientation = _orientation(opened)
+            orientation, exif = read_orientation(opened), read_exif(opened)
             depth = None if values is None else measure(values)
             picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
             picture = _turn(picture, orientation)
             has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
-    except _DECODE_ERRORS as error:
+            width, height = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+            seen = stored if header.format == "TIFF" else (width, height)  # Pillow gives it as shown
+            facts = FileFacts(*seen, header, exif, count_frames(opened, is_many=has_more))
+    except DECODE_ERRORS as error:
         raise UnreadableError(_reason(error)) from error
-    shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-    return picture, _Frame((shown[0], shown[1]), stored, orientation, depth, has_more)
+    return picture, _Frame((width, height), stored, orientation, facts, depth, has_more)
 
 
 def _has_more_frames(opened: Image.Image) -> bool:
@@ -133,35 +125,8 @@ def _has_more_frames(opened: Image.Image) -> bool:
         return False
     try:
         return bool(getattr(opened, "is_animated", False))
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return True
-
-
-def _orientation(opened: Image.Image) -> int | None:
-    """EXIF's orientation; None where EXIF is damaged, which does not spoil the pixels."""
-    try:
-        found = opened.getexif().get(_ORIENTATION)
-        exif = opened.info.get("exif", b"")
-        Image.Exif().load(exif)  # of a JPEG, `getexif` passes over damage in silence
-        return None if found is None and _is_cut(exif) else int(found or 1)
-    except _DECODE_ERRORS:
-        return None
-
-
-def _is_cut(exif: bytes) -> bool:
-    """Whether the first directory of tags ends early: Pillow keeps those before, with a warning alone."""
-    data = exif.removeprefix(b"Exif\0\0")
-    if not data:
-        return False
-    order = "<" if data.startswith(b"II") else ">"
-    (start,) = struct.unpack_from(f"{order}L", data, 4)
-    (n_tags,) = struct.unpack_from(f"{order}H", data, start)
-    for i in range(n_tags):
-        _, kind, count, place = struct.unpack_from(f"{order}HHLL", data, start + 2 + 12 * i)
-        size = count * _TAG_BYTES.get(kind, 1)
-        if size > 4 and place + size > len(data):
-            return True
-    return False
 
 
 def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
@@ -194,10 +159,10 @@ def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
         with Image.open(source) as opened:
             if opened.size[0] * opened.size[1] > MAX_PIXELS:
                 raise UnreadableError(f"its mask has {opened.size[0]} x {opened.size[1]} pixels")
-            upright = _turn(opened, _orientation(opened))
+            upright = _turn(opened, read_orientation(opened))
             # A palette's colors mean nothing; its indices do: 0 is background by convention.
             levels = np.asarray(upright) > 0 if upright.mode == "P" else _gray_levels(upright)
-    except _DECODE_ERRORS as error:
+    except DECODE_ERRORS as error:
         raise UnreadableError(f"its mask {source.name}: {_reason(error)}") from error
     return Image.fromarray(_binary_levels(levels))
 

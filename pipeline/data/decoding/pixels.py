@@ -22,6 +22,7 @@ from pipeline.core.words import list_some
 from pipeline.data.decoding.decode import Decoded, UnreadableError, decode
 from pipeline.data.decoding.depth import Depth, Ranges, first_ranges, fit_ranges, note_depths
 from pipeline.data.decoding.npy_stream import NpyAppender
+from pipeline.data.facts.read import FileFacts
 from pipeline.data.plan import Plan
 from pipeline.data.raw import RawRow
 from pipeline.data.splits import TRAIN
@@ -45,6 +46,7 @@ class Gathered:
     depths: list[Depth] = field(default_factory=list)  # of images beyond 8 bits
     damaged_exif: list[str] = field(default_factory=list)  # names
     several_frames: list[str] = field(default_factory=list)  # names
+    facts: list[FileFacts] = field(default_factory=list)  # of the images that are kept
     ranges: Ranges = field(default_factory=Ranges)
 
 
@@ -131,6 +133,7 @@ def _gather_files(gathered: Gathered, rows: list[RawRow], block: list[Decoded | 
         if isinstance(decoded, UnreadableError):
             gathered.unreadable.append((row.name, str(decoded)))
             continue
+        gathered.facts.append(decoded.facts)
         if decoded.depth is not None:
             gathered.depths.append(decoded.depth)
         if decoded.has_damaged_exif:

@@ -70,6 +70,7 @@ class FolderLoader:
                 *_left_out(root, images, folders, splits, rows),
             ],
             decided_by=[],
+            is_listing=True,
         )
 
     def _rows(

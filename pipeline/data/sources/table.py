@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -73,6 +73,7 @@ class TableLoader:
             licence=source.licence,
             rows=rows,
             classes=classes,
+            other_names=_other_names(table[columns.label], labels),
             attribute_values=values,
             checksums={source.table: f"md5:{md5_of(table_path)}"},
             notes=[*notes, *self._left_out(root, [*images, *unused], masks)],
@@ -181,6 +182,15 @@ class TableLoader:
             notes += more
             return masks
         return match_masks(base, files)
+
+
+def _other_names(cells: Iterable[str], labels: Sequence[str]) -> dict[str, list[str]]:
+    """What the table calls each class, where that is not what is shown."""
+    found: dict[str, list[str]] = {}
+    for cell, label in sorted(set(zip(cells, labels, strict=True))):
+        if cell.strip() not in ("", label):
+            found.setdefault(label, []).append(cell)
+    return found
 
 
 def _sources(table: pd.DataFrame, column: str | None) -> list[str | None]:

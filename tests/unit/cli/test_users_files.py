@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
@@ -19,6 +20,7 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.files import sweep_leftovers, write_text
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES, check_outputs, stage_outputs
 from pipeline.artifacts.overlap import describe_overlap, written_folders
+from pipeline.artifacts.predictions import save_table
 from pipeline.artifacts.running import exclusive
 from pipeline.cli.main import main
 from pipeline.core.errors import InputError
@@ -87,7 +89,7 @@ def test_outputs_of_its_own_are_replaced(project: Path) -> None:
         check_outputs(stage, "birds")
     write_text(Path("data/birds/packed/images.npy"), "pixels")
     make_record(Path("data/birds/packed"))
-    write_text(Path("data/birds/packed/notes.txt"), "of no concern: the stage replaces its own four files")
+    write_text(Path("data/birds/packed/notes.txt"), "of no concern: the stage replaces its own files")
     check_outputs("data", "birds")
     write_text(Path("models/birds/erm/weights/seed_0_epoch_3.safetensors"), "w")
     check_outputs("train", "birds", "erm")
@@ -102,6 +104,7 @@ def test_outputs_of_its_own_are_replaced(project: Path) -> None:
     [
         ("data", ["birds"], "data/birds/packed/images.npy"),
         ("data", ["birds"], "data/birds/packed/masks.npy"),
+        ("data", ["birds"], "data/birds/facts.parquet"),
         ("report", ["birds"], "reports/birds.html"),
         ("report", ["birds"], "reports/birds.json"),
         ("train", ["birds", "erm"], "models/birds/erm/weights/resnet50.pt"),
@@ -173,6 +176,20 @@ def test_a_stage_goes_on_where_a_killed_one_or_dvc_left_its_files(project: Path)
     note.write_text(unfinished)
     with pytest.raises(InputError, match=r"evaluation\.json was not written by this pipeline"):
         check_outputs("evaluate", "birds", "erm")
+
+
+def test_facts_lie_where_a_user_keeps_files_and_have_to_say_themselves_that_they_are_ours(
+    project: Path,
+) -> None:
+    """Beside the packed folder, so that its record does not vouch for them."""
+    make_record(Path("data/birds/packed"))
+    path = Path("data/birds/facts.parquet")
+    for theirs in (pd.DataFrame({"fact": [1]}), None):
+        write_text(path, "my own notes") if theirs is None else theirs.to_parquet(path)
+        with pytest.raises(InputError, match=rf"{path} was not written by this pipeline.*mv {path} "):
+            check_outputs("data", "birds")
+    save_table(path, pd.DataFrame({"id": [0]}), "digest")
+    check_outputs("data", "birds")  # of another machine, or after `.scratch/` was deleted
 
 
 def test_a_stage_by_hand_leaves_a_users_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from pipeline.data.sources.tiny_imagenet import superclass
 from pipeline.settings.sources import Source
 from pipeline.statistics.retrained.label_errors import find_label_errors
 from tests.fixtures.data import data_settings, pack_and_group, save_image
+from tests.fixtures.official import cifar_pixels, make_cifar, make_tiny, make_waterbirds
 
 
 def load(tmp_path: Path, kind: str, path: Path | None, **source):
@@ -35,26 +36,6 @@ def pack_tar(folder: Path, archive: Path) -> Path:
 
 
 # --- CIFAR-100 ------------------------------------------------------------------------------
-
-
-def cifar_pixels(seed: int, n: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
-
-
-def make_cifar(folder: Path) -> Path:
-    """Three classes in two superclasses, in the official layout: all reds, greens, then blues."""
-    folder.mkdir(parents=True)
-    meta = {"fine_label_names": ["apple", "bee", "cat"], "coarse_label_names": ["fruit", "beast"]}
-    (folder / "meta").write_bytes(pickle.dumps(meta, protocol=2))
-    for seed, name in enumerate(("train", "test")):
-        content = {
-            "data": cifar_pixels(seed, 6).transpose(0, 3, 1, 2).reshape(6, 3072),
-            "fine_labels": [0, 1, 2, 0, 1, 2],
-            "coarse_labels": [0, 1, 1, 0, 1, 1],
-            "filenames": [f"{name}_{i}.png" for i in (0, 1, 2, 3, 3, 5)],
-        }
-        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
-    return folder
 
 
 def test_cifar_pixels_labels_and_superclasses(tmp_path):
@@ -165,24 +146,6 @@ def test_where_nothing_is_found(tmp_path):
 
 # --- TinyImageNet ---------------------------------------------------------------------------
 
-WORDS = "n01443537\tgoldfish, Carassius auratus\nn02012849\tcrane\nn03126707\tcrane\nn07749582\tlemon\n"
-WNIDS = ["n07749582", "n01443537", "n03126707", "n02012849"]
-
-
-def make_tiny(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "wnids.txt").write_text("\n".join(WNIDS) + "\n")
-    (folder / "words.txt").write_text(WORDS)
-    lines = []
-    for wnid in WNIDS:
-        for i in range(3):
-            save_image(folder / "train" / wnid / "images" / f"{wnid}_{i}.JPEG")
-        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("x")
-        save_image(folder / "val" / "images" / f"val_{wnid}.JPEG")
-        lines.append(f"val_{wnid}.JPEG\t{wnid}\t0\t0\t9\t9")
-    (folder / "val" / "val_annotations.txt").write_text("\n".join(lines) + "\n")
-    return folder
-
 
 def test_tiny_imagenet_names_splits_and_superclasses(tmp_path):
     raw = load(tmp_path, "tiny_imagenet", make_tiny(tmp_path / "tiny-imagenet-200"))
@@ -250,23 +213,6 @@ def test_not_a_wordnet_number():
 
 
 # --- Waterbirds -----------------------------------------------------------------------------
-
-
-def make_waterbirds(folder: Path, *, n_images: int = 0, published: bool = True) -> Path:
-    """The official metadata's columns and group counts; only the first images exist."""
-    cells = []
-    for number, split in enumerate(("train", "val", "test")):
-        for group, n in enumerate(waterbirds.PUBLISHED[split] if published else (3, 2, 2, 3)):
-            cells += [(group // 2, number, group % 2)] * n
-    table = pd.DataFrame(cells, columns=["y", "split", "place"])
-    species = np.where(table["y"] == 1, "021.Eastern_Towhee", "100.Sparrow")
-    table["img_filename"] = [f"{name}/{i}.jpg" for i, name in enumerate(species)]
-    table["place_filename"] = "/o/ocean/1.jpg"
-    folder.mkdir(parents=True)
-    table.to_csv(folder / "metadata.csv", index_label="img_id")
-    for name in table["img_filename"][:n_images]:
-        save_image(folder / name)
-    return folder
 
 
 def test_waterbirds_rows_attribute_and_known_wrong_labels(tmp_path):
