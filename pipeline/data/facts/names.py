@@ -122,7 +122,7 @@ class NameReader:
             if token is not None:
                 yield token
                 if word is not None and run.isdecimal() and len(run) <= _MOST_NAMING:
-                    yield f"{word}{run}"
+                    yield f"{word[: _MAX_TOKEN - len(run)]}{run}"
             word = token if token is not None and not run.isdecimal() and len(run) >= _MIN_NAMED else None
 
     def _token(self, run: str) -> str | None:
