@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from pipeline.artifacts.plans import plan_path
 from pipeline.cli.main import DATASET_STAGES, METHOD_STAGES
 from pipeline.plan.fingerprint import Code
 from tests import ROOT
+from tests.fixtures.fresh_process import run_fresh
 from tests.fixtures.report import build_report, photo_birds
 
 
@@ -82,8 +81,7 @@ def importers_of(library: str, *modules: str) -> list[str]:
         "    importlib.import_module(f'pipeline.{module}')\n"
         f"    if {library!r} in sys.modules: sys.exit(print(module))"
     )
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    return done.stdout.split()
+    return run_fresh(script).split()
 
 
 def test_what_runs_no_network_does_not_wait_for_torch() -> None:
@@ -120,5 +118,4 @@ def test_the_gate_waits_for_no_library_of_statistics(tmp_path: Path) -> None:
         "'--max-flip-rate', '1', '--max-leaking', '1', '--forbid', 'harmful', '--method', 'all'])\n"
         "print(status, *sorted({'torch', 'matplotlib', 'scipy', 'pandas'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "1"
+    assert run_fresh(script).splitlines()[-1] == "1"

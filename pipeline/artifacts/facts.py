@@ -21,7 +21,7 @@ from pipeline.artifacts.provenance import PACKING
 from pipeline.core.errors import ArtifactError
 
 _TEXT, _WHOLE, _NUMBER, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-# Every column but `id` and `order` may be null: not said, not to be read, or not a file.
+# Every column but `id` may be null: not said, not to be read, or not a file.
 FACT_COLUMNS = MappingProxyType(
     {
         "id": _WHOLE,  # row of `samples.parquet`
@@ -48,7 +48,7 @@ FACT_COLUMNS = MappingProxyType(
         "n_frames": _WHOLE,  # at least so many: 1,000 at most, of a GIF or TIFF 2
         "name_tokens": pa.list_(_TEXT),  # without words of classes and splits; "#4": four digits
         "name_number": _NUMBER,  # the first in the file's name
-        "order": _WHOLE,  # in the source's table or listing, before the splits; of folders, as sorted by name
+        "order": _WHOLE,  # in the source's table, before the splits; null where folders were listed by us
         "modified": _NUMBER,  # s since 1970
     }
 )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import platform
 import resource
-import subprocess
-import sys
 
 import pytest
+
+from tests.fixtures.fresh_process import run_fresh
 
 pytestmark = pytest.mark.slow
 FAULTS = """
@@ -33,8 +33,7 @@ for call in (lambda: None, keep_freed_memory, lambda: (keep_freed_memory(), retu
 def test_freed_memory_is_used_again() -> None:
     """Counted are pages that the kernel had to provide for using a block of 64 MB three times."""
     n_pages = 64 * 2**20 // resource.getpagesize()
-    done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)
-    without, kept, returned = map(int, done.stdout.split())
+    without, kept, returned = map(int, run_fresh(FAULTS).split())
     assert without > 2 * n_pages, "without it every use begins with new pages"
     assert kept < n_pages / 10
     assert returned > 2 * n_pages
@@ -57,18 +56,12 @@ print(before - resident())
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps the blocks")
 def test_freed_memory_is_given_back() -> None:
-    done = subprocess.run([sys.executable, "-c", RESIDENT], capture_output=True, text=True, check=True)
     n_pages = 256 * 2**20 // resource.getpagesize()
-    assert int(done.stdout) > 0.9 * n_pages
-
-
-def started(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+    assert int(run_fresh(RESIDENT)) > 0.9 * n_pages
 
 
 def test_garbage_is_collected_as_soon_as_a_command_is_loaded() -> None:
-    state = started(
+    state = run_fresh(
         "import gc\n"
         "import pipeline.__main__\n"
         "assert not gc.isenabled()\n"
@@ -81,7 +74,7 @@ def test_garbage_is_collected_as_soon_as_a_command_is_loaded() -> None:
 
 
 def test_it_leaves_a_process_alone_that_collects_already() -> None:
-    state = started(
+    state = run_fresh(
         "import gc\nfrom pipeline.core.memory import loaded\nloaded()\nprint(gc.get_freeze_count())"
     )
     assert state == "0"

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-
-def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
+from tests.fixtures.fresh_process import run_fresh
 
 
 def test_an_optimizer_that_takes_no_step_does_not_load_the_compiler() -> None:
-    loaded = run(
+    loaded = run_fresh(
         "import sys, torch\n"
         "from types import SimpleNamespace\n"
         "from pipeline.train.schedule import build_optimizer\n"
