@@ -57,10 +57,10 @@ def test_a_planted_cue_is_named_first(plant: Plant, name: str) -> None:
     assert first.holds_on_test
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.5), (0.8, 0.2), (0.95, 0.05), (0.25, 0.25, 0.25, 0.25)])
+@pytest.mark.parametrize("shares", [(0.9, 0.1), (0.25, 0.25, 0.25, 0.25)])
 def test_nothing_is_found_where_nothing_tells_the_class(shares: tuple[float, ...]) -> None:
-    for seed in range(3):
-        assert [cue.name for cue in tried(None, shares=shares, seed=seed).cues if cue.found] == []
+    """One of each; `benchmarks.cue_discovery` tries hundreds and writes down how often it is wrong."""
+    assert [cue.name for cue in tried(None, shares=shares, n=400, trees=400).cues if cue.found] == []
 
 
 def test_what_tells_no_more_stands_under_what_it_follows_from() -> None:
@@ -106,15 +106,16 @@ def test_one_class_cannot_be_given_away() -> None:
 
 def test_scenes_stay_together() -> None:
     """Ten images of each scene share a tint and a class: images by themselves would show a cue."""
+    settings = SETTINGS.model_copy(update={"trees_max_train": 400})
     rng = np.random.default_rng(0)
     scenes_N = np.arange(40).repeat(10)
     labels_N = rng.permutation(np.arange(40) % 2)[scenes_N]
     images = textures(400, 1)
     images = np.clip(images + rng.integers(-60, 60, (40, 1, 1, 3))[scenes_N], 0, 255).astype(np.uint8)
     alone = audit_cues(
-        Looked(Seen(images), labels_N), Looked(Seen(images), labels_N), ["a", "b"], SETTINGS, Provenance()
+        Looked(Seen(images), labels_N), Looked(Seen(images), labels_N), ["a", "b"], settings, Provenance()
     )
     together = Looked(Seen(images), labels_N, scenes_N)
-    told = audit_cues(together, together, ["a", "b"], SETTINGS, Provenance())
+    told = audit_cues(together, together, ["a", "b"], settings, Provenance())
     assert any(cue.found for cue in alone.cues), "the bait"
     assert not any(cue.found for cue in told.cues)
