@@ -14,7 +14,7 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from benchmarks.cue_discovery.bases import BASES, REAL_DATA, MissingBaseError, load_base
+from benchmarks.cue_discovery.bases import BASES, N_IMAGES, REAL_DATA, MissingBaseError, load_base
 from benchmarks.cue_discovery.examine import Detector, detect
 from benchmarks.cue_discovery.expected import ACCEPTED
 from benchmarks.cue_discovery.planted import KINDS, STRENGTHS
@@ -44,6 +44,9 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=int, default=5, help="data sets a cell")
     parser.add_argument("--nulls", type=int, default=100, help="data sets without a cue, a base")
+    parser.add_argument(
+        "--images", type=int, default=N_IMAGES, help="images of a data set, where there are as many"
+    )
     parser.add_argument("--out", type=Path, help="Markdown file; default: printed")
     parser.add_argument("--write", type=Path, help="folder to write all data sets to, asking nobody")
     return parser.parse_args(arguments)
@@ -58,7 +61,7 @@ def main(
     parts = [LEGEND]
     for base in options.bases:
         try:
-            images = load_base(base)
+            images = load_base(base, n=options.images)
         except MissingBaseError as missing:
             parts.append(f"## {base}\n\nLeft out: {missing}.")
             continue

@@ -33,10 +33,10 @@ ACCEPTED: Mapping[str, frozenset[str]] = {
     "token": frozenset({"file_name"}),
     "order": frozenset({"order"}),
     "corner": frozenset({"corners"}),
-    "watermark": frozenset({"texture", "sharpness", "noise", "spectrum"}),
+    "watermark": frozenset({"pattern", "texture", "sharpness", "noise", "spectrum"}),
     "border": frozenset({"border"}),
     "blur": frozenset({"sharpness"}),
     "noise": frozenset({"noise"}),
     "hue": frozenset({"color"}),
-    "texture": frozenset({"texture", "spectrum"}),
+    "texture": frozenset({"pattern", "texture", "spectrum"}),
 }

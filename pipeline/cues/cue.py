@@ -51,9 +51,10 @@ class Values:
 class Cue:
     """One thing that might tell the class, and that a model could use instead of what was meant.
 
-    `breadth` orders cues that tell the same: what a file says first (0), what follows from it (1), a part or
-    a property of the pixels (2), views of all of the image (3). Of two that explain each other, the narrower
-    is the better name.
+    `breadth` orders cues that tell the same: what a file says first (0), what follows from it (1), fixed
+    places (2), any place and the one property that nothing else changes (3), properties that others change
+    as well (4, 5), many of them at once (6), views of all of the image (7). Of two that explain each other,
+    the narrower is the better name.
     """
 
     name: str
@@ -64,5 +65,5 @@ class Cue:
     read: Callable[[Seen], Values | None]  # None: these data have no such thing
     may_be_content: bool  # what a class truly looks like shows here, too
     is_visible: bool = True  # False: no trace of it is in the pixels, so no model of pixels can use it
-    supervised_pixels: bool = False  # its numbers are pixels at fixed places, weighed by how classes differ
+    mostly_silent: bool = False  # most of its numbers say nothing of any class: those are left out
     trees: bool = True  # whether trees look, too

@@ -34,6 +34,7 @@ VIEWS = (
     "noise",
     "sharpness",
     "spectrum",
+    "pattern",
     "texture",
     "thumbnail",
     "surroundings",

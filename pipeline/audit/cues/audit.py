@@ -120,7 +120,7 @@ def _try(
     for part, columns in parts:
         own = replace(whole, inputs_ND=whole.inputs_ND[:, columns])
         own_test = None if tested is None else replace(tested, inputs_ND=tested.inputs_ND[:, columns])
-        straight: Kind = "pixels" if cue.supervised_pixels else "linear"
+        straight: Kind = "centroids" if cue.mostly_silent else "linear"
         found = _try_one(cue, part, straight, own, own_test, first_N, n_classes, settings)
         yield found
         # where a straight line tells it beyond doubt, trees could only tell it again

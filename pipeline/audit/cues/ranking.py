@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEAST_CLASS = 5  # images of a class where the leader guesses the same, for the class to be told apart there
 STRETCH = math.sqrt(2)
+COLOR = "color"  # may be what a class looks like, but is judged by itself: what tells it stands by its size
 Label = tuple[str, str | None]
 
 
@@ -36,18 +37,22 @@ def rank(
 ) -> list[CueFinding]:
     """Found cues that stand for themselves, each followed by those that it stands for; then all others.
 
-    What cannot be what a class truly looks like comes first: it needs no second thought.
+    What a model can see and a class cannot truly look like comes first: it needs no second thought. What
+    leaves no trace in pixels stands for nothing that does, or the cue that models use would go unsaid.
     """
     told = sorted((f for f in findings if f.found), key=lambda f: (-f.kappa.value, _breadth(f, tried)))
     leaders, under = list[CueFinding](), dict[str, tuple[str, Estimate]]()
     for finding in told:
         for leader in leaders:
+            if finding.is_visible and not leader.is_visible:
+                continue
             more, is_more = beyond(
                 tried[_label(finding)], tried[_label(leader)], first_N, n_classes, settings
             )
             if is_more:
                 continue
-            if _names_it_better(finding, leader, tried, first_N, n_classes, settings):
+            can_lead = finding.is_visible or not leader.is_visible
+            if can_lead and _names_it_better(finding, leader, tried, first_N, n_classes, settings):
                 leaders[leaders.index(leader)] = finding
                 under |= {name: (finding.name, e) for name, (of, e) in under.items() if of == leader.name}
                 under[leader.name] = (finding.name, more)
@@ -56,7 +61,7 @@ def rank(
             break
         else:
             leaders.append(finding)
-    leaders.sort(key=lambda f: (f.may_be_content, -f.kappa.value))
+    leaders.sort(key=lambda f: (f.may_be_content and f.name != COLOR, not f.is_visible, -f.kappa.value))
     ordered = list[CueFinding]()
     for leader in leaders:
         ordered += [

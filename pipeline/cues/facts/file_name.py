@@ -37,4 +37,5 @@ CUE = Cue(
     read=read,
     may_be_content=False,
     is_visible=False,
+    mostly_silent=True,
 )

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pipeline.core.types import BoolArray, Int64Array
 from pipeline.cues.cue import Cue, Seen, Values
 from pipeline.cues.facts.reading import stepped, worded
 
 
 def read(seen: Seen) -> Values | None:
-    """Quality that the tables stand for, which tables, subsampling of color, progressive or not."""
+    """Quality that the tables stand for, which tables, subsampling of color, progressive or not.
+
+    What is no JPEG takes the values of one drawn at random: whether it is one, the format tells.
+    """
     quality = stepped(seen, "jpeg_quality")
     if quality is None:
         return None
     kinds = worded(seen, "jpeg_tables", "subsampling", "progressive")
-    return Values(quality.numbers, kinds.words if kinds else {}, is_stepped=True)
+    rows_N = _drawn(np.isfinite(quality.numbers[:, 0]))
+    words = {name: column[rows_N] for name, column in kinds.words.items()} if kinds else {}
+    return Values(quality.numbers[rows_N], words, is_stepped=True)
+
+
+def _drawn(known_N: BoolArray) -> Int64Array:
+    """Each image's own row where it is known, else that of a random one that is."""
+    rows_N = np.arange(len(known_N))
+    pool = np.flatnonzero(known_N)
+    rows_N[~known_N] = np.random.default_rng(0).choice(pool, int((~known_N).sum()))
+    return rows_N
 
 
 CUE = Cue(

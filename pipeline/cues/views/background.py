@@ -19,7 +19,7 @@ CUE = Cue(
     title="the background",
     sees="colors around the object, by its mask",
     kind="pixels",
-    breadth=2,
+    breadth=5,
     read=read,
     may_be_content=False,
 )

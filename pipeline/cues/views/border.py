@@ -1,40 +1,61 @@
-"""The outermost strip: frames, bars and scanner edges."""
+"""The outermost lines of pixels: frames, bars and scanner edges.
+
+Shape legend: n images of a chunk, H height, W width, L lines, X sides times lines times channels.
+"""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
+from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
-from pipeline.cues.views.grids import grid_colors
+from pipeline.cues.views.grids import fill_rows
 
-GRID = 16  # the outermost cells are the strip
+SIDE = 64  # pixels that larger images are averaged to: a line is that share of the side
+LINES = 5  # from the edge
 
 
 def read(seen: Seen) -> Values:
-    """Color and spread of each side's strip, and how much each differs from the strip inside of it."""
-    grid_NGGX = grid_colors(seen.images, GRID)
-    outer, inner = (_sides(grid_NGGX, at) for at in (0, 1))
-    return Values(np.concatenate([outer, outer - inner], axis=1))
+    """Color of each side's strip, and the median step from each of its lines to the next, N x 72.
+
+    What is on an image crosses a line here and there; a frame does all along it, which the median tells.
+    """
+    return Values(fill_rows(seen.images, (4 * 3 * (LINES + 1),), _strips))
 
 
-def _sides(grid_NGGX: np.typing.NDArray[np.float32], at: int) -> np.typing.NDArray[np.float32]:
-    """Means over each side's cells, `at` cells from the edge, N x 16."""
-    along = slice(at, GRID - at)
-    sides = (
-        grid_NGGX[:, at, along],
-        grid_NGGX[:, GRID - 1 - at, along],
-        grid_NGGX[:, along, at],
-        grid_NGGX[:, along, GRID - 1 - at],
-    )
-    return np.concatenate([side.mean(axis=1) for side in sides], axis=1)
+def _strips(chunk_nHW3: UInt8Array) -> Float32Array:
+    small_nHW3 = np.stack([_lab(image) for image in chunk_nHW3])
+    parts = []
+    for side_nLW3 in _sides(small_nHW3):
+        parts.append(side_nLW3[:, :LINES].mean(axis=(1, 2)))
+        steps_nLW3 = side_nLW3[:, :-1] - side_nLW3[:, 1:]
+        parts.append(np.median(steps_nLW3, axis=2).reshape(len(chunk_nHW3), -1))
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def _lab(image: UInt8Array) -> Float32Array:
+    """CIELAB of the image, made smaller where it is large."""
+    height, width = image.shape[:2]
+    if max(height, width) > SIDE:
+        image = cv2.resize(image, (min(width, SIDE), min(height, SIDE)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab), np.float32)
+
+
+def _sides(images_nHW3: Float32Array) -> list[Float32Array]:
+    """The lines along each side, from the edge inwards, n x (L + 1) x pixels along it x 3."""
+    turned = images_nHW3.transpose(0, 2, 1, 3)
+    found = [images_nHW3, images_nHW3[:, ::-1], turned, turned[:, ::-1]]
+    return [side[:, np.minimum(np.arange(LINES + 1), side.shape[1] - 1)] for side in found]
 
 
 CUE = Cue(
     name="border",
     title="the border",
-    sees="the strip along the four edges, a sixteenth of the side wide",
+    sees="the lines of pixels along the four edges, a sixteenth of the side deep",
     kind="pixels",
     breadth=2,
     read=read,
     may_be_content=False,
+    trees=False,  # they would tell noise and stripes, which cross the border, by the size of a step
 )

@@ -34,9 +34,9 @@ CUE = Cue(
     title="a mark at a fixed place",
     sees="fine detail by its place in the frame",
     kind="pixels",
-    breadth=3,
+    breadth=7,
     read=read,
     may_be_content=True,
-    supervised_pixels=True,
+    mostly_silent=True,
     trees=False,
 )

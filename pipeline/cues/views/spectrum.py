@@ -51,7 +51,7 @@ CUE = Cue(
     title="detail by size and direction",
     sees="the power in 6 bands of frequency and 4 directions",
     kind="pixels",
-    breadth=2,
+    breadth=6,
     read=read,
     may_be_content=True,
 )

@@ -70,6 +70,20 @@ def test_what_tells_no_more_stands_under_what_it_follows_from() -> None:
     assert found["file_size"].beyond.low <= 0.1
 
 
+def test_what_is_not_in_the_pixels_stands_for_nothing_that_is() -> None:
+    """A model can use the corner alone, however much more the file's name tells."""
+
+    def both(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
+        facts["name_tokens"] = [[word] for word in np.array(["sea", "wood"])[cue_N]]
+        is_other_N = np.random.default_rng(7).random(len(facts)) < 0.15  # the corner tells less
+        corner(images, facts, np.where(is_other_N, 1 - cue_N, cue_N))
+
+    found = {cue.name: cue for cue in tried(both, kappa=0.9).cues if cue.found}
+    assert found["file_name"].under is None
+    assert found["corners"].under is None
+    assert next(iter(found)) == "corners"
+
+
 def test_two_cues_that_tell_different_things_stand_for_themselves() -> None:
     def both(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
         half = np.arange(len(facts)) % 2 == 0
