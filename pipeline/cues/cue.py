@@ -51,10 +51,10 @@ class Values:
 class Cue:
     """One thing that might tell the class, and that a model could use instead of what was meant.
 
-    `breadth` orders cues that tell the same: what a file says first (0), what follows from it (1), fixed
-    places (2), any place and the one property that nothing else changes (3), properties that others change
-    as well (4, 5), many of them at once (6), views of all of the image (7). Of two that explain each other,
-    the narrower is the better name.
+    `breadth` orders cues that tell the same: what a file says first (0), what follows from it (1), the colors
+    of all of the image (2, or a tint would be called the border's), fixed places (3), any place and the one
+    property that nothing else changes (4), properties that others change as well (5, 6), many of them at once
+    (7), views of all of the image (8). Of two that explain each other, the narrower is the better name.
     """
 
     name: str

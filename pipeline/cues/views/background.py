@@ -19,7 +19,7 @@ CUE = Cue(
     title="the background",
     sees="colors around the object, by its mask",
     kind="pixels",
-    breadth=5,
+    breadth=6,
     read=read,
     may_be_content=False,
 )

@@ -36,7 +36,7 @@ CUE = Cue(
     title="JPEG blocks",
     sees="how large steps at every eighth pixel are, beside all others",
     kind="pixels",
-    breadth=5,
+    breadth=6,
     read=read,
     may_be_content=False,
 )

@@ -46,7 +46,7 @@ CUE = Cue(
     title="color",
     sees="the average and the most colorful colors of the image, and its hues, not where they are",
     kind="pixels",
-    breadth=5,
+    breadth=2,
     read=read,
     may_be_content=True,
 )

@@ -36,7 +36,7 @@ CUE = Cue(
     title="noise",
     sees="how much neighboring pixels differ where there is no edge",
     kind="pixels",
-    breadth=3,
+    breadth=4,
     read=read,
     may_be_content=False,
 )

@@ -39,7 +39,7 @@ CUE = Cue(
     title="sharpness",
     sees="how much fine detail there is beside coarser detail",
     kind="pixels",
-    breadth=4,
+    breadth=5,
     read=read,
     may_be_content=False,
 )

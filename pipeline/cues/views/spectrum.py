@@ -51,7 +51,7 @@ CUE = Cue(
     title="detail by size and direction",
     sees="the power in 6 bands of frequency and 4 directions",
     kind="pixels",
-    breadth=6,
+    breadth=7,
     read=read,
     may_be_content=True,
 )

@@ -23,7 +23,7 @@ CUE = Cue(
     title="what surrounds the center",
     sees="8 x 8 colored cells without the central 4 x 4",
     kind="pixels",
-    breadth=7,
+    breadth=8,
     read=read,
     may_be_content=True,
 )

@@ -78,7 +78,7 @@ CUE = Cue(
     title="texture",
     sees="which small patterns there are, not where",
     kind="pixels",
-    breadth=7,
+    breadth=8,
     read=read,
     may_be_content=True,
 )

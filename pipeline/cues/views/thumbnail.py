@@ -18,7 +18,7 @@ CUE = Cue(
     title="the layout of light and dark",
     sees="4 x 4 grey cells of the image",
     kind="pixels",
-    breadth=7,
+    breadth=8,
     read=read,
     may_be_content=True,
 )
