@@ -121,7 +121,7 @@ def test_one_class_cannot_be_given_away() -> None:
 def test_scenes_stay_together() -> None:
     """Ten images of each scene share a tint and a class: images by themselves would show a cue."""
     settings = SETTINGS.model_copy(update={"trees_max_train": 400})
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(2)
     scenes_N = np.arange(40).repeat(10)
     labels_N = rng.permutation(np.arange(40) % 2)[scenes_N]
     images = textures(400, 1)
