@@ -22,6 +22,7 @@ from pipeline.statistics.cues.agreement import chance_p, count_tables
 if TYPE_CHECKING:
     from pipeline.audit.cues.audit import Tried
 
+MOST_STRATA = 12  # the largest ones; a hundred classes would ask each pair of cues a hundred times
 LEAST_CLASS = 5  # images of a class where the leader guesses the same, for the class to be told apart there
 STRETCH = math.sqrt(2)
 COLOR = "color"  # may be what a class looks like, but is judged by itself: what tells it stands by its size
@@ -86,7 +87,8 @@ def beyond(
     strata_N = guess(leader.kind, fit, leader.train.inputs_ND[~first_N])
     tables: list[Int64Array] = []
     parts: list[tuple[int, Estimate]] = []
-    for value in np.unique(strata_N):
+    values, sizes = np.unique(strata_N, return_counts=True)
+    for value in values[np.argsort(-sizes, kind="stable")[:MOST_STRATA]]:
         rows = strata_N == value
         counts_K = np.bincount(second.labels_N[rows], minlength=n_classes)
         rows &= (counts_K >= LEAST_CLASS)[second.labels_N]

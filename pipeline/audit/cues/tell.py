@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.neighbors import NearestCentroid
 
 from pipeline.audit.color.folds import stratified_folds, stratified_subset
 from pipeline.core.types import Float32Array, Int64Array
 from pipeline.statistics.cues.agreement import chance_p, count_tables
+from pipeline.statistics.discriminant import Discriminant
 
 SHRINKAGE = 0.1  # of the covariance towards the identity: inputs are scaled, and some are nearly equal
 LEAST_T = 2.5  # standard errors; what an input's class means differ by less is taken for chance
@@ -45,7 +45,9 @@ def guess(kind: Kind, fit: Half, inputs_ND: Float32Array) -> Int64Array:
     seen = np.unique(fit.labels_N)
     if len(seen) < 2 or not len(inputs_ND):
         return np.full(len(inputs_ND), seen[0] if len(seen) else 0, np.int64)
-    model = _model(kind, len(seen))
+    if kind == "linear":
+        return Discriminant.fit(fit.inputs_ND, fit.labels_N, SHRINKAGE).predict(inputs_ND)
+    model = _model(kind)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant inputs: they tell nothing
         try:
@@ -88,12 +90,9 @@ def p_of_guesses(predicted_N: Int64Array, half: Half, folds_N: Int64Array, n_cla
     return chance_p(tables, stretch=stretch)
 
 
-def _model(kind: Kind, n_classes: int) -> Any:
+def _model(kind: Kind) -> Any:
     if kind == "centroids":
         return NearestCentroid(shrink_threshold=LEAST_T, priors="uniform")
-    if kind == "trees":
-        return ExtraTreesClassifier(
-            n_estimators=N_TREES, max_depth=DEPTH, min_samples_leaf=5, class_weight="balanced", random_state=0
-        )
-    priors = np.full(n_classes, 1 / n_classes)
-    return LinearDiscriminantAnalysis(solver="lsqr", shrinkage=SHRINKAGE, priors=priors)
+    return ExtraTreesClassifier(
+        n_estimators=N_TREES, max_depth=DEPTH, min_samples_leaf=5, class_weight="balanced", random_state=0
+    )
