@@ -17,8 +17,8 @@ from benchmarks.cue_discovery.planted import TABLE
 from pipeline.artifacts.datasets import load_packed_split
 from pipeline.artifacts.facts import load_facts
 from pipeline.audit.cues.audit import audit_cues
-from pipeline.audit.cues.look import look
 from pipeline.core.types import PackedSplit
+from pipeline.cues.look import look
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.table import TableLoader
 from pipeline.plan.params_file import read_params
