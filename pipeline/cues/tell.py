@@ -38,7 +38,7 @@ class Half:
 
 
 class Teller:
-    """The class of an image from one cue's inputs, by a classifier for which all classes are equally likely."""
+    """Names a class from one cue's inputs, by a classifier for which all classes are equally likely."""
 
     def __init__(self, kind: Kind, fit: Half) -> None:
         seen = np.unique(fit.labels_N)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.cells import exchange_strip
 from pipeline.cues.views.grids import grid_colors
 
 GRID = 16  # the outermost cells are the strip
@@ -37,4 +38,5 @@ CUE = Cue(
     breadth=2,
     read=read,
     may_be_content=False,
+    exchange=exchange_strip,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.color import exchange_color
 from pipeline.pixels.color_features import color_features
 
 
@@ -21,4 +22,5 @@ CUE = Cue(
     breadth=2,
     read=read,
     may_be_content=True,
+    exchange=exchange_color,
 )
