@@ -48,7 +48,7 @@ from pipeline.verdict.evidence.rules import choose_thresholds
 
 VISIBLE = ("size", "quality", "corner", "watermark", "border", "blur", "noise", "hue", "texture")
 CONDITIONS = ("used", "both", "unused")
-N_IMAGES, STRENGTH, EPOCHS = 1600, 0.6, 8
+N_IMAGES, STRENGTH, EPOCHS = 1600, 0.6, 6
 
 
 class Told(NamedTuple):
@@ -120,7 +120,7 @@ def train_network(train: Split, val: Split, seed: int, epochs: int = EPOCHS) -> 
     """A small residual network, the last epoch's weights."""
     entry = read_params().dataset("photo_digits")
     settings = entry.train.model_copy(
-        update={"width": 8, "epochs": epochs, "batch_size": 32, "augment": "none", "precision": "fp32",
+        update={"width": 4, "epochs": epochs, "batch_size": 32, "augment": "none", "precision": "fp32",
                 "device": "cpu", "seeds": [seed], "stem_stride": 2, "lr": 0.05}
     )  # fmt: skip
     erm = find_method("erm")

@@ -49,11 +49,7 @@ def noise_level(image_HW3: UInt8Array) -> Float32Array:
 
 
 def noise_of(image_HW3: UInt8Array, level_3: Float32Array) -> Float32Array:
-    """What non-local means takes away."""
-    smooth = [
-        cv2.fastNlMeansDenoising(
-            np.ascontiguousarray(image_HW3[..., c]), None, STRENGTH * float(level_3[c]) + 0.1, PATCH, SEARCH
-        )
-        for c in range(3)
-    ]
-    return image_HW3.astype(np.float32) - np.stack(smooth, axis=-1)
+    """What non-local means takes away, of all channels at once: one by one takes three times as long."""
+    strength = STRENGTH * float(level_3.mean()) + 0.1
+    smooth = cv2.fastNlMeansDenoising(np.ascontiguousarray(image_HW3), None, strength, PATCH, SEARCH)
+    return image_HW3.astype(np.float32) - np.asarray(smooth, np.float32)

@@ -6,32 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.records.base import Estimate, Provenance
+from pipeline.records.base import Provenance
 from pipeline.records.cues import CueFinding, CuesResult
 from pipeline.report.page.charts.cue_ranking import cue_ranking
+from tests.fixtures.cues import found_cue
 from tests.fixtures.report import ReportInputs, build_report, build_verdict, photo_birds
-
-
-def finding(name: str = "jpeg", title: str = "JPEG compression", **changes: object) -> CueFinding:
-    kappa = Estimate(value=0.6, low=0.5, high=0.7, n=600)
-    told = CueFinding(
-        name=name,
-        title=title,
-        sees="quality and tables of the JPEG file",
-        kind="file",
-        may_be_content=False,
-        is_visible=True,
-        found=True,
-        kappa=kappa,
-        kappa_found=0.61,
-        p_value=1e-9,
-        q_value=1e-8,
-        bits=0.3,
-        test=kappa,
-        holds_on_test=True,
-        sentence=f"{title} alone guesses the class 60% of the way from chance to certainty [50.0, 70.0].",
-    )
-    return told.model_copy(update=changes)
 
 
 def with_cues(inputs: ReportInputs, *cues: CueFinding) -> ReportInputs:
@@ -48,7 +27,7 @@ def with_cues(inputs: ReportInputs, *cues: CueFinding) -> ReportInputs:
 
 
 def test_what_nobody_annotated_is_found_and_clears_nobody() -> None:
-    told = build_verdict(with_cues(photo_birds(planted=False), finding()))
+    told = build_verdict(with_cues(photo_birds(planted=False), found_cue()))
     available, used = told.rungs[:2]
     assert (available.status, used.status) == ("yes", "insufficient")
     assert told.brief.rungs[0].line == "“JPEG compression” gives the class away"
@@ -70,14 +49,14 @@ def test_what_nobody_annotated_is_found_and_clears_nobody() -> None:
 )
 def test_what_no_model_can_misuse_or_what_others_judge_changes_no_answer(changes: dict[str, object]) -> None:
     null = photo_birds(planted=False)
-    told, before = build_verdict(with_cues(null, finding(**changes))), build_verdict(null)
+    told, before = build_verdict(with_cues(null, found_cue(**changes))), build_verdict(null)
     assert [r.status for r in told.rungs] == [r.status for r in before.rungs]
     assert told.brief.unnamed_cue is None
     assert told.brief.decision == "Keep the model."
 
 
 def test_a_named_cue_leads_and_the_other_is_said_beside_it() -> None:
-    told = build_verdict(with_cues(photo_birds(), finding()))
+    told = build_verdict(with_cues(photo_birds(), found_cue()))
     assert told.brief.rungs[0].line == "“place” gives the class away"
     assert "JPEG compression alone guesses" in told.rungs[0].evidence
     assert told.brief.unnamed_cue is None
@@ -87,10 +66,10 @@ def test_the_ranking_says_what_tells_no_more_and_what_may_be_content() -> None:
     report = build_report(
         with_cues(
             photo_birds(planted=False),
-            finding(),
-            finding("file_size", "file size", under="jpeg"),
-            finding("texture", "texture", kind="pixels", may_be_content=True),
-            finding("noise", "noise", found=False),
+            found_cue(),
+            found_cue("file_size", "file size", under="jpeg"),
+            found_cue("texture", "texture", kind="pixels", may_be_content=True),
+            found_cue("noise", "noise", found=False),
         )
     )
     chart = cue_ranking(report)
@@ -103,7 +82,7 @@ def test_the_ranking_says_what_tells_no_more_and_what_may_be_content() -> None:
 
 
 def test_where_nothing_tells_the_class_the_chart_says_so() -> None:
-    report = build_report(with_cues(photo_birds(planted=False), finding(found=False)))
+    report = build_report(with_cues(photo_birds(planted=False), found_cue(found=False)))
     chart = cue_ranking(report)
     assert chart is not None
     assert (chart.title, chart.rows) == ("None of 1 cues that were tried alone tells the class", [])
