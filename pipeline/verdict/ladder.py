@@ -21,7 +21,7 @@ from pipeline.records.verdict import FoundCueUse, Repair, Rung, Status, Threshol
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.found import judge_found
-from pipeline.verdict.cue.unnamed import settle_use, used_shortcut
+from pipeline.verdict.cue.unnamed import doubt_harm, settle_use, used_shortcut
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import counted_groups, printed
@@ -103,6 +103,7 @@ def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
     harmed, baseline = case.harmed, case.baseline
     harmful = judge_harmful(case.info, baseline, limits=case.limits)
+    harmful = doubt_harm(harmful, case.used_shortcut)
     rungs = [
         judge_available(case.info, case.color, case.limits, case.cues),
         settle_use(judge_used(baseline, case.color.color_only, case.limits), case.cues, case.found_cues),

@@ -63,3 +63,11 @@ def settle_use(used: Rung, cues: CuesResult | None, judged: Sequence[FoundCueUse
     return used.model_copy(
         update={"status": "insufficient", "evidence": text + used.evidence, "estimate": None}
     )
+
+
+def doubt_harm(harmful: Rung, shortcut: FoundCueUse | None) -> Rung:
+    """That no group pays is about the groups there are: a used cue that formed none may still mislead."""
+    if shortcut is None or harmful.status != "no":
+        return harmful
+    text = f"Groups are not formed by {cue_name(shortcut)}, so whom it misleads is not known. "
+    return harmful.model_copy(update={"status": "insufficient", "evidence": text + harmful.evidence})

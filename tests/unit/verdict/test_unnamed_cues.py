@@ -8,9 +8,13 @@ import pytest
 
 from pipeline.records.base import Provenance
 from pipeline.records.cues import CueFinding, CuesResult
+from pipeline.records.evaluation import CueUseFound
 from pipeline.report.page.charts.cue_ranking import cue_ranking
+from pipeline.report.page.html import render_report
+from pipeline.report.page.pictures import build_pictures
 from tests.fixtures.cues import found_cue
-from tests.fixtures.report import ReportInputs, build_report, build_verdict, photo_birds
+from tests.fixtures.planted.cues import plant_cue_use
+from tests.fixtures.report import ReportInputs, build_report, build_verdict, photo_birds, picture_source
 
 
 def with_cues(inputs: ReportInputs, *cues: CueFinding) -> ReportInputs:
@@ -86,3 +90,74 @@ def test_where_nothing_tells_the_class_the_chart_says_so() -> None:
     chart = cue_ranking(report)
     assert chart is not None
     assert (chart.title, chart.rows) == ("None of 1 cues that were tried alone tells the class", [])
+
+
+def exchanged(
+    name: str = "jpeg", shift: float = 0.0, carried: float = 0.97, *, may_be_content: bool = False
+) -> CueUseFound:
+    """What stage `evaluate` makes of a cue whose exchange shifts predictions so far."""
+    use = plant_cue_use(shift, v=None, carried=carried)
+    return CueUseFound(
+        name=name,
+        title={"jpeg": "JPEG compression", "corners": "a corner of the image"}[name],
+        part=None,
+        may_be_content=may_be_content,
+        n_images=use.exchanges[0].n_images,
+        own_class=1.0,
+        carried=use.carried[0].share,
+        natural=use.natural,
+        exchange=use.exchanges[0] if use.carried[0].is_of_the_cue else None,
+    )
+
+
+def with_exchanges(inputs: ReportInputs, *cues: CueUseFound) -> ReportInputs:
+    evaluations = {
+        method: found.model_copy(update={"cues": list(cues)}) for method, found in inputs.evaluations.items()
+    }
+    return replace(inputs, evaluations=evaluations)
+
+
+def test_a_used_cue_that_nobody_annotated_is_what_the_model_relies_on() -> None:
+    null = with_cues(photo_birds(planted=False), found_cue())
+    told = build_verdict(with_exchanges(null, exchanged(shift=0.4)))
+    assert told.rungs[1].status == "yes"
+    assert "JPEG compression" in told.headline
+    assert "“JPEG compression”" in told.brief.title
+    assert told.brief.rungs[1].line == "exchanging “JPEG compression” moves predictions"
+    assert told.brief.decision != "Keep the model."
+    assert [(cue.used, cue.is_shortcut) for cue in told.methods["erm"].found_cues] == [("yes", True)]
+
+
+def test_cues_shown_not_to_matter_clear_the_model_all_together() -> None:
+    corner = found_cue("corners", "a corner of the image", kind="pixels")
+    null = with_cues(photo_birds(planted=False), found_cue(), corner)
+    both = build_verdict(with_exchanges(null, exchanged(), exchanged("corners")))
+    assert both.rungs[1].status == "no"
+    assert "Exchanges of “JPEG compression” and “a corner of the image” hardly move" in both.rungs[1].evidence
+    one = build_verdict(with_exchanges(null, exchanged()))
+    assert one.rungs[1].status == "insufficient"
+    assert "“a corner of the image” gives the class away" in one.rungs[1].evidence
+
+
+@pytest.mark.parametrize(
+    ("cue", "used"),
+    [
+        (exchanged(carried=0.3), "insufficient"),  # the edit misses it
+        (exchanged(carried=0.6), "insufficient"),  # a small shift of half a cue says little
+        (exchanged(shift=0.4, may_be_content=True), "insufficient"),  # what the class looks like goes along
+    ],
+)
+def test_an_exchange_that_does_not_say_it_clears_and_accuses_nobody(cue: CueUseFound, used: str) -> None:
+    null = with_cues(photo_birds(planted=False), found_cue())
+    assert build_verdict(with_exchanges(null, cue)).rungs[1].status == used
+
+
+def test_the_page_says_of_every_exchanged_cue_whether_it_is_used() -> None:
+    null = with_cues(photo_birds(planted=False), found_cue())
+    inputs = with_exchanges(null, exchanged(shift=0.4))
+    report = build_report(inputs)
+    page = render_report(report, build_pictures(report, picture_source(inputs), inputs.settings))
+    row = page[page.index('id="cues"') :]
+    row = row[: row.index("</table>")]
+    assert "used" in row
+    assert "40.0" in row
