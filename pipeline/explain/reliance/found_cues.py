@@ -19,6 +19,7 @@ from pipeline.cues.cue import Seen
 from pipeline.cues.exchanges.pair import Pair
 from pipeline.cues.eye import CueEye, TraceEye
 from pipeline.cues.look import Looked
+from pipeline.cues.places import exchanged_places
 from pipeline.cues.registry import find_cue
 from pipeline.cues.tell import Kind
 from pipeline.explain.reliance.backgrounds import Donors, draw_donors
@@ -35,8 +36,6 @@ from pipeline.statistics.intervals import clip_difference, widen
 
 MOST_CUES = 5  # that are exchanged, the strongest
 MAX_FITTED = 4000  # training images that teach a classifier the cue
-BESIDE = 0.5  # of the kappa of the place that tells most: places that tell as much are exchanged with it
-LEAST_BESIDE = 0.1  # kappa
 ALPHA = 0.05
 
 
@@ -71,15 +70,6 @@ def measure_found_cues(findings: Sequence[CueFinding], data: Exchanged) -> list[
     chosen = np.sort(np.random.default_rng(data.seed).permutation(n)[:MAX_FITTED])
     train = data.train.take(chosen)
     return [_measure(finding, train, data, len(findings)) for finding in findings]
-
-
-def exchanged_places(finding: CueFinding) -> list[str]:
-    """The place that tells most, and those that tell at least half as much; none without places."""
-    if finding.part is None:
-        return []
-    least = max(BESIDE * finding.places.get(finding.part, 0.0), LEAST_BESIDE)
-    beside = [name for name, kappa in finding.places.items() if kappa >= least and name != finding.part]
-    return [finding.part, *beside]
 
 
 def _measure(finding: CueFinding, train: Looked, data: Exchanged, n_cues: int) -> CueUseFound:

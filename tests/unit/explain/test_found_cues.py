@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from pipeline.core.types import Int64Array, Split, UInt8Array
 from pipeline.cues.look import look
+from pipeline.cues.places import exchanged_places
 from pipeline.explain.reliance.changed import predict_classes
 from pipeline.explain.reliance.found_cues import (
     Exchanged,
     cues_to_exchange,
-    exchanged_places,
     measure_found_cues,
 )
 from pipeline.models.interface import Classifier
