@@ -46,7 +46,7 @@ class ExchangeMethod(NetworkMethod[ExchangeSettings]):
     sections = ("cues",)  # how the cue is looked for
     words = Words(
         label="Exchange",
-        first="training with the cue exchanged (exchange)",
+        first="exchanging the cue in training (Exchange)",
         subtitle="plain training in whose batches the strongest cue is exchanged between images at random",
         text="The cue that alone tells most of the class, in training images, is exchanged at random between "
         "the images of every batch, by the edit that its use is tested with: it then tells nothing. No group "

@@ -35,23 +35,6 @@ def data_tables(s: Report) -> list[Table]:
             "Cues were not tried.",
         ),
         Table(
-            "found_cues",
-            "Whether each method uses cues that nobody annotated: shift of predictions by their exchange.",
-            [
-                {
-                    "method": method,
-                    "cue": found.title,
-                    "part": found.part,
-                    "used": found.used,
-                    **spread(found.shift),
-                    "sentence": found.sentence,
-                }
-                for method, verdict in s.verdict.methods.items()
-                for found in verdict.found_cues
-            ],
-            "No found cue was exchanged.",
-        ),
-        Table(
             "cue_classes",
             "Classes that a cue alone marks: share of images that it names, minus the nearest class's.",
             [

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from pipeline.records.base import Provenance
-from pipeline.records.cues import CueFinding, CuesResult
 from pipeline.records.evaluation import CueUseFound
 from pipeline.report.page.charts.cue_ranking import cue_ranking
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import build_pictures
 from tests.fixtures.cues import found_cue
-from tests.fixtures.planted.cues import plant_cue_use
-from tests.fixtures.report import ReportInputs, build_report, build_verdict, photo_birds, picture_source
-
-
-def with_cues(inputs: ReportInputs, *cues: CueFinding) -> ReportInputs:
-    found = CuesResult(
-        provenance=Provenance(),
-        cues=list(cues),
-        absent=[],
-        n_train=600,
-        n_train_total=600,
-        n_tests=90,
-        seconds=1.0,
-    )
-    return replace(inputs, cues=found)
+from tests.fixtures.planted.cues import plant_found_use
+from tests.fixtures.report import (
+    build_report,
+    build_verdict,
+    photo_birds,
+    picture_source,
+    used_cue_birds,
+    with_cues,
+    with_exchanges,
+)
 
 
 def test_what_nobody_annotated_is_found_and_clears_nobody() -> None:
@@ -92,34 +83,8 @@ def test_where_nothing_tells_the_class_the_chart_says_so() -> None:
     assert (chart.title, chart.rows) == ("None of 1 cues that were tried alone tells the class", [])
 
 
-def exchanged(
-    name: str = "jpeg", shift: float = 0.0, carried: float = 0.97, *, may_be_content: bool = False
-) -> CueUseFound:
-    """What stage `evaluate` makes of a cue whose exchange shifts predictions so far."""
-    use = plant_cue_use(shift, v=None, carried=carried)
-    return CueUseFound(
-        name=name,
-        title={"jpeg": "JPEG compression", "corners": "a corner of the image"}[name],
-        part=None,
-        may_be_content=may_be_content,
-        n_images=use.exchanges[0].n_images,
-        own_class=1.0,
-        carried=use.carried[0].share,
-        natural=use.natural,
-        exchange=use.exchanges[0] if use.carried[0].is_of_the_cue else None,
-    )
-
-
-def with_exchanges(inputs: ReportInputs, *cues: CueUseFound) -> ReportInputs:
-    evaluations = {
-        method: found.model_copy(update={"cues": list(cues)}) for method, found in inputs.evaluations.items()
-    }
-    return replace(inputs, evaluations=evaluations)
-
-
 def test_a_used_cue_that_nobody_annotated_is_what_the_model_relies_on() -> None:
-    null = with_cues(photo_birds(planted=False), found_cue())
-    told = build_verdict(with_exchanges(null, exchanged(shift=0.4)))
+    told = build_verdict(used_cue_birds())
     assert told.rungs[1].status == "yes"
     assert "JPEG compression" in told.headline
     assert "“JPEG compression”" in told.brief.title
@@ -131,10 +96,10 @@ def test_a_used_cue_that_nobody_annotated_is_what_the_model_relies_on() -> None:
 def test_cues_shown_not_to_matter_clear_the_model_all_together() -> None:
     corner = found_cue("corners", "a corner of the image", kind="pixels")
     null = with_cues(photo_birds(planted=False), found_cue(), corner)
-    both = build_verdict(with_exchanges(null, exchanged(), exchanged("corners")))
+    both = build_verdict(with_exchanges(null, plant_found_use(), plant_found_use("corners")))
     assert both.rungs[1].status == "no"
     assert "Exchanges of “JPEG compression” and “a corner of the image” hardly move" in both.rungs[1].evidence
-    one = build_verdict(with_exchanges(null, exchanged()))
+    one = build_verdict(with_exchanges(null, plant_found_use()))
     assert one.rungs[1].status == "insufficient"
     assert "“a corner of the image” gives the class away" in one.rungs[1].evidence
 
@@ -142,9 +107,12 @@ def test_cues_shown_not_to_matter_clear_the_model_all_together() -> None:
 @pytest.mark.parametrize(
     ("cue", "used"),
     [
-        (exchanged(carried=0.3), "insufficient"),  # the edit misses it
-        (exchanged(carried=0.6), "insufficient"),  # a small shift of half a cue says little
-        (exchanged(shift=0.4, may_be_content=True), "insufficient"),  # what the class looks like goes along
+        (plant_found_use(carried=0.3), "insufficient"),  # the edit misses it
+        (plant_found_use(carried=0.6), "insufficient"),  # a small shift of half a cue says little
+        (
+            plant_found_use(shift=0.4, may_be_content=True),
+            "insufficient",
+        ),  # what the class looks like goes along
     ],
 )
 def test_an_exchange_that_does_not_say_it_clears_and_accuses_nobody(cue: CueUseFound, used: str) -> None:
@@ -153,8 +121,7 @@ def test_an_exchange_that_does_not_say_it_clears_and_accuses_nobody(cue: CueUseF
 
 
 def test_the_page_says_of_every_exchanged_cue_whether_it_is_used() -> None:
-    null = with_cues(photo_birds(planted=False), found_cue())
-    inputs = with_exchanges(null, exchanged(shift=0.4))
+    inputs = used_cue_birds()
     report = build_report(inputs)
     page = render_report(report, build_pictures(report, picture_source(inputs), inputs.settings))
     row = page[page.index('id="cues"') :]
