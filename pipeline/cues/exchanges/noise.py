@@ -14,7 +14,7 @@ from pipeline.pixels.levels import to_uint8
 
 KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 QUARTILE = 0.3186  # of |x|, where x is normal with spread 1
-SEARCH, PATCH = 7, 5  # pixels, of non-local means
+SEARCH, PATCH = 7, 3  # pixels, of non-local means
 STRENGTH = 2.5  # of the filter, in spreads of the noise: what is left of it is hardly to be seen
 
 
