@@ -16,7 +16,12 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.cues.look import look
 from pipeline.explain.reliance.changed import choose_rows, predict_classes
 from pipeline.explain.reliance.cue_use import choose_cue
-from pipeline.explain.reliance.found_cues import Exchanged, cues_to_exchange, measure_found_cues
+from pipeline.explain.reliance.found_cues import (
+    MOST_IMAGES,
+    Exchanged,
+    cues_to_exchange,
+    measure_found_cues,
+)
 from pipeline.explain.reliance.measure import measure_reliance
 from pipeline.models.interface import Classifier
 from pipeline.records.base import Provenance
@@ -140,7 +145,7 @@ def _exchange_found(
     findings = cues_to_exchange(data.cues)
     if not findings:
         return []
-    test = data.test
+    test, most = data.test, min(settings.max_images or MOST_IMAGES, MOST_IMAGES)
     return measure_found_cues(
         findings,
         Exchanged(
@@ -148,7 +153,7 @@ def _exchange_found(
             train=look(data.train, data.facts),
             test=test,
             seen=look(test, data.facts).seen,
-            rows=choose_rows(test.groups, test.ids, settings.max_images, settings.seed),
+            rows=choose_rows(test.groups, test.ids, most, settings.seed),
             predicted_SN=test_SN,
             group_names=[group.name for group in data.info.groups],
             min_test=settings.min_test,

@@ -35,6 +35,7 @@ from pipeline.statistics.cues.cue_use import natural_shift
 from pipeline.statistics.intervals import clip_difference, widen
 
 MOST_CUES = 5  # that are exchanged, the strongest
+MOST_IMAGES = 2000  # test images that each is exchanged in: intervals are then 4 points wide at most
 MAX_FITTED = 4000  # training images that teach a classifier the cue
 ALPHA = 0.05
 

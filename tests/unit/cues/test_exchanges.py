@@ -91,7 +91,9 @@ def test_blur_goes_along_with_detail_in_both_directions(name: str) -> None:
     assert cue.exchange is not None
 
     def read(images: UInt8Array) -> Float64Array:
-        return cue.read(Seen(images)).numbers.mean(axis=0).astype(float)  # type: ignore[union-attr]
+        values = cue.read(Seen(images))
+        assert values is not None
+        return np.asarray(values.numbers.mean(axis=0), np.float64)
 
     way = read(blurred) - read(sharp)
     for images, donors, sign in ((sharp, blurred, 1), (blurred, sharp, -1)):

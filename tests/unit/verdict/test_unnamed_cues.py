@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipeline.records.evaluation import CueUseFound
@@ -42,7 +44,7 @@ def test_what_nobody_annotated_is_found_and_clears_nobody() -> None:
         {"name": "color"},
     ],
 )
-def test_what_no_model_can_misuse_or_what_others_judge_changes_no_answer(changes: dict[str, object]) -> None:
+def test_what_no_model_can_misuse_or_what_others_judge_changes_no_answer(changes: dict[str, Any]) -> None:
     null = photo_birds(planted=False)
     told, before = build_verdict(with_cues(null, found_cue(**changes))), build_verdict(null)
     assert [r.status for r in told.rungs] == [r.status for r in before.rungs]
