@@ -1,4 +1,4 @@
-"""Exchange: plain training in whose batches the strongest cue is exchanged between images at random.
+"""Exchange: plain training in whose batches a cue is exchanged between images at random.
 
 The cue is found by the method itself, on the training images alone (`audit.cues`): nothing that another
 stage makes decides what it trains. Files' facts are not read, since networks see pixels.
@@ -32,10 +32,11 @@ _log = logging.getLogger(__name__)
 # What a class looks like shows in texture, layout and single spots: exchanging these takes it away, while
 # a class in other colors is mostly the same class.
 HARMLESS = ("color",)
+MOST_SEEN = 600  # training images on which it is seen what an exchange leaves
 
 
 class ExchangeSettings(NetworkSettings):
-    """The strongest cue is exchanged between the images of a batch."""
+    """A cue is exchanged between the images of a batch."""
 
     key: ClassVar[str] = "exchange"
     share: float = Field(gt=0, le=1, description="of a batch's images that get another image's cue")
@@ -47,10 +48,11 @@ class ExchangeMethod(NetworkMethod[ExchangeSettings]):
     words = Words(
         label="Exchange",
         first="exchanging the cue in training (Exchange)",
-        subtitle="plain training in whose batches the strongest cue is exchanged between images at random",
-        text="The cue that alone tells most of the class, in training images, is exchanged at random between "
-        "the images of every batch, by the edit that its use is tested with: it then tells nothing. No group "
-        "labels are needed. Cues that may be what a class looks like are left alone, apart from color.",
+        subtitle="plain training in whose batches what gives the class away is exchanged at random",
+        text="Of the cues that alone tell the class in training images, the one whose exchange leaves least "
+        "to tell is exchanged at random between the images of every batch, by the edit that its use is tested "
+        "with; an exchange of backgrounds takes the images' masks. No group labels are needed. Cues that may "
+        "be what a class looks like are left alone, apart from color.",
         sources=(
             printed(
                 "Yang, Soatto",
@@ -91,7 +93,7 @@ class ExchangeMethod(NetworkMethod[ExchangeSettings]):
 
 
 def find_exchanged(train: Split, classes: Sequence[str], settings: CuesSettings) -> tuple[Cue, list[str]]:
-    """The strongest cue that can be exchanged, and its places.
+    """Of the cues that may be exchanged the one whose exchange leaves least to tell, and its places.
 
     Raises:
         CannotTrainError: there is none; with what was found instead.
@@ -110,12 +112,47 @@ def find_exchanged(train: Split, classes: Sequence[str], settings: CuesSettings)
     )  # what only trees see no edit is known to carry
     result = audit_cues(look(train, None), nothing, classes, quick, Provenance())
     found = [cue for cue in result.cues if cue.found]
-    for finding in found:
-        cue = find_cue(finding.name)
-        stands_alone = finding.under is None and not cue.may_be_content
-        if cue.exchange is not None and (stands_alone or cue.name in HARMLESS):
-            return cue, exchanged_places(finding)
-    raise CannotTrainError(f"exchange has no cue to exchange: {_instead(found, result.n_tests)}.")
+    content = {cue.name for cue in found if cue.may_be_content and cue.name not in HARMLESS}
+    candidates = [
+        (find_cue(cue.name), exchanged_places(cue))
+        for cue in found
+        if cue.name in HARMLESS or not {cue.name, cue.under} & content  # what follows from content is content
+    ]
+    candidates = [(cue, parts) for cue, parts in candidates if cue.exchange is not None]
+    if not candidates:
+        raise CannotTrainError(f"exchange has no cue to exchange: {_instead(found, result.n_tests)}.")
+    if len(candidates) == 1:
+        return candidates[0]
+    left = _told_after(train, found, candidates, settings.seed)
+    return candidates[int(np.argmin(left))]
+
+
+def _told_after(
+    train: Split, found: Sequence[CueFinding], candidates: Sequence[tuple[Cue, list[str]]], seed: int
+) -> list[float]:
+    """Mean accuracy of the found cues' classifiers once each candidate was exchanged at random."""
+    import numpy as np
+
+    from pipeline.cues.cue import Seen
+    from pipeline.cues.exchanges.pair import Pair
+    from pipeline.cues.eye import CueEye
+    from pipeline.cues.look import look
+    from pipeline.cues.places import exchanged_places
+    from pipeline.cues.registry import find_cue
+
+    rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MOST_SEEN])
+    sample, given = train.take(rows), np.random.default_rng(seed + 1).permutation(len(rows))
+    seen = look(sample, None)
+    fitted = [CueEye.fit(find_cue(cue.name), "linear", exchanged_places(cue), seen) for cue in found]
+    eyes, masks = [eye for eye in fitted if eye is not None], sample.masks
+    left = []
+    for cue, parts in candidates:
+        assert cue.exchange is not None
+        donors_masks = None if masks is None else masks[given]
+        pair = Pair(sample.images, sample.images[given], masks, donors_masks, parts=tuple(parts))
+        edited = Seen(cue.exchange(pair), masks)
+        left.append(float(np.mean([(eye.name_classes(edited) == sample.labels).mean() for eye in eyes])))
+    return left
 
 
 def _instead(found: Sequence[CueFinding], n_tests: int) -> str:
