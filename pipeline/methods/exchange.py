@@ -50,9 +50,9 @@ class ExchangeMethod(NetworkMethod[ExchangeSettings]):
         first="exchanging the cue in training (Exchange)",
         subtitle="plain training in whose batches what gives the class away is exchanged at random",
         text="Of the cues that alone tell the class in training images, the one whose exchange leaves least "
-        "to tell is exchanged at random between the images of every batch, by the edit that its use is tested "
-        "with; an exchange of backgrounds takes the images' masks. No group labels are needed. Cues that may "
-        "be what a class looks like are left alone, apart from color.",
+        "to tell is exchanged at random between the images of every batch, by the edit that its use is "
+        "tested with; an exchange of backgrounds takes the images' masks. No group labels are needed. Cues "
+        "that may be what a class looks like are left alone, apart from color.",
         sources=(
             printed(
                 "Yang, Soatto",
