@@ -34,10 +34,34 @@ def load_base(name: str, *, n: int = N_IMAGES, seed: int = 0) -> list[UInt8Array
     Raises:
         MissingBaseError: its folder is not there.
     """
-    raw, side = BASES[name]()
+    return _load(BASES[name], n, seed)[0]
+
+
+def load_labeled(name: str, *, n: int = N_IMAGES, seed: int = 0) -> tuple[list[UInt8Array], Int64Array]:
+    """`load_base`, and whether what each image shows is in the second half of the classes, n.
+
+    The digits are clearer here, and their photographs say nothing of them.
+
+    Raises:
+        MissingBaseError: its folder is not there.
+    """
+    return _load(_plain_digits if name == "digits" else BASES[name], n, seed)
+
+
+def _load(
+    base: Callable[[], tuple[RawDataset, int]], n: int, seed: int
+) -> tuple[list[UInt8Array], Int64Array]:
+    raw, side = base()
     rows = _of_ten_classes(raw) if len(raw.classes or []) > N_CLASSES else raw.rows
     chosen = np.random.default_rng([seed, 11]).permutation(len(rows))[:n]
-    return _decode(rows, chosen, side)
+    labels = sorted({str(row.label) for row in rows})
+    shown_n = np.array([labels.index(str(rows[i].label)) >= len(labels) // 2 for i in chosen], np.int64)
+    return _decode(rows, chosen, side), shown_n
+
+
+def _plain_digits() -> tuple[RawDataset, int]:
+    source = PhotoDigitsSource(kind="photo_digits", strength=0.5, contrast=1.0, label_noise=0.0)
+    return PhotoDigits(source).load(), 32
 
 
 def _digits() -> tuple[RawDataset, int]:

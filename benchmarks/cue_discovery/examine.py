@@ -17,8 +17,8 @@ from benchmarks.cue_discovery.planted import TABLE
 from pipeline.artifacts.datasets import load_packed_split
 from pipeline.artifacts.facts import load_facts
 from pipeline.audit.cues.audit import audit_cues
-from pipeline.audit.cues.look import look
 from pipeline.core.types import PackedSplit
+from pipeline.cues.look import look
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.table import TableLoader
 from pipeline.plan.params_file import read_params
@@ -60,14 +60,19 @@ def default_settings() -> CuesSettings:
 
 def examine(folder: Path, detector: Detector = detect) -> list[Finding]:
     """Pack what `table.csv` in `folder` lists, at 64 pixels, and ask the detector."""
+    return detector(*pack_folder(folder))
+
+
+def pack_folder(folder: Path) -> tuple[PackedSplit, PackedSplit, pd.DataFrame, PackedInfo]:
+    """What `table.csv` in `folder` lists, at 64 pixels: train, test, facts, and what is known of it."""
     raw = TableLoader(table_source(folder)).load()
     settings = parse(DataSettings, read_params().defaults["data"], "defaults.data")
     settings = settings.model_copy(update={"image_size": PACKED_SIDE})
     with tempfile.TemporaryDirectory() as temporary:
         packed = Path(temporary) / "packed"
         info = pack_dataset(raw, settings, name="planted", folder=packed, provenance=Provenance())
-        train, test = load_packed_split(packed, "train"), load_packed_split(packed, "test")
-        return detector(train, test, load_facts(packed), info)
+        # memory maps outlive their files' names
+        return load_packed_split(packed, "train"), load_packed_split(packed, "test"), load_facts(packed), info
 
 
 def table_source(folder: Path) -> TableSource:

@@ -1,1 +1,1 @@
-"""What could give a class away: one file a cue, with what it sees and its words; and the registry."""
+"""What could give a class away: one file a cue, with what it sees, its edit, its words; and the registry."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pipeline.core.types import Float32Array, UInt8Array
+from pipeline.cues.exchanges.pair import Exchange
 
 Strings = npt.NDArray[np.object_]
 Kind = Literal["file", "pixels", "column"]
@@ -64,6 +65,7 @@ class Cue:
     breadth: int
     read: Callable[[Seen], Values | None]  # None: these data have no such thing
     may_be_content: bool  # what a class truly looks like shows here, too
+    exchange: Exchange | None  # takes this of another image and leaves the rest; None: no edit of pixels can
     is_visible: bool = True  # False: no trace of it is in the pixels, so no model of pixels can use it
     mostly_silent: bool = False  # most of its numbers say nothing of any class: those are left out
     trees: bool = True  # whether trees look, too

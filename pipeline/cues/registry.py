@@ -80,5 +80,6 @@ def column_cue(column: str) -> Cue:
         breadth=0,
         read=read,
         may_be_content=False,
+        exchange=None,  # attributes are exchanged by what goes with them (`explain/reliance`)
         trees=False,
     )

@@ -191,6 +191,18 @@ class Repair(Record):
     left: Remaining | None  # what is left of the gap
 
 
+class FoundCueUse(Record):
+    """Whether a method's models use a cue that nobody annotated."""
+
+    name: str
+    title: str
+    part: str | None  # the place that tells most
+    used: Status
+    is_shortcut: bool  # used, and no class truly looks like it
+    shift: Estimate | None  # towards the class that the donor's cue names; allows for all exchanged cues
+    sentence: str
+
+
 class MethodVerdict(Record):
     """What one method's numbers mean. Groups are indices into its `test.groups`."""
 
@@ -214,6 +226,7 @@ class MethodVerdict(Record):
     served_worse: int | None  # the group that is shown to be served worse than the average
     shift: Shift | None
     no_shift: str  # why `shift` is None, as a sentence
+    found_cues: list[FoundCueUse] = Field(default_factory=list)  # as exchanged, strongest first
     repair: Repair | None = None  # what its gain over the baseline is worth; None of the baseline
     curves: Curves | None = None  # None: no epoch was recorded
     removal: RemovalVerdict | None = None  # of a method that left images out

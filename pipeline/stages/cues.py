@@ -14,7 +14,7 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.audit.cues.audit import audit_cues
-from pipeline.audit.cues.look import look
+from pipeline.cues.look import look
 from pipeline.settings.cues import CuesSettings
 
 _log = logging.getLogger(__name__)

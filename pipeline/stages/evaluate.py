@@ -13,6 +13,7 @@ import torch
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.edited import save_edited
+from pipeline.artifacts.facts import read_facts
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
@@ -26,6 +27,7 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.explain.evaluate import EvaluatedData, evaluate_models, removal_kinds
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
+from pipeline.records.cues import CuesResult
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.training import TrainHistory
 from pipeline.settings.plans.evaluate import EvaluatePlan
@@ -49,7 +51,15 @@ def run(dataset: str, method: str) -> None:
         load = partial(_load_models, dataset, method, seeds, device)
         result, val_SN, test_SN, edited, controls_SN = evaluate_models(
             load(),
-            EvaluatedData(info, load_split(data, "train"), val, test, color.predicted),
+            EvaluatedData(
+                info,
+                load_split(data, "train"),
+                val,
+                test,
+                color.predicted,
+                load_current(color_dir(dataset) / "cues.json", CuesResult, info.packing),
+                read_facts(dataset),
+            ),
             history,
             settings,
             make_provenance(settings_hash(settings, history.provenance.params_hash), seeds, data=info.digest),

@@ -183,6 +183,8 @@ def _available(case: Case, rung: Rung) -> Words:
 
 
 def _used(case: Case, rung: Rung) -> Words:
+    if case.used_shortcut is not None and rung.status == "yes":
+        return f"exchanging {cue_name(case.used_shortcut)} moves predictions", [case.used_shortcut.sentence]
     found = case.baseline.cue_use if case.baseline else None
     exchange = deciding_exchange(found)
     if found is None or exchange is None or rung.estimate is None:

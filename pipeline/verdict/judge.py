@@ -28,8 +28,10 @@ from pipeline.verdict.cause.trust import (
 )
 from pipeline.verdict.cue.changes import printed_changes, printed_overall
 from pipeline.verdict.cue.edits import judge_edits
+from pipeline.verdict.cue.found import judge_found
 from pipeline.verdict.cue.heat import judge_heat
 from pipeline.verdict.cue.reliance import color_reliance, compare_reliance, describe_reliance
+from pipeline.verdict.cue.unnamed import settle_use
 from pipeline.verdict.cue.used import deciding_exchange, judge_used, size_either_way, uncarried_text
 from pipeline.verdict.evidence.askable import never_predicted_text, why_no_better, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import judge_effect, printed_groups, worst_enough_group
@@ -168,6 +170,7 @@ def judge_method(
         served_worse=_served_worse(evaluation, case, harmful),
         shift=shift,
         no_shift=no_shift,
+        found_cues=judge_found(evaluation.cues, limits),
         repair=case.repairs.get(name),
         curves=summarize_curves(history.epochs, [group.name for group in groups]) if history else None,
         removal=summarize_removal(history.removal, groups, explained[0].get(name), explained[1].get(name, ""))
@@ -182,7 +185,8 @@ def _ask(evaluation: EvaluationResult, case: Case, rungs: Sequence[Rung]) -> tup
         answers = {rung.rung: rung for rung in rungs}
         return answers["used"], answers["harmful"]
     limits = case.limits
-    used = judge_used(evaluation, case.color.color_only, limits)
+    named = judge_used(evaluation, case.color.color_only, limits)
+    used = settle_use(named, case.cues, judge_found(evaluation.cues, limits))
     harmful = judge_harmful(case.info, evaluation, limits=limits)
     return withhold(used, evaluation, limits), withhold(harmful, evaluation, limits)
 

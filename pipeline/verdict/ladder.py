@@ -17,10 +17,11 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import Repair, Rung, Status, Thresholds
+from pipeline.records.verdict import FoundCueUse, Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
-from pipeline.verdict.cue.unnamed import doubt_use
+from pipeline.verdict.cue.found import judge_found
+from pipeline.verdict.cue.unnamed import doubt_harm, settle_use, used_shortcut
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import counted_groups, printed
@@ -30,7 +31,7 @@ from pipeline.verdict.fix.fixed_by import best_comparison, judge_fixed_by
 from pipeline.verdict.fix.remaining import is_open, largest_gap
 from pipeline.verdict.fix.repairs import judge_repairs
 from pipeline.verdict.harm.harmful import guided_group, harmed_group, judge_harmful
-from pipeline.verdict.phrases import accuracy_brief, method_label, points_interval
+from pipeline.verdict.phrases import accuracy_brief, cue_name, method_label, points_interval
 
 Ladder = dict[str, Status]
 
@@ -63,6 +64,18 @@ class Case(Record):
         return harmed_group(self.info, self.baseline, self.limits)
 
     @cached_property
+    def found_cues(self) -> list[FoundCueUse]:
+        """Whether the baseline uses cues that nobody annotated."""
+        return judge_found(self.baseline.cues, self.limits) if self.baseline else []
+
+    @cached_property
+    def used_shortcut(self) -> FoundCueUse | None:
+        """What the second rung is *yes* about where nobody annotated it; None where it is the named cue."""
+        if judge_used(self.baseline, self.color.color_only, self.limits).status == "yes":
+            return None
+        return used_shortcut(self.cues, self.found_cues)
+
+    @cached_property
     def choice(self) -> Choice:
         """What validation images say to use."""
         return choose_method(self.validation, self.limits)
@@ -90,9 +103,10 @@ def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
     harmed, baseline = case.harmed, case.baseline
     harmful = judge_harmful(case.info, baseline, limits=case.limits)
+    harmful = doubt_harm(harmful, case.used_shortcut)
     rungs = [
         judge_available(case.info, case.color, case.limits, case.cues),
-        doubt_use(judge_used(baseline, case.color.color_only, case.limits), case.cues),
+        settle_use(judge_used(baseline, case.color.color_only, case.limits), case.cues, case.found_cues),
         harmful,
         judge_caused_by(
             case.info,
@@ -228,6 +242,7 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
     if ladder["used"] == "yes":
         if ladder["harmful"] == "no":
             exchange = deciding_exchange(case.baseline.cue_use) if case.baseline else None
+            exchange = None if case.used_shortcut else exchange  # that is about the named cue
             if is_worse and exchange is not None and exchange.size.value < 0:
                 # against the cue: the groups it guides would pay, and rung 3 judges those it misleads
                 return f"{model} relies on {cue}, and {others}"
@@ -242,7 +257,9 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
 
 
 def name_cue(case: Case) -> str:
-    """What was exchanged to test reliance: the attribute, what of it an exchange carries, or color."""
+    """What was exchanged to test reliance: a found cue that is used, the attribute, part of it, or color."""
+    if case.used_shortcut is not None:
+        return cue_name(case.used_shortcut)
     if case.baseline is not None and case.baseline.cue_use is not None:
         return cue_words(case.baseline.cue_use)
     attribute = case.info.attributes[0] if case.info.attributes else None

@@ -13,7 +13,8 @@ from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.cues import CueFinding
 from pipeline.records.data import SourceCounts
-from pipeline.records.verdict import Rung
+from pipeline.records.evaluation import CueUseFound
+from pipeline.records.verdict import FoundCueUse, Rung
 
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",
@@ -177,7 +178,7 @@ def number_interval(estimate: Estimate) -> str:
     return f"[{number(estimate.low)}, {number(estimate.high)}]"
 
 
-def cue_name(cue: CueFinding) -> str:
+def cue_name(cue: CueFinding | CueUseFound | FoundCueUse) -> str:
     """A cue that was found, in quotes, with the place that tells most: "“a corner, top left”"."""
     return quoted(cue.title if cue.part is None else f"{cue.title}, {cue.part}")
 

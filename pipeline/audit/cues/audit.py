@@ -13,15 +13,16 @@ import numpy as np
 from scipy import stats
 
 from pipeline.audit.color.folds import stratified_folds, stratified_subset
-from pipeline.audit.cues.encode import Encoder
-from pipeline.audit.cues.look import Looked
 from pipeline.audit.cues.ranking import rank
-from pipeline.audit.cues.tell import TREE_FOLDS, Half, Kind, cross_guess, cut_to, guess, p_of_guesses
+from pipeline.audit.cues.tell import TREE_FOLDS, cross_guess, cut_to, p_of_guesses
 from pipeline.audit.cues.wording import sentence
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.cues.cue import Cue, Values
+from pipeline.cues.encode import Encoder
+from pipeline.cues.look import Looked
 from pipeline.cues.registry import all_cues
+from pipeline.cues.tell import Half, Kind, guess
 from pipeline.records.base import Estimate, Provenance
 from pipeline.records.cues import CueClass, CueFinding, CuesResult
 from pipeline.settings.cues import CuesSettings

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.audit.cues.tell import Half, Kind, cross_guess, cut_to, guess
+from pipeline.audit.cues.tell import cross_guess, cut_to
 from pipeline.core.types import BoolArray, Int64Array
+from pipeline.cues.tell import Half, Kind, guess
 from pipeline.records.base import Estimate
 from pipeline.records.cues import CueFinding
 from pipeline.settings.cues import CuesSettings

@@ -1,60 +1,18 @@
 """How much one cue tells of the class, in images that its classifier was not fitted on.
 
-Shape legend: N images, D inputs, K classes.
+Shape legend: N images, K classes.
 """
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
-from typing import Any, Literal
-
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.neighbors import NearestCentroid
 
 from pipeline.audit.color.folds import stratified_folds, stratified_subset
-from pipeline.core.types import Float32Array, Int64Array
+from pipeline.core.types import Int64Array
+from pipeline.cues.tell import Half, Kind, guess
 from pipeline.statistics.cues.agreement import chance_p, count_tables
-from pipeline.statistics.discriminant import Discriminant
 
-SHRINKAGE = 0.1  # of the covariance towards the identity: inputs are scaled, and some are nearly equal
-LEAST_T = 2.5  # standard errors; what an input's class means differ by less is taken for chance
 TREE_FOLDS = 2
-# Trees that vote know any number of classes at once; boosted ones are one a class and round, and wait for
-# their threads: on 375 images they took thirty times as long.
-N_TREES, DEPTH = 30, 10
-Kind = Literal["linear", "centroids", "trees"]
-
-
-@dataclass(frozen=True)
-class Half:
-    """Images that a cue is tried on: their inputs, classes, and scenes where they share some."""
-
-    inputs_ND: Float32Array
-    labels_N: Int64Array
-    sources_N: Int64Array | None = None
-
-    def take(self, rows: Any) -> Half:
-        sources_N = None if self.sources_N is None else self.sources_N[rows]
-        return Half(self.inputs_ND[rows], self.labels_N[rows], sources_N)
-
-
-def guess(kind: Kind, fit: Half, inputs_ND: Float32Array) -> Int64Array:
-    """The class of each image, by a classifier for which all classes are equally likely."""
-    seen = np.unique(fit.labels_N)
-    if len(seen) < 2 or not len(inputs_ND):
-        return np.full(len(inputs_ND), seen[0] if len(seen) else 0, np.int64)
-    if kind == "linear":
-        return Discriminant.fit(fit.inputs_ND, fit.labels_N, SHRINKAGE).predict(inputs_ND)
-    model = _model(kind)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # constant inputs: they tell nothing
-        try:
-            model.fit(fit.inputs_ND, fit.labels_N)
-        except ValueError:  # a nearest centroid of images that are all alike
-            return np.full(len(inputs_ND), seen[0], np.int64)
-    return np.asarray(model.predict(inputs_ND), np.int64)
 
 
 def cross_guess(kind: Kind, half: Half, n_folds: int, seed: int) -> tuple[Int64Array, Int64Array]:
@@ -88,11 +46,3 @@ def p_of_guesses(predicted_N: Int64Array, half: Half, folds_N: Int64Array, n_cla
     if half.sources_N is not None:
         stretch = float(np.sqrt(len(half.labels_N) / len(np.unique(half.sources_N))))
     return chance_p(tables, stretch=stretch)
-
-
-def _model(kind: Kind) -> Any:
-    if kind == "centroids":
-        return NearestCentroid(shrink_threshold=LEAST_T, priors="uniform")
-    return ExtraTreesClassifier(
-        n_estimators=N_TREES, max_depth=DEPTH, min_samples_leaf=5, class_weight="balanced", random_state=0
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.recipes import exchange_size
 
 
 def read(seen: Seen) -> Values | None:
@@ -29,4 +30,6 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    # what proportions leave in a square is how far each direction was stretched: its detail
+    exchange=exchange_size,
 )

@@ -19,5 +19,7 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    # what a camera leaves in the pixels is color, noise and sharpness, which are cues of their own
+    exchange=None,
     is_visible=True,
 )

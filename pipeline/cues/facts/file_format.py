@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.recipes import exchange_compression
 from pipeline.cues.facts.reading import worded
 
 
@@ -19,5 +20,6 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    exchange=exchange_compression,
     is_visible=True,
 )

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.recipes import exchange_compression
 from pipeline.cues.facts.reading import stepped, worded
 
 
@@ -39,4 +40,5 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    exchange=exchange_compression,
 )

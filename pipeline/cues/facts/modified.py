@@ -24,5 +24,7 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    # no trace of it is in the pixels
+    exchange=None,
     is_visible=False,
 )

@@ -19,5 +19,7 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    # no trace of it is in the pixels
+    exchange=None,
     is_visible=False,
 )

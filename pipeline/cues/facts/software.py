@@ -19,5 +19,7 @@ CUE = Cue(
     breadth=0,
     read=read,
     may_be_content=False,
+    # the name of a program changes no pixel
+    exchange=None,
     is_visible=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.backgrounds import exchange_background
 from pipeline.pixels.color_features import color_features
 
 
@@ -22,4 +23,5 @@ CUE = Cue(
     breadth=6,
     read=read,
     may_be_content=False,
+    exchange=exchange_background,
 )

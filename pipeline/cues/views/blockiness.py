@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.recipes import exchange_blocks
 from pipeline.cues.views.grids import fill_rows, greys
 
 PERIOD = 8
@@ -39,4 +40,5 @@ CUE = Cue(
     breadth=6,
     read=read,
     may_be_content=False,
+    exchange=exchange_blocks,
 )

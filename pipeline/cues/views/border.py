@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.cells import exchange_strip
 from pipeline.cues.views.grids import fill_rows
 
 SIDE = 64  # pixels that larger images are averaged to: a line is that share of the side
@@ -37,9 +38,12 @@ def _strips(chunk_nHW3: UInt8Array) -> Float32Array:
 def _lab(image: UInt8Array) -> Float32Array:
     """CIELAB of the image, made smaller where it is large."""
     height, width = image.shape[:2]
+    small = image.astype(np.float32) / np.float32(255)
     if max(height, width) > SIDE:
-        image = cv2.resize(image, (min(width, SIDE), min(height, SIDE)), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2Lab), np.float32)
+        small = np.asarray(
+            cv2.resize(small, (min(width, SIDE), min(height, SIDE)), interpolation=cv2.INTER_AREA)
+        )
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2Lab), np.float32)
 
 
 def _sides(images_nHW3: Float32Array) -> list[Float32Array]:
@@ -58,4 +62,5 @@ CUE = Cue(
     read=read,
     may_be_content=False,
     trees=False,  # they would tell noise and stripes, which cross the border, by the size of a step
+    exchange=exchange_strip,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.color import exchange_color
 from pipeline.cues.views.grids import fill_rows, grid_means
 from pipeline.pixels.color_features import color_features
 
@@ -49,4 +50,5 @@ CUE = Cue(
     breadth=2,
     read=read,
     may_be_content=True,
+    exchange=exchange_color,
 )

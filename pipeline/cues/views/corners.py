@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from pipeline.core.types import UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.pair import Pair
+from pipeline.cues.exchanges.places import paste_cells
 from pipeline.cues.views.grids import grid_colors
 
 GRID = 16  # a corner is 2 x 2 of these cells
@@ -24,6 +27,14 @@ def read(seen: Seen) -> Values:
     return Values(numbers_NF, parts={name: slice(16 * i, 16 * i + 16) for i, name in enumerate(CORNERS)})
 
 
+def exchange(pair: Pair) -> UInt8Array:
+    """The donor's pixels in the corners."""
+    inside_GG = np.zeros((GRID, GRID), bool)
+    for name in pair.parts or CORNERS:
+        inside_GG[CORNERS[name]] = True
+    return paste_cells(pair, inside_GG)
+
+
 CUE = Cue(
     name="corners",
     title="a corner of the image",
@@ -32,5 +43,6 @@ CUE = Cue(
     breadth=3,
     read=read,
     may_be_content=False,
+    exchange=exchange,
     trees=False,
 )

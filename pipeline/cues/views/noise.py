@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.noise import exchange_noise
 from pipeline.cues.views.grids import fill_rows
 
 KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
@@ -39,4 +40,5 @@ CUE = Cue(
     breadth=4,
     read=read,
     may_be_content=False,
+    exchange=exchange_noise,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.pair import Pair, add
 from pipeline.cues.views.grids import fill_rows, greys
 
 SIDE = 32
@@ -29,6 +30,16 @@ def _high_pass(chunk_nHW3: UInt8Array) -> Float32Array:
     return np.clip(np.array(rows, np.float32).reshape(-1, SIDE * SIDE), -0.25, 0.25)
 
 
+def exchange(pair: Pair) -> UInt8Array:
+    """The donor's fine detail in place of the image's own, on what is coarse in the image."""
+    scale = SIGMA * pair.images_NHW3.shape[1] / SIDE
+    coarse, donor_coarse = (
+        np.stack([cv2.GaussianBlur(image, (0, 0), scale) for image in images.astype(np.float32)])
+        for images in (pair.images_NHW3, pair.donors_NHW3)
+    )
+    return add(pair.images_NHW3, (pair.donors_NHW3 - donor_coarse) - (pair.images_NHW3 - coarse))
+
+
 CUE = Cue(
     name="overlay",
     title="a mark at a fixed place",
@@ -37,6 +48,7 @@ CUE = Cue(
     breadth=8,
     read=read,
     may_be_content=True,
+    exchange=exchange,
     mostly_silent=True,
     trees=False,
 )

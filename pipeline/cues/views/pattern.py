@@ -11,6 +11,7 @@ from scipy import fft
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.texture import exchange_texture
 from pipeline.cues.views.grids import fill_rows, greys
 
 SIDE = 64  # pixels that larger images are averaged to
@@ -42,7 +43,8 @@ def _detail(grey_HW: Float32Array) -> Float32Array:
     """Fine detail beside how large it usually is there."""
     if max(grey_HW.shape) > SIDE:
         height, width = (min(side, SIDE) for side in grey_HW.shape)
-        grey_HW = cv2.resize(grey_HW, (width, height), interpolation=cv2.INTER_AREA)
+        smaller = cv2.resize(grey_HW, (width, height), interpolation=cv2.INTER_AREA)
+        grey_HW = np.asarray(smaller, np.float32)
     fine_HW = grey_HW - cv2.GaussianBlur(grey_HW, (0, 0), FINE)
     size_HW = np.sqrt(cv2.GaussianBlur(fine_HW * fine_HW, (0, 0), AROUND)) + LEAST_SIZE
     return np.asarray(np.clip(fine_HW / size_HW, -MOST, MOST), np.float32)
@@ -56,5 +58,6 @@ CUE = Cue(
     breadth=7,
     read=read,
     may_be_content=True,
+    exchange=exchange_texture,
     trees=False,
 )

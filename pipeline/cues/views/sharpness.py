@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.sharpness import exchange_sharpness
 from pipeline.cues.views.grids import fill_rows, greys
 
 SIGMAS = (0.6, 1.0, 1.6, 2.5)
@@ -42,4 +43,5 @@ CUE = Cue(
     breadth=5,
     read=read,
     may_be_content=False,
+    exchange=exchange_sharpness,
 )

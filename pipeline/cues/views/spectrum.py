@@ -10,6 +10,7 @@ from scipy import fft
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.bands import exchange_detail
 from pipeline.cues.views.grids import fill_rows, greys
 
 RADII = 6  # rings, equally wide on a logarithmic scale from 2 cycles an image to the finest detail
@@ -54,4 +55,5 @@ CUE = Cue(
     breadth=7,
     read=read,
     may_be_content=True,
+    exchange=exchange_detail,
 )

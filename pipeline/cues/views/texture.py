@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen, Values
+from pipeline.cues.exchanges.texture import exchange_texture
 from pipeline.cues.views.grids import fill_rows, greys
 
 NEIGHBORS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # around, in order
@@ -81,4 +82,5 @@ CUE = Cue(
     breadth=8,
     read=read,
     may_be_content=True,
+    exchange=exchange_texture,
 )

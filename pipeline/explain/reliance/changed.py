@@ -12,8 +12,9 @@ import numpy as np
 
 from pipeline.core.progress import track
 from pipeline.core.types import Int64Array, Split, UInt8Array
+from pipeline.cues.exchanges.backgrounds import paste_foreground
 from pipeline.explain.reliance.backgrounds import Donors, draw_donors, usable_masks
-from pipeline.explain.reliance.edits import is_nearly_grey, paste_foreground
+from pipeline.explain.reliance.edits import is_nearly_grey
 from pipeline.explain.reliance.interventions import (
     INTERVENTIONS,
     REMOVAL,

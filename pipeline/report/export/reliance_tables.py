@@ -31,6 +31,13 @@ def reliance_tables(s: Report) -> list[Table]:
             "No exchange of a cue was made.",
         ),
         Table(
+            "found_cues",
+            "What exchanging cues that nobody annotated does, measures as in exchanges; flips_beyond are of "
+            "a group and beyond the control's. Intervals of shifts and groups allow for all cues.",
+            list(_found_rows(s)),
+            "No found cue was exchanged.",
+        ),
+        Table(
             "color_reliance",
             "Does color set a class apart (auroc), and does the baseline lose it without color "
             "(accuracy_change)?",
@@ -86,6 +93,22 @@ def _exchange_rows(s: Report) -> Iterator[Row]:
             names = ("up", "down", "size", "flip_rate", "flip_rate_control")
             for row in measured({name: getattr(exchange, name) for name in names}):
                 yield {**first, "exchange": exchange.name, **row}
+
+
+def _found_rows(s: Report) -> Iterator[Row]:
+    for method, evaluation in s.methods.items():
+        judged = s.verdict.methods[method].found_cues if method in s.verdict.methods else []
+        used = {answer.name: answer.used for answer in judged}
+        for found in evaluation.cues:
+            first = {"method": method, "cue": found.title, "part": found.part, "used": used.get(found.name)}
+            measures = {"carried": found.carried, "natural": found.natural}
+            if found.exchange is not None:
+                names = ("up", "down", "size", "flip_rate", "flip_rate_control")
+                measures |= {name: getattr(found.exchange, name) for name in names}
+            for row in measured(measures):
+                yield {**first, "group": None, **row}
+            for group in found.groups:
+                yield {**first, "group": group.name, "measure": "flips_beyond", **spread(group)}
 
 
 def _color_rows(s: Report) -> Iterator[Row]:

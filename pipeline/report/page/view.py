@@ -14,7 +14,7 @@ from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
 from pipeline.records.lists import ListKind
 from pipeline.records.report import Report
-from pipeline.records.verdict import Curve, Curves
+from pipeline.records.verdict import Curve, Curves, FoundCueUse
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
 from pipeline.report.page.causes import find_causes, find_wrong_looking
@@ -231,6 +231,13 @@ class View:
     @property
     def cue_titles(self) -> dict[str, str]:
         return {cue.name: cue.title for cue in self.s.cues.cues} if self.s.cues else {}
+
+    @property
+    def found_cues(self) -> dict[str, FoundCueUse]:
+        """Whether the baseline uses each found cue, by the cue's name."""
+        baseline = self.s.verdict.baseline
+        found = self.s.verdict.methods[baseline].found_cues if baseline is not None else []
+        return {answer.name: answer for answer in found}
 
     @property
     def is_cue_unnamed(self) -> bool:

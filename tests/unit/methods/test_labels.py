@@ -21,6 +21,11 @@ WORST = "class and group labels (validation, selection)"
         ("erm", {"selection": "last"}, [TRAIN]),
         ("erm", {"selection": "one_standard_error"}, [TRAIN, WORST]),
         ("rwy", {"selection": "average"}, [TRAIN, AVERAGE]),
+        (
+            "exchange",
+            {"selection": "average"},
+            [TRAIN, "class labels (train, which cue tells them)", AVERAGE],
+        ),
         ("group_dro", {"selection": "worst_group"}, [TRAIN, GROUPS, WORST]),
         ("rwg", {"selection": "worst_group_lower_bound"}, [TRAIN, GROUPS, WORST]),
         ("subg", {"selection": "last"}, [TRAIN, GROUPS]),

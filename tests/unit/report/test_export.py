@@ -32,6 +32,7 @@ from tests.fixtures.report import (
     photo_birds,
     plain_hundred,
     repaired_birds,
+    used_cue_birds,
 )
 
 SAMPLE = ROOT / "docs" / "sample" / "photo_digits.json"
@@ -70,7 +71,9 @@ def estimates(node: Any, path: str = "") -> Iterator[tuple[str, tuple[float, ...
             yield from estimates(value, path)
 
 
-@pytest.mark.parametrize("s", [sample(), *map(summarized, VARIANTS)], ids=lambda s: str(s.dataset.name))
+@pytest.mark.parametrize(
+    "s", [sample(), *map(summarized, [*VARIANTS, used_cue_birds])], ids=lambda s: str(s.dataset.name)
+)
 def test_every_estimate_of_the_json_is_in_a_table(s: Report) -> None:
     written = set()
     for name, frame in tables(s).items():

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from pipeline.audit.cues.audit import audit_cues
-from pipeline.audit.cues.look import Looked
 from pipeline.core.errors import InputError
 from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.cues.cue import Seen
+from pipeline.cues.look import Looked
 from pipeline.records.base import Provenance
 from tests.fixtures.cues import SETTINGS, Plant, textures, tried
 

@@ -33,13 +33,13 @@ class Looked:
         return Looked(seen, self.labels_N[rows], sources_N)
 
 
-def look(split: PackedSplit, facts: pd.DataFrame | None, info: PackedInfo) -> Looked:
-    """Pixels, what files say (rows of the packed file), and annotated columns of a split.
+def look(split: PackedSplit, facts: pd.DataFrame | None, info: PackedInfo | None = None) -> Looked:
+    """Pixels, what files say (rows of the packed file), and of a split of `info` its annotated columns.
 
     Where the images of a folder were listed by us, class after class, their order says nothing.
     """
     rows = None if facts is None else facts.iloc[split.ids].reset_index(drop=True)
-    seen = Seen(split.images, split.masks, rows, _columns(split, info))
+    seen = Seen(split.images, split.masks, rows, {} if info is None else _columns(split, info))
     return Looked(seen, split.labels, split.sources)
 
 

@@ -1,0 +1,46 @@
+"""What an exchange is given: images, and those whose property they get.
+
+Every exchange *adds the difference* of two images' statistics and leaves the image's own deviations from
+its statistics alone, so that an exchange between images that agree in the property does nothing. Edits
+never look at labels, attributes or predictions.
+
+Shape legend: N images, H height, W width, P pixels, C channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pipeline.core.types import Float32Array, UInt8Array
+from pipeline.pixels.levels import to_uint8
+
+
+class Pair(NamedTuple):
+    """Images and those whose property they get, row by row. What the dataset lacks is None."""
+
+    images_NHW3: UInt8Array
+    donors_NHW3: UInt8Array
+    masks_NHW: UInt8Array | None = None
+    donor_masks_NHW: UInt8Array | None = None
+    facts: pd.DataFrame | None = None  # N rows: what the images' files say
+    donor_facts: pd.DataFrame | None = None
+    parts: tuple[str, ...] = ()  # places to exchange, of a cue that has places; empty: all of them
+
+
+Exchange = Callable[[Pair], UInt8Array]
+
+
+def pixels(images_NHW3: UInt8Array) -> Float32Array:
+    """N x P x 3."""
+    return images_NHW3.reshape(len(images_NHW3), -1, 3).astype(np.float32)
+
+
+def add(images_NHW3: UInt8Array, shift: npt.NDArray[Any]) -> UInt8Array:
+    """`shift`: N x P x 3 or N x H x W x 3, or broadcast over the channels."""
+    per_image = images_NHW3.shape[:3] + shift.shape[-1:]
+    return to_uint8(images_NHW3 + shift.reshape(per_image))
