@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pipeline.audit.color.folds import stratified_subset
 from pipeline.core.types import Int64Array, PackedSplit
 from pipeline.cues.cue import Seen, Strings
 from pipeline.records.data import PackedInfo
@@ -31,6 +32,13 @@ class Looked:
         )
         sources_N = None if self.sources_N is None else self.sources_N[rows]
         return Looked(seen, self.labels_N[rows], sources_N)
+
+
+def rows_looked_at(train: Looked, most: int | None, seed: int) -> Int64Array:
+    """At most so many images of train, each class in proportion, sources whole; all of them for None."""
+    if most is None or len(train.labels_N) <= most:
+        return np.arange(len(train.labels_N))
+    return np.flatnonzero(stratified_subset(train.labels_N, most, seed, train.sources_N))
 
 
 def look(split: PackedSplit, facts: pd.DataFrame | None, info: PackedInfo) -> Looked:

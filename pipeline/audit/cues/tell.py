@@ -6,6 +6,7 @@ Shape legend: N images, D inputs, K classes.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ TREE_FOLDS = 2
 N_TREES, DEPTH = 60, 10
 STRETCH = float(np.sqrt(2))  # of deviations under cross-fitting, as the color audit widens them
 Kind = Literal["linear", "pixels", "trees"]
+Guesser = Callable[[Float32Array], Int64Array]
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,30 @@ class Half:
 
 def guess(kind: Kind, fit: Half, inputs_ND: Float32Array) -> Int64Array:
     """The class of each image, by a classifier for which all classes are equally likely."""
+    return learn(kind, fit)(inputs_ND) if len(inputs_ND) else np.zeros(0, np.int64)
+
+
+def learn(kind: Kind, fit: Half) -> Guesser:
+    """The classifier of `guess`, fitted: inputs N x D of any images -> their classes."""
     seen = np.unique(fit.labels_N)
-    if len(seen) < 2 or not len(inputs_ND):
-        return np.full(len(inputs_ND), seen[0] if len(seen) else 0, np.int64)
+    if len(seen) < 2:
+        return _Constant(int(seen[0]) if len(seen) else 0)
     model = _model(kind, len(seen))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant inputs: they tell nothing
         try:
             model.fit(fit.inputs_ND, fit.labels_N)
         except ValueError:  # a nearest centroid of images that are all alike
-            return np.full(len(inputs_ND), seen[0], np.int64)
-    return np.asarray(model.predict(inputs_ND), np.int64)
+            return _Constant(int(seen[0]))
+    return lambda inputs_ND: np.asarray(model.predict(inputs_ND), np.int64)
+
+
+@dataclass(frozen=True)
+class _Constant:
+    label: int
+
+    def __call__(self, inputs_ND: Float32Array) -> Int64Array:
+        return np.full(len(inputs_ND), self.label, np.int64)
 
 
 def cross_guess(kind: Kind, half: Half, n_folds: int, seed: int) -> tuple[Int64Array, Int64Array]:

@@ -6,45 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.records.base import Estimate, Provenance
-from pipeline.records.cues import CueFinding, CuesResult
+from pipeline.records.cues import CueFinding
 from pipeline.report.page.charts.cue_ranking import cue_ranking
+from tests.fixtures.cues import finding, found_cues
 from tests.fixtures.report import ReportInputs, build_report, build_verdict, photo_birds
 
 
-def finding(name: str = "jpeg", title: str = "JPEG compression", **changes: object) -> CueFinding:
-    kappa = Estimate(value=0.6, low=0.5, high=0.7, n=600)
-    told = CueFinding(
-        name=name,
-        title=title,
-        sees="quality and tables of the JPEG file",
-        kind="file",
-        may_be_content=False,
-        is_visible=True,
-        found=True,
-        kappa=kappa,
-        kappa_found=0.61,
-        p_value=1e-9,
-        q_value=1e-8,
-        bits=0.3,
-        test=kappa,
-        holds_on_test=True,
-        sentence=f"{title} alone guesses the class 60% of the way from chance to certainty [50.0, 70.0].",
-    )
-    return told.model_copy(update=changes)
-
-
 def with_cues(inputs: ReportInputs, *cues: CueFinding) -> ReportInputs:
-    found = CuesResult(
-        provenance=Provenance(),
-        cues=list(cues),
-        absent=[],
-        n_train=600,
-        n_train_total=600,
-        n_tests=90,
-        seconds=1.0,
-    )
-    return replace(inputs, cues=found)
+    return replace(inputs, cues=found_cues(*cues))
 
 
 def test_what_nobody_annotated_is_found_and_clears_nobody() -> None:
