@@ -14,7 +14,7 @@ from pipeline.artifacts.packing import check_packing
 from pipeline.artifacts.predictions import save_table
 from pipeline.artifacts.provenance import PACKING
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import Int64Array, PackedSplit
+from pipeline.core.types import Int64Array, PackedSplit, SplitName
 
 _KEYS = ("split", "id")
 
@@ -40,7 +40,10 @@ class CueClasses:
 
 
 def save_cue_classes(
-    path: Path, splits: Mapping[str, PackedSplit], named: Mapping[str, Mapping[str, Int64Array]], packing: str
+    path: Path,
+    splits: Mapping[SplitName, PackedSplit],
+    named: Mapping[SplitName, Mapping[str, Int64Array]],
+    packing: str,
 ) -> None:
     """Write a row for each image, in the order of the packed file.
 

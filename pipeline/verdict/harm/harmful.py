@@ -9,12 +9,13 @@ from typing import Literal
 from pipeline.core.words import count, number, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult
-from pipeline.records.verdict import Rung, Status, Thresholds
+from pipeline.records.verdict import CueGap, Rung, Status, Thresholds
 from pipeline.verdict.evidence.rules import (
     MIN_SEEDS,
     MISLED_RATIO,
     GroupedData,
     counted_groups,
+    is_of_cue,
     misled_groups,
     perhaps_misled_groups,
     printed,
@@ -29,12 +30,17 @@ def judge_harmful(
     baseline: EvaluationResult | None,
     *,
     limits: Thresholds,
+    gap: CueGap | None = None,
 ) -> Rung:
     """Do groups in which the cue points the wrong way lose more than their class and their value explain.
 
     A group can be worst for reasons that have nothing to do with the cue, so only misled groups
     (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
     same attribute value costs other classes (`paying.Harm`): the group that pays need not be the worst.
+    Where a cue's own guess forms the groups, `gap` answers, over all classes together.
+
+    Args:
+        gap: of the cue that forms the groups, with this model; None where none does.
     """
     question = "Does a group pay for it?"
 
@@ -55,13 +61,21 @@ def judge_harmful(
     if not info.attributes or info.attributes[0].origin == "none":
         text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
-    misled = misled_groups(info)
     if len(baseline.seeds) < MIN_SEEDS:
         text = f"{_one_training(len(baseline.seeds))} {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
+    if is_of_cue(info):
+        return answer(*_of_cue(info, baseline, gap, limits))
+    return answer(*_of_attribute(info, baseline, worst, limits))
+
+
+def _of_attribute(
+    info: GroupedData, baseline: EvaluationResult, worst: GroupEstimate, limits: Thresholds
+) -> tuple[Status, str, GroupEstimate | None]:
+    misled = misled_groups(info)
     if not misled:
-        return answer(*_of_no_misled(info, baseline, worst, limits), worst)
-    return answer(*_weigh_harm(info, baseline, len(misled), limits))
+        return *_of_no_misled(info, baseline, worst, limits), worst
+    return _weigh_harm(info, baseline, len(misled), limits)
 
 
 def _of_no_misled(
@@ -81,6 +95,40 @@ def _of_no_misled(
         f"the training images that label and attribute being independent would give. {worst_text}"
         f"{_hardness_text(info, baseline, worst, limits)}"
     )
+
+
+def _of_cue(
+    info: GroupedData, baseline: EvaluationResult, gap: CueGap | None, limits: Thresholds
+) -> tuple[Status, str, GroupEstimate | None]:
+    """The answer where the groups are images whose class a cue names, and others."""
+    harmed = harmed_group(info, baseline, limits)
+    if gap is None:
+        return "insufficient", "What the cue names of the test images is not at hand.", harmed
+    text = _gap_text(gap)
+    harm = find_harm(info, baseline, limits)
+    if harm is not None and harm.gap is not None and harm.same is not None:
+        same = printed(harm.same, baseline.test, limits)
+        group = printed(harm.group, baseline.test, limits)
+        text += (
+            f" Furthest apart are {quoted(group.name)}, {accuracy_phrase(group)}, and {quoted(same.name)}, "
+            f"{accuracy_phrase(same)}: {points_phrase(harm.gap.points)}."
+        )
+    return gap.status, text, harmed
+
+
+def _gap_text(gap: CueGap) -> str:
+    """What the number is, and what it may also be."""
+    cue = quoted(gap.title if gap.part is None else f"{gap.title}, {gap.part}")
+    of = f"{count(gap.n_aligned)} and {count(gap.n_conflicting)} test images"
+    text = f"{method_label(gap.method)} has seen {of} whose class {cue} alone names rightly and wrongly."
+    if gap.difference is not None:
+        text += f" Within classes accuracy differs by {points_phrase(gap.difference)}"
+        if gap.beyond is not None:
+            text += (
+                f"; beyond what images that it names so cost in every class, by {points_phrase(gap.beyond)}"
+            )
+        text += "."
+    return text + (f" {gap.note[0].upper()}{gap.note[1:]}." if gap.note else "")
 
 
 def _weigh_harm(

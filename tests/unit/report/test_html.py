@@ -188,7 +188,7 @@ def test_thin_groups_say_so_beside_their_accuracy() -> None:
         assert f"{100 * group.value:.1f}%" in re.sub(r"<svg.*?</svg>", "", row, flags=re.S)
 
 
-def test_labels_used_and_derived_attributes_are_said() -> None:
+def test_labels_used_and_inferred_groups_are_said() -> None:
     assert "group labels (train)" in rendered(photo_birds)[1]
     assert "not annotated: read them as a hint" not in rendered(photo_birds)[1]
     assert "not annotated: read them as a hint" in rendered(plain_hundred)[1]

@@ -263,10 +263,10 @@ def test_sentences_carry_number_interval_and_count() -> None:
 def test_next_steps_follow_the_evidence() -> None:
     fixed = build_report(photo_birds()).verdict.next_steps
     assert fixed[0].action.startswith("Use the Group DRO model")
-    derived = " ".join(step.action for step in build_report(plain_hundred()).verdict.next_steps)
-    assert "Annotate a real attribute" in derived
-    assert "three seeds" in derived
-    assert "at least 100 test images per group" in derived
+    inferred = " ".join(step.action for step in build_report(plain_hundred()).verdict.next_steps)
+    assert "Annotate a real attribute" in inferred
+    assert "three seeds" in inferred
+    assert "at least 100 test images per group" in inferred
     quiet = photo_birds(planted=False)
     quiet = replace(quiet, attributions={}, hygiene=None)
     assert build_report(quiet).verdict.next_steps[0].action.startswith("Keep the model")
