@@ -14,6 +14,7 @@ NO_CAM = "GradCAM was not run for any method of this report."
 
 def reliance_tables(s: Report) -> list[Table]:
     """Reliance beside the baseline, class by class, and GradCAM in numbers."""
+    told = s.verdict.edits
     return [
         Table(
             "reliance",
@@ -29,6 +30,13 @@ def reliance_tables(s: Report) -> list[Table]:
             "exchange carries; and the same shift between images as they are.",
             list(_exchange_rows(s)),
             "No exchange of a cue was made.",
+        ),
+        Table(
+            "told_edit",
+            "The one edit that is told on the first screen: predictions of the baseline that it "
+            "flips beyond the control's.",
+            [{"edit": told.edit, "moves": told.moves, **spread(told.beyond)}] if told and told.beyond else [],
+            "No image was changed.",
         ),
         Table(
             "color_reliance",

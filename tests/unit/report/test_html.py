@@ -33,10 +33,18 @@ from tests.fixtures.report import (
     picture_source,
     plain_hundred,
     repaired_birds,
+    withheld_birds,
 )
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
-VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
+VARIANTS: list[Callable[[], ReportInputs]] = [
+    photo_birds,
+    repaired_birds,
+    plain_hundred,
+    hostile_birds,
+    withheld_birds,
+    bare,
+]
 
 
 @cache
