@@ -79,10 +79,10 @@ def choose_cue(asked: Sequence[tuple[CueFinding, Estimate | None]]) -> Choice:
         )
         return Choice(None, told, note)
     cue, estimate = max(used, key=lambda pair: pair[1].value)
+    size = f"{points(estimate.value).lstrip('+')} points [{points(estimate.low)}, {points(estimate.high)}]"
     note = (
-        f"{quoted(cue.title)} forms the groups: on validation images a plainly trained model is right "
-        f"{points(estimate.value)} points [{points(estimate.low)}, {points(estimate.high)}] more often where "
-        "it names the class"
+        f"{quoted(cue.title)} forms the groups: on validation images a plainly trained model is right {size} "
+        "more often where it names the class"
     )
     return Choice(cue, told, note)
 

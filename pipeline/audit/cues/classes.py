@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from pipeline.audit.color.folds import stratified_folds
 from pipeline.audit.cues.encode import Encoder
 from pipeline.audit.cues.look import Looked, rows_looked_at
-from pipeline.audit.cues.tell import Half, Kind, cut_to, learn
+from pipeline.audit.cues.tell import Guesser, Half, Kind, cut_to, learn
 from pipeline.core.types import Float32Array, Int64Array, SplitName
 from pipeline.cues.cue import Cue
 from pipeline.cues.registry import column_cue, find_cue
@@ -87,9 +88,12 @@ class _Reader:
 
     def read(self, looked: Looked) -> Int64Array:
         """By a classifier of all that is fitted on."""
-        guess = learn(self.kind, self._cut(self.fit))
-        parts = [guess(inputs_ND) for inputs_ND in self._inputs(looked)]
+        parts = [self._guess(inputs_ND) for inputs_ND in self._inputs(looked)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    @cached_property
+    def _guess(self) -> Guesser:
+        return learn(self.kind, self._cut(self.fit))
 
     def _cut(self, half: Half) -> Half:
         return (
