@@ -119,10 +119,15 @@ def _of_cue(
 def _gap_text(gap: CueGap) -> str:
     """What the number is, and what it may also be."""
     cue = quoted(gap.title if gap.part is None else f"{gap.title}, {gap.part}")
-    of = f"{count(gap.n_aligned)} and {count(gap.n_conflicting)} test images"
-    text = f"{method_label(gap.method)} has seen {of} whose class {cue} alone names rightly and wrongly."
+    text = (
+        f"{cue} alone names the class of {count(gap.n_aligned)} test images rightly and of "
+        f"{count(gap.n_conflicting)} wrongly."
+    )
     if gap.difference is not None:
-        text += f" Within classes accuracy differs by {points_phrase(gap.difference)}"
+        text += (
+            f" Within classes {method_label(gap.method)}'s accuracy on the two differs by "
+            f"{points_phrase(gap.difference)}"
+        )
         if gap.beyond is not None:
             text += (
                 f"; beyond what images that it names so cost in every class, by {points_phrase(gap.beyond)}"

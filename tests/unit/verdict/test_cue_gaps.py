@@ -81,7 +81,9 @@ def test_groups_of_a_cue_show_whom_it_costs() -> None:
     assert found.status == "yes"
     assert gap.beyond is not None
     assert gap.beyond.value == pytest.approx((0.205 + 0.33) / 2, abs=0.02)
-    assert "“the border” alone names rightly and wrongly" in found.evidence
+    assert (
+        "“the border” alone names the class of 600 test images rightly and of 600 wrongly" in found.evidence
+    )
     assert "Furthest apart are “waterbird / conflicting”" in found.evidence
     told = build_verdict(inputs)
     assert told.harmed_group is not None
