@@ -78,10 +78,10 @@ def report(name: str, raw: RawDataset, seconds: float) -> None:
             is_conflicting_N.astype(np.int64), withheld_N.astype(np.int64), split.labels
         )
         found = _recall(is_conflicting_N, withheld_N)
-        agree, n = (is_conflicting_N == withheld_N).mean(), len(split)
+        agree, n_wanted = (is_conflicting_N == withheld_N).mean(), withheld_N.sum()
         print(
-            f"  {split_name}: {agree:.1%} of {n:,} images agree; of {withheld_N.sum():,} withheld conflicting "
-            f"ones {found:.1%} are found; adjusted Rand in classes {0 if rand is None else rand:.2f}"
+            f"  {split_name}: {agree:.1%} of {len(split):,} images agree; of {n_wanted:,} withheld "
+            f"conflicting ones {found:.1%} are found; adjusted Rand {0 if rand is None else rand:.2f}"
         )
 
 

@@ -62,3 +62,21 @@ def of_cue(
         f"groups are of a cue, not annotated: {title} alone names the class of {share:.0%} of the images"
     ]
     return Formed(info, (named_N != labels_N).astype(np.int64), [*notes, *([note] if note else [])], cue.name)
+
+
+def of_clusters(values_N: Int64Array, taken: Collection[str] = ()) -> Formed:
+    """Clusters inside each class, 0 the larger one.
+
+    Args:
+        taken: names of annotated attributes.
+    """
+    name = "cluster (inferred)" if "cluster" in taken else "cluster"
+    values = [f"cluster {i + 1}" for i in range(int(values_N.max(initial=0)) + 1)]
+    description = (
+        "clusters, inside each class, of what the last layer of a briefly trained network sees; the first is "
+        "the largest, and a cluster of one class has nothing to do with that of another"
+    )
+    info = AttributeInfo(name=name, values=values, origin="inferred", description=description)
+    return Formed(
+        info, values_N, ["groups are inferred, not annotated: clusters of a briefly trained network"]
+    )

@@ -17,11 +17,11 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.titles import resolve_titles
 from pipeline.core.types import SPLIT_NAMES, PackedSplit
 from pipeline.core.words import quoted
-from pipeline.groups.form import Formed, no_attribute, of_attribute, of_cue
+from pipeline.groups.form import Formed, no_attribute, of_attribute, of_clusters, of_cue
 from pipeline.groups.make import make_groups
 from pipeline.groups.source import find_source
 from pipeline.groups.used import Choice, candidates, choose_cue, uses_on_validation, why_no_candidate
-from pipeline.methods.probe import predict_validation
+from pipeline.methods.probe import infer_clusters, predict_validation
 from pipeline.methods.registry import BASE
 from pipeline.methods.setup import read_setup
 from pipeline.records.base import Provenance
@@ -59,6 +59,12 @@ def _form(
         return of_attribute(packed.attributes, splits, source.name, source.note), []
     if source.kind == "never":
         return no_attribute(n), []
+    taken = [attribute.name for attribute in packed.attributes]
+    if source.kind == "inferred":
+        by_class = make_groups(packed, splits, no_attribute(n), "class", Provenance())
+        return of_clusters(
+            infer_clusters(packed, by_class.info, splits, read_setup(BASE, plan.base)), taken
+        ), []
     cues = load_current(color_dir(packed.name) / "cues.json", CuesResult, packed.packing)
     is_named = source.kind == "cue"
     choice = _named(cues, source.name) if is_named else _used(cues, packed, splits, plan)
@@ -67,7 +73,6 @@ def _form(
     labels_N = np.concatenate([split.labels for split in splits])
     classes = _classes(packed)
     named_N = np.concatenate([classes.of(choice.cue.column, split) for split in splits])
-    taken = [attribute.name for attribute in packed.attributes]
     return of_cue(choice.cue, labels_N, named_N, taken, choice.note), choice.asked
 
 

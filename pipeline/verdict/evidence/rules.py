@@ -102,7 +102,7 @@ def perhaps_misled_groups(info: GroupedData) -> list[int]:
 
 def _rare_groups(info: GroupedData) -> list[tuple[int, float]]:
     """Groups with at most `MISLED_RATIO` of what independence would give: index and adjusted residual."""
-    if not info.attributes or info.attributes[0].origin not in ("annotated", "inferred"):
+    if not info.attributes or info.attributes[0].origin != "annotated":
         return []
     expected_G, residual_G = compare_with_independence(info.groups)
     return [

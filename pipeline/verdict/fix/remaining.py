@@ -73,7 +73,7 @@ def remaining_text(left: Remaining) -> str:
 
 def is_favoured(info: GroupedData, group: int) -> bool:
     """Whether the cue points the right way in a group: more training images than independence would give."""
-    if not info.attributes or info.attributes[0].origin == "none":
+    if not info.attributes or info.attributes[0].origin in ("inferred", "none"):
         return False
     if is_of_cue(info):
         return info.groups[group].attribute == ALIGNED

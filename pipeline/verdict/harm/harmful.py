@@ -72,6 +72,12 @@ def judge_harmful(
 def _of_attribute(
     info: GroupedData, baseline: EvaluationResult, worst: GroupEstimate, limits: Thresholds
 ) -> tuple[Status, str, GroupEstimate | None]:
+    if info.attributes[0].origin == "inferred":
+        text = (
+            "The groups are clusters of a model's own features: nobody knows which of them a cue misleads, "
+            f"and what a model finds hard lies together. {_worst_text(baseline, worst)}"
+        )
+        return "insufficient", text, worst
     misled = misled_groups(info)
     if not misled:
         return *_of_no_misled(info, baseline, worst, limits), worst

@@ -241,3 +241,18 @@ def test_without_validation_images_no_model_is_asked(project: Path) -> None:
     assert (formed.info.origin, asked) == ("none", [])
     assert "no validation images" in formed.notes[0]
     assert not trained()
+
+
+def test_inferred_groups_are_clusters_of_an_early_network_and_find_the_patch(project: Path) -> None:
+    images, labels_N, cue_N = draw(shape=4)
+    images[cue_N == 1, :8] = 20  # a large one: what a network sees first
+    prepare(images, labels_N, [])
+    info = grouped(**{"from": "inferred"})
+    first = info.attributes[0]
+    assert (first.name, first.values, first.origin) == ("cluster", ["cluster 1", "cluster 2"], "inferred")
+    found = agreement((cue_N != labels_N).astype(np.int64))
+    print(f"agreement of the clusters with the planted groups: {found:.3f}")
+    assert found > 0.9, "the smaller cluster of each class is the conflicting one"
+    before = (groups_dir(DATASET) / "groups.parquet").read_bytes()
+    grouped(**{"from": "inferred"})
+    assert (groups_dir(DATASET) / "groups.parquet").read_bytes() == before
