@@ -21,6 +21,7 @@ from pipeline.verdict.evidence.rules import (
     printed,
 )
 from pipeline.verdict.evidence.small_groups import worse_clause
+from pipeline.verdict.harm.cue_groups import judge_cue_groups
 from pipeline.verdict.harm.paying import Harm, find_harm, hard_class, hard_values, unanswered_groups
 from pipeline.verdict.phrases import GROUPS_NAMED, accuracy_phrase, method_label, points_phrase
 
@@ -65,7 +66,8 @@ def judge_harmful(
         text = f"{_one_training(len(baseline.seeds))} {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
     if is_of_cue(info):
-        return answer(*_of_cue(info, baseline, gap, limits))
+        harmed = harmed_group(info, baseline, limits)
+        return answer(*judge_cue_groups(info, baseline, gap, limits), harmed)
     return answer(*_of_attribute(info, baseline, worst, limits))
 
 
@@ -101,45 +103,6 @@ def _of_no_misled(
         f"the training images that label and attribute being independent would give. {worst_text}"
         f"{_hardness_text(info, baseline, worst, limits)}"
     )
-
-
-def _of_cue(
-    info: GroupedData, baseline: EvaluationResult, gap: CueGap | None, limits: Thresholds
-) -> tuple[Status, str, GroupEstimate | None]:
-    """The answer where the groups are images whose class a cue names, and others."""
-    harmed = harmed_group(info, baseline, limits)
-    if gap is None:
-        return "insufficient", "What the cue names of the test images is not at hand.", harmed
-    text = _gap_text(gap)
-    harm = find_harm(info, baseline, limits)
-    if harm is not None and harm.gap is not None and harm.same is not None:
-        same = printed(harm.same, baseline.test, limits)
-        group = printed(harm.group, baseline.test, limits)
-        text += (
-            f" Furthest apart are {quoted(group.name)}, {accuracy_phrase(group)}, and {quoted(same.name)}, "
-            f"{accuracy_phrase(same)}: {points_phrase(harm.gap.points)}."
-        )
-    return gap.status, text, harmed
-
-
-def _gap_text(gap: CueGap) -> str:
-    """What the number is, and what it may also be."""
-    cue = quoted(gap.title if gap.part is None else f"{gap.title}, {gap.part}")
-    text = (
-        f"{cue} alone names the class of {count(gap.n_aligned)} test images rightly and of "
-        f"{count(gap.n_conflicting)} wrongly."
-    )
-    if gap.difference is not None:
-        text += (
-            f" Within classes {method_label(gap.method)}'s accuracy on the two differs by "
-            f"{points_phrase(gap.difference)}"
-        )
-        if gap.beyond is not None:
-            text += (
-                f"; beyond what images that it names so cost in every class, by {points_phrase(gap.beyond)}"
-            )
-        text += "."
-    return text + (f" {gap.note[0].upper()}{gap.note[1:]}." if gap.note else "")
 
 
 def _weigh_harm(
