@@ -15,6 +15,7 @@ from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.titles import resolve_titles
+from pipeline.core.errors import ArtifactError
 from pipeline.core.types import SPLIT_NAMES, PackedSplit
 from pipeline.core.words import quoted
 from pipeline.groups.form import Formed, no_attribute, of_attribute, of_clusters, of_cue
@@ -65,7 +66,7 @@ def _form(
         return of_clusters(
             infer_clusters(packed, by_class.info, splits, read_setup(BASE, plan.base)), taken
         ), []
-    cues = load_current(color_dir(packed.name) / "cues.json", CuesResult, packed.packing)
+    cues = _found_cues(packed)
     is_named = source.kind == "cue"
     choice = _named(cues, source.name) if is_named else _used(cues, packed, splits, plan)
     if choice.cue is None:
@@ -74,6 +75,17 @@ def _form(
     classes = _classes(packed)
     named_N = np.concatenate([classes.of(choice.cue.column, split) for split in splits])
     return of_cue(choice.cue, labels_N, named_N, taken, choice.note), choice.asked
+
+
+def _found_cues(packed: PackedInfo) -> CuesResult:
+    """Raises: ArtifactError (there is no such result, or it is of other data)."""
+    path = color_dir(packed.name) / "cues.json"
+    if not path.exists():
+        raise ArtifactError(
+            f"{path} does not exist, and groups may be of a cue. Run `python -m pipeline cues {packed.name}` "
+            f"first, or write `datasets.{packed.name}.groups: {{ from: never }}`."
+        )
+    return load_current(path, CuesResult, packed.packing)
 
 
 def _named(cues: CuesResult, name: str) -> Choice:

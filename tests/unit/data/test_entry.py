@@ -328,11 +328,11 @@ def test_groups_that_a_cue_may_form_are_judged_by_their_classes(tmp_path, monkey
     for number in range(40):
         save_image(tmp_path / "set" / ("gull", "owl")[number % 2] / f"{number}.png", noise(number, 32))
     found = activated(tmp_path, monkeypatch)
-    assert found["active"] == ["erm", "group_dro"]
+    assert found["active"] == ["erm", "group_dro", "jtt", "repair"]
     assert found["methods"] == {key: {"allow_empty_groups": True} for key in ("group_dro", "rwg", "subg")}
     said = capsys.readouterr().out
-    assert "estimated from 40 images" in said
-    assert "left out of active_methods: jtt." in said
+    assert "images per group (classes so far: a cue that is found may split them)" in said
+    assert "left out of active_methods: subg." in said
 
 
 def test_an_entry_takes_no_more_lines_than_it_needs(tmp_path):

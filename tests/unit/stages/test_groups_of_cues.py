@@ -18,7 +18,7 @@ from pipeline.artifacts.paths import color_dir, data_folders, dataset_dir, group
 from pipeline.artifacts.plans import StagePlan, plan_path, save_plan
 from pipeline.audit.cues.classes import name_classes
 from pipeline.audit.cues.look import look
-from pipeline.core.errors import InputError
+from pipeline.core.errors import ArtifactError, InputError
 from pipeline.core.types import SPLIT_NAMES, Int64Array, UInt8Array
 from pipeline.data.pack import pack_dataset
 from pipeline.data.raw import RawRow
@@ -230,6 +230,15 @@ def test_an_annotated_attribute_needs_no_cue(project: Path) -> None:
 def _trained_otherwise(changes: dict[str, Any]) -> dict[str, Any]:
     other = NetworkPlan(train=make_settings(epochs=9), method={"selection": "average"})
     return changes | {"base": other} if "base" in changes else changes
+
+
+def test_without_the_audit_of_cues_it_is_said_how_to_go_on(project: Path) -> None:
+    images, labels_N, _ = draw(shape=4)
+    prepare(images, labels_N, [])
+    (color_dir(DATASET) / "cues.json").unlink()
+    assert grouped(**{"from": "never"}).attributes[0].origin == "none"
+    with pytest.raises(ArtifactError, match=r"python -m pipeline cues birds.*groups: { from: never }"):
+        grouped()
 
 
 def test_without_validation_images_no_model_is_asked(project: Path) -> None:
