@@ -13,6 +13,7 @@ from pipeline.records.cues import CueFinding
 from pipeline.records.verdict import CueGap, Status, Thresholds
 from pipeline.statistics.cues.alignment import Alignment, NamedImages
 from pipeline.verdict.evidence.rules import MIN_SEEDS, judge_effect
+from pipeline.verdict.phrases import cue_name
 
 MAY_BE_CONTENT = "the class may truly look so: an image that it misnames may be an odd one"
 NOT_IN_PIXELS = "not in the pixels: what differs is something that goes with it"
@@ -34,17 +35,28 @@ def measure_gaps(
         named: `CueFinding.column` -> class that the cue names of each test image.
         correct: method -> whether seed s is right on image n, S x N.
     """
-    gaps = []
+    gaps, by_name = list[CueGap](), {cue.name: cue for cue in found}
     for cue in found:
+        leader = by_name.get(cue.under or "")
         images = NamedImages(labels_N, named[cue.column], sources_N)
         for method, correct_SN in correct.items():
             measured = images.measure(correct_SN, n_picked=len(found))
-            gaps.append(_judge(cue, method, measured, len(correct_SN), limits))
+            gaps.append(_judge(cue, leader, method, measured, len(correct_SN), limits))
     return gaps
 
 
-def _judge(cue: CueFinding, method: str, found: Alignment, n_seeds: int, limits: Thresholds) -> CueGap:
-    status, note = _answer(cue, found, n_seeds, limits)
+def _judge(
+    cue: CueFinding,
+    leader: CueFinding | None,
+    method: str,
+    found: Alignment,
+    n_seeds: int,
+    limits: Thresholds,
+) -> CueGap:
+    status, note = _answer(found, n_seeds, limits)
+    doubt = _other_reason(cue, leader) if status == "yes" else ""
+    if doubt:
+        status, note = "insufficient", doubt
     return CueGap(
         method=method,
         name=cue.name,
@@ -60,8 +72,8 @@ def _judge(cue: CueFinding, method: str, found: Alignment, n_seeds: int, limits:
     )
 
 
-def _answer(cue: CueFinding, found: Alignment, n_seeds: int, limits: Thresholds) -> tuple[Status, str]:
-    """The answer, and why there is none or what the number may also be."""
+def _answer(found: Alignment, n_seeds: int, limits: Thresholds) -> tuple[Status, str]:
+    """The answer, and why there is none."""
     fewest = min(found.n_aligned, found.n_conflicting)
     if fewest < limits.min_test:
         kind = "aligned" if found.n_aligned < found.n_conflicting else "conflicting"
@@ -70,9 +82,19 @@ def _answer(cue: CueFinding, found: Alignment, n_seeds: int, limits: Thresholds)
         return "insufficient", NOT_APART
     if n_seeds < MIN_SEEDS:
         return "insufficient", f"{count(n_seeds)} of {count(MIN_SEEDS)} trainings that are needed"
-    status = judge_effect(found.beyond.value, found.beyond.low, limits.min_effect)
-    if status == "yes" and not cue.is_visible:
-        return "insufficient", NOT_IN_PIXELS
-    if status == "yes" and cue.may_be_content:
-        return "insufficient", MAY_BE_CONTENT
-    return status, ""
+    return judge_effect(found.beyond.value, found.beyond.low, limits.min_effect), ""
+
+
+def _other_reason(cue: CueFinding, leader: CueFinding | None) -> str:
+    """What else a difference may come from, which then shows nothing of this cue; empty for nothing known.
+
+    Args:
+        leader: a stronger cue, beyond which this one tells nothing.
+    """
+    if not cue.is_visible:
+        return NOT_IN_PIXELS
+    if cue.may_be_content:
+        return MAY_BE_CONTENT
+    if leader is not None and leader.is_visible:  # one that no model sees leaves this one as what is used
+        return f"it tells nothing beyond {cue_name(leader)}, which may be what differs"
+    return ""

@@ -57,6 +57,20 @@ def test_where_it_cannot_be_told_it_says_why(changes: dict[str, object], note: s
     assert note in gap.note
 
 
+@pytest.mark.parametrize(("is_seen", "status"), [(True, "insufficient"), (False, "yes")])
+def test_a_cue_that_tells_nothing_beyond_another_is_not_blamed_for_it(is_seen: bool, status: str) -> None:
+    """Unless the other one is not in the pixels, so that the model sees this one."""
+    rng = np.random.default_rng(0)
+    labels_N = rng.integers(0, 2, 1200)
+    named_N = np.where(rng.random(1200) < 0.6, labels_N, rng.integers(0, 2, 1200))
+    correct = {"erm": rng.random((3, 1200)) < 0.9 - 0.3 * (named_N != labels_N)}
+    leader = finding("order", "the order", is_visible=is_seen)
+    cues = [leader, finding("noise", "noise", under="order")]
+    gaps = measure_gaps(cues, {c.column: named_N for c in cues}, labels_N, None, correct, LIMITS)
+    assert [gap.status for gap in gaps] == ["yes" if is_seen else "insufficient", status]
+    assert ("nothing beyond “the order”" in gaps[1].note) is is_seen
+
+
 def test_every_cue_with_every_method_and_intervals_that_allow_for_the_cues() -> None:
     rng = np.random.default_rng(1)
     labels_N = rng.integers(0, 100, 4000)
