@@ -82,13 +82,13 @@ class _Reader:
             out = folds_N == fold
             named_N[self.rows[out]] = learn(self.kind, self._cut(half.take(~out)))(half.inputs_ND[out])
         rest = np.setdiff1d(np.arange(len(named_N)), self.rows)
-        if len(rest):
-            named_N[rest] = self.read(train.take(rest))
+        named_N[rest] = self.read(train, rest)
         return named_N
 
-    def read(self, looked: Looked) -> Int64Array:
-        """By a classifier of all that is fitted on."""
-        parts = [self._guess(inputs_ND) for inputs_ND in self._inputs(looked)]
+    def read(self, looked: Looked, rows: Int64Array | None = None) -> Int64Array:
+        """By a classifier of all that is fitted on; of some images, or of all."""
+        rows = np.arange(len(looked.labels_N)) if rows is None else rows
+        parts = [self._guess(inputs_ND) for inputs_ND in self._inputs(looked, rows)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     @cached_property
@@ -100,18 +100,22 @@ class _Reader:
             cut_to(half, self.settings.trees_max_train, self.settings.seed) if self.kind == "trees" else half
         )
 
-    def _inputs(self, looked: Looked) -> Iterator[Float32Array]:
-        """Pixels block by block; words of files and columns together, whose frequent ones are counted."""
-        n = len(looked.labels_N)
-        size = BLOCK if self.cue.kind == "pixels" else max(n, 1)
-        for start in range(0, n, size):
-            block = looked if size >= n else looked.take(np.arange(start, min(start + size, n)))
-            values = self.cue.read(block.seen)
-            if values is None:  # no image of the split has what the cue reads
-                yield np.zeros((len(block.labels_N), self.fit.inputs_ND.shape[1]), np.float32)
-                continue
-            columns = slice(None) if self.part is None else values.parts[self.part]
-            yield self.encoder.inputs(values)[:, columns]
+    def _inputs(self, looked: Looked, rows: Int64Array) -> Iterator[Float32Array]:
+        """Pixels block by block; what files say of all images together, since frequent words are counted."""
+        if not len(rows):
+            return
+        if self.cue.kind != "pixels":
+            yield self._encode(looked)[rows]
+            return
+        for start in range(0, len(rows), BLOCK):
+            yield self._encode(looked.take(rows[start : start + BLOCK]))
+
+    def _encode(self, looked: Looked) -> Float32Array:
+        values = self.cue.read(looked.seen)
+        if values is None:  # no image has what the cue reads
+            return np.zeros((len(looked.labels_N), self.fit.inputs_ND.shape[1]), np.float32)
+        columns = slice(None) if self.part is None else values.parts[self.part]
+        return self.encoder.inputs(values)[:, columns]
 
 
 def _cue_of(finding: CueFinding) -> Cue:

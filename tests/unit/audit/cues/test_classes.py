@@ -60,6 +60,16 @@ def test_images_of_a_source_are_read_by_other_sources() -> None:
     assert hits["together"] < 0.65
 
 
+def test_pixels_are_read_block_by_block_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked, _ = planted(corner, kappa=0.8, n=300)
+    splits, found = cut(looked, 200, 200), found_cues(CORNER)
+    settings = SETTINGS.model_copy(update={"max_train": 100})
+    whole = name_classes(found, splits, settings)
+    monkeypatch.setattr("pipeline.audit.cues.classes.BLOCK", 7)
+    for name, columns in name_classes(found, splits, settings).items():
+        np.testing.assert_array_equal(columns["corners top right"], whole[name]["corners top right"])
+
+
 def test_images_beyond_those_that_are_looked_at_are_read_by_these() -> None:
     settings = SETTINGS.model_copy(update={"max_train": 300})
     looked, cue_N = planted(corner, kappa=0.8, n=900)
