@@ -58,7 +58,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "hygiene": lambda d: _files(
         color_dir(d), "hygiene.json", "odd_images.parquet", "copies.parquet", "hygiene_metrics.json"
     ),
-    "cues": lambda d: _files(color_dir(d), "cues.json", "cues_metrics.json"),
+    "cues": lambda d: _files(color_dir(d), "cues.json", "cue_classes.parquet", "cues_metrics.json"),
     "groups": lambda d: _files(groups_dir(d), *GROUPS_FILES),
     "train": lambda d, m: [
         Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
@@ -105,6 +105,7 @@ _RECORDS = {
     "data": "dataset.json",
     "color": "color.json",
     "hygiene": "hygiene.json",
+    "cues": "cues.json",
     "groups": "groups.json",
     "train": "history.json",
     "evaluate": "evaluation.json",
@@ -122,7 +123,8 @@ def remake_command(path: Path) -> str:
         if len(path.parents) > 2 and path.parents[2].name == top:
             return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name == "audit":
-        stage = "hygiene" if path.name.startswith(("hygiene", "copies", "odd_images")) else "color"
+        stages = {"hygiene": ("hygiene", "copies", "odd_images"), "cues": ("cue",)}
+        stage = next((s for s, starts in stages.items() if path.name.startswith(starts)), "color")
         return f"dvc repro {stage}@{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name in ("data", "groups", "verdict"):
         return f"dvc repro {path.parents[1].name}@{path.parents[0].name}"

@@ -61,6 +61,8 @@ def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[st
     if isinstance(told, NetworkPlan):
         methods = [names[1], BASE] if isinstance(told, TrainPlan) and told.base else [names[1]]
         found += [MODULES[method] for method in methods if code.has(MODULES[method])]
+    if isinstance(told, GroupsPlan) and code.has(MODULES[BASE]):
+        found.append(MODULES[BASE])
     if isinstance(told, DataPlan) and isinstance(told.source, PythonSource):
         plugin = f"{PLUGINS}.{told.source.cls.partition(':')[0]}"
         found += [plugin] if code.has(plugin) else []  # the stage says what is wrong with the name
@@ -89,6 +91,17 @@ def _retrain(settings: DatasetSettings, _: Params, method: str) -> Settings:
         retrain=RetrainSettings.model_validate(settings.retrain.model_dump() | {"methods": asked}),
         train=network.train.model_copy(update={"seeds": [0]}),
         method=network.method,
+    )
+
+
+def _groups(settings: DatasetSettings, *_: Any) -> Settings:
+    """With the network of one seed that is asked which cue it uses, where no attribute forms the groups."""
+    base = plan_network(settings.setup(BASE))
+    one = base.train.model_copy(update={"seeds": base.train.seeds[:1]})
+    return GroupsPlan(
+        **settings.groups.model_dump(by_alias=True),
+        base=base.model_copy(update={"train": one}),
+        titles=settings.titles,
     )
 
 
@@ -136,7 +149,7 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "color": lambda settings, *_: settings.color,
     "hygiene": lambda settings, *_: settings.hygiene,
     "cues": lambda settings, *_: settings.cues,
-    "groups": lambda settings, *_: GroupsPlan(**settings.groups.model_dump(), titles=settings.titles),
+    "groups": _groups,
     "verdict": _verdict,
     "report": _report,
 }

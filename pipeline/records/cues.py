@@ -42,6 +42,11 @@ class CueFinding(Record):
     places: dict[str, float] = Field(default_factory=dict)  # kappa of every place that was tried
     sentence: str
 
+    @property
+    def column(self) -> str:
+        """Of `cue_classes.parquet`: the class that it alone names."""
+        return self.name if self.part is None else f"{self.name} {self.part}"
+
 
 class CuesResult(Artifact):
     """`audit/<dataset>/cues.json`."""

@@ -118,6 +118,22 @@ class ColorReliance(Record):
     labels: list[LabelReliance]  # separable ones first, by what removing color costs
 
 
+class CueGap(Record):
+    """A method's test accuracy where a found cue alone names the class, against where it names another."""
+
+    method: str
+    name: str  # of the cue
+    part: str | None
+    title: str
+    n_aligned: int  # test images that it names rightly, in classes that have images of both kinds
+    n_conflicting: int
+    n_classes: int
+    difference: Estimate | None  # within classes, which weigh by a*c/(a+c); None: no class has both kinds
+    beyond: Estimate | None  # without what images cost that the cue names so, in whatever class
+    status: Status  # of `beyond`; both intervals allow for the number of cues
+    note: str  # why it is not answered, or what the number may also be
+
+
 class Shift(Record):
     """How far the exchange that decides whether the cue is used moves predictions, whichever way."""
 
@@ -266,6 +282,7 @@ class Verdict(Artifact):
     comparisons: list[MethodComparison]  # every other method with the baseline
     reliance: list[RelianceDifference]  # every other method beside the baseline
     reliance_finding: str = ""  # which methods rely less on the cue; empty where none was compared
+    cue_gaps: list[CueGap] = Field(default_factory=list)  # cue by cue as they are ranked, method by method
     color_reliance: ColorReliance | None  # the baseline's, class by class
     cam_agreement: list[MapAgreement]
     edits: EditsVerdict | None = None  # None: no image was changed

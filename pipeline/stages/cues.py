@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from pipeline.artifacts.cue_classes import save_cue_classes
 from pipeline.artifacts.datasets import load_packed, load_packed_split
 from pipeline.artifacts.facts import read_facts
 from pipeline.artifacts.files import save_artifact, write_text
@@ -14,6 +15,8 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.audit.cues.audit import audit_cues
+from pipeline.audit.cues.classes import name_classes
+from pipeline.core.types import SPLIT_NAMES
 from pipeline.cues.look import look
 from pipeline.settings.cues import CuesSettings
 
@@ -25,16 +28,22 @@ def run(dataset: str) -> None:
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("cues", dataset):
         info = load_packed(folder)
-        train, test = fold_copies(
-            dataset, load_packed_split(folder, "train"), load_packed_split(folder, "test")
-        )
+        packed = {name: load_packed_split(folder, name) for name in SPLIT_NAMES}
+        train, test = fold_copies(dataset, packed["train"], packed["test"])
         facts = read_facts(dataset)
+        splits = {
+            name: look(split, facts, info)
+            for name, split in (packed | {"train": train, "test": test}).items()
+        }
         result = audit_cues(
-            look(train, facts, info),
-            look(test, facts, info),
+            splits["train"],
+            splits["test"],
             info.classes,
             settings,
             make_provenance(settings_hash(settings), [settings.seed], data=info.packing),
+        )
+        save_cue_classes(
+            out / "cue_classes.parquet", packed, name_classes(result, splits, settings), info.packing
         )
         save_artifact(out / "cues.json", result)
         found = [cue for cue in result.cues if cue.found]

@@ -6,9 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.artifacts.cue_classes import load_cue_classes
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.files import save_artifact
-from pipeline.artifacts.hygiene_tables import fold_copies, load_odd_images
+from pipeline.artifacts.hygiene_tables import load_odd_images
 from pipeline.artifacts.paths import color_dir, data_folders, verdict_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -19,11 +20,13 @@ from pipeline.artifacts.titles import resolve_titles
 from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
 from pipeline.records.base import Provenance
+from pipeline.records.verdict import CueGap, Thresholds
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.fix.validating import validate_methods
+from pipeline.verdict.harm.aligned import measure_gaps
 from pipeline.verdict.judge import judge
 
 _log = logging.getLogger(__name__)
@@ -67,6 +70,7 @@ def run(dataset: str) -> None:
             ),
             known_wrong=_known_wrong(splits[0]),
             cam_agreement=compare_cams(load_all_maps(dataset, list(found.gradcams))),
+            cue_gaps=_cue_gaps(dataset, found, correct, test, limits),
         )
         told = {"color.json": found.color, "hygiene.json": found.hygiene, "cues.json": found.cues}
         for name, record in told.items():
@@ -80,15 +84,25 @@ def run(dataset: str) -> None:
 
 def _tell_by_group(found: Results, splits: Sequence[Split], plan: VerdictPlan) -> Results:
     """What the audits of color and of the images, which know no groups, say of them."""
-    info, (train, _, test) = found.info, splits
-    if info.attributes[0].origin == "derived":  # its association is tested as color tests the annotated ones'
-        train, test = fold_copies(info.name, train, test)
-    color = tell_color_by_group(found.color, train, test, info, plan.color)
+    info = found.info
+    color = tell_color_by_group(found.color, info)
     if found.hygiene is None:
         return replace(found, color=color)
     is_odd = load_odd_images(color_dir(info.name) / "odd_images.parquet", info.packing)
     hygiene = tell_hygiene_by_group(found.hygiene, is_odd, splits, info, plan.hygiene)
     return replace(found, color=color, hygiene=hygiene)
+
+
+def _cue_gaps(
+    dataset: str, found: Results, correct: Mapping[str, BoolArray], test: Split, limits: Thresholds
+) -> list[CueGap]:
+    """Of every cue that was found with every method."""
+    cues = [cue for cue in found.cues.cues if cue.found] if found.cues else []
+    if not cues:
+        return []
+    classes = load_cue_classes(color_dir(dataset) / "cue_classes.parquet", test.packing)
+    named = {cue.column: classes.of(cue.column, test) for cue in cues}
+    return measure_gaps(cues, named, test.labels, test.sources, correct, limits)
 
 
 def _known_wrong(train: Split) -> list[int] | None:

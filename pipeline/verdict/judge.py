@@ -12,7 +12,7 @@ from pipeline.records.data import SourceCounts
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.gradcam import MapAgreement
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import MethodVerdict, Rung, Shift, Thresholds, Verdict
+from pipeline.records.verdict import CueGap, MethodVerdict, Rung, Shift, Thresholds, Verdict
 from pipeline.statistics.accuracy.worst_group import clear_ceiling
 from pipeline.statistics.intervals import share_estimate
 from pipeline.verdict.advice.steps import list_next_steps
@@ -57,6 +57,7 @@ def judge(
     known_wrong: Collection[int] | None = None,
     cam_agreement: Sequence[MapAgreement] = (),
     validation: Validation | None = None,
+    cue_gaps: Sequence[CueGap] = (),
 ) -> Verdict:
     """Judge the ladder and every method, write the sentences, and say what to do next.
 
@@ -64,6 +65,7 @@ def judge(
         explained: what explains the gain of leaving images out, by method, and why nothing does.
         known_wrong: ids of training images whose label is known to be wrong; None where nothing is known.
         validation: what validation images say of the methods; None: nobody asked them.
+        cue_gaps: every found cue with every method.
     """
     baseline = next(iter(found.evaluations), None)
     labels = {m: _harmful_labels(m, found, known_wrong) for m in found.attributions}
@@ -71,6 +73,7 @@ def judge(
         update={
             "explained": next(iter(explained[0].values()), None),
             "harmful_labels": labels.get(baseline or ""),
+            "cue_gaps": list(cue_gaps),
         }
     )
     rungs = climb_ladder(case)
@@ -96,6 +99,7 @@ def judge(
         comparisons=list(comparisons),
         reliance=reliance,
         reliance_finding=describe_reliance(reliance),
+        cue_gaps=list(cue_gaps),
         color_reliance=color_reliance(found.color, found.info, case.baseline, limits),
         cam_agreement=list(cam_agreement),
         edits=judge_edits(case.baseline, found.evaluations.get(_fixing(case, rungs)), limits),
@@ -187,7 +191,8 @@ def _ask(evaluation: EvaluationResult, case: Case, rungs: Sequence[Rung]) -> tup
     limits = case.limits
     named = judge_used(evaluation, case.color.color_only, limits)
     used = settle_use(named, case.cues, judge_found(evaluation.cues, limits))
-    harmful = judge_harmful(case.info, evaluation, limits=limits)
+    gap = case.forming_gap(evaluation.method)
+    harmful = judge_harmful(case.info, evaluation, limits=limits, gap=gap)
     return withhold(used, evaluation, limits), withhold(harmful, evaluation, limits)
 
 

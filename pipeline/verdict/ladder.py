@@ -17,7 +17,7 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import FoundCueUse, Repair, Rung, Status, Thresholds
+from pipeline.records.verdict import CueGap, FoundCueUse, Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.found import judge_found
@@ -51,12 +51,18 @@ class Case(Record):
     explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
     harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
     validation: Validation = Validation()
+    cue_gaps: list[CueGap] = Field(default_factory=list)
     left_out: dict[str, int] = Field(default_factory=dict)  # method -> training images it does without
 
     @property
     def worst(self) -> GroupEstimate | None:
         """The baseline's worst group, None where it has too few images."""
         return self.baseline.test.counted_worst if self.baseline else None
+
+    def forming_gap(self, method: str) -> CueGap | None:
+        """Of the cue that forms the groups, with a method; None where none forms them."""
+        formed_by = self.info.formed_by
+        return next((g for g in self.cue_gaps if g.name == formed_by and g.method == method), None)
 
     @cached_property
     def harmed(self) -> GroupEstimate | None:
@@ -102,8 +108,11 @@ class Case(Record):
 def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
     harmed, baseline = case.harmed, case.baseline
-    harmful = judge_harmful(case.info, baseline, limits=case.limits)
-    harmful = doubt_harm(harmful, case.used_shortcut)
+    gap = case.forming_gap(baseline.method) if baseline else None
+    harmful = judge_harmful(case.info, baseline, limits=case.limits, gap=gap)
+    shortcut = case.used_shortcut
+    if shortcut is not None and shortcut.name != case.info.formed_by:
+        harmful = doubt_harm(harmful, shortcut)
     rungs = [
         judge_available(case.info, case.color, case.limits, case.cues),
         settle_use(judge_used(baseline, case.color.color_only, case.limits), case.cues, case.found_cues),

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from pipeline.audit.color.folds import stratified_folds, stratified_subset
+from pipeline.audit.color.folds import stratified_folds
 from pipeline.audit.cues.ranking import rank
-from pipeline.audit.cues.tell import TREE_FOLDS, cross_guess, cut_to, p_of_guesses
+from pipeline.audit.cues.tell import TREE_FOLDS, cross_guess, cut_to, p_of_guesses, rows_looked_at
 from pipeline.audit.cues.wording import sentence
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
@@ -71,7 +71,8 @@ def audit_cues(
     """
     started = time.perf_counter()
     n_total = len(train.labels_N)
-    train = _cut(train, settings)
+    rows = rows_looked_at(train, settings.max_train, settings.seed)
+    train = train if len(rows) == n_total else train.take(rows)
     if len(np.unique(train.labels_N)) < 2:
         raise InputError("train has images of fewer than two classes: nothing can give a class away.")
     first_N = stratified_folds(train.labels_N, 2, settings.seed, train.sources_N) == 0
@@ -91,16 +92,6 @@ def audit_cues(
         n_tests=len(tried),
         seconds=time.perf_counter() - started,
     )
-
-
-def _cut(train: Looked, settings: CuesSettings) -> Looked:
-    """At most `max_train` images, each class in proportion."""
-    if settings.max_train is None or len(train.labels_N) <= settings.max_train:
-        return train
-    rows = np.flatnonzero(
-        stratified_subset(train.labels_N, settings.max_train, settings.seed, train.sources_N)
-    )
-    return train.take(rows)
 
 
 # --- the half that finds ----------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.audit.color.folds import stratified_folds, stratified_subset
 from pipeline.core.types import Int64Array
+from pipeline.cues.look import Looked
 from pipeline.cues.tell import Half, Kind, guess
 from pipeline.statistics.cues.agreement import chance_p, count_tables
 
@@ -26,6 +27,13 @@ def cross_guess(kind: Kind, half: Half, n_folds: int, seed: int) -> tuple[Int64A
         out = folds_N == fold
         predicted_N[out] = guess(kind, half.take(~out), half.inputs_ND[out])
     return predicted_N, folds_N
+
+
+def rows_looked_at(train: Looked, most: int | None, seed: int) -> Int64Array:
+    """At most so many images of train, each class in proportion, sources whole; all of them for None."""
+    if most is None or len(train.labels_N) <= most:
+        return np.arange(len(train.labels_N))
+    return np.flatnonzero(stratified_subset(train.labels_N, most, seed, train.sources_N))
 
 
 def cut_to(half: Half, most: int, seed: int) -> Half:

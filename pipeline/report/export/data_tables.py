@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.records.color import ColorFinding
-from pipeline.records.cues import CueFinding
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.report import Report
 from pipeline.report.export.rows import Row, Table, name_at, spread, spread_group
@@ -27,22 +26,6 @@ def data_tables(s: Report) -> list[Table]:
                 for split, n in (("train", g.n_train), ("val", g.n_val), ("test", g.n_test))
             ],
             "The dataset has no groups.",
-        ),
-        Table(
-            "cues",
-            "What each cue alone tells of the class: kappa on new training images, or on test.",
-            [row for cue in (s.cues.cues if s.cues else []) for row in _cue_rows(cue)],
-            "Cues were not tried.",
-        ),
-        Table(
-            "cue_classes",
-            "Classes that a cue alone marks: share of images that it names, minus the nearest class's.",
-            [
-                {"cue": cue.title, "label": one.label, "found": one.found, **spread(one.marked)}
-                for cue in (s.cues.cues if s.cues else [])
-                for one in cue.classes
-            ],
-            "No cue was asked about single classes.",
         ),
         Table(
             "color_findings",
@@ -169,29 +152,6 @@ def _association_rows(s: Report) -> Iterator[Row]:
                     "cramers_v": a.cramers_v,
                     "p_value": a.p_value,
                 }
-
-
-def _cue_rows(cue: CueFinding) -> Iterator[Row]:
-    about = cue.model_dump(
-        include={
-            "name",
-            "title",
-            "part",
-            "classifier",
-            "found",
-            "q_value",
-            "under",
-            "may_be_content",
-            "is_visible",
-        }
-    )
-    for split, kappa in (
-        ("train", cue.kappa),
-        ("test", cue.test),
-        ("train, beyond the cue above it", cue.beyond),
-    ):
-        if kappa is not None:
-            yield {**about, "split": split, **spread(kappa)}
 
 
 def _duplicate_rows(hygiene: HygieneResult) -> list[Row]:

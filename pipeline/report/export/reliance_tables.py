@@ -14,6 +14,7 @@ NO_CAM = "GradCAM was not run for any method of this report."
 
 def reliance_tables(s: Report) -> list[Table]:
     """Reliance beside the baseline, class by class, and GradCAM in numbers."""
+    told = s.verdict.edits
     return [
         Table(
             "reliance",
@@ -36,6 +37,13 @@ def reliance_tables(s: Report) -> list[Table]:
             "a group and beyond the control's. Intervals of shifts and groups allow for all cues.",
             list(_found_rows(s)),
             "No found cue was exchanged.",
+        ),
+        Table(
+            "told_edit",
+            "The one edit that is told on the first screen: predictions of the baseline that it "
+            "flips beyond the control's.",
+            [{"edit": told.edit, "moves": told.moves, **spread(told.beyond)}] if told and told.beyond else [],
+            "No image was changed.",
         ),
         Table(
             "color_reliance",

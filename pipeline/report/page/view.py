@@ -75,7 +75,7 @@ class View:
 
     @property
     def origin(self) -> str:
-        """annotated, derived or none: where the groups' attribute comes from."""
+        """annotated, cue, inferred or none: where the groups' attribute comes from."""
         attributes = self.s.dataset.attributes
         return attributes[0].origin if attributes else "none"
 

@@ -77,11 +77,11 @@ def test_annotated_groups(name: str, changes: dict[str, Any], expected: list[str
     assert labels_used(make_setup(name, base_selection="average", **changes), "annotated") == expected
 
 
-def test_derived_groups_are_called_so() -> None:
-    assert labels_used(make_setup("subg", selection="worst_group"), "derived") == [
+def test_groups_of_a_cue_are_called_so() -> None:
+    assert labels_used(make_setup("subg", selection="worst_group"), "cue") == [
         TRAIN,
-        "derived group labels (train)",
-        "class and derived group labels (validation, selection)",
+        "groups of a found cue (train)",
+        "class and groups of a found cue (validation, selection)",
     ]
 
 

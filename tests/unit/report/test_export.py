@@ -33,10 +33,18 @@ from tests.fixtures.report import (
     plain_hundred,
     repaired_birds,
     used_cue_birds,
+    withheld_birds,
 )
 
 SAMPLE = ROOT / "docs" / "sample" / "photo_digits.json"
-VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
+VARIANTS: list[Callable[[], ReportInputs]] = [
+    photo_birds,
+    repaired_birds,
+    plain_hundred,
+    hostile_birds,
+    withheld_birds,
+    bare,
+]
 SVG = "{http://www.w3.org/2000/svg}"
 
 

@@ -33,10 +33,18 @@ from tests.fixtures.report import (
     picture_source,
     plain_hundred,
     repaired_birds,
+    withheld_birds,
 )
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
-VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
+VARIANTS: list[Callable[[], ReportInputs]] = [
+    photo_birds,
+    repaired_birds,
+    plain_hundred,
+    hostile_birds,
+    withheld_birds,
+    bare,
+]
 
 
 @cache
@@ -188,7 +196,7 @@ def test_thin_groups_say_so_beside_their_accuracy() -> None:
         assert f"{100 * group.value:.1f}%" in re.sub(r"<svg.*?</svg>", "", row, flags=re.S)
 
 
-def test_labels_used_and_derived_attributes_are_said() -> None:
+def test_labels_used_and_inferred_groups_are_said() -> None:
     assert "group labels (train)" in rendered(photo_birds)[1]
     assert "not annotated: read them as a hint" not in rendered(photo_birds)[1]
     assert "not annotated: read them as a hint" in rendered(plain_hundred)[1]

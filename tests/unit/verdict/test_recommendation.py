@@ -115,5 +115,5 @@ def test_every_method_says_whose_groups_it_needs() -> None:
         "erm": "nothing", "rwy": "nothing", "jtt": "validation", "repair": "validation", "dfr": "validation",
         "group_dro": "training", "rwg": "training", "subg": "training",
     }  # fmt: skip
-    for free in ("derived", "none"):
+    for free in ("cue", "inferred", "none"):
         assert groups_needed(labels_of("group_dro", free)) == "nothing"

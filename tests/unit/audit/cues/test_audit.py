@@ -12,7 +12,7 @@ from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.cues.cue import Seen
 from pipeline.cues.look import Looked
 from pipeline.records.base import Provenance
-from tests.fixtures.cues import SETTINGS, Plant, textures, tried
+from tests.fixtures.cues import SETTINGS, Plant, corner, textures, tried
 
 
 def quality(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
@@ -22,10 +22,6 @@ def quality(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
 
 def camera(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
     facts["exif_model"] = np.array(["A1", "B2", None], object)[cue_N]
-
-
-def corner(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
-    images[cue_N == 1, :4, -4:] = np.minimum(images[cue_N == 1, :4, -4:], 40)
 
 
 def tint(images: UInt8Array, facts: pd.DataFrame, cue_N: Int64Array) -> None:
