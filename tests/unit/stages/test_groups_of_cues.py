@@ -29,7 +29,7 @@ from pipeline.settings.base import deciding, deciding_nothing
 from pipeline.settings.plans.groups import GroupsPlan
 from pipeline.settings.plans.train import NetworkPlan
 from pipeline.stages.groups import _form, run
-from tests.fixtures.cues import SETTINGS, found_cues, going_with, labels
+from tests.fixtures.cues import SETTINGS, found_cue, found_cues, going_with, labels
 from tests.fixtures.data import data_settings, raw_dataset
 from tests.fixtures.train import make_settings
 

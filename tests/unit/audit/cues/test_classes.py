@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from pipeline.audit.cues.look import Looked
 
 from pipeline.artifacts.cue_classes import load_cue_classes, save_cue_classes
 from pipeline.artifacts.packing import StaleError
@@ -13,9 +12,10 @@ from pipeline.audit.cues.classes import name_classes
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import SPLIT_NAMES, Int64Array, PackedSplit, SplitName
 from pipeline.cues.cue import Seen
-from tests.fixtures.cues import SETTINGS, corner, finding, found_cues, planted, textures
+from pipeline.cues.look import Looked
+from tests.fixtures.cues import SETTINGS, corner, found_cue, found_cues, planted, textures
 
-CORNER = finding("corners", part="top right", kind="pixels")
+CORNER = found_cue("corners", part="top right", kind="pixels")
 
 
 def cut(looked: Looked, *ends: int) -> dict[SplitName, Looked]:
@@ -26,7 +26,7 @@ def cut(looked: Looked, *ends: int) -> dict[SplitName, Looked]:
 def test_a_planted_cue_is_read_off_every_image() -> None:
     looked, cue_N = planted(corner, kappa=0.8, n=900)
     splits = cut(looked, 500, 700)
-    noise, trees = finding("noise", found=False), finding("color", classifier="trees")
+    noise, trees = found_cue("noise", found=False), found_cue("color", classifier="trees")
     named = name_classes(found_cues(CORNER, trees, noise), splits, SETTINGS)
     for name, planted_N in zip(SPLIT_NAMES, np.split(cue_N, [500, 700]), strict=True):
         assert (named[name]["corners top right"] == planted_N).mean() > 0.97, name
@@ -37,7 +37,7 @@ def test_training_images_are_read_by_others() -> None:
     """Fitted on the very images, a cue of many numbers seems to tell classes that nothing tells."""
     looked, _ = planted(None, n=240)
     splits = cut(looked, 200, 240)
-    result = found_cues(finding("thumbnail", kind="pixels"))
+    result = found_cues(found_cue("thumbnail", kind="pixels"))
     named, train = name_classes(result, splits, SETTINGS), splits["train"]
     itself = name_classes(result, splits | {"val": train}, SETTINGS)["val"]
     assert (itself["thumbnail"] == train.labels_N).mean() > 0.63, "the bait"
@@ -51,7 +51,7 @@ def test_images_of_a_source_are_read_by_other_sources() -> None:
     labels_N = rng.permutation(np.arange(20) % 2)[scenes_N]
     images = textures(400, 1) + rng.integers(-60, 60, (20, 1, 1, 3))[scenes_N]
     seen = Seen(np.clip(images, 0, 255).astype(np.uint8))
-    found = found_cues(finding("color", kind="pixels"))
+    found = found_cues(found_cue("color", kind="pixels"))
     hits = {}
     for name, sources_N in (("alone", None), ("together", scenes_N)):
         named = name_classes(found, {"train": Looked(seen, labels_N, sources_N)}, SETTINGS)
@@ -85,7 +85,7 @@ def test_a_hundred_classes_and_an_annotated_column_of_any_name() -> None:
     words = np.array([f"id, split ☃ {v}" for v in range(20)], object)[own_N]
     looked = Looked(Seen(textures(3000, 0)[:, ::4, ::4], columns={"id": words}), labels_N)
     splits = cut(looked, 2000, 2500)
-    named = name_classes(found_cues(finding("attr_id", kind="column")), splits, SETTINGS)
+    named = name_classes(found_cues(found_cue("attr_id", kind="column")), splits, SETTINGS)
     for name, split in splits.items():
         hits = (named[name]["attr_id"] == split.labels_N).mean()
         assert 0.08 < hits < 0.3, "twenty words for a hundred classes: a fifth of .7 at most"
