@@ -11,7 +11,7 @@ from pipeline.data.raw import RawRow
 from pipeline.groups.form import of_cue
 from pipeline.groups.source import find_source
 from pipeline.records.data import DatasetInfo
-from tests.fixtures.cues import finding
+from tests.fixtures.cues import found_cue
 from tests.fixtures.data import (
     group,
     groups_settings,
@@ -106,7 +106,7 @@ def test_a_name_of_nothing_is_told_what_there_is(asked):
 def test_groups_of_a_cue_are_the_images_that_it_names_rightly_and_others(tmp_path):
     rows = [RawRow(f"i{k}", noise(k), "abcd"[k % 4], SPLITS[k % 3]) for k in range(120)]
     parents = {"a": "low", "b": "low", "c": "high", "d": "high"}
-    cue = finding("corners", "a corner", part="top right")
+    cue = found_cue("corners", "a corner", part="top right")
 
     def form(splits):
         labels_N = np.concatenate([split.labels for split in splits])
