@@ -36,6 +36,7 @@ from tests.fixtures.report import (
     plain_hundred,
     repaired_birds,
     replant,
+    used_cue_birds,
 )
 from tests.unit.report.test_compare import DRO, ERM, write_project
 
@@ -285,6 +286,15 @@ def test_without_an_attribute_the_exchange_of_color_counts_and_says_so() -> None
     assert check.estimate is not None
     assert check.estimate.value == pytest.approx(0.004, abs=0.002)  # flips without a direction are fragility
     assert "exchanging the color, beyond the same that keeps the cue" in check.reason
+
+
+def test_a_used_cue_that_nobody_annotated_is_what_the_gate_holds_to_its_limit() -> None:
+    summary = build_report(used_cue_birds())
+    (check,) = judge_report(summary, GateSettings(max_flip_rate=0.1), ["erm"], {}).checks
+    assert not check.passed
+    assert check.estimate is not None
+    assert check.estimate.value == pytest.approx(0.4, abs=0.02)
+    assert "exchanging “JPEG compression”, beyond the same that keeps the cue" in check.reason
 
 
 # --- an earlier report -----------------------------------------------------------------------
