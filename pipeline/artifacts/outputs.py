@@ -127,12 +127,16 @@ def remake_command(path: Path) -> str:
         if len(path.parents) > 2 and path.parents[2].name == top:
             return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name == "audit":
-        of_hygiene = ("hygiene", "copies", "odd_images", "properties")
-        stage = "hygiene" if path.name.startswith(of_hygiene) else "color"
+        made = {name: s for s in ("hygiene", "cues") for name in (o.path.name for o in _audit_outputs(s))}
+        stage = made.get(path.name, "color")
         return f"dvc repro {stage}@{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name in ("data", "groups", "verdict"):
         return f"dvc repro {path.parents[1].name}@{path.parents[0].name}"
     return "dvc repro"
+
+
+def _audit_outputs(stage: str) -> list[Output]:
+    return stage_outputs(stage, "any")
 
 
 def check_outputs(stage: str, *names: str) -> None:

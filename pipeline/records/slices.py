@@ -24,6 +24,7 @@ class Slice(Record):
     rest: Estimate  # the share elsewhere
     beyond: Estimate  # `error` minus `rest`
     status: Literal["yes", "no", "insufficient"]  # whether it errs more than the rest
+    is_grouped: bool = False  # nothing but what forms the groups says which images: their accuracy tells it
     sentence: str
 
 

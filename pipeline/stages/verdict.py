@@ -28,7 +28,7 @@ from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.fix.validating import validate_methods
-from pipeline.verdict.harm.describing import describe
+from pipeline.verdict.harm.describing import describe, group_columns
 from pipeline.verdict.harm.slices import Scored, find_slices, why_no_slices
 from pipeline.verdict.judge import judge
 
@@ -124,6 +124,7 @@ def _slices(
             Scored(described[0], wrong[0][method], val.sources),
             Scored(described[1], wrong[1][method], test.sources),
             limits,
+            grouped_by=group_columns(found.info),
             why_not=why_no_slices(found.evaluations[method], limits),
         )
         for method in methods

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pipeline.core.types import Float32Array, PackedSplit
 from pipeline.records.data import DatasetInfo
-from pipeline.verdict.harm.conditions import Described
+from pipeline.verdict.harm.conditions import CLASS, Described
 
 
 def describe(
@@ -37,3 +37,9 @@ def describe(
         facts=None if facts is None else facts.iloc[split.ids].reset_index(drop=True),
         properties={name: values[split.ids] for name, values in properties.items()},
     )
+
+
+def group_columns(titled: DatasetInfo) -> frozenset[str]:
+    """What forms the groups: conditions on nothing else pick whole groups."""
+    attributes = [a.name for a in titled.attributes[:1] if a.origin != "none"]
+    return frozenset([*attributes, *([CLASS] if titled.group_labels == titled.classes else [])])

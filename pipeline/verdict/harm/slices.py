@@ -6,7 +6,7 @@ Shape legend: S seeds, N images, C conditions.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,12 +37,19 @@ class Scored:
 
 
 def find_slices(
-    method: str, val: Scored, test: Scored, limits: Thresholds, *, why_not: str | None = None
+    method: str,
+    val: Scored,
+    test: Scored,
+    limits: Thresholds,
+    *,
+    grouped_by: Collection[str] = (),
+    why_not: str | None = None,
 ) -> MethodSlices:
     """Parts that validation mistakes point to, measured on test images of other sources.
 
     Args:
         val, test: of the same seeds' models.
+        grouped_by: columns that form the groups.
         why_not: why the mistakes of this model say nothing, as a sentence.
     """
     kept_N = _of_other_sources(val, test)
@@ -63,7 +70,10 @@ def find_slices(
     on_test = Mistakes(test.wrong_SN, holds_test_NC, test.sources_N).take(kept_N)
     parts = find_parts(on_val, least=least, min_effect=limits.min_effect)
     enough = [part for part in parts if _is_enough(part, on_test, limits)]
-    slices = _judge(enough, conditions, on_test, limits)
+    slices = [
+        one.model_copy(update={"is_grouped": {*grouped_by} >= {*one.columns}})
+        for one in _judge(enough, conditions, on_test, limits)
+    ]
     status = strongest(*(one.status for one in slices), "no" if enough == parts else "insufficient")
     return MethodSlices(
         status=_STATUSES[status],
@@ -188,7 +198,14 @@ def _finding(
     who, n_held = method_label(method), sum(one.status == "yes" for one in slices)
     if status == "yes":
         parts = "one part" if n_held == 1 else f"{spelled(n_held)} parts"
-        return f"{who} errs clearly more in {parts} of the images"
+        n_told = sum(one.status == "yes" and one.is_grouped for one in slices)
+        told = (
+            ""
+            if not n_told
+            else f", {spelled(n_told) if n_told < n_held else 'all'} of them told by the groups"
+        )
+        told = ", which the groups tell" if n_told == n_held == 1 else told
+        return f"{who} errs clearly more in {parts} of the images{told}"
     tried = f"{count(n_conditions)} properties and pairs of them were tried on validation mistakes of {who}"
     if status == "insufficient":
         largest = max(slices, key=lambda one: one.beyond.value, default=None)

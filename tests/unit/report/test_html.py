@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 
 from pipeline.core import words
@@ -22,6 +23,7 @@ from pipeline.report.guesses import list_guesses
 from pipeline.report.page.html import MAX_BYTES, render_report
 from pipeline.report.page.pictures import Pictures, build_pictures
 from pipeline.report.page.view import View
+from pipeline.verdict.phrases import missing_phrase
 from tests.fixtures.report import (
     HOSTILE_CLASS,
     SECTIONS,
@@ -34,6 +36,7 @@ from tests.fixtures.report import (
     plain_hundred,
     repaired_birds,
 )
+from tests.fixtures.slices import planted_slices
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
 VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
@@ -282,6 +285,24 @@ def test_missing_parts_are_named_with_what_makes_them() -> None:
     assert f"The training images behind Group DRO were not looked for: {attribute}" in text
     assert f"The images were not checked for duplicates and odd ones: {hygiene}" in text
     assert "Parts of this report" not in "".join(Page(rendered(photo_birds)[1]).text)
+
+
+@pytest.mark.parametrize("stage", get_args(MissingPart.model_fields["stage"].annotation))
+def test_every_part_that_may_be_missing_has_words(stage: str) -> None:
+    assert missing_phrase(stage, "erm")
+
+
+def test_parts_with_more_mistakes_are_listed_and_groups_are_not_told_twice() -> None:
+    drawn = planted_slices(lambda images: np.where(images.width == 64, 0.4, 0.1)).slices
+    told = drawn.model_copy(
+        update={"slices": [one.model_copy(update={"is_grouped": True}) for one in drawn.slices]}
+    )
+    for found, is_listed in ((drawn, True), (told, False)):
+        summary = build_report(replace(photo_birds(), slices={"erm": found}))
+        text = "".join(Page(render_report(summary, Pictures())).text).replace("\xa0", " ")
+        assert (drawn.slices[0].sentence in text) is is_listed
+        assert ("told by the groups above" in text) is not is_listed
+        assert "Where else it errs" in text
 
 
 def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:

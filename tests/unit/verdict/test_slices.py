@@ -149,9 +149,11 @@ def test_what_says_nothing_of_validation_is_not_asked() -> None:
 
 
 def test_the_planted_birds_fail_where_the_ground_misleads() -> None:
-    words = first(photo_birds().slices["erm"])
-    assert words.startswith("Images of “waterbird”")
-    assert "whose “place” is “land”" in words
+    found = photo_birds().slices["erm"]
+    words = first(found)
+    assert words == "Images of “waterbird” and whose “place” is “land”"
+    assert found.slices[0].is_grouped, "its accuracy stands among the groups'"
+    assert "told by the groups" in found.finding or "which the groups tell" in found.finding
 
 
 # --- conditions --------------------------------------------------------------------------------
