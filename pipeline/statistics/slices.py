@@ -31,8 +31,8 @@ from pipeline.statistics.intervals import (
 DEPTH = 3  # conditions of a part: more cannot be read
 MOST_MEASURED = 5  # parts, the clearest on validation first
 MOST_FITTED = 50_000  # images that the tree reads
-# chance that a tree splits anywhere where mistakes are scattered: what it finds is measured again
-_SPLIT_ALPHA = 0.2
+# chance that a node is split where mistakes are scattered: a clear part would be cut into parts of parts
+_SPLIT_ALPHA = 0.05
 
 Literal = tuple[int, bool]  # a condition, and whether it has to hold
 

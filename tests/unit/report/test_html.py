@@ -14,6 +14,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from benchmarks.drawn_mistakes import planted_slices
 from pipeline.core import words
 from pipeline.core.errors import InputError
 from pipeline.records.report import Report
@@ -36,7 +37,6 @@ from tests.fixtures.report import (
     plain_hundred,
     repaired_birds,
 )
-from tests.fixtures.slices import planted_slices
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
 VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.drawn_mistakes import LIMITS, PROPERTIES, Images, err, planted_slices
 from pipeline.core.types import Float64Array
 from pipeline.records.slices import MethodSlices
 from pipeline.verdict.harm.condition_words import RANKS
 from pipeline.verdict.harm.conditions import Described, make_conditions
 from pipeline.verdict.harm.slices import Scored, find_slices, why_no_slices
 from tests.fixtures.report import HOSTILE_CLASS, HOSTILE_NAMES, photo_birds
-from tests.fixtures.slices import LIMITS, PROPERTIES, Images, err, planted_slices
 
 BASE = 0.12
 
