@@ -61,7 +61,7 @@ def test_a_width_and_a_size_of_files_are_named_with_their_units() -> None:
 
 
 def test_class_and_attribute_are_named_where_they_belong_to_it() -> None:
-    words = first(planted_slices(blurred_cats_of_the_west, n_val=2000).slices)
+    words = first(planted_slices(blurred_cats_of_the_west, n_val=4000, n_test=4000).slices)
     assert words == "Images of “cat”, whose “ward” is “west” and among the blurriest half"
 
 
