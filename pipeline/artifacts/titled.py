@@ -44,7 +44,7 @@ _OF_RECORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (Association, "attribute"): ("attributes",),
     (CueFinding, "title"): ("attributes",),
 }
-_TEXTS = ("sentence", "description", "fitted_on", "read_on", "notes")
+_TEXTS = ("sentence", "words", "description", "fitted_on", "read_on", "notes")
 _NO_NAMES = {"cue": "color", "target": "label", "other": "label"}  # the fields' own words
 
 

@@ -15,6 +15,7 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.audit.cues.audit import audit_cues
 from pipeline.audit.cues.look import look
+from pipeline.audit.cues.sources import probe_sources
 from pipeline.settings.cues import CuesSettings
 
 _log = logging.getLogger(__name__)
@@ -29,13 +30,15 @@ def run(dataset: str) -> None:
             dataset, load_packed_split(folder, "train"), load_packed_split(folder, "test")
         )
         facts = read_facts(dataset)
+        looked = look(train, facts, info)
         result = audit_cues(
-            look(train, facts, info),
+            looked,
             look(test, facts, info),
             info.classes,
             settings,
             make_provenance(settings_hash(settings), [settings.seed], data=info.packing),
         )
+        result = result.model_copy(update={"sources": probe_sources(looked, settings)})
         save_artifact(out / "cues.json", result)
         found = [cue for cue in result.cues if cue.found]
         kappas = {f"{cue.name}_kappa": cue.kappa.value for cue in result.cues}

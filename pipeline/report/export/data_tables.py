@@ -8,7 +8,7 @@ from pipeline.records.color import ColorFinding
 from pipeline.records.cues import CueFinding
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.report import Report
-from pipeline.report.export.rows import Row, Table, name_at, spread, spread_group
+from pipeline.report.export.rows import Row, Table, measured, name_at, spread, spread_group
 from pipeline.report.guesses import list_guesses
 
 NOT_CHECKED = "The images were not checked for duplicates, odd ones and balance."
@@ -43,6 +43,20 @@ def data_tables(s: Report) -> list[Table]:
                 for one in cue.classes
             ],
             "No cue was asked about single classes.",
+        ),
+        Table(
+            "sources",
+            "How well color, texture and layout tell the class of training images whose source (camera, "
+            "scene) is among those fitted on (seen) and of other sources (unseen), and the difference "
+            "(inflation); kappa. The interval of inflation allows for the number of columns.",
+            [
+                {"source": probe.words, "status": probe.status, "n_values": probe.n_values, **row}
+                for probe in (s.cues.sources if s.cues else [])
+                for row in measured(
+                    {"seen": probe.seen, "unseen": probe.unseen, "inflation": probe.inflation}
+                )
+            ],
+            "No column of sources was asked about.",
         ),
         Table(
             "color_findings",
