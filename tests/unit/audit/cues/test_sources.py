@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +15,11 @@ from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.cues.cue import Seen
 from pipeline.records.cues import SourceProbe
 from pipeline.records.titles import Titles
-from tests.fixtures.cues import SETTINGS, textures
+from pipeline.report.export.data_tables import data_tables
+from pipeline.report.page.html import render_report
+from pipeline.report.page.pictures import Pictures
+from tests.fixtures.cues import SETTINGS, textures, tried
+from tests.fixtures.report import build_report, photo_birds
 
 N = 400
 TINTS = np.array([[60, 0, 0], [0, 60, 0], [0, 0, 60], [0, 0, 0]])  # none says of which class another one is
@@ -119,3 +125,15 @@ def test_annotated_columns_of_two_values_are_left_to_the_groups_and_titles_reach
     told = retitle(found, Titles(attributes={"ward": "hospital ward"}))
     assert told.sentence.startswith("Knowing the value of hospital ward inflates accuracy")
     assert told.words == "the value of hospital ward"
+
+
+def test_page_and_tables_tell_of_sources() -> None:
+    cameras_N, labels_N = mostly_of_its_camera(0)
+    probe = probed(cameras_N, labels_N, tinted(textures(N, 0), cameras_N))["camera"]
+    cues = tried(None, n=200).model_copy(update={"sources": [probe]})
+    report = build_report(replace(photo_birds(), cues=cues))
+    assert "Knowing the camera inflates accuracy" in render_report(report, Pictures())
+    rows = next(table.rows for table in data_tables(report) if table.name == "sources")
+    assert [row["measure"] for row in rows] == ["seen", "unseen", "inflation"]
+    assert probe.inflation is not None
+    assert rows[2]["low"] == probe.inflation.low
