@@ -26,9 +26,8 @@ def run(dataset: str) -> None:
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("cues", dataset):
         info = load_packed(folder)
-        train, test = fold_copies(
-            dataset, load_packed_split(folder, "train"), load_packed_split(folder, "test")
-        )
+        packed = load_packed_split(folder, "train")
+        train, test = fold_copies(dataset, packed, load_packed_split(folder, "test"))
         facts = read_facts(dataset)
         looked = look(train, facts, info)
         result = audit_cues(
@@ -38,7 +37,7 @@ def run(dataset: str) -> None:
             settings,
             make_provenance(settings_hash(settings), [settings.seed], data=info.packing),
         )
-        result = result.model_copy(update={"sources": probe_sources(looked, settings)})
+        result = result.model_copy(update={"sources": probe_sources(looked, settings, packed.sources)})
         save_artifact(out / "cues.json", result)
         found = [cue for cue in result.cues if cue.found]
         kappas = {f"{cue.name}_kappa": cue.kappa.value for cue in result.cues}

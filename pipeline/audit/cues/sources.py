@@ -54,13 +54,19 @@ class _Column:
         return len(np.unique(self.codes_N[self.codes_N >= 0]))
 
 
-def probe_sources(train: Looked, settings: CuesSettings) -> list[SourceProbe]:
+def probe_sources(
+    train: Looked, settings: CuesSettings, scenes_N: Int64Array | None = None
+) -> list[SourceProbe]:
     """Every column of sources that training images have, by how far accuracy falls on unseen values.
 
     Intervals are for new images of these values (for new scenes, where images share some) and allow for the
     number of columns. Nothing is fitted on test images, and none are read.
+
+    Args:
+        train: its sources (scenes, copies of one image) stay in one fold where other columns are asked about.
+        scenes_N: scene or patient of each image, as the data say it.
     """
-    columns = list(_columns(train))
+    columns = list(_columns(train, scenes_N))
     if not columns:
         return []
     if len(train.labels_N) > MOST:
@@ -76,7 +82,7 @@ def probe_sources(train: Looked, settings: CuesSettings) -> list[SourceProbe]:
 # --- which columns -----------------------------------------------------------------------------
 
 
-def _columns(train: Looked) -> Iterator[_Column]:
+def _columns(train: Looked, scenes_N: Int64Array | None) -> Iterator[_Column]:
     """Columns of which at least one value has enough images."""
     found = [
         _Column("camera", "the camera", _codes(_joined(camera.read(train.seen)))),
@@ -87,9 +93,9 @@ def _columns(train: Looked) -> Iterator[_Column]:
         codes_N = _codes(words)
         if len(set(words.tolist())) > ATTRIBUTE:
             found.append(_Column(f"attr_{name}", f"the value of {name}", codes_N))
-    if train.sources_N is not None:
-        scenes = np.array([str(source) for source in train.sources_N], object)
-        found.append(_Column("scene", "the scene", _codes(scenes, LEAST_SCENE), is_scene=True))
+    if scenes_N is not None:
+        scenes = np.array([str(scene) for scene in scenes_N], object)
+        found.append(_Column("scene", "the scene or patient", _codes(scenes, LEAST_SCENE), is_scene=True))
     return (column for column in found if column.n_values)
 
 

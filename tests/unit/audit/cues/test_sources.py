@@ -49,7 +49,7 @@ def probed(
     facts = pd.DataFrame({"exif_model": names})
     columns = {} if wards is None else {"ward": np.array([f"w{i}" for i in wards], object)}
     looked = Looked(Seen(images, facts=facts, columns=columns), labels_N, scenes_N)
-    return {probe.name: probe for probe in probe_sources(looked, SETTINGS)}
+    return {probe.name: probe for probe in probe_sources(looked, SETTINGS, scenes_N)}
 
 
 def mostly_of_its_camera(seed: int, share: float = 0.9) -> tuple[Int64Array, Int64Array]:
