@@ -17,14 +17,18 @@ import pytest
 from benchmarks.drawn_mistakes import planted_slices
 from pipeline.core import words
 from pipeline.core.errors import InputError
+from pipeline.records.base import Provenance
+from pipeline.records.cues import CuesResult
 from pipeline.records.report import Report
 from pipeline.records.verdict import MissingPart
 from pipeline.report.cards.index import make_card, render_index
+from pipeline.report.export.data_tables import data_tables
 from pipeline.report.guesses import list_guesses
 from pipeline.report.page.html import MAX_BYTES, render_report
 from pipeline.report.page.pictures import Pictures, build_pictures
 from pipeline.report.page.view import View
 from pipeline.verdict.phrases import missing_phrase
+from tests.fixtures.cues import textures
 from tests.fixtures.report import (
     HOSTILE_CLASS,
     SECTIONS,
@@ -37,6 +41,7 @@ from tests.fixtures.report import (
     plain_hundred,
     repaired_birds,
 )
+from tests.fixtures.sources import N, mostly_of_its_camera, probed, tinted
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
 VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
@@ -314,3 +319,16 @@ def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:
     none = [g.model_copy(update={"n_val": 5}) for g in inputs.info.groups]
     summary = build_report(replace(inputs, info=inputs.info.model_copy(update={"groups": none})))
     assert "No group has the 30 validation images that this asks for." in render_report(summary, Pictures())
+
+
+def test_page_and_tables_tell_of_sources() -> None:
+    cameras_N, labels_N = mostly_of_its_camera(0)
+    probe = probed(cameras_N, labels_N, tinted(textures(N, 0), cameras_N))["camera"]
+    about = {"absent": [], "n_train": N, "n_train_total": N, "n_tests": 1, "seconds": 0.0}
+    cues = CuesResult(provenance=Provenance(), cues=[], sources=[probe], **about)
+    report = build_report(replace(photo_birds(), cues=cues))
+    assert "Knowing the camera inflates accuracy" in render_report(report, Pictures())
+    rows = next(table.rows for table in data_tables(report) if table.name == "sources")
+    assert [row["measure"] for row in rows] == ["seen", "unseen", "inflation"]
+    assert probe.inflation is not None
+    assert rows[2]["low"] == probe.inflation.low
