@@ -120,9 +120,10 @@ def _too_few(n_val: int, n_test: int, least: int, limits: Thresholds) -> str | N
             f"{count(2 * limits.min_test)} are needed (evaluate.min_test)"
         )
     if n_val < 2 * least:
+        asks = "evaluate.min_val" if least == limits.min_val else "in proportion to evaluate.min_test"
         return (
             f"Too few validation images for a part and the rest: {count(n_val)}, {count(2 * least)} are "
-            "needed (evaluate.min_val)"
+            f"needed ({asks})"
         )
     return None
 
