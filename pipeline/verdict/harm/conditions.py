@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,11 +107,6 @@ def _once(conditions: Iterable[Condition], least: int) -> list[Condition]:
             known.add(same)
             found.append(condition)
     return found
-
-
-def part_words(conditions: Sequence[str]) -> str:
-    """ "Images of “cat”, among the darkest fifth and from camera “A”"."""
-    return f"Images {join_names(conditions)}"
 
 
 def _all(val: Described, test: Described) -> Iterator[Condition]:

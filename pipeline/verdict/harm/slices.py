@@ -13,14 +13,14 @@ from typing import Literal
 import numpy as np
 
 from pipeline.core.types import BoolArray, Int64Array
-from pipeline.core.words import count, percent, points, spelled
+from pipeline.core.words import count, join_names, percent, points, spelled
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.slices import MethodSlices, Slice
 from pipeline.records.verdict import Status, Thresholds
 from pipeline.statistics.slices import Measured, Mistakes, Part, find_parts, inside, measure_parts
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import judge_effect, strongest
-from pipeline.verdict.harm.conditions import Condition, Described, make_conditions, part_words
+from pipeline.verdict.harm.conditions import Condition, Described, make_conditions
 from pipeline.verdict.phrases import TRAINED_ON, method_label, percent_interval, points_interval
 
 LEAST = 10  # images on either side of a split, whatever the settings say
@@ -152,7 +152,7 @@ def _is_enough(part: Part, on_test: Mistakes, limits: Thresholds) -> bool:
 
 def _slice(part: Part, found: Measured, conditions: Sequence[Condition], limits: Thresholds) -> Slice:
     told = _told(part, conditions)
-    words = part_words(told)
+    words = f"Images {join_names(told)}"
     return Slice(
         words=words,
         conditions=told,
