@@ -36,7 +36,7 @@ def chance_p(tables: Sequence[Int64Array], *, stretch: float = 1.0) -> float:
     Source: moments of the multivariate hypergeometric distribution.
 
     >>> round(chance_p([np.array([[50, 50], [50, 50]])]), 2)
-    0.5
+    0.53
     """
     totals_K = sum(table.sum(axis=1) for table in tables)
     weight_K: Float64Array = 1.0 / np.maximum(np.asarray(totals_K, np.float64), 1.0)
