@@ -56,7 +56,12 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "data": lambda d: [*_files(dataset_dir(d), *PACKED_FILES), facts_path(dataset_dir(d))],
     "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
     "hygiene": lambda d: _files(
-        color_dir(d), "hygiene.json", "odd_images.parquet", "copies.parquet", "hygiene_metrics.json"
+        color_dir(d),
+        "hygiene.json",
+        "odd_images.parquet",
+        "copies.parquet",
+        "properties.parquet",
+        "hygiene_metrics.json",
     ),
     "cues": lambda d: _files(color_dir(d), "cues.json", "cue_classes.parquet", "cues_metrics.json"),
     "groups": lambda d: _files(groups_dir(d), *GROUPS_FILES),
@@ -123,12 +128,16 @@ def remake_command(path: Path) -> str:
         if len(path.parents) > 2 and path.parents[2].name == top:
             return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name == "audit":
-        stages = {"hygiene": ("hygiene", "copies", "odd_images"), "cues": ("cue",)}
-        stage = next((s for s, starts in stages.items() if path.name.startswith(starts)), "color")
+        made = {name: s for s in ("hygiene", "cues") for name in (o.path.name for o in _audit_outputs(s))}
+        stage = made.get(path.name, "color")
         return f"dvc repro {stage}@{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name in ("data", "groups", "verdict"):
         return f"dvc repro {path.parents[1].name}@{path.parents[0].name}"
     return "dvc repro"
+
+
+def _audit_outputs(stage: str) -> list[Output]:
+    return stage_outputs(stage, "any")
 
 
 def check_outputs(stage: str, *names: str) -> None:

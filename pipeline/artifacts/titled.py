@@ -47,7 +47,7 @@ _OF_RECORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (CueGap, "title"): ("attributes",),
     (AskedCue, "title"): ("attributes",),
 }
-_TEXTS = ("sentence", "description", "fitted_on", "read_on", "notes")
+_TEXTS = ("sentence", "words", "description", "fitted_on", "read_on", "notes")
 _NO_NAMES = {"cue": "color", "target": "label", "other": "label"}  # the fields' own words
 
 

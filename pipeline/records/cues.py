@@ -48,10 +48,29 @@ class CueFinding(Record):
         return self.name if self.part is None else f"{self.name} {self.part}"
 
 
+class SourceProbe(Record):
+    """Whether accuracy is inflated by knowing where images come from, in one respect.
+
+    A classifier of color, texture and layout guesses the class out of fold. Kappa, on training images.
+    """
+
+    name: str
+    words: str  # within a sentence: "the camera"
+    status: Literal["yes", "no", "insufficient"]
+    n: int  # images with a value that enough images have
+    n_values: int
+    seen: Estimate | None = None  # folds cut at random: the image's value is among those fitted on
+    unseen: Estimate | None = None  # folds hold out whole values
+    inflation: Estimate | None = None  # the first minus the second, paired; allows for the number of columns
+    reason: str = ""  # why nothing can be said
+    sentence: str
+
+
 class CuesResult(Artifact):
     """`audit/<dataset>/cues.json`."""
 
     cues: list[CueFinding]  # found ones first: those that stand for others, by kappa; then the rest
+    sources: list[SourceProbe] = Field(default_factory=list)  # of every column of sources
     absent: list[str]  # titles of cues that these data do not have
     n_train: int  # images that were looked at
     n_train_total: int

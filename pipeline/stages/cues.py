@@ -16,6 +16,7 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.audit.cues.audit import audit_cues
 from pipeline.audit.cues.classes import name_classes
+from pipeline.audit.cues.sources import probe_sources
 from pipeline.core.types import SPLIT_NAMES
 from pipeline.cues.look import look
 from pipeline.settings.cues import CuesSettings
@@ -45,6 +46,8 @@ def run(dataset: str) -> None:
         save_cue_classes(
             out / "cue_classes.parquet", packed, name_classes(result, splits, settings), info.packing
         )
+        sources = probe_sources(splits["train"], settings, packed["train"].sources)
+        result = result.model_copy(update={"sources": sources})
         save_artifact(out / "cues.json", result)
         found = [cue for cue in result.cues if cue.found]
         kappas = {f"{cue.name}_kappa": cue.kappa.value for cue in result.cues}

@@ -236,6 +236,7 @@ PART_WORDS = {
     "attribute": "the training images behind {} were not looked for",
     "gradcam": "no GradCAM maps were made of {}",
     "hygiene": "the images were not checked for duplicates and odd ones",
+    "cues": "no cue was tried alone",
 }
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_STRATA = 12  # the largest ones; a hundred classes would ask each pair of cues a hundred times
 LEAST_CLASS = 5  # images of a class where the leader guesses the same, for the class to be told apart there
-STRETCH = math.sqrt(2)
+STRETCH = math.sqrt(2)  # of deviations under cross-fitting, as the color audit widens them
 COLOR = "color"  # may be what a class looks like, but is judged by itself: what tells it stands by its size
 Label = tuple[str, str | None]
 

@@ -29,6 +29,20 @@ def cue_tables(s: Report) -> list[Table]:
             "No cue was asked about single classes.",
         ),
         Table(
+            "sources",
+            "How well color, texture and layout tell the class of training images whose source (camera, "
+            "scene) is among those fitted on (seen) and of other sources (unseen), and the difference "
+            "(inflation); kappa. The interval of inflation allows for the number of columns.",
+            [
+                {"source": probe.words, "status": probe.status, "n_values": probe.n_values, **row}
+                for probe in (s.cues.sources if s.cues else [])
+                for row in measured(
+                    {"seen": probe.seen, "unseen": probe.unseen, "inflation": probe.inflation}
+                )
+            ],
+            "No column of sources was asked about.",
+        ),
+        Table(
             "cue_gaps",
             "Test accuracy where a cue alone names the class (aligned) minus where it names another "
             "(conflicting), within classes; and beyond what images cost that the cue names so in any class.",
