@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from pipeline.core.types import Int64Array, PackedSplit
+from pipeline.core.types import Int64Array, PackedSplit, UInt8Array
 from pipeline.cues.cue import Seen, Strings
 from pipeline.records.data import PackedInfo
+
+
+class Picked:
+    """Some rows of an array that may be a memory map: read when a chunk of them is asked for."""
+
+    def __init__(self, array: UInt8Array, rows: Int64Array) -> None:
+        self._array, self._rows = array, rows
+        self.shape, self.dtype = (len(rows), *array.shape[1:]), array.dtype
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: slice | Int64Array) -> UInt8Array:
+        return np.asarray(self._array[self._rows[key]])
+
+    @classmethod
+    def of(cls, array: UInt8Array, rows: Int64Array) -> UInt8Array:
+        """To whoever reads chunks it is the array of these rows."""
+        if isinstance(array, Picked):
+            array, rows = array._array, array._rows[rows]
+        return cast(UInt8Array, cls(array, rows))
 
 
 @dataclass(frozen=True)
@@ -22,10 +44,10 @@ class Looked:
     sources_N: Int64Array | None = None
 
     def take(self, rows: Int64Array) -> Looked:
-        """The same of some images."""
+        """The same of some images, whose pixels are read when they are looked at."""
         seen = Seen(
-            images=self.seen.images[rows],
-            masks=None if self.seen.masks is None else self.seen.masks[rows],
+            images=Picked.of(self.seen.images, rows),
+            masks=None if self.seen.masks is None else Picked.of(self.seen.masks, rows),
             facts=None if self.seen.facts is None else self.seen.facts.iloc[rows].reset_index(drop=True),
             columns={name: column[rows] for name, column in self.seen.columns.items()},
         )

@@ -12,7 +12,7 @@ class CuesSettings(Settings):
     alpha: float = Field(gt=0, lt=0.5, description="false discovery rate over all cues")
     folds: int = Field(ge=2, le=20)
     max_train: int | None = Field(
-        ge=100, description="stratified training images that are looked at; null = all"
+        ge=100, description="stratified training (and test) images that are looked at; null = all"
     )
     trees_max_train: int = Field(ge=0, description="of them for trees; 0 = linear classifiers alone")
     seed: Seed

@@ -73,6 +73,8 @@ def audit_cues(
     n_total = len(train.labels_N)
     rows = rows_looked_at(train, settings.max_train, settings.seed)
     train = train if len(rows) == n_total else train.take(rows)
+    rows = rows_looked_at(test, settings.max_train, settings.seed)
+    test = test if len(rows) == len(test.labels_N) else test.take(rows)
     if len(np.unique(train.labels_N)) < 2:
         raise InputError("train has images of fewer than two classes: nothing can give a class away.")
     first_N = stratified_folds(train.labels_N, 2, settings.seed, train.sources_N) == 0

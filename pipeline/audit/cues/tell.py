@@ -29,11 +29,11 @@ def cross_guess(kind: Kind, half: Half, n_folds: int, seed: int) -> tuple[Int64A
     return predicted_N, folds_N
 
 
-def rows_looked_at(train: Looked, most: int | None, seed: int) -> Int64Array:
-    """At most so many images of train, each class in proportion, sources whole; all of them for None."""
-    if most is None or len(train.labels_N) <= most:
-        return np.arange(len(train.labels_N))
-    return np.flatnonzero(stratified_subset(train.labels_N, most, seed, train.sources_N))
+def rows_looked_at(looked: Looked, most: int | None, seed: int) -> Int64Array:
+    """At most so many images, each class in proportion, sources whole; all of them for None."""
+    if most is None or len(looked.labels_N) <= most:
+        return np.arange(len(looked.labels_N))
+    return np.flatnonzero(stratified_subset(looked.labels_N, most, seed, looked.sources_N))
 
 
 def cut_to(half: Half, most: int, seed: int) -> Half:

@@ -11,6 +11,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.cues.cue import Seen
 from pipeline.cues.look import Looked
+from pipeline.cues.registry import all_cues
 from pipeline.records.base import Provenance
 from tests.fixtures.cues import SETTINGS, Plant, corner, textures, tried
 
@@ -106,6 +107,19 @@ def test_data_without_files_say_which_cues_they_lack() -> None:
     result = audit_cues(looked, looked, ["a", "b"], SETTINGS, Provenance())
     assert {"JPEG compression", "camera", "order of the table"} <= set(result.absent)
     assert not any(cue.found for cue in result.cues)
+
+
+def test_some_images_are_read_as_they_are_looked_at_and_give_the_same() -> None:
+    images = textures(60, 0)
+    masks = (images[..., 0] > 120).astype(np.uint8) * 255
+    rows = np.arange(0, 60, 3)
+    taken = Looked(Seen(images, masks), np.arange(60) % 2).take(rows).take(np.arange(12)).seen
+    read = {
+        cue.name: (cue.read(taken), cue.read(Seen(images[rows[:12]], masks[rows[:12]]))) for cue in all_cues()
+    }
+    told = {name: (a, b) for name, (a, b) in read.items() if a is not None and b is not None}
+    assert {"color", "overlay", "foreground"} <= set(told)
+    assert all(np.array_equal(a.numbers, b.numbers) for a, b in told.values())
 
 
 def test_one_class_cannot_be_given_away() -> None:
