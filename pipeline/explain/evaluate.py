@@ -67,6 +67,7 @@ class EvaluatedData:
     color_classes_N: Int64Array  # what color alone says of the test images
     cues: CuesResult | None = None  # every cue that was tried alone; the found ones are exchanged
     facts: pd.DataFrame | None = None  # what all images' files say, in the order of the packed file
+    exchanges_content: bool = True  # also found cues that may be what a class looks like
 
 
 def evaluate_models(
@@ -142,7 +143,7 @@ def _exchange_found(
     models: Sequence[Classifier], data: EvaluatedData, test_SN: Int64Array, settings: EvaluateSettings
 ) -> list[CueUseFound]:
     """What exchanges of found cues do; their classifiers learn from training images."""
-    findings = cues_to_exchange(data.cues)
+    findings = cues_to_exchange(data.cues, with_content=data.exchanges_content)
     if not findings:
         return []
     test, most = data.test, min(settings.max_images or MOST_IMAGES, MOST_IMAGES)

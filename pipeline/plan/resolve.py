@@ -155,8 +155,10 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
 }
 METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "train": _train,
-    "evaluate": lambda settings, _, method: EvaluatePlan(
-        evaluate=settings.evaluate, device=settings.train_for(method).device
+    "evaluate": lambda settings, params, method: EvaluatePlan(
+        evaluate=settings.evaluate,
+        device=settings.train_for(method).device,
+        is_baseline=method == params.active_methods[0],
     ),
     "retrain": _retrain,
     "attribute": lambda settings, _, method: AttributePlan(

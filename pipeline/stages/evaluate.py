@@ -59,6 +59,7 @@ def run(dataset: str, method: str) -> None:
                 color.predicted,
                 load_current(color_dir(dataset) / "cues.json", CuesResult, info.packing),
                 read_facts(dataset),
+                exchanges_content=plan.is_baseline,
             ),
             history,
             settings,

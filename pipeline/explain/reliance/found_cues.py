@@ -56,11 +56,15 @@ class Exchanged:
     batch_size: int = 256
 
 
-def cues_to_exchange(cues: CuesResult | None) -> list[CueFinding]:
-    """Found cues that stand for themselves and that models can see, the strongest; attributes apart."""
+def cues_to_exchange(cues: CuesResult | None, *, with_content: bool = True) -> list[CueFinding]:
+    """Found cues that stand for themselves and that models can see, the strongest; attributes apart.
+
+    Args:
+        with_content: also those that may be what a class looks like, from whose use nothing follows.
+    """
     found = [] if cues is None else cues.cues
     kept = [c for c in found if c.found and c.under is None and c.is_visible and c.kind != "column"]
-    return kept[:MOST_CUES]
+    return [c for c in kept if with_content or not c.may_be_content][:MOST_CUES]
 
 
 def measure_found_cues(findings: Sequence[CueFinding], data: Exchanged) -> list[CueUseFound]:

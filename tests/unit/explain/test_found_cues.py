@@ -153,6 +153,8 @@ def test_the_strongest_that_models_can_see_are_exchanged() -> None:
     chosen = [cue.name for cue in cues_to_exchange(result)]
     assert chosen == ["corners", "jpeg", "color", "texture", "sharpness"]
     assert cues_to_exchange(None) == []
+    result.cues[6] = found_cue("color", may_be_content=True)
+    assert "color" not in [cue.name for cue in cues_to_exchange(result, with_content=False)]
     both = found_cue(
         "corners", part="top left", places={"top left": 0.6, "top right": 0.4, "bottom left": 0.2}
     )
