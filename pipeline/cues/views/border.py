@@ -14,7 +14,7 @@ from pipeline.cues.exchanges.cells import exchange_strip
 from pipeline.cues.views.grids import fill_rows
 
 SIDE = 64  # pixels that larger images are averaged to: a line is that share of the side
-LINES = 5  # from the edge
+LINES, DEPTH = 5, 12  # from the edge, and the share of the side that they reach into: fewer of small images
 
 
 def read(seen: Seen) -> Values:
@@ -29,7 +29,7 @@ def _strips(chunk_nHW3: UInt8Array) -> Float32Array:
     small_nHW3 = np.stack([_lab(image) for image in chunk_nHW3])
     parts = []
     for side_nLW3 in _sides(small_nHW3):
-        parts.append(side_nLW3[:, :LINES].mean(axis=(1, 2)))
+        parts.append(side_nLW3[:, :-1].mean(axis=(1, 2)))
         steps_nLW3 = side_nLW3[:, :-1] - side_nLW3[:, 1:]
         parts.append(np.median(steps_nLW3, axis=2).reshape(len(chunk_nHW3), -1))
     return np.concatenate(parts, axis=1, dtype=np.float32)
@@ -50,13 +50,13 @@ def _sides(images_nHW3: Float32Array) -> list[Float32Array]:
     """The lines along each side, from the edge inwards, n x (L + 1) x pixels along it x 3."""
     turned = images_nHW3.transpose(0, 2, 1, 3)
     found = [images_nHW3, images_nHW3[:, ::-1], turned, turned[:, ::-1]]
-    return [side[:, np.minimum(np.arange(LINES + 1), side.shape[1] - 1)] for side in found]
+    return [side[:, np.minimum(np.arange(LINES + 1), max(1, side.shape[1] // DEPTH))] for side in found]
 
 
 CUE = Cue(
     name="border",
     title="the border",
-    sees="the lines of pixels along the four edges, a sixteenth of the side deep",
+    sees="the lines of pixels along the four edges, a twelfth of the side deep",
     kind="pixels",
     breadth=3,
     read=read,

@@ -22,7 +22,7 @@ from pipeline.records.cues import CuesResult
 from pipeline.records.report import Report
 from pipeline.records.verdict import MissingPart
 from pipeline.report.cards.index import make_card, render_index
-from pipeline.report.export.data_tables import data_tables
+from pipeline.report.export.cue_tables import cue_tables
 from pipeline.report.guesses import list_guesses
 from pipeline.report.page.html import MAX_BYTES, render_report
 from pipeline.report.page.pictures import Pictures, build_pictures
@@ -336,7 +336,7 @@ def test_page_and_tables_tell_of_sources() -> None:
     cues = CuesResult(provenance=Provenance(), cues=[], sources=[probe], **about)
     report = build_report(replace(photo_birds(), cues=cues))
     assert "Knowing the camera inflates accuracy" in render_report(report, Pictures())
-    rows = next(table.rows for table in data_tables(report) if table.name == "sources")
+    rows = next(table.rows for table in cue_tables(report) if table.name == "sources")
     assert [row["measure"] for row in rows] == ["seen", "unseen", "inflation"]
     assert probe.inflation is not None
     assert rows[2]["low"] == probe.inflation.low
