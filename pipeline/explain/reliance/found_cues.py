@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.core.progress import track
 from pipeline.core.types import Int64Array, Split, UInt8Array
 from pipeline.cues.cue import Seen
-from pipeline.cues.exchanges.pair import Pair
+from pipeline.cues.exchanges.pair import Pair, exchange_side_by_side
 from pipeline.cues.eye import CueEye, TraceEye
 from pipeline.cues.look import Looked
 from pipeline.cues.places import exchanged_places
@@ -193,7 +193,7 @@ class _Exchanger:
             None if facts is None else facts.iloc[given],
             tuple(self.parts),
         )
-        return self.eye.cue.exchange(pair)
+        return exchange_side_by_side(self.eye.cue.exchange, pair)
 
     def _masks(self, rows: Int64Array) -> UInt8Array | None:
         masks = self.data.test.masks
