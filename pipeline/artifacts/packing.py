@@ -23,6 +23,7 @@ _NOT_DECISIVE = {
     "packing",
     "digest",
     "title",
+    "central",
     "notes",
     "skipped",
     "source_info",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.types import Int64Array, PackedSplit
+from pipeline.core.types import Float32Array, Int64Array, PackedSplit
 from pipeline.records.cues import CueFinding
 from pipeline.records.data import ALIGNED, CONFLICTING, AttributeInfo
 
@@ -24,6 +24,7 @@ class Formed(NamedTuple):
     values_N: Int64Array  # index of each image's value
     notes: list[str]  # for the report
     cue: str = ""  # its name, where its own guess forms the groups
+    distances_N: Float32Array | None = None  # of training images from the center of their group, else NaN
 
 
 def no_attribute(n: int, *notes: str) -> Formed:
@@ -64,19 +65,50 @@ def of_cue(
     return Formed(info, (named_N != labels_N).astype(np.int64), [*notes, *([note] if note else [])], cue.name)
 
 
-def of_clusters(values_N: Int64Array, taken: Collection[str] = ()) -> Formed:
+def of_clusters(values_N: Int64Array, distances_N: Float32Array, taken: Collection[str] = ()) -> Formed:
     """Clusters inside each class, 0 the larger one.
 
     Args:
+        distances_N: of training images from the center of their cluster.
         taken: names of annotated attributes.
     """
-    name = "cluster (inferred)" if "cluster" in taken else "cluster"
-    values = [f"cluster {i + 1}" for i in range(int(values_N.max(initial=0)) + 1)]
     description = (
         "clusters, inside each class, of what the last layer of a briefly trained network sees; the first is "
         "the largest, and a cluster of one class has nothing to do with that of another"
     )
+    values = [f"cluster {i + 1}" for i in range(int(values_N.max(initial=0)) + 1)]
+    note = "groups are inferred, not annotated: clusters of what a briefly trained network sees"
+    return _inferred("cluster", values, description, note, values_N, distances_N, taken)
+
+
+def of_errors(values_N: Int64Array, distances_N: Float32Array, taken: Collection[str] = ()) -> Formed:
+    """Whether an early model errs, 1 where it does; without its errors the groups are the classes.
+
+    Args:
+        distances_N: of training images from the center of those of their class that it gets right, or wrong.
+        taken: names of annotated attributes.
+    """
+    if not values_N[np.isfinite(distances_N)].any():
+        note = (
+            "no groups beyond classes: a briefly trained network makes no mistakes on the training images "
+            "(groups.inference: clusters)"
+        )
+        return no_attribute(len(values_N), note)
+    description = "whether a briefly trained network names the image's class; later models tend to err on the same images"
+    note = "groups are inferred, not annotated: what a briefly trained network gets right and wrong"
+    values = ["early right", "early wrong"]
+    return _inferred("early model", values, description, note, values_N, distances_N, taken)
+
+
+def _inferred(
+    name: str,
+    values: list[str],
+    description: str,
+    note: str,
+    values_N: Int64Array,
+    distances_N: Float32Array,
+    taken: Collection[str],
+) -> Formed:
+    name = f"{name} (inferred)" if name in taken else name
     info = AttributeInfo(name=name, values=values, origin="inferred", description=description)
-    return Formed(
-        info, values_N, ["groups are inferred, not annotated: clusters of a briefly trained network"]
-    )
+    return Formed(info, values_N, [note], distances_N=distances_N)

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.core.types import Int64Array, PackedSplit
+from pipeline.core.types import Float32Array, Int64Array, PackedSplit
 from pipeline.groups.cells import Classes, cross, note_empty
 from pipeline.groups.form import Formed
 from pipeline.records.base import Provenance
 from pipeline.records.data import AskedCue, GroupsInfo, PackedInfo
+
+CENTRAL = 6  # images that show what a group is
 
 
 class Grouping(NamedTuple):
@@ -55,6 +57,7 @@ def make_groups(
         provenance=provenance,
         attributes=[formed.info, *others],
         formed_by=formed.cue,
+        central=_most_central(formed.distances_N, cells.index_N, len(cells.infos)),
         asked=list(asked),
         groups=cells.infos,
         group_labels=cells.labels,
@@ -62,3 +65,12 @@ def make_groups(
         notes=[*formed.notes, *note_empty(cells.infos)],
     )
     return Grouping(info, formed.values_N, cells.index_N)
+
+
+def _most_central(distances_N: Float32Array | None, groups_N: Int64Array, n_groups: int) -> list[list[int]]:
+    """Ids of each group's training images that are nearest its center; none where nothing has a center."""
+    if distances_N is None:
+        return []
+    nearest = np.argsort(distances_N, kind="stable")
+    nearest = nearest[np.isfinite(distances_N[nearest])]
+    return [nearest[groups_N[nearest] == g][:CENTRAL].tolist() for g in range(n_groups)]

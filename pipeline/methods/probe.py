@@ -11,16 +11,17 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.artifacts.arrays import load_arrays, save_arrays
 from pipeline.artifacts.checkpoints import CheckpointStore
 from pipeline.artifacts.paths import scratch_dir
 from pipeline.artifacts.plans import read_code
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import Int64Array, PackedSplit, Split
+from pipeline.core.types import Float32Array, Int64Array, PackedSplit, Split
 from pipeline.methods.recipe import Recipe, Setup
 from pipeline.methods.run import train_method
 from pipeline.methods.setup import training_key
@@ -32,12 +33,13 @@ from pipeline.records.data import DatasetInfo, GroupsInfo, PackedInfo
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings
 from pipeline.train.fitting import network_of
-from pipeline.train.group_inference import cluster_groups
+from pipeline.train.group_inference import cluster_groups, distances_to_center, errs
 from pipeline.train.loop import Outcome
 
 _log = logging.getLogger(__name__)
 EARLY_EPOCHS = 2  # as where a method infers its groups
-CLUSTERS = 2  # of a class
+CLUSTERS = 2  # of a class; as many as there are answers to whether a model errs
+Values = npt.NDArray[Any]
 
 
 def predict_validation(
@@ -52,20 +54,33 @@ def predict_validation(
         InputError, TrainingError: as `train_method`.
     """
 
-    def predict(model: Classifier) -> Int64Array:
-        predicted_V: Int64Array = predict_logits(model, val.images).argmax(axis=1).astype(np.int64)
-        return predicted_V
+    def predict(model: Classifier) -> dict[str, Values]:
+        return {"value": predict_logits(model, val.images).argmax(axis=1).astype(np.int64)}
 
     _log.info("%s: one %s network says which cue it uses", packed.name, setup.name)
-    return _kept(DatasetInfo.of(packed, classes), (train, val), setup, predict, val.ids)
+    info = DatasetInfo.of(packed, classes)
+    predicted_V: Int64Array = _kept(info, (train, val), setup, "predicted", predict, val.ids)["value"]
+    return predicted_V
 
 
-def infer_clusters(
-    packed: PackedInfo, classes: GroupsInfo, splits: Sequence[PackedSplit], setup: Setup[Any]
-) -> Int64Array:
-    """Cluster of each image inside its class, 0 the larger, of what an early network's last layer sees.
+class Inferred(NamedTuple):
+    """What an early network says of each image of all splits, inside its class."""
 
-    A network that is trained to the end has learned the minority by heart, and its clusters show none.
+    values_N: Int64Array  # cluster, 0 the larger; or 1 where it errs
+    distances_N: Float32Array  # of training images from the center of their group; NaN elsewhere
+
+
+def infer_values(
+    packed: PackedInfo,
+    classes: GroupsInfo,
+    splits: Sequence[PackedSplit],
+    setup: Setup[Any],
+    inference: Literal["clusters", "errors"],
+) -> Inferred:
+    """Clusters of what an early network's last layer sees, or whether it errs.
+
+    A network that is trained to the end has learned the minority by heart: its clusters show none, and it
+    errs on none.
 
     Args:
         splits: all of them, in the order of the packed file.
@@ -78,36 +93,59 @@ def infer_clusters(
     method = setup.settings.model_copy(update={"selection": "last"})
     setup = Setup(setup.method, method, train_settings)
 
-    def cluster(model: Classifier) -> Int64Array:
-        train, *rest = ((embed_split(model, _by_class(split)), split.labels) for split in splits)
-        others = np.concatenate([part for part, _ in rest]), np.concatenate([labels for _, labels in rest])
-        found = cluster_groups(train, others, packed.classes, per_class=CLUSTERS, seed=setup.train.seeds[0])
-        labels_N = np.concatenate([split.labels for split in splits])
-        values_N: Int64Array = np.concatenate([found.train_N, found.val_V]) - CLUSTERS * labels_N
-        return values_N
+    def read(model: Classifier) -> dict[str, Values]:
+        embedded = [embed_split(model, _by_class(split)) for split in splits]
+        values_N = (
+            np.concatenate([errs(model, split) for split in splits]).astype(np.int64)
+            if inference == "errors"
+            else _clusters(embedded, splits, packed.classes, setup.train.seeds[0])
+        )
+        n_train = len(splits[0])
+        distances_N = np.full(len(values_N), np.nan, np.float32)
+        groups_N = CLUSTERS * splits[0].labels + values_N[:n_train]
+        distances_N[:n_train] = distances_to_center(embedded[0], groups_N)
+        return {"value": values_N, "distance": distances_N}
 
     ids_N = np.concatenate([split.ids for split in splits])
-    return _kept(DatasetInfo.of(packed, classes), (splits[0], splits[1]), setup, cluster, ids_N)
+    found = _kept(DatasetInfo.of(packed, classes), (splits[0], splits[1]), setup, inference, read, ids_N)
+    return Inferred(found["value"], found["distance"])
+
+
+def _clusters(
+    embedded: Sequence[Float32Array], splits: Sequence[PackedSplit], classes: Sequence[str], seed: int
+) -> Int64Array:
+    """Found on the training images, the first of `splits`."""
+    train, *rest = zip(embedded, (split.labels for split in splits), strict=True)
+    others = np.concatenate([part for part, _ in rest]), np.concatenate([labels for _, labels in rest])
+    found = cluster_groups(train, others, classes, per_class=CLUSTERS, seed=seed)
+    labels_N = np.concatenate([split.labels for split in splits])
+    values_N: Int64Array = np.concatenate([found.train_N, found.val_V]) - CLUSTERS * labels_N
+    return values_N
 
 
 def _kept(
     info: DatasetInfo,
     trained_on: tuple[PackedSplit, PackedSplit],
     setup: Setup[Any],
-    read: Callable[[Classifier], Int64Array],
+    what: str,
+    read: Callable[[Classifier], dict[str, Values]],
     ids_N: Int64Array,
-) -> Int64Array:
-    """What `read` makes of a network trained on train and val, a number for each of the images `ids_N`."""
+) -> dict[str, Values]:
+    """What `read` makes of a network trained on train and val, numbers for each of the images `ids_N`.
+
+    Args:
+        what: is read; another thing has another file.
+    """
     folder = scratch_dir("groups", info.name)
     key = training_key(setup, info.packing, read_code("groups", info.name))
-    kept = folder / f"{key}.npz"
+    kept = folder / f"{key}-{what}.npz"
     found = _load(kept, ids_N)
     if found is not None:
         return found
-    values_N = read(_train(info, *trained_on, setup, folder / key))
-    save_arrays(kept, {"id": ids_N, "value": values_N})
+    values = read(_train(info, *trained_on, setup, folder / key))
+    save_arrays(kept, {"id": ids_N, **values})
     _forget(folder, kept)
-    return values_N
+    return values
 
 
 def _train(
@@ -137,14 +175,14 @@ def _by_class(split: PackedSplit) -> Split:
     return Split(**own, attributes=np.zeros(len(split), np.int64), groups=split.labels, digest=split.packing)
 
 
-def _load(path: Path, ids_N: Int64Array) -> Int64Array | None:
+def _load(path: Path, ids_N: Int64Array) -> dict[str, Values] | None:
     try:
         arrays = load_arrays(path)
     except ArtifactError:
         return None
-    if set(arrays) != {"id", "value"} or not np.array_equal(arrays["id"], ids_N):
+    if "id" not in arrays or not np.array_equal(arrays["id"], ids_N):
         return None
-    return arrays["value"].astype(np.int64)
+    return {name: values for name, values in arrays.items() if name != "id"}
 
 
 def _forget(folder: Path, kept: Path) -> None:

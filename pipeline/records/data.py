@@ -84,6 +84,8 @@ class GroupsInfo(Artifact):
     attributes: list[AttributeInfo]  # the first one forms the groups: annotated, of a cue or none
     formed_by: str = ""  # name of the cue whose aligned and conflicting images are the groups
     asked: list[AskedCue] = Field(default_factory=list)  # cues that could have formed them
+    # group -> ids of its training images nearest its center, the nearest first; of inferred groups alone
+    central: list[list[int]] = Field(default_factory=list)
     groups: list[GroupInfo]
     group_labels: list[str]  # what groups are crossed with: classes, superclasses or one for all
     class_to_group_label: list[int]  # K entries, index into group_labels
@@ -99,6 +101,7 @@ class DatasetInfo(PackedInfo):
     groups: list[GroupInfo]
     formed_by: str = ""
     asked: list[AskedCue] = Field(default_factory=list)
+    central: list[list[int]] = Field(default_factory=list)
     digest: str = ""
 
     @classmethod

@@ -19,8 +19,12 @@ class GroupsSettings(Settings):
         alias="from",
         min_length=1,
         description="auto: the first annotated attribute, else the cue that a model is seen to use, else "
-        "classes alone; never: classes alone; inferred: clusters of a briefly trained model; or the name of "
-        "an annotated attribute, or of a cue",
+        "classes alone; never: classes alone; inferred: what a briefly trained model says of each image; or "
+        "the name of an annotated attribute, or of a cue",
+    )
+    inference: Literal["clusters", "errors"] = Field(
+        description="of from: inferred, inside each class; clusters: of the early model's embeddings; "
+        "errors: whether it errs"
     )
     group_by: Literal["auto", "class", "superclass", "all"] = Field(
         description="what groups cross with it; auto: superclass where there is one"

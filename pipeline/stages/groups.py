@@ -18,11 +18,11 @@ from pipeline.artifacts.titles import resolve_titles
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import SPLIT_NAMES, PackedSplit
 from pipeline.core.words import quoted
-from pipeline.groups.form import Formed, no_attribute, of_attribute, of_clusters, of_cue
+from pipeline.groups.form import Formed, no_attribute, of_attribute, of_clusters, of_cue, of_errors
 from pipeline.groups.make import make_groups
 from pipeline.groups.source import find_source
 from pipeline.groups.used import Choice, candidates, choose_cue, uses_on_validation, why_no_candidate
-from pipeline.methods.probe import infer_clusters, predict_validation
+from pipeline.methods.probe import infer_values, predict_validation
 from pipeline.methods.registry import BASE
 from pipeline.methods.setup import read_setup
 from pipeline.records.base import Provenance
@@ -63,9 +63,10 @@ def _form(
     taken = [attribute.name for attribute in packed.attributes]
     if source.kind == "inferred":
         by_class = make_groups(packed, splits, no_attribute(n), "class", Provenance())
-        return of_clusters(
-            infer_clusters(packed, by_class.info, splits, read_setup(BASE, plan.base)), taken
-        ), []
+        setup = read_setup(BASE, plan.base)
+        found = infer_values(packed, by_class.info, splits, setup, plan.inference)
+        form = of_errors if plan.inference == "errors" else of_clusters
+        return form(found.values_N, found.distances_N, taken), []
     cues = _found_cues(packed)
     is_named = source.kind == "cue"
     choice = _named(cues, source.name) if is_named else _used(cues, packed, splits, plan)

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.errors import CannotTrainError
-from pipeline.core.types import BoolArray, Float32Array, Int64Array
+from pipeline.core.types import BoolArray, Float32Array, Int64Array, PackedSplit
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.parallel.rank import current_world
@@ -73,11 +73,16 @@ def error_groups(model: Classifier, run: SeedRun) -> Groups:
     """Class x whether the model errs: of class k group 2k is right, group 2k + 1 wrong."""
     found = []
     for split in (run.train, run.val):
-        logits = predict_logits(model, split.images)
-        found.append(2 * split.labels + (logits.argmax(1) != split.labels))
+        found.append(2 * split.labels + errs(model, split))
     return Groups(
         found[0], found[1], [f"{c}, {what}" for c in run.info.classes for what in ("right", "wrong")]
     )
+
+
+def errs(model: Classifier, split: PackedSplit) -> BoolArray:
+    """N, whether the model errs on each image."""
+    wrong_N: BoolArray = predict_logits(model, split.images).argmax(1) != split.labels
+    return wrong_N
 
 
 def is_error(error_groups_N: Int64Array) -> BoolArray:
@@ -122,6 +127,22 @@ def cluster_groups(
         if in_val.any():
             val_V[in_val] += rank[clusterer.predict(embeddings_VD[in_val])]
     return Groups(train_N, val_V, [f"{name}, cluster {c + 1}" for name in classes for c in range(per_class)])
+
+
+def distances_to_center(embeddings_ND: Float32Array, groups_N: Int64Array) -> Float32Array:
+    """N, how far each image is from the mean of its group, in the group's own standard deviations.
+
+    >>> distances_to_center(np.array([[0.0], [1.0], [2.0], [7.0]], np.float32), np.array([0, 0, 0, 1]))[1]
+    np.float32(0.0)
+    """
+    distances_N = np.zeros(len(groups_N), np.float32)
+    for g in np.unique(groups_N):
+        rows = np.flatnonzero(groups_N == g)
+        own = embeddings_ND[rows].astype(np.float64)
+        spread_D = own.std(axis=0)
+        own = (own - own.mean(axis=0)) / np.where(spread_D > 0, spread_D, 1.0)
+        distances_N[rows] = np.sqrt((own**2).mean(axis=1))
+    return distances_N
 
 
 def score_groups(groups: Groups, run: SeedRun, base: Outcome, *, kind: Kind) -> GroupInference:

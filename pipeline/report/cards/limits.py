@@ -90,7 +90,7 @@ def _of_groups(s: Report, method: str) -> Iterator[str]:
             "Groups are of a found cue, not annotated: an image that it misnames may be odd in other ways."
         )
     elif origin == "inferred":
-        yield "Groups are clusters of a model's own features and only stand in for a real attribute."
+        yield "Groups were inferred from a model and only stand in for a real attribute."
     elif origin == "none":
         yield "No attribute was annotated, so groups are classes and a group inside a class can hide."
 

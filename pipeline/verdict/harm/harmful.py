@@ -76,7 +76,7 @@ def _of_attribute(
 ) -> tuple[Status, str, GroupEstimate | None]:
     if info.attributes[0].origin == "inferred":
         text = (
-            "The groups are clusters of a model's own features: nobody knows which of them a cue misleads, "
+            "The groups were inferred from a model: nobody knows which of them a cue misleads, "
             f"and what a model finds hard lies together. {_worst_text(baseline, worst)}"
         )
         return "insufficient", text, worst

@@ -86,7 +86,9 @@ def plan_of(**changes: Any) -> GroupsPlan:
         train=make_settings(seeds=[0], epochs=6, width=8, augment="none", batch_size=50, lr=0.1),
         method={"selection": "last"},
     )
-    return GroupsPlan(**({"from": "auto", "group_by": "auto", "base": base} | changes))
+    return GroupsPlan(
+        **({"from": "auto", "inference": "clusters", "group_by": "auto", "base": base} | changes)
+    )
 
 
 def grouped(**changes: Any) -> DatasetInfo:
