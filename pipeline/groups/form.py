@@ -94,7 +94,10 @@ def of_errors(values_N: Int64Array, distances_N: Float32Array, taken: Collection
             "(groups.inference: clusters)"
         )
         return no_attribute(len(values_N), note)
-    description = "whether a briefly trained network names the image's class; later models tend to err on the same images"
+    description = (
+        "whether a briefly trained network names the image's class; later models tend to err on the same "
+        "images"
+    )
     note = "groups are inferred, not annotated: what a briefly trained network gets right and wrong"
     values = ["early right", "early wrong"]
     return _inferred("early model", values, description, note, values_N, distances_N, taken)
