@@ -32,6 +32,7 @@ from pipeline.attribution.streaming import mean_weights
 from pipeline.core.types import SPLIT_NAMES, Split
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.photo_digits import PhotoDigits
+from pipeline.groups.form import of_attribute
 from pipeline.groups.make import make_groups
 from pipeline.plan.params import DatasetSettings
 from pipeline.plan.params_file import read_params
@@ -124,7 +125,9 @@ def gather(folder: Path, options: argparse.Namespace) -> dict[str, Evidence]:
         provenance=make_provenance("", [0]),
     )  # fmt: skip
     parts = [load_packed_split(data.packed, name) for name in SPLIT_NAMES]
-    made = make_groups(packed, parts, settings.groups, make_provenance("", data=packed.packing))
+    photo = of_attribute(packed.attributes, parts, packed.attributes[0].name)
+    provenance = make_provenance("", data=packed.packing)
+    made = make_groups(packed, parts, photo, settings.groups.group_by, provenance)
     write_groups(data.groups, *made)
     info = load_info(data)
     train, val, test = (load_split(data, name) for name in ("train", "val", "test"))

@@ -58,7 +58,7 @@ def test_other_groups_repack_nothing_and_leave_color_and_hygiene() -> None:
     while later := {stage for stage in waiting if any(_reads(stage, of) for of in changed)}:
         changed |= later
         waiting -= later
-    assert waiting == {"plan", "data", "color", "hygiene"}
+    assert waiting == {"plan", "data", "color", "hygiene", "cues"}
 
 
 def _reads(stage: str, earlier: str) -> bool:

@@ -90,10 +90,7 @@ def load_packed_split(folder: Path, name: SplitName) -> PackedSplit:
     """One split without groups, its pixels memory-mapped and not read yet."""
     samples, info = load_samples(folder), load_packed(folder)
     images = map_array(folder / "images.npy")
-    masks_path = folder / "masks.npy"
-    masks = map_array(masks_path) if masks_path.exists() else None
-    if masks is not None and not len(masks):
-        masks = None  # DVC needs each output, so that one is written even where no image has a mask
+    masks = map_masks(folder)
     rows = samples.index[samples["split"] == name].to_numpy()
     if len(images) != len(samples) or (masks is not None and len(masks) != len(samples)):
         raise ArtifactError(f"{folder}: {len(samples)} rows but {len(images)} images. Run `dvc repro` again.")
@@ -112,6 +109,14 @@ def load_packed_split(folder: Path, name: SplitName) -> PackedSplit:
         packing=info.packing,
         sources=source_codes(samples)[start:stop] if "source" in samples else None,
     )
+
+
+def map_masks(folder: Path) -> UInt8Array | None:
+    """The masks of all packed images, memory-mapped; None where no image has one."""
+    path = folder / "masks.npy"
+    masks = map_array(path) if path.exists() else None
+    # DVC needs each output, so that one is written even where no image has a mask
+    return masks if masks is not None and len(masks) else None
 
 
 def source_codes(samples: pd.DataFrame) -> Int64Array:

@@ -1,4 +1,4 @@
-"""What hygiene found of each image, a row for each: `copies.parquet` and `odd_images.parquet`."""
+"""What hygiene found of each image, a row for each: `copies`, `odd_images` and `properties.parquet`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -17,11 +18,26 @@ from pipeline.artifacts.paths import color_dir
 from pipeline.artifacts.predictions import save_table
 from pipeline.artifacts.provenance import PACKING
 from pipeline.core.errors import ArtifactError
-from pipeline.core.types import BoolArray, Int64Array, PackedSplit
+from pipeline.core.types import BoolArray, Float32Array, Int64Array, PackedSplit
 from pipeline.statistics.sources import merge_sources
 
 _log = logging.getLogger(__name__)
 S = TypeVar("S", bound=PackedSplit)
+# What each image is like; NaN: it has no such thing.
+PROPERTIES = MappingProxyType(
+    {
+        "lightness": "CIELAB L* of the average color, 0 to 100",
+        "green_red": "its a*: green (-) to red (+)",
+        "blue_yellow": "its b*: blue (-) to yellow (+)",
+        "chroma": "its distance from gray",
+        "border_lightness": "L* of the border ring's average color",
+        "contrast": "standard deviation of L* over pixels",
+        "edges": "share of pixels on an edge",
+        "noise": "log of how much neighbors differ where there is no edge",
+        "object_size": "share of the pixels in the mask; NaN without one",
+        "sharpness": "log of the Laplacian's variance over the luma's; NaN where luma is flat",
+    }
+)
 MIN_PICTURES = 10  # of a class in training; in fewer sets of copies every cue would seem to be absent
 
 
@@ -56,6 +72,23 @@ def load_odd_images(path: Path, packing: str) -> dict[str, BoolArray]:
     """
     table = _load(path, packing)
     return {str(kind): table[kind].to_numpy(np.bool_) for kind in table if kind != "id"}
+
+
+def save_properties(path: Path, properties: Mapping[str, Float32Array], packing: str) -> None:
+    """Write the numbers of `PROPERTIES` of each image of the packed file, in its order."""
+    columns = {name: np.asarray(properties[name], np.float32) for name in PROPERTIES}
+    save_table(path, pd.DataFrame({"id": np.arange(len(columns["lightness"])), **columns}), packing)
+
+
+def load_properties(path: Path, packing: str) -> dict[str, Float32Array]:
+    """The numbers of `PROPERTIES` by name, in the order of the packed file.
+
+    Raises:
+        StaleError: they were made from other data.
+        ArtifactError: the file is missing, or no such table.
+    """
+    table = _load(path, packing, list(PROPERTIES))
+    return {name: table[name].to_numpy(np.float32) for name in PROPERTIES}
 
 
 def _load(path: Path, packing: str, columns: list[str] | None = None) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from pipeline.artifacts.paths import (
 from pipeline.artifacts.written import find_not_written
 from pipeline.core.errors import InputError
 
-DATASET_STAGES = ("data", "color", "hygiene", "groups", "verdict", "report")
+DATASET_STAGES = ("data", "color", "hygiene", "cues", "groups", "verdict", "report")
 METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
 PLAN_FILES = r"([a-z0-9_]+/)?[a-z]+(-[a-z0-9_]+)?(\.untracked)?\.json|(.*/)?\..*\.part"
 
@@ -56,8 +56,14 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "data": lambda d: [*_files(dataset_dir(d), *PACKED_FILES), facts_path(dataset_dir(d))],
     "color": lambda d: _files(color_dir(d), "color.json", "color_predictions.parquet", "metrics.json"),
     "hygiene": lambda d: _files(
-        color_dir(d), "hygiene.json", "odd_images.parquet", "copies.parquet", "hygiene_metrics.json"
+        color_dir(d),
+        "hygiene.json",
+        "odd_images.parquet",
+        "copies.parquet",
+        "properties.parquet",
+        "hygiene_metrics.json",
     ),
+    "cues": lambda d: _files(color_dir(d), "cues.json", "cue_classes.parquet", "cues_metrics.json"),
     "groups": lambda d: _files(groups_dir(d), *GROUPS_FILES),
     "train": lambda d, m: [
         Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
@@ -84,7 +90,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
         Output(gradcam_dir(d, m) / "overlays", holds=r".+\.png"),
         *_files(gradcam_dir(d, m), "gradcam.json", "maps.npz", "metrics.json"),
     ],
-    "verdict": lambda d: _files(verdict_dir(d), "verdict.json", "color.json", "hygiene.json"),
+    "verdict": lambda d: _files(verdict_dir(d), "verdict.json", "color.json", "hygiene.json", "cues.json"),
     "report": lambda d: [
         *_files(reports_dir(), f"{d}.html", f"{d}.json"),
         card_path(d),
@@ -104,6 +110,7 @@ _RECORDS = {
     "data": "dataset.json",
     "color": "color.json",
     "hygiene": "hygiene.json",
+    "cues": "cues.json",
     "groups": "groups.json",
     "train": "history.json",
     "evaluate": "evaluation.json",
@@ -121,11 +128,16 @@ def remake_command(path: Path) -> str:
         if len(path.parents) > 2 and path.parents[2].name == top:
             return f"dvc repro {stage}@{path.parents[1].name}-{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name == "audit":
-        stage = "hygiene" if path.name.startswith(("hygiene", "copies", "odd_images")) else "color"
+        made = {name: s for s in ("hygiene", "cues") for name in (o.path.name for o in _audit_outputs(s))}
+        stage = made.get(path.name, "color")
         return f"dvc repro {stage}@{path.parents[0].name}"
     if len(path.parents) > 1 and path.parents[1].name in ("data", "groups", "verdict"):
         return f"dvc repro {path.parents[1].name}@{path.parents[0].name}"
     return "dvc repro"
+
+
+def _audit_outputs(stage: str) -> list[Output]:
+    return stage_outputs(stage, "any")
 
 
 def check_outputs(stage: str, *names: str) -> None:

@@ -27,6 +27,7 @@ _NOT_DECISIVE = {
     "skipped",
     "source_info",
     "source_fingerprint",
+    "asked",
 }
 
 

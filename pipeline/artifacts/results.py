@@ -31,6 +31,7 @@ from pipeline.core.types import Int64Array, Split
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Artifact
 from pipeline.records.color import ColorResult
+from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.gradcam import GradcamResult
@@ -53,6 +54,7 @@ class Results:
     attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
     gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
     hygiene: HygieneResult | None = None
+    cues: CuesResult | None = None
     missing: Sequence[MissingPart] = ()
     not_trained: Mapping[str, str] = field(default_factory=dict)
     made_from: Mapping[str, str] = field(default_factory=dict)  # record that was read -> its sha256
@@ -69,7 +71,7 @@ class _Reader:
 
     def load(self, path: Path, kind: type[A]) -> A:
         """Raises: ArtifactError (missing, damaged, or of other data)."""
-        is_of_packing = kind in (ColorResult, HygieneResult)  # which know of no groups
+        is_of_packing = kind in (ColorResult, HygieneResult, CuesResult)  # which know of no groups
         found = load_current(path, kind, self.info.packing if is_of_packing else self.info.digest)
         self.made_from[path.as_posix()] = file_digest(path)
         return found
@@ -123,6 +125,7 @@ def gather(dataset: str, active: Sequence[str], explained: Sequence[str]) -> Res
             {m: gradcam_dir(dataset, m) / "gradcam.json" for m in shown}, GradcamResult, "gradcam"
         ),
         hygiene=reader.find(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
+        cues=reader.find(color_dir(dataset) / "cues.json", CuesResult, "cues"),
         missing=reader.missing,
         not_trained=not_trained,
         made_from=reader.made_from,
@@ -163,6 +166,9 @@ def gather_judged(dataset: str, verdict: Verdict) -> Results:
         gradcams=load_all(GradcamResult, {m: gradcam_dir(dataset, m) / "gradcam.json" for m in methods}),
         hygiene=load(HygieneResult, told / "hygiene.json")
         if (color_dir(dataset) / "hygiene.json").as_posix() in kept
+        else None,
+        cues=load(CuesResult, told / "cues.json")
+        if (color_dir(dataset) / "cues.json").as_posix() in kept
         else None,
         missing=verdict.missing,
         not_trained=verdict.not_trained,

@@ -74,6 +74,9 @@ def reliance_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
             reliance[f"{change.name}_flip_excess"] = change.flip_rate.value - change.flip_rate_control.value
     for exchange in result.cue_use.exchanges if result.cue_use else []:
         reliance[f"{exchange.name}_shift"] = exchange.size.value
+    for cue in result.cues:
+        if cue.exchange is not None:
+            reliance[f"{cue.exchange.name}_shift_found"] = cue.exchange.size.value
     sensitivity, agreement = result.foreground_sensitivity, result.color_agreement
     return {
         **reliance,

@@ -16,10 +16,12 @@ from pydantic import BaseModel
 from pipeline.artifacts.results import Results
 from pipeline.records.base import GroupEstimate
 from pipeline.records.color import Association, AttributeColor, ColorFinding
-from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.records.cues import CueFinding
+from pipeline.records.data import AskedCue, AttributeInfo, GroupInfo
 from pipeline.records.evaluation import GroupComparison
 from pipeline.records.gradcam import CamGroup
 from pipeline.records.titles import Titles
+from pipeline.records.verdict import CueGap
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -41,8 +43,11 @@ _OF_RECORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (AttributeInfo, "values"): ("values",),
     (AttributeColor, "attribute"): ("attributes",),
     (Association, "attribute"): ("attributes",),
+    (CueFinding, "title"): ("attributes",),
+    (CueGap, "title"): ("attributes",),
+    (AskedCue, "title"): ("attributes",),
 }
-_TEXTS = ("sentence", "description", "fitted_on", "read_on", "notes")
+_TEXTS = ("sentence", "words", "description", "fitted_on", "read_on", "notes")
 _NO_NAMES = {"cue": "color", "target": "label", "other": "label"}  # the fields' own words
 
 
@@ -69,6 +74,7 @@ def with_titles(found: Results, titles: Titles, *, audits: bool) -> Results:
         told,
         color=retitle(found.color, titles),
         hygiene=found.hygiene and retitle(found.hygiene, titles),
+        cues=found.cues and retitle(found.cues, titles),
     )
 
 

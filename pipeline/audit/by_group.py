@@ -12,14 +12,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.audit.color.associations import associate
-from pipeline.audit.color.wording import LABEL, Target
 from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.records.base import GroupEstimate
 from pipeline.records.color import ColorResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.hygiene import Balance, HygieneResult, ImageIssue
-from pipeline.settings.audit import ColorSettings
 from pipeline.settings.hygiene import HygieneSettings
 from pipeline.statistics.cues.association import cramers_v
 from pipeline.statistics.intervals import share_estimate
@@ -30,32 +27,10 @@ MIN_GROUP = 30  # images of a group
 N_PERMUTATIONS = 1999
 
 
-def tell_color_by_group(
-    color: ColorResult, train: Split, test: Split, info: DatasetInfo, settings: ColorSettings
-) -> ColorResult:
-    """How a derived attribute goes with the label; superclasses' colors where groups are made of these.
-
-    Args:
-        train, test: with the sources that color's folds had.
-    """
+def tell_color_by_group(color: ColorResult, info: DatasetInfo) -> ColorResult:
+    """Superclasses' colors where groups are made of these."""
     is_by_superclass = len(info.group_labels) > 1 and info.group_labels == info.superclasses
-    first, derived = info.attributes[0], []
-    if first.origin == "derived":
-        derived = [
-            associate(
-                split,
-                (Target(LABEL, info.classes), split.labels),
-                (Target(first.name, first.values), split.attributes),
-                settings,
-            )
-            for split in (train, test)
-        ]
-    return color.model_copy(
-        update={
-            "labels": color.superclasses if is_by_superclass else color.labels,
-            "associations": [*color.associations, *derived],
-        }
-    )
+    return color.model_copy(update={"labels": color.superclasses if is_by_superclass else color.labels})
 
 
 def tell_hygiene_by_group(

@@ -21,6 +21,7 @@ DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
     "color": "measure color bias",
     "hygiene": "duplicates, leakage, odd images",
+    "cues": "what alone gives the class away: file facts, parts and properties of the pixels",
     "groups": "which group each image is in: annotated attributes, or one read off the border",
     "verdict": "judge what the other stages found",
     "report": "render reports/<dataset>.html and .json",

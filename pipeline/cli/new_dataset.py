@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         said=_said(options),
     )
     if not entry["source"].get("columns", {}).get("attributes"):
-        # derived groups may well be empty for some class: leave those out instead of stopping
+        # groups of a cue may well be empty for some class: leave those out instead of stopping
         methods = [name for name in method_names() if isinstance(find_method(name), GroupMethod)]
         entry["methods"] = {name: {"allow_empty_groups": True} for name in methods}
     if options.skip_unreadable:

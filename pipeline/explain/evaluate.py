@@ -9,15 +9,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import pandas as pd
+from torch import nn
+
 from pipeline.artifacts.edited import EditedImages
 from pipeline.core.types import Int64Array, Split
-from pipeline.explain.reliance.changed import predict_classes
+from pipeline.cues.look import look
+from pipeline.explain.reliance.changed import choose_rows, predict_classes
 from pipeline.explain.reliance.cue_use import choose_cue
+from pipeline.explain.reliance.found_cues import (
+    MOST_IMAGES,
+    Exchanged,
+    cues_to_exchange,
+    measure_found_cues,
+)
 from pipeline.explain.reliance.measure import measure_reliance
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Provenance
+from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
-from pipeline.records.evaluation import EvaluationResult, RemovalComparison, RemovalControl, SplitMetrics
+from pipeline.records.evaluation import (
+    CueUseFound,
+    EvaluationResult,
+    RemovalComparison,
+    RemovalControl,
+    SplitMetrics,
+)
 from pipeline.records.training import TrainHistory
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
@@ -49,16 +65,19 @@ class EvaluatedData:
     val: Split
     test: Split
     color_classes_N: Int64Array  # what color alone says of the test images
+    cues: CuesResult | None = None  # every cue that was tried alone; the found ones are exchanged
+    facts: pd.DataFrame | None = None  # what all images' files say, in the order of the packed file
+    exchanges_content: bool = True  # also found cues that may be what a class looks like
 
 
 def evaluate_models(
-    models: Sequence[Classifier],
+    models: Sequence[nn.Module],
     data: EvaluatedData,
     history: TrainHistory,
     settings: EvaluateSettings,
     provenance: Provenance,
     *,
-    controls: Mapping[RemovalControl, Sequence[Classifier]] | None = None,
+    controls: Mapping[RemovalControl, Sequence[nn.Module]] | None = None,
 ) -> Evaluated:
     """Score a method's models, and measure what they rely on.
 
@@ -95,6 +114,7 @@ def evaluate_models(
         interventions=reliance.interventions,
         foreground_sensitivity=reliance.foreground_sensitivity,
         cue_use=reliance.cue_use,
+        cues=_exchange_found(models, data, test_SN, settings),
         color_agreement=color_agreement(test_SN, test.labels, data.color_classes_N, seed=settings.seed),
         trained_on_val=history.trained_on_val,
         removal_controls=[
@@ -117,6 +137,30 @@ def evaluate_models(
         ),
     )
     return Evaluated(result, val_SN, test_SN, reliance.edited, controls_SN)
+
+
+def _exchange_found(
+    models: Sequence[nn.Module], data: EvaluatedData, test_SN: Int64Array, settings: EvaluateSettings
+) -> list[CueUseFound]:
+    """What exchanges of found cues do; their classifiers learn from training images."""
+    findings = cues_to_exchange(data.cues, with_content=data.exchanges_content)
+    if not findings:
+        return []
+    test, most = data.test, min(settings.max_images or MOST_IMAGES, MOST_IMAGES)
+    return measure_found_cues(
+        findings,
+        Exchanged(
+            models=models,
+            train=look(data.train, data.facts),
+            test=test,
+            seen=look(test, data.facts).seen,
+            rows=choose_rows(test.groups, test.ids, most, settings.seed),
+            predicted_SN=test_SN,
+            group_names=[group.name for group in data.info.groups],
+            min_test=settings.min_test,
+            seed=settings.seed,
+        ),
+    )
 
 
 def removal_kinds(history: TrainHistory) -> list[RemovalControl]:

@@ -1,1 +1,1 @@
-"""From packed images to groups: which attribute forms them, derived where none is annotated."""
+"""From packed images to groups: what forms them: an attribute, a cue, or nothing but classes."""

@@ -108,11 +108,11 @@ class Dfr(Method[DfrSettings]):
         n_fit_G = n_val_G if settings.fit_on == "val" else n_train_G
         present = [g for g in range(len(names)) if n_train_G[g] or n_val_G[g]]
         fewest = min(present, key=lambda g: n_fit_G[g])
-        remedy = "Merge groups (groups.group_by or groups.levels), or raise data.val_fraction."
+        remedy = "Merge groups (groups.group_by), or raise data.val_fraction."
         if n_fit_G[fewest] < settings.min_images:
             if n_fit_G[fewest] >= LEAST_MIN_IMAGES and all(n_val_G[g] for g in present):
                 remedy = (
-                    "Merge groups (groups.group_by or groups.levels), raise data.val_fraction, "
+                    "Merge groups (groups.group_by), raise data.val_fraction, "
                     f"or set methods.dfr: {{ min_images: {n_fit_G[fewest]} }}."
                 )
             raise CannotTrainError(

@@ -123,7 +123,7 @@ def average_head(
     if len(absent):
         raise CannotTrainError(
             f"DFR: no balanced subset holds class {absent[0]}; its smallest group is too small. Merge groups "
-            "(groups.group_by or groups.levels) or raise data.val_fraction."
+            "(groups.group_by) or raise data.val_fraction."
         )
     return Head(np.nanmean(weights_FKD, 0), np.nanmean(bias_FK, 0))
 

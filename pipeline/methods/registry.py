@@ -27,6 +27,7 @@ MODULES = {  # in the order of tables
     "rwy": "pipeline.methods.rwy",
     "jtt": "pipeline.methods.jtt",
     "dfr": "pipeline.methods.dfr",
+    "exchange": "pipeline.methods.exchange",
     "repair": "pipeline.methods.repair",
 }
 

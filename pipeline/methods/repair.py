@@ -99,7 +99,7 @@ class Repair(Method[RepairSettings]):
             raise CannotTrainError(
                 "methods.repair.groups: given needs validation images in every group, to find the worst one; "
                 f"there are none in: {unseen}. Raise data.val_fraction, merge groups "
-                "(groups.group_by or groups.levels), or set methods.repair.groups: inferred."
+                "(groups.group_by), or set methods.repair.groups: inferred."
             )
 
     def labels_used(self, settings: RepairSettings, known: KnownLabels) -> list[str]:

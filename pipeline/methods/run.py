@@ -17,7 +17,12 @@ from pipeline.records.training import TrainHistory
 from pipeline.train.fitting import Base, SeedRun, Store
 from pipeline.train.groups import Groups
 
-GIVEN = {"annotated": "group labels", "derived": "derived group labels", "none": "classes as groups"}
+GIVEN = {
+    "annotated": "group labels",
+    "cue": "groups of a found cue",
+    "inferred": "inferred groups",
+    "none": "classes as groups",
+}
 
 
 def train_method(
@@ -89,7 +94,7 @@ def labels_used(setup: Setup[Any], origin: str) -> list[str]:
     """Which labels a method sees, in words.
 
     Args:
-        origin: of the attribute that forms the groups: annotated, derived or none.
+        origin: of the attribute that forms the groups: annotated, cue, inferred or none.
     """
     base = setup.base.selection if setup.base else None
     known = KnownLabels(GIVEN[origin], base, setup.train.patience is not None)

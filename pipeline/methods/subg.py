@@ -76,7 +76,7 @@ def subset_size(groups: Groups, batch_size: int) -> int:
         raise CannotTrainError(
             f"SUBG's subset has {size} images ({fewest} of each group; the smallest is {smallest}), less "
             f"than one batch (train.batch_size: {batch_size}). Use rwg, which keeps all images, merge groups "
-            "(groups.group_by or groups.levels), collect more images of this group, or lower "
+            "(groups.group_by), collect more images of this group, or lower "
             "methods.subg.train.batch_size."
         )
     return size

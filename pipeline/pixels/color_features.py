@@ -52,31 +52,6 @@ def ring_mask(height: int, width: int) -> BoolArray:
     return mask
 
 
-def ring_lightness(images_NHW3: UInt8Array) -> Float64Array:
-    """Mean CIELAB L* (0 black .. 100 white) of each image's border ring, N values.
-
-    Raises:
-        InputError: not uint8 RGB images of at least 3 x 3 pixels.
-    """
-    return _ring_lab_means(images_NHW3)[:, 0]
-
-
-def ring_hue(images_NHW3: UInt8Array) -> Float64Array:
-    """Chroma-weighted circular mean of the CIELAB hue of each border ring, degrees in [0, 360).
-
-    The weighted resultant of unit hue vectors (a, b)/C with weights C is the plain sum of (a, b), so
-    the angle of the mean (a, b) is the mean hue. Gray rings have no hue; they get 0.
-
-    Raises:
-        InputError: not uint8 RGB images of at least 3 x 3 pixels.
-    """
-    means_N3 = _ring_lab_means(images_NHW3)
-    degrees = np.degrees(np.arctan2(means_N3[:, 2], means_N3[:, 1])) % 360.0
-    degrees[degrees >= 360.0] = 0.0  # the remainder of a tiny negative angle rounds to 360
-    degrees[np.hypot(means_N3[:, 1], means_N3[:, 2]) < GRAY_CHROMA] = 0.0
-    return degrees
-
-
 def color_features(
     images_NHW3: UInt8Array, masks_NHW: UInt8Array | None = None, *, chunk: int | None = None
 ) -> tuple[Float32Array, list[FeatureName]]:
@@ -117,20 +92,6 @@ def color_features(
 
     for_each_chunk(fill, images_NHW3, chunk)
     return features_NF, names
-
-
-def _ring_lab_means(images_NHW3: UInt8Array) -> Float64Array:
-    """Mean L*, a*, b* of each border ring, N x 3: not rounded to 8 bits, good to about 0.2."""
-    check_images(images_NHW3)
-    ring = ring_mask(*images_NHW3.shape[1:3])
-    means_N3 = np.zeros((len(images_NHW3), 3))
-
-    def fill(rows: slice) -> None:
-        pixels = np.asarray(images_NHW3[rows])[:, ring].astype(np.float32) * np.float32(1 / 255)
-        means_N3[rows] = cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab).mean(axis=1, dtype=np.float64)
-
-    for_each_chunk(fill, images_NHW3, None)
-    return means_N3
 
 
 def _region_weights() -> Float32Array:

@@ -25,6 +25,7 @@ from pipeline.methods.registry import (
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings, deciding
+from pipeline.settings.cues import CuesSettings
 from pipeline.settings.data import DataSettings
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.settings.gate import GateSettings
@@ -68,6 +69,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "data": DataSettings,
     "color": ColorSettings,
     "hygiene": HygieneSettings,
+    "cues": CuesSettings,
     "groups": GroupsSettings,
     "train": TrainSettings,
     "methods": MethodsSettings,
@@ -87,6 +89,7 @@ class DatasetSettings(Settings):
     data: DataSettings
     color: ColorSettings
     hygiene: HygieneSettings
+    cues: CuesSettings
     groups: GroupsSettings
     train: TrainSettings
     methods: MethodsSettings

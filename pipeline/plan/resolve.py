@@ -61,6 +61,8 @@ def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[st
     if isinstance(told, NetworkPlan):
         methods = [names[1], BASE] if isinstance(told, TrainPlan) and told.base else [names[1]]
         found += [MODULES[method] for method in methods if code.has(MODULES[method])]
+    if isinstance(told, GroupsPlan) and code.has(MODULES[BASE]):
+        found.append(MODULES[BASE])
     if isinstance(told, DataPlan) and isinstance(told.source, PythonSource):
         plugin = f"{PLUGINS}.{told.source.cls.partition(':')[0]}"
         found += [plugin] if code.has(plugin) else []  # the stage says what is wrong with the name
@@ -92,12 +94,24 @@ def _retrain(settings: DatasetSettings, _: Params, method: str) -> Settings:
     )
 
 
+def _groups(settings: DatasetSettings, *_: Any) -> Settings:
+    """With the network of one seed that is asked which cue it uses, where no attribute forms the groups."""
+    base = plan_network(settings.setup(BASE))
+    one = base.train.model_copy(update={"seeds": base.train.seeds[:1]})
+    return GroupsPlan(
+        **settings.groups.model_dump(by_alias=True),
+        base=base.model_copy(update={"train": one}),
+        titles=settings.titles,
+    )
+
+
 def _verdict(settings: DatasetSettings, params: Params, name: str) -> Settings:
     return VerdictPlan(
         active_methods=params.active_methods,
         explained_methods=params.explained_methods,
         color=settings.color,
         hygiene=settings.hygiene,
+        cues=settings.cues,
         min_effect=settings.report.min_effect,
         min_test=settings.evaluate.min_test,
         min_val=settings.evaluate.min_val,
@@ -134,14 +148,17 @@ DATASET_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "data": _data,
     "color": lambda settings, *_: settings.color,
     "hygiene": lambda settings, *_: settings.hygiene,
-    "groups": lambda settings, *_: GroupsPlan(**settings.groups.model_dump(), titles=settings.titles),
+    "cues": lambda settings, *_: settings.cues,
+    "groups": _groups,
     "verdict": _verdict,
     "report": _report,
 }
 METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "train": _train,
-    "evaluate": lambda settings, _, method: EvaluatePlan(
-        evaluate=settings.evaluate, device=settings.train_for(method).device
+    "evaluate": lambda settings, params, method: EvaluatePlan(
+        evaluate=settings.evaluate,
+        device=settings.train_for(method).device,
+        is_baseline=method == params.active_methods[0],
     ),
     "retrain": _retrain,
     "attribute": lambda settings, _, method: AttributePlan(

@@ -64,12 +64,14 @@ def _used(sizes: Sizes, settings: DatasetSettings, name: str, *, has_masks: bool
 
 def _harmful(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
     attribute = sizes.attributes[0]
+    if sizes.is_open:
+        return _harm_of_cue(sizes, settings, name)
     if attribute.origin == "none":
         return Outlook(
             "harmful",
             False,
             "no attribute forms groups, so nobody can be misled",
-            (_attribute_remedy(), f"datasets.{name}.groups: {{ derive_attribute: auto }}"),
+            (_attribute_remedy(), f"datasets.{name}.groups: {{ from: auto }}"),
         )
     few = () if len(settings.train_for("erm").seeds) >= MIN_SEEDS else (_seeds_remedy(name),)
     needed = settings.evaluate.min_test
@@ -84,6 +86,13 @@ def _harmful(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
         why = f"{attribute.name!r} points the wrong way in no group, so none will be found harmed"
         return Outlook("harmful", True, why, few)
     return _of_misled(misled, sizes, settings, name)
+
+
+def _harm_of_cue(sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
+    if sizes.n["test"] < settings.evaluate.min_test:
+        return Outlook("harmful", False, *_small_test(sizes, settings, name))
+    why = "where a cue is found that a model uses: then of the images whose class it names wrongly"
+    return Outlook("harmful", True, why, (_attribute_remedy(),))
 
 
 def _of_misled(misled: Sequence[GroupInfo], sizes: Sizes, settings: DatasetSettings, name: str) -> Outlook:
@@ -135,9 +144,6 @@ def _thin_groups(
     if sizes.is_carved["test"] and settings.data.test_fraction < share <= _LARGEST_SHARE:
         return why, (f"datasets.{name}.data: {{ test_fraction: {share:.2f} }}",)
     fewest = min(group.n_test for group in groups)
-    levels = settings.groups.levels
-    if sizes.attributes[0].origin == "derived" and fewest * levels >= 2 * needed:
-        return why, (f"datasets.{name}.groups: {{ levels: 2 }}",)
     if fewest >= _FEWEST:
         return why, (f"datasets.{name}.evaluate: {{ min_test: {fewest} }} (its intervals will be wide)",)
     return f"{why}: collect more", ()

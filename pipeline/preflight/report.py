@@ -55,7 +55,7 @@ def look_ahead(
     trained = [method for method in methods if method not in against] or [methods[0]]
     questions = foresee_questions(sizes, settings, trained, has_masks=plan.has_masks, name=name)
     lines = [f"before {name} is run", *_group_lines(sizes), *_question_lines(questions)]
-    lines += _method_lines(methods, against, sizes.n_sampled is not None)
+    lines += _method_lines(methods, against, sizes.is_open)
     risks = dict.fromkeys(
         risk for method in trained for risk in augmentation_risks(settings.train_for(method), plan.classes)
     )
@@ -69,7 +69,7 @@ def look_ahead(
 def _group_lines(sizes: Sizes) -> list[str]:
     """The groups with the fewest test images first: they decide what can be said."""
     groups = sorted(sizes.groups, key=lambda group: (group.n_test, group.name))
-    about = f", estimated from {sizes.n_sampled:,} images" if sizes.n_sampled is not None else ""
+    about = " (classes so far: a cue that is found may split them)" if sizes.is_open else ""
     table = [["group", "train", "val", "test"]]
     for group in groups[:_MAX_GROUPS]:
         table.append([group.name, *(f"{n:,}" for n in (group.n_train, group.n_val, group.n_test))])
@@ -88,13 +88,13 @@ def _question_lines(questions: Sequence[Outlook]) -> list[str]:
     return lines
 
 
-def _method_lines(active: Sequence[str], against: dict[str, str], is_estimated: bool) -> list[str]:
+def _method_lines(active: Sequence[str], against: dict[str, str], is_open: bool) -> list[str]:
     lines = [f"not possible, although active: {m}. {against[m]}" for m in active if m in against]
     free = [m for m in method_names() if m not in active and m not in against]
     if free:
         lines.append(f"possible and not active: {', '.join(free)} (active_methods)")
-    if is_estimated and lines:
-        lines[0] += " (by estimated group sizes)"
+    if is_open and lines:
+        lines[0] += " (by the sizes of classes)"
     return lines
 
 

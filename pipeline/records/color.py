@@ -116,7 +116,7 @@ class ColorResult(Artifact):
     detail_only: Predictability | None = None
     detail_findings: list[ColorFinding] = Field(default_factory=list)
     attributes: list[AttributeColor]  # one per annotated attribute
-    associations: list[Association]  # of annotated attributes; told by group: of the derived one, too
+    associations: list[Association]  # of annotated attributes
     palettes: list[Palette]
     examples: list[ColorExamples]
     seconds: float

@@ -6,14 +6,26 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.records.base import Artifact, Record
+from pipeline.records.base import Artifact, Estimate, Record
+
+# values of an attribute of origin "cue": whether the cue alone names the image's class
+ALIGNED, CONFLICTING = "aligned", "conflicting"
 
 
 class AttributeInfo(Record):
     name: str
     values: list[str]
-    origin: Literal["annotated", "derived", "none"]
+    origin: Literal["annotated", "cue", "inferred", "none"]
     description: str = ""
+
+
+class AskedCue(Record):
+    """A cue of which validation images were asked whether a model uses it."""
+
+    name: str
+    title: str
+    part: str | None
+    used: Estimate | None  # accuracy aligned minus conflicting; None: validation images cannot tell
 
 
 class GroupInfo(Record):
@@ -69,7 +81,9 @@ class PackedInfo(Artifact):
 class GroupsInfo(Artifact):
     """`groups/<dataset>/groups.json`: what the groups are."""
 
-    attributes: list[AttributeInfo]  # the first one forms the groups: annotated, derived or none
+    attributes: list[AttributeInfo]  # the first one forms the groups: annotated, of a cue or none
+    formed_by: str = ""  # name of the cue whose aligned and conflicting images are the groups
+    asked: list[AskedCue] = Field(default_factory=list)  # cues that could have formed them
     groups: list[GroupInfo]
     group_labels: list[str]  # what groups are crossed with: classes, superclasses or one for all
     class_to_group_label: list[int]  # K entries, index into group_labels
@@ -83,6 +97,8 @@ class DatasetInfo(PackedInfo):
     group_labels: list[str]
     class_to_group_label: list[int]
     groups: list[GroupInfo]
+    formed_by: str = ""
+    asked: list[AskedCue] = Field(default_factory=list)
     digest: str = ""
 
     @classmethod

@@ -111,6 +111,32 @@ class CueUse(Record):
     exchanges: list[CueExchange]  # the ones that were predicted; the first decides
 
 
+class CueUseFound(Record):
+    """What exchanging a cue that nobody annotated does to predictions; its values are the classes it names.
+
+    Intervals of shift and groups allow for all cues that were exchanged.
+    """
+
+    name: str
+    title: str
+    part: str | None  # the place that tells most
+    parts: list[str] = Field(default_factory=list)  # places that were exchanged together
+    may_be_content: bool  # what a class truly looks like goes along
+    n_images: int  # that have donors of both kinds; 0: nothing was exchanged
+    # share of them whose donors are of their own class: no trace of a donor's object speaks for another then
+    own_class: float
+    carried: Estimate | None  # of the way to the donor's value, as a classifier sees it; None: cannot tell
+    natural: Estimate | None  # the same shift between images as they are; None: too few of a class
+    exchange: CueExchange | None  # None: it was not predicted
+    groups: list[GroupEstimate] = Field(default_factory=list)  # flips beyond the control's
+    why_not: str = ""  # exchanged
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the exchange goes at least half of the way."""
+        return self.carried is not None and self.carried.value >= MIN_CARRIED
+
+
 class ColorAgreement(Record):
     """Whether a model's mistakes are those that color alone would make."""
 
@@ -182,6 +208,7 @@ class EvaluationResult(Artifact):
     foreground_sensitivity: Estimate | None
     color_agreement: ColorAgreement | None  # None where no mistakes were made
     cue_use: CueUse | None = None  # None: one value, too few images, or an older report
+    cues: list[CueUseFound] = Field(default_factory=list)  # found ones that models can see, strongest first
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured

@@ -7,6 +7,7 @@ from pydantic import Field, JsonValue
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Artifact, Provenance, Record
 from pipeline.records.color import ColorResult
+from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.gradcam import GradcamResult
@@ -121,6 +122,7 @@ class Report(Artifact):
     dataset: DatasetInfo
     color: ColorResult
     hygiene: HygieneResult | None
+    cues: CuesResult | None = None
     methods: dict[str, EvaluationResult]
     # without `epochs`, which `verdict.methods` sums up, and `removal.left_out`, which `lists` has
     training: dict[str, TrainHistory]

@@ -12,6 +12,7 @@ from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
 from pipeline.records.recommendation import Need, Recommendation
+from pipeline.records.slices import MethodSlices
 from pipeline.records.titles import Titles
 
 Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
@@ -76,6 +77,7 @@ class Brief(Record):
     rungs: list[BriefRung]
     decision: str  # what to do
     price: str  # what that costs and needs; empty where nothing is recommended
+    unnamed_cue: str | None = None  # `name` of the cue that the first rung speaks of, if nobody annotated it
     sureness: str  # what the answer rests on
 
 
@@ -115,6 +117,22 @@ class ColorReliance(Record):
     n_separable: int
     n_relied: int  # of the separable ones, those the model relies on color for
     labels: list[LabelReliance]  # separable ones first, by what removing color costs
+
+
+class CueGap(Record):
+    """A method's test accuracy where a found cue alone names the class, against where it names another."""
+
+    method: str
+    name: str  # of the cue
+    part: str | None
+    title: str
+    n_aligned: int  # test images that it names rightly, in classes that have images of both kinds
+    n_conflicting: int
+    n_classes: int
+    difference: Estimate | None  # within classes, which weigh by a*c/(a+c); None: no class has both kinds
+    beyond: Estimate | None  # without what images cost that the cue names so, in whatever class
+    status: Status  # of `beyond`; both intervals allow for the number of cues
+    note: str  # why it is not answered, or what the number may also be
 
 
 class Shift(Record):
@@ -190,6 +208,18 @@ class Repair(Record):
     left: Remaining | None  # what is left of the gap
 
 
+class FoundCueUse(Record):
+    """Whether a method's models use a cue that nobody annotated."""
+
+    name: str
+    title: str
+    part: str | None  # the place that tells most
+    used: Status
+    is_shortcut: bool  # used, and no class truly looks like it
+    shift: Estimate | None  # towards the class that the donor's cue names; allows for all exchanged cues
+    sentence: str
+
+
 class MethodVerdict(Record):
     """What one method's numbers mean. Groups are indices into its `test.groups`."""
 
@@ -213,6 +243,7 @@ class MethodVerdict(Record):
     served_worse: int | None  # the group that is shown to be served worse than the average
     shift: Shift | None
     no_shift: str  # why `shift` is None, as a sentence
+    found_cues: list[FoundCueUse] = Field(default_factory=list)  # as exchanged, strongest first
     repair: Repair | None = None  # what its gain over the baseline is worth; None of the baseline
     curves: Curves | None = None  # None: no epoch was recorded
     removal: RemovalVerdict | None = None  # of a method that left images out
@@ -229,7 +260,7 @@ class MethodVerdict(Record):
 class MissingPart(Record):
     """A stage whose result the verdict goes without."""
 
-    stage: Literal["evaluate", "attribute", "gradcam", "hygiene"]
+    stage: Literal["evaluate", "attribute", "gradcam", "hygiene", "cues"]
     method: str | None
     remedy: str  # the command that makes it
     is_stale: bool = False  # there is one, made from other data than the rest
@@ -252,10 +283,13 @@ class Verdict(Artifact):
     comparisons: list[MethodComparison]  # every other method with the baseline
     reliance: list[RelianceDifference]  # every other method beside the baseline
     reliance_finding: str = ""  # which methods rely less on the cue; empty where none was compared
+    cue_gaps: list[CueGap] = Field(default_factory=list)  # cue by cue as they are ranked, method by method
     color_reliance: ColorReliance | None  # the baseline's, class by class
     cam_agreement: list[MapAgreement]
     edits: EditsVerdict | None = None  # None: no image was changed
     heat: dict[str, HeatVerdict] = Field(default_factory=dict)  # of every method with maps
+    # parts of the images, named or not, in which the baseline and the recommended method err more
+    slices: dict[str, MethodSlices] = Field(default_factory=dict)
     leaking_sources: Estimate | None  # test images that share a scene or patient with training or validation
     missing: list[MissingPart] = Field(default_factory=list)
     not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it

@@ -44,6 +44,7 @@ def compose(
         dataset=found.info,
         color=found.color,
         hygiene=found.hygiene,
+        cues=found.cues,
         methods=dict(found.evaluations),
         training={m: _without_listed(history) for m, history in found.histories.items()},
         method_settings=dict(method_settings),

@@ -24,7 +24,8 @@ LOCK_PATH = Path("dvc.lock")
 DECIDING = ("pipeline", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt")
 # in the order of dvc.yaml; the report's own entry is the one of its last run and is left out
 STAGES = (
-    "data", "color", "hygiene", "groups", "train", "evaluate", "retrain", "attribute", "gradcam", "verdict",
+    "data", "color", "hygiene", "cues", "groups", "train", "evaluate", "retrain", "attribute", "gradcam",
+    "verdict",
 )  # fmt: skip
 _HASH_BELOW = 64_000_000  # bytes; larger outputs are compared by size and number of files
 _SECONDS = 10.0  # that git may take

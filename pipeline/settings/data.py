@@ -9,8 +9,9 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.core.words import join_names
 from pipeline.settings.base import Seed, Settings
+from pipeline.settings.moved import GONE, written
 
-_MOVED = ("derive_attribute", "levels", "group_by")  # to `groups`
+_MOVED = (*GONE, "group_by")  # to `groups`
 
 
 class DataSettings(Settings):
@@ -30,10 +31,9 @@ class DataSettings(Settings):
     def _name_the_new_place(cls, given: Any) -> Any:
         moved = [key for key in _MOVED if isinstance(given, Mapping) and key in given]
         if moved:
-            written = ", ".join(f"{key}: {given[key]}" for key in moved)
             raise ValueError(
                 f"{join_names(moved)} moved to the section `groups` beside `data`: write "
-                f"`groups: {{ {written} }}`"
+                f"`groups: {{ {written(given)} }}`"
             )
         return given
 

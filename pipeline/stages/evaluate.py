@@ -9,10 +9,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.edited import save_edited
+from pipeline.artifacts.facts import read_facts
 from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
@@ -24,8 +26,9 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.evaluate import EvaluatedData, evaluate_models, removal_kinds
+from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.hardware import choose_device
-from pipeline.models.interface import Classifier
+from pipeline.records.cues import CuesResult
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.training import TrainHistory
 from pipeline.settings.plans.evaluate import EvaluatePlan
@@ -49,7 +52,16 @@ def run(dataset: str, method: str) -> None:
         load = partial(_load_models, dataset, method, seeds, device)
         result, val_SN, test_SN, edited, controls_SN = evaluate_models(
             load(),
-            EvaluatedData(info, load_split(data, "train"), val, test, color.predicted),
+            EvaluatedData(
+                info,
+                load_split(data, "train"),
+                val,
+                test,
+                color.predicted,
+                load_current(color_dir(dataset) / "cues.json", CuesResult, info.packing),
+                read_facts(dataset),
+                exchanges_content=plan.is_baseline,
+            ),
             history,
             settings,
             make_provenance(settings_hash(settings, history.provenance.params_hash), seeds, data=info.digest),
@@ -105,9 +117,10 @@ def _log_outcome(dataset: str, result: EvaluationResult) -> None:
 
 def _load_models(
     dataset: str, method: str, seeds: list[int], device: torch.device, control: str = ""
-) -> list[Classifier]:
+) -> list[nn.Module]:
     folder = model_dir(dataset, method) / "weights"
-    return [load_weights(weights_path(folder, seed, control=control)).to(device) for seed in seeds]
+    paths = [weights_path(folder, seed, control=control) for seed in seeds]
+    return [fuse_for_prediction(load_weights(path)).to(device) for path in paths]
 
 
 def _table(

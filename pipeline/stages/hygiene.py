@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.artifacts.datasets import load_packed, load_packed_split, map_array
+from pipeline.artifacts.datasets import load_packed, load_packed_split, map_array, map_masks
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.hygiene_tables import save_copies, save_odd_images
+from pipeline.artifacts.hygiene_tables import save_copies, save_odd_images, save_properties
 from pipeline.artifacts.paths import color_dir, dataset_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -26,14 +26,16 @@ def run(dataset: str) -> None:
     folder, out = dataset_dir(dataset), color_dir(dataset)
     with exclusive("hygiene", dataset):
         info = load_packed(folder)
-        result, copy_set_N, is_odd = analyze_hygiene(
+        result, copy_set_N, is_odd, properties = analyze_hygiene(
             map_array(folder / "images.npy"),
             [load_packed_split(folder, name) for name in SPLIT_NAMES],
             settings,
             make_provenance(settings_hash(settings), [settings.seed], data=info.packing),
+            map_masks(folder),
         )
         save_copies(out / "copies.parquet", copy_set_N, info.packing)
         save_odd_images(out / "odd_images.parquet", is_odd, info.packing)
+        save_properties(out / "properties.parquet", properties, info.packing)
         save_artifact(out / "hygiene.json", result)
         write_text(out / "hygiene_metrics.json", metrics_json(_metrics(result, info)))
     if info.sources is not None and info.sources.n_leaking_test:

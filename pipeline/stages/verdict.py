@@ -6,10 +6,12 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pipeline.artifacts.cue_classes import load_cue_classes
 from pipeline.artifacts.datasets import load_split
+from pipeline.artifacts.facts import read_facts
 from pipeline.artifacts.files import save_artifact
-from pipeline.artifacts.hygiene_tables import fold_copies, load_odd_images
-from pipeline.artifacts.paths import color_dir, data_folders, verdict_dir
+from pipeline.artifacts.hygiene_tables import load_odd_images, load_properties
+from pipeline.artifacts.paths import color_dir, data_folders, dataset_dir, facts_path, verdict_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.results import Results, gather, load_all_maps, load_controls, load_predicted
@@ -19,11 +21,17 @@ from pipeline.artifacts.titles import resolve_titles
 from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
 from pipeline.records.base import Provenance
+from pipeline.records.data import DatasetInfo
+from pipeline.records.slices import MethodSlices
+from pipeline.records.verdict import CueGap, Thresholds, Verdict
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.fix.validating import validate_methods
+from pipeline.verdict.harm.aligned import measure_gaps
+from pipeline.verdict.harm.describing import describe, group_columns
+from pipeline.verdict.harm.slices import Scored, find_slices, why_no_slices
 from pipeline.verdict.judge import judge
 
 _log = logging.getLogger(__name__)
@@ -40,7 +48,7 @@ def run(dataset: str) -> None:
     with exclusive("verdict", dataset):
         splits = [load_split(data_folders(dataset), name) for name in SPLIT_NAMES]
         found = gather(dataset, plan.active_methods, plan.explained_methods)
-        found = _tell_by_group(found, splits, plan)
+        found, named = _tell_by_group(found, splits, plan), found.info
         (_, val, test), provenance = splits, _trace(found, plan)
         titles = resolve_titles(plan.titles, found.info, found.info, shares_source=plan.shares_source)
         found = with_titles(found, titles, audits=True)  # from here on it is for people
@@ -67,26 +75,73 @@ def run(dataset: str) -> None:
             ),
             known_wrong=_known_wrong(splits[0]),
             cam_agreement=compare_cams(load_all_maps(dataset, list(found.gradcams))),
+            cue_gaps=_cue_gaps(dataset, found, correct, test, limits),
         )
-        for record in filter(None, (found.color, found.hygiene)):
-            name = "color.json" if record is found.color else "hygiene.json"
-            save_artifact(verdict_dir(dataset) / name, record.model_copy(update={"provenance": provenance}))
-        verdict = verdict.model_copy(update={"titles": titles})
+        told = {"color.json": found.color, "hygiene.json": found.hygiene, "cues.json": found.cues}
+        for name, record in told.items():
+            if record is not None:
+                own = record.model_copy(update={"provenance": provenance})
+                save_artifact(verdict_dir(dataset) / name, own)
+        slices = _slices(found, named, verdict, val, test, limits)
+        verdict = verdict.model_copy(update={"titles": titles, "slices": slices})
         save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
     _log.info("%s", verdict.headline)
 
 
 def _tell_by_group(found: Results, splits: Sequence[Split], plan: VerdictPlan) -> Results:
     """What the audits of color and of the images, which know no groups, say of them."""
-    info, (train, _, test) = found.info, splits
-    if info.attributes[0].origin == "derived":  # its association is tested as color tests the annotated ones'
-        train, test = fold_copies(info.name, train, test)
-    color = tell_color_by_group(found.color, train, test, info, plan.color)
+    info = found.info
+    color = tell_color_by_group(found.color, info)
     if found.hygiene is None:
         return replace(found, color=color)
     is_odd = load_odd_images(color_dir(info.name) / "odd_images.parquet", info.packing)
     hygiene = tell_hygiene_by_group(found.hygiene, is_odd, splits, info, plan.hygiene)
     return replace(found, color=color, hygiene=hygiene)
+
+
+def _cue_gaps(
+    dataset: str, found: Results, correct: Mapping[str, BoolArray], test: Split, limits: Thresholds
+) -> list[CueGap]:
+    """Of every cue that was found with every method."""
+    cues = [cue for cue in found.cues.cues if cue.found] if found.cues else []
+    if not cues:
+        return []
+    classes = load_cue_classes(color_dir(dataset) / "cue_classes.parquet", test.packing)
+    named = {cue.column: classes.of(cue.column, test) for cue in cues}
+    return measure_gaps(cues, named, test.labels, test.sources, correct, limits)
+
+
+def _slices(
+    found: Results, named: DatasetInfo, verdict: Verdict, val: Split, test: Split, limits: Thresholds
+) -> dict[str, MethodSlices]:
+    """Parts of the images in which the baseline, and the method that is recommended, err more.
+
+    Args:
+        named: the data by their names in files; `found` has their titles.
+    """
+    dataset, asked = named.name, [verdict.baseline, verdict.recommendation.method]
+    methods = list(dict.fromkeys(method for method in asked if method is not None))
+    # older data have no facts, and by hand the images may not have been looked at
+    facts = read_facts(dataset) if facts_path(dataset_dir(dataset)).exists() else None
+    properties = (
+        load_properties(color_dir(dataset) / "properties.parquet", named.packing) if found.hygiene else {}
+    )
+    described = [describe(split, named, found.info, facts, properties) for split in (val, test)]
+    wrong = [
+        {m: ~right for m, right in _are_correct(load_predicted(dataset, methods, split), split).items()}
+        for split in (val, test)
+    ]
+    return {
+        method: find_slices(
+            method,
+            Scored(described[0], wrong[0][method], val.sources),
+            Scored(described[1], wrong[1][method], test.sources),
+            limits,
+            grouped_by=group_columns(found.info),
+            why_not=why_no_slices(found.evaluations[method], limits),
+        )
+        for method in methods
+    }
 
 
 def _known_wrong(train: Split) -> list[int] | None:

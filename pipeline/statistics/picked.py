@@ -12,7 +12,9 @@ import numpy as np
 from scipy import special
 
 from pipeline.core.types import Float64Array
+from pipeline.records.base import Estimate
 
+_ALPHA = 0.05
 MIN_SEEDS = 3  # fewer trainings say nothing about training: how far new ones would lie is not known
 _LOG_S = np.linspace(-16.0, 2.5, 600)  # the integrand is smooth in it, and its tails end within
 _LOG_C = np.linspace(-8.0, 16.0, 500)
@@ -39,6 +41,28 @@ def picked_quantile(alpha: float, n_picked: int, freedom: float = math.inf) -> f
     if math.isinf(freedom):
         return float(-special.ndtri(-math.expm1(math.log1p(-alpha) / n_picked) / 2))
     return math.exp(float(np.interp(math.log(alpha), _log_tails(n_picked, freedom)[::-1], _LOG_C[::-1])))
+
+
+def picked_interval(per_seed_S: Float64Array, images: float, n: int, n_picked: int = 1) -> Estimate:
+    """95 % interval for new images and new seeds of a number that was picked from `n_picked`.
+
+    Squared half-widths of images and seeds are added, each with the quantile that its number of draws
+    deserves.
+
+    Args:
+        per_seed_S: the number with each seed.
+        images: its variance over images.
+        n: images, as they are printed.
+
+    Source: Graybill and Wang 1980.
+    """
+    n_seeds = len(per_seed_S)
+    squared_half = picked_quantile(_ALPHA, n_picked) ** 2 * images
+    if n_seeds > 1:
+        seeds = float(per_seed_S.var(ddof=1)) / n_seeds
+        squared_half += picked_quantile(_ALPHA, n_picked, n_seeds - 1) ** 2 * seeds
+    value, half = float(per_seed_S.mean()), math.sqrt(squared_half)
+    return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
 @lru_cache(maxsize=64)

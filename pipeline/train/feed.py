@@ -18,6 +18,7 @@ from pipeline.parallel.rank import World
 from pipeline.settings.train import TrainSettings
 from pipeline.train.options.augment import augment, draw, transforms_of
 from pipeline.train.options.mixing import mix, mixers_of
+from pipeline.train.plans import BatchEdit
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class Feed:
         settings: TrainSettings,
         n_classes: int,
         device: torch.device,
+        edit: BatchEdit | None = None,
     ) -> None:
         self.settings = settings
         self.n_classes = n_classes
         self.device = device
+        self._edit = edit
         # the whole split in memory: batches are then index reads, not file reads
         self.images = torch.from_numpy(np.array(split.images, order="C"))
         self.labels = torch.from_numpy(np.array(split.labels))
@@ -68,7 +71,10 @@ class Feed:
             places = torch.cat([(places[:1] - 1) % len(rows), places])
         index = torch.from_numpy(rows)[places]
         draws = draw(len(rows), self.images.shape[1], self.settings, seed)
-        images = augment(self.images[index], draws.at(places), self._transforms)
+        images = self.images[index]
+        if self._edit is not None:  # of the whole batch, whichever part of it is this process's
+            images = torch.from_numpy(self._edit(rows, seed))[places]
+        images = augment(images, draws.at(places), self._transforms)
         pixels = to_pixels(self._send(images), self.device)
         labels, groups, plan_groups = (
             self._send(values[index]) for values in (self.labels, self.groups, self.plan_groups)

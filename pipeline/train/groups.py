@@ -15,7 +15,7 @@ from pipeline.core.types import Int64Array
 from pipeline.settings.methods import Selection
 from pipeline.statistics.accuracy.selection import USES_GROUPS
 
-MERGE = "merge groups (groups.group_by or groups.levels)"
+MERGE = "merge groups (groups.group_by)"
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ class _Run:
         self.averaging = Averaging(model, settings)
         self.evaluated: nn.Module = model  # what is validated and kept
         n_classes = model.head.out_features
-        self.feed = Feed(train, job.plan.groups_N, settings, n_classes, self.device)
+        self.feed = Feed(train, job.plan.groups_N, settings, n_classes, self.device, job.plan.edit)
         self.keeper = Keeper(
             job.plan.selection,
             job.plan.val_groups_V,

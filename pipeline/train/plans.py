@@ -14,7 +14,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from pipeline.core.types import Int64Array
+from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.settings.methods import Selection
 from pipeline.train.batches import shuffled_order
 from pipeline.train.groups import Groups
@@ -26,6 +26,12 @@ class Order(Protocol):
     """Rows of the training split that one epoch draws, M of them: `Plan.n_per_epoch` in every epoch."""
 
     def __call__(self, *, seed: int, epoch: int) -> Int64Array: ...
+
+
+class BatchEdit(Protocol):
+    """Images of a batch, B x H x W x 3, changed; everything random in it is a function of `seed`."""
+
+    def __call__(self, rows_B: Int64Array, seed: int) -> UInt8Array: ...
 
 
 class Objective(Protocol):
@@ -54,6 +60,7 @@ class Plan:
     groups_N: Int64Array
     val_groups_V: Int64Array
     initial_weights_G: Tensor | None = None  # the objective's state before the first step
+    edit: BatchEdit | None = None  # of a batch's images, before they are augmented
 
 
 def simple_plan(

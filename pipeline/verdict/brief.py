@@ -11,7 +11,13 @@ from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, MethodVerdict, Rung, RungName, Status
 from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cause.harmful_labels import wrong_labels_text
-from pipeline.verdict.cue.available import modal_share, telling_association, train_associations
+from pipeline.verdict.cue.available import (
+    judge_available,
+    modal_share,
+    telling_association,
+    train_associations,
+)
+from pipeline.verdict.cue.unnamed import unnamed_cues
 from pipeline.verdict.cue.used import deciding_exchange
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
@@ -22,6 +28,7 @@ from pipeline.verdict.harm.harmful import guided_group
 from pipeline.verdict.ladder import Case, Ladder, name_cue, statuses
 from pipeline.verdict.phrases import (
     NOT_RUN,
+    cue_name,
     first_use,
     intervention_label,
     method_label,
@@ -50,6 +57,7 @@ def write_brief(
     return Brief(
         title=_title(case, ladder),
         rungs=[_brief_rung(case, rung, ladder, methods) for rung in rungs],
+        unnamed_cue=_first_unnamed(case),
         decision=_decision(case, ladder, advised),
         price=_price(advised),
         sureness=_sureness(case),
@@ -89,10 +97,24 @@ def _of_use(case: Case, ladder: Ladder) -> str:
         )
         return f"The model relies on {cue}, {pays}{fails}{', not shown to be because of it' if worse else ''}"
     if "insufficient" in (used, ladder["harmful"]):
+        others = unnamed_cues(case.cues)
+        if others and not _is_named_found(case):
+            cue = cue_name(others[0])
         return f"Too little evidence to say whether {cue} misleads the model{fails}"
     if ladder["available"] == "yes":
         return f"The data offer a shortcut, and the model does not rely on it{fails}"
     return f"No shortcut found: the model does not rely on {cue}{fails}"
+
+
+def _is_named_found(case: Case) -> bool:
+    """Whether an annotated attribute or color gives the class away."""
+    return judge_available(case.info, case.color, case.limits).status == "yes"
+
+
+def _first_unnamed(case: Case) -> str | None:
+    """The cue that the first rung speaks of, where nobody annotated it and color is not it."""
+    others = unnamed_cues(case.cues)
+    return others[0].name if others and not _is_named_found(case) else None
 
 
 def _worse(case: Case) -> list[GroupEstimate]:
@@ -147,6 +169,9 @@ def _available(case: Case, rung: Rung) -> Words:
             "that is usual for their class."
         )
         return f"{quoted(shown.attribute)} gives the class away", [text, color]
+    others = unnamed_cues(case.cues)
+    if others and not _is_named_found(case):
+        return f"{cue_name(others[0])} gives the class away", [others[0].sentence, color]
     names = [quoted(a.attribute) for a in associations]
     line = {
         "yes": "color alone gives the class away",
@@ -158,6 +183,8 @@ def _available(case: Case, rung: Rung) -> Words:
 
 
 def _used(case: Case, rung: Rung) -> Words:
+    if case.used_shortcut is not None and rung.status == "yes":
+        return f"exchanging {cue_name(case.used_shortcut)} moves predictions", [case.used_shortcut.sentence]
     found = case.baseline.cue_use if case.baseline else None
     exchange = deciding_exchange(found)
     if found is None or exchange is None or rung.estimate is None:

@@ -12,7 +12,7 @@ from pipeline.records.data import SourceCounts
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.gradcam import MapAgreement
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import MethodVerdict, Rung, Shift, Thresholds, Verdict
+from pipeline.records.verdict import CueGap, MethodVerdict, Rung, Shift, Thresholds, Verdict
 from pipeline.statistics.accuracy.worst_group import clear_ceiling
 from pipeline.statistics.intervals import share_estimate
 from pipeline.verdict.advice.steps import list_next_steps
@@ -28,8 +28,10 @@ from pipeline.verdict.cause.trust import (
 )
 from pipeline.verdict.cue.changes import printed_changes, printed_overall
 from pipeline.verdict.cue.edits import judge_edits
+from pipeline.verdict.cue.found import judge_found
 from pipeline.verdict.cue.heat import judge_heat
 from pipeline.verdict.cue.reliance import color_reliance, compare_reliance, describe_reliance
+from pipeline.verdict.cue.unnamed import settle_use
 from pipeline.verdict.cue.used import deciding_exchange, judge_used, size_either_way, uncarried_text
 from pipeline.verdict.evidence.askable import never_predicted_text, why_no_better, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import judge_effect, printed_groups, worst_enough_group
@@ -55,6 +57,7 @@ def judge(
     known_wrong: Collection[int] | None = None,
     cam_agreement: Sequence[MapAgreement] = (),
     validation: Validation | None = None,
+    cue_gaps: Sequence[CueGap] = (),
 ) -> Verdict:
     """Judge the ladder and every method, write the sentences, and say what to do next.
 
@@ -62,6 +65,7 @@ def judge(
         explained: what explains the gain of leaving images out, by method, and why nothing does.
         known_wrong: ids of training images whose label is known to be wrong; None where nothing is known.
         validation: what validation images say of the methods; None: nobody asked them.
+        cue_gaps: every found cue with every method.
     """
     baseline = next(iter(found.evaluations), None)
     labels = {m: _harmful_labels(m, found, known_wrong) for m in found.attributions}
@@ -69,6 +73,7 @@ def judge(
         update={
             "explained": next(iter(explained[0].values()), None),
             "harmful_labels": labels.get(baseline or ""),
+            "cue_gaps": list(cue_gaps),
         }
     )
     rungs = climb_ladder(case)
@@ -94,6 +99,7 @@ def judge(
         comparisons=list(comparisons),
         reliance=reliance,
         reliance_finding=describe_reliance(reliance),
+        cue_gaps=list(cue_gaps),
         color_reliance=color_reliance(found.color, found.info, case.baseline, limits),
         cam_agreement=list(cam_agreement),
         edits=judge_edits(case.baseline, found.evaluations.get(_fixing(case, rungs)), limits),
@@ -125,6 +131,7 @@ def make_case(
             c for c in comparisons if why_not_asked(found.evaluations.get(c.method), limits) is None
         ],
         hygiene=found.hygiene,
+        cues=found.cues,
         limits=limits,
         validation=validation,
         left_out={
@@ -167,6 +174,7 @@ def judge_method(
         served_worse=_served_worse(evaluation, case, harmful),
         shift=shift,
         no_shift=no_shift,
+        found_cues=judge_found(evaluation.cues, limits),
         repair=case.repairs.get(name),
         curves=summarize_curves(history.epochs, [group.name for group in groups]) if history else None,
         removal=summarize_removal(history.removal, groups, explained[0].get(name), explained[1].get(name, ""))
@@ -181,8 +189,10 @@ def _ask(evaluation: EvaluationResult, case: Case, rungs: Sequence[Rung]) -> tup
         answers = {rung.rung: rung for rung in rungs}
         return answers["used"], answers["harmful"]
     limits = case.limits
-    used = judge_used(evaluation, case.color.color_only, limits)
-    harmful = judge_harmful(case.info, evaluation, limits=limits)
+    named = judge_used(evaluation, case.color.color_only, limits)
+    used = settle_use(named, case.cues, judge_found(evaluation.cues, limits))
+    gap = case.forming_gap(evaluation.method)
+    harmful = judge_harmful(case.info, evaluation, limits=limits, gap=gap)
     return withhold(used, evaluation, limits), withhold(harmful, evaluation, limits)
 
 

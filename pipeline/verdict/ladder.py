@@ -12,13 +12,16 @@ from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate, Record
 from pipeline.records.cause import ExplainedGain, HarmfulLabels
 from pipeline.records.color import ColorResult
+from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.hygiene import HygieneResult
 from pipeline.records.recommendation import Validation
-from pipeline.records.verdict import Repair, Rung, Status, Thresholds
+from pipeline.records.verdict import CueGap, FoundCueUse, Repair, Rung, Status, Thresholds
 from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
+from pipeline.verdict.cue.found import judge_found
+from pipeline.verdict.cue.unnamed import doubt_harm, settle_use, used_shortcut
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import counted_groups, printed
@@ -28,7 +31,7 @@ from pipeline.verdict.fix.fixed_by import best_comparison, judge_fixed_by
 from pipeline.verdict.fix.remaining import is_open, largest_gap
 from pipeline.verdict.fix.repairs import judge_repairs
 from pipeline.verdict.harm.harmful import guided_group, harmed_group, judge_harmful
-from pipeline.verdict.phrases import accuracy_brief, method_label, points_interval
+from pipeline.verdict.phrases import accuracy_brief, cue_name, method_label, points_interval
 
 Ladder = dict[str, Status]
 
@@ -43,10 +46,12 @@ class Case(Record):
     attribution: AttributionResult | None  # of the baseline
     comparisons: list[MethodComparison]  # of methods that are better than a constant
     hygiene: HygieneResult | None
+    cues: CuesResult | None = None
     limits: Thresholds
     explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
     harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
     validation: Validation = Validation()
+    cue_gaps: list[CueGap] = Field(default_factory=list)
     left_out: dict[str, int] = Field(default_factory=dict)  # method -> training images it does without
 
     @property
@@ -54,10 +59,27 @@ class Case(Record):
         """The baseline's worst group, None where it has too few images."""
         return self.baseline.test.counted_worst if self.baseline else None
 
+    def forming_gap(self, method: str) -> CueGap | None:
+        """Of the cue that forms the groups, with a method; None where none forms them."""
+        formed_by = self.info.formed_by
+        return next((g for g in self.cue_gaps if g.name == formed_by and g.method == method), None)
+
     @cached_property
     def harmed(self) -> GroupEstimate | None:
         """The group the ladder speaks of: the worst one that the cue misleads, else the worst."""
         return harmed_group(self.info, self.baseline, self.limits)
+
+    @cached_property
+    def found_cues(self) -> list[FoundCueUse]:
+        """Whether the baseline uses cues that nobody annotated."""
+        return judge_found(self.baseline.cues, self.limits) if self.baseline else []
+
+    @cached_property
+    def used_shortcut(self) -> FoundCueUse | None:
+        """What the second rung is *yes* about where nobody annotated it; None where it is the named cue."""
+        if judge_used(self.baseline, self.color.color_only, self.limits).status == "yes":
+            return None
+        return used_shortcut(self.cues, self.found_cues)
 
     @cached_property
     def choice(self) -> Choice:
@@ -86,10 +108,14 @@ class Case(Record):
 def climb_ladder(case: Case) -> list[Rung]:
     """The five rungs in order."""
     harmed, baseline = case.harmed, case.baseline
-    harmful = judge_harmful(case.info, baseline, limits=case.limits)
+    gap = case.forming_gap(baseline.method) if baseline else None
+    harmful = judge_harmful(case.info, baseline, limits=case.limits, gap=gap)
+    shortcut = case.used_shortcut
+    if shortcut is not None and shortcut.name != case.info.formed_by:
+        harmful = doubt_harm(harmful, shortcut)
     rungs = [
-        judge_available(case.info, case.color, case.limits),
-        judge_used(baseline, case.color.color_only, case.limits),
+        judge_available(case.info, case.color, case.limits, case.cues),
+        settle_use(judge_used(baseline, case.color.color_only, case.limits), case.cues, case.found_cues),
         harmful,
         judge_caused_by(
             case.info,
@@ -225,6 +251,7 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
     if ladder["used"] == "yes":
         if ladder["harmful"] == "no":
             exchange = deciding_exchange(case.baseline.cue_use) if case.baseline else None
+            exchange = None if case.used_shortcut else exchange  # that is about the named cue
             if is_worse and exchange is not None and exchange.size.value < 0:
                 # against the cue: the groups it guides would pay, and rung 3 judges those it misleads
                 return f"{model} relies on {cue}, and {others}"
@@ -239,7 +266,9 @@ def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str
 
 
 def name_cue(case: Case) -> str:
-    """What was exchanged to test reliance: the attribute, what of it an exchange carries, or color."""
+    """What was exchanged to test reliance: a found cue that is used, the attribute, part of it, or color."""
+    if case.used_shortcut is not None:
+        return cue_name(case.used_shortcut)
     if case.baseline is not None and case.baseline.cue_use is not None:
         return cue_words(case.baseline.cue_use)
     attribute = case.info.attributes[0] if case.info.attributes else None

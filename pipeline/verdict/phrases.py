@@ -11,8 +11,10 @@ from pipeline.core.words import DASH, count, join_names, number, percent, points
 from pipeline.methods.registry import MODULES, find_method
 from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.cues import CueFinding
 from pipeline.records.data import SourceCounts
-from pipeline.records.verdict import Rung
+from pipeline.records.evaluation import CueUseFound
+from pipeline.records.verdict import FoundCueUse, Rung
 
 SELECTION_WORDS = {
     "average": "epoch with the highest validation accuracy",
@@ -176,6 +178,11 @@ def number_interval(estimate: Estimate) -> str:
     return f"[{number(estimate.low)}, {number(estimate.high)}]"
 
 
+def cue_name(cue: CueFinding | CueUseFound | FoundCueUse) -> str:
+    """A cue that was found, in quotes, with the place that tells most: "“a corner, top left”"."""
+    return quoted(cue.title if cue.part is None else f"{cue.title}, {cue.part}")
+
+
 def points_interval(estimate: Estimate) -> str:
     """ "[−12.3, −8.1]", in points."""
     if rules_nothing_out(estimate, is_difference=True):
@@ -229,6 +236,7 @@ PART_WORDS = {
     "attribute": "the training images behind {} were not looked for",
     "gradcam": "no GradCAM maps were made of {}",
     "hygiene": "the images were not checked for duplicates and odd ones",
+    "cues": "no cue was tried alone",
 }
 
 

@@ -53,8 +53,8 @@ def test_train_and_attribute_survive_sigkill(demo: Path, caplog: pytest.LogCaptu
     assert (epoch, step) == (left["epoch"], left["step"])
     assert 0 < computed == total - epoch * total // 3 - step < total
 
-    for stage in ("color", "evaluate", "retrain"):
-        assert main([stage, "photo_digits", "group_dro"][: 2 if stage == "color" else 3]) == 0
+    for stage in ("color", "cues", "evaluate", "retrain"):
+        assert main([stage, "photo_digits", "group_dro"][: 2 if stage in ("color", "cues") else 3]) == 0
     attribute = ["attribute", "photo_digits", "group_dro"]
     path = Path("attribution/photo_digits/group_dro/attribution.json")
     assert main(attribute) == 0

@@ -38,7 +38,7 @@ USERS_FILES = (
 
 
 def run_all(methods: Sequence[str] = METHODS, explained: Sequence[str] = EXPLAINED) -> dict[str, Any]:
-    for stage in ("data", "hygiene", "color", "groups"):
+    for stage in ("data", "hygiene", "color", "cues", "groups"):
         assert main([stage, "photo_digits"]) == 0
     for method in methods:
         for stage in (

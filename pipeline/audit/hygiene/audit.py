@@ -12,7 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.audit.hygiene.duplicates import find_duplicates, join_splits
 from pipeline.audit.hygiene.image_issues import find_issues
-from pipeline.core.types import BoolArray, Int64Array, PackedSplit, UInt8Array
+from pipeline.audit.hygiene.properties import measure_properties
+from pipeline.core.types import BoolArray, Float32Array, Int64Array, PackedSplit, UInt8Array
 from pipeline.pixels.quality import measure_quality
 from pipeline.records.base import Provenance
 from pipeline.records.hygiene import DuplicateSummary, HygieneResult
@@ -20,11 +21,12 @@ from pipeline.settings.hygiene import HygieneSettings
 
 
 class HygieneAnalysis(NamedTuple):
-    """The check's record, and which images are copies of one another."""
+    """The check's record, and which images are copies of one another or odd, what each is like."""
 
     result: HygieneResult
     copy_set_N: Int64Array  # of all images: the same number for copies, exact or near
     is_odd: dict[str, BoolArray]  # N by kind of odd image
+    properties: dict[str, Float32Array]  # N by name: what each image is like
 
 
 def analyze_hygiene(
@@ -32,18 +34,22 @@ def analyze_hygiene(
     splits: Sequence[PackedSplit],
     settings: HygieneSettings,
     provenance: Provenance,
+    masks_NHW: UInt8Array | None = None,
 ) -> HygieneAnalysis:
     """Check all images of all splits. The result depends on the settings alone, except for `seconds`.
 
     Args:
         images_NHW3: the packed file's images, which the splits cover in order; may be a memory map.
+        masks_NHW: of the same images, where the data have some.
 
     Raises:
         InputError: the splits do not cover the images.
     """
     started = time.perf_counter()
     data = join_splits(images_NHW3, splits)
-    issues, is_odd = find_issues(measure_quality(data.images))
+    quality = measure_quality(data.images)
+    issues, is_odd = find_issues(quality)
+    properties = measure_properties(data.images, masks_NHW, quality)
     duplicates = find_duplicates(data, settings)
     result = HygieneResult(
         provenance=provenance,
@@ -52,7 +58,7 @@ def analyze_hygiene(
         issues=issues,  # their rows are ids: the splits cover the file in order
         seconds=time.perf_counter() - started,
     )
-    return HygieneAnalysis(result, _copy_sets(duplicates, len(data.ids)), is_odd)
+    return HygieneAnalysis(result, _copy_sets(duplicates, len(data.ids)), is_odd, properties)
 
 
 def _copy_sets(duplicates: Sequence[DuplicateSummary], n: int) -> Int64Array:

@@ -39,7 +39,7 @@ def preview(raw: RawDataset) -> str:
             f"{sources.total() / len(sources):,.1f} images each)"
         )
     if first is None:
-        parts.append("no attribute is annotated: groups will be derived from the border's color")
+        parts.append("no attribute is annotated: groups are of a found cue that a model uses, else classes")
     if others:
         parts.append(f"further attributes: {', '.join(others)}")
     parts += [f"note: {note}" for note in raw.notes]

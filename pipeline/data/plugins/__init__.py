@@ -23,5 +23,6 @@ and its entry, whose `options` become the class's keyword arguments::
     source: {kind: python, class: "night_roads:NightRoads", options: {folder: /photos/roads}}
 
 Rows may also carry a `split`, a `mask`, and an array instead of a file; see `RawRow`. A row
-without split is placed by a seeded stratified split; rows without attributes get a derived one.
+without split is placed by a seeded stratified split; without attributes groups are of a
+cue, where one is found that a model uses.
 '''

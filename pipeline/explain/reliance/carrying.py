@@ -21,9 +21,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split, UInt8Array
-from pipeline.explain.reliance.edits import LUMA
+from pipeline.pixels.levels import LUMA
 from pipeline.pixels.maps import FOREGROUND
 from pipeline.records.base import Estimate
+from pipeline.statistics.cues.association import cell_weights
 
 MAX_FITTED = 2000  # training images
 N_BANDS = 6  # of frequencies
@@ -48,7 +49,7 @@ class AttributeEye:
         self._background_only = background_only  # all that a swap of backgrounds can carry
         features = simple_statistics(np.asarray(train.images[rows]), masks, background_only)
         self._model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=300))
-        weights_n = _cell_weights(train.labels[rows], values_N[rows])
+        weights_n = cell_weights(train.labels[rows], values_N[rows])
         self._model.fit(features, values_N[rows], logisticregression__sample_weight=weights_n)
 
     def see(self, images_NHW3: UInt8Array, masks_NHW: UInt8Array | None) -> Int64Array:
@@ -149,11 +150,3 @@ def _detail(luma_NHW: npt.NDArray[Any]) -> Float64Array:
     energies += [np.mean(np.diff(luma_NHW, axis=axis) ** 2, axis=(1, 2)) for axis in (1, 2)]
     detail: Float64Array = np.log(np.stack(energies, axis=1) + 1)
     return detail
-
-
-def _cell_weights(labels_N: Int64Array, values_N: Int64Array) -> Float64Array:
-    """Weights that make every cell of label x value count the same; 1 on average."""
-    cells_N = np.unique(np.stack([labels_N, values_N], axis=1), axis=0, return_inverse=True)[1].ravel()
-    counts_C = np.bincount(cells_N)
-    weights_N: Float64Array = len(cells_N) / (len(counts_C) * counts_C[cells_N])
-    return weights_N

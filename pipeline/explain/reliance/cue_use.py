@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
 from pipeline.core.progress import track
 from pipeline.core.types import BoolArray, Int64Array, Split, UInt8Array
+from pipeline.cues.exchanges.backgrounds import exchange_background
+from pipeline.cues.exchanges.pair import Pair
 from pipeline.explain.reliance.backgrounds import Donors, draw_donors
 from pipeline.explain.reliance.carrying import AttributeEye, Sight
 from pipeline.explain.reliance.changed import Changed, predict_classes
-from pipeline.explain.reliance.edits import paste_foreground, remove_foreground
-from pipeline.explain.reliance.exchanges import EXCHANGES, Pair
+from pipeline.explain.reliance.exchanges import EXCHANGES
 from pipeline.explain.reliance.interventions import SWAP, has_annotated_cue
 from pipeline.explain.reliance.kept import Watch, look_away
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import Carried, CueAssociation, CueExchange, CueUse
@@ -94,7 +95,7 @@ def choose_cue(train: Split, test: Split, info: DatasetInfo, color_predicted_N: 
 def measure_cue_use(
     cue: Cue,
     *,
-    models: Sequence[Classifier],
+    models: Sequence[nn.Module],
     test: Split,
     rows: Int64Array,
     predicted_SN: Int64Array,
@@ -157,12 +158,53 @@ def choose_exchanges(carried: Sequence[Carried]) -> list[str]:
     return sorted(chosen, key=lambda name: -enough[name])
 
 
+def measure_exchange(
+    name: str,
+    exchanged_Sn: Int64Array,
+    control_Sn: Int64Array,
+    *,
+    donors: Donors,
+    test: Split,
+    values_N: Int64Array,
+    predicted_SN: Int64Array,
+    favored_VK: BoolArray,
+    seed: int,
+) -> CueExchange | None:
+    """Flips and shifts by an exchange beyond its control; None where no two values favor different classes.
+
+    Args:
+        exchanged_Sn, control_Sn: classes of `donors.rows` with donors of another value and of the same.
+        values_N: of all test images, as `predicted_SN`, which is of them unchanged.
+    """
+    original_Sn = predicted_SN[:, donors.rows]
+    sources_n = None if test.sources is None else test.sources[donors.rows]
+    shifts = exchange_shifts(
+        exchanged_Sn,
+        control_Sn,
+        test.labels[donors.rows],
+        values_N[donors.rows],
+        values_N[donors.other],
+        favored_VK,
+        seed=seed,
+        sources_N=sources_n,
+    )
+    if shifts is None:
+        return None
+    return CueExchange(
+        name=name,
+        n_images=len(donors.rows),
+        flip_rate=accuracy_over_seeds(exchanged_Sn != original_Sn, sources_N=sources_n),
+        flip_rate_control=accuracy_over_seeds(control_Sn != original_Sn, sources_N=sources_n),
+        **shifts._asdict(),
+    )
+
+
 @dataclass(frozen=True)
 class _Exchanger:
     """Makes exchanged images, shows them to the classifier of the cue, and to the models."""
 
     cue: Cue
-    models: Sequence[Classifier]
+    models: Sequence[nn.Module]
     test: Split
     donors: Donors  # of exchanges that need no swapped background
     predicted_SN: Int64Array
@@ -206,26 +248,16 @@ class _Exchanger:
         else:
             exchanged_Sn = self._predict(name, donors.other, self.watch)
             control_Sn = self._predict(name, donors.same, look_away)
-        values_N, original_Sn = self.cue.test_values_N, self.predicted_SN[:, donors.rows]
-        sources_n = None if self.test.sources is None else self.test.sources[donors.rows]
-        shifts = exchange_shifts(
+        return measure_exchange(
+            name,
             exchanged_Sn,
             control_Sn,
-            self.test.labels[donors.rows],
-            values_N[donors.rows],
-            values_N[donors.other],
-            self.cue.favored_VK,
+            donors=donors,
+            test=self.test,
+            values_N=self.cue.test_values_N,
+            predicted_SN=self.predicted_SN,
+            favored_VK=self.cue.favored_VK,
             seed=self.seed,
-            sources_N=sources_n,
-        )
-        if shifts is None:
-            return None
-        return CueExchange(
-            name=name,
-            n_images=len(donors.rows),
-            flip_rate=accuracy_over_seeds(exchanged_Sn != original_Sn, sources_N=sources_n),
-            flip_rate_control=accuracy_over_seeds(control_Sn != original_Sn, sources_N=sources_n),
-            **shifts._asdict(),
         )
 
     def _predict(self, name: str, given_n: Int64Array, watch: Watch) -> Int64Array:
@@ -254,11 +286,8 @@ class _Exchanger:
     def _edit(self, name: str, rows: Int64Array, given: Int64Array) -> UInt8Array:
         images, masks = self._look_up(rows)
         donors, donor_masks = self._look_up(given)
-        if name != SWAP:
-            return EXCHANGES[name].edit(Pair(images, donors, masks, donor_masks))
-        assert masks is not None
-        assert donor_masks is not None
-        return paste_foreground(images, masks, remove_foreground(donors, donor_masks))
+        edit = exchange_background if name == SWAP else EXCHANGES[name].edit
+        return edit(Pair(images, donors, masks, donor_masks))
 
     def _look_up(self, rows: Int64Array) -> tuple[UInt8Array, UInt8Array | None]:
         masks = None if self.test.masks is None else self.test.masks[rows]

@@ -8,20 +8,17 @@ Shape legend: N images, H height, W width, P patches.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.types import BoolArray, Float32Array, Int64Array, UInt8Array
+from pipeline.cues.exchanges.backgrounds import widen
+from pipeline.pixels.levels import LUMA, to_uint8
 from pipeline.pixels.maps import FOREGROUND
 
 GRID = 4  # patches along a side
 BLUR_SHARE = 1 / 8  # sigma of the background's blur as a share of the side
-INPAINT_RADIUS = 3.0  # pixels
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # Rec. 601
 
 
 def to_grey(images_NHW3: UInt8Array) -> UInt8Array:
@@ -117,7 +114,7 @@ def blur_background(images_NHW3: UInt8Array, masks_NHW: UInt8Array) -> UInt8Arra
     for i, (image_HW3, mask_HW) in enumerate(zip(images_NHW3, masks_NHW, strict=True)):
         is_foreground = mask_HW > FOREGROUND
         # Pixels of the rim weigh next to nothing, and decide only where there is no other background.
-        weight_HW1 = np.where(_widen(mask_HW) > 0, 1e-6 * ~is_foreground, 1.0).astype(np.float32)[..., None]
+        weight_HW1 = np.where(widen(mask_HW) > 0, 1e-6 * ~is_foreground, 1.0).astype(np.float32)[..., None]
         weighted_HW4 = np.concatenate([image_HW3 * weight_HW1, weight_HW1], axis=2)
         sigma = BLUR_SHARE * mask_HW.shape[0]
         sums_HW4 = cv2.GaussianBlur(weighted_HW4, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
@@ -126,44 +123,6 @@ def blur_background(images_NHW3: UInt8Array, masks_NHW: UInt8Array) -> UInt8Arra
     return blurred
 
 
-def remove_foreground(images_NHW3: UInt8Array, masks_NHW: UInt8Array) -> UInt8Array:
-    """Every foreground painted over from the background around it, in OpenCV's number of threads."""
-    with ThreadPoolExecutor(max(1, cv2.getNumThreads())) as pool:
-        parts = list(pool.map(fill_foreground, images_NHW3, masks_NHW))
-    return np.stack(parts) if parts else images_NHW3
-
-
-def fill_foreground(image_HW3: UInt8Array, mask_HW: UInt8Array) -> UInt8Array:
-    """The image with its foreground painted over from the background around it.
-
-    The mask is widened first: resized masks stop short of the object's rim.
-
-    Source: Telea 2004 (An image inpainting technique based on the fast marching method).
-    """
-    filled = cv2.inpaint(np.ascontiguousarray(image_HW3), _widen(mask_HW), INPAINT_RADIUS, cv2.INPAINT_TELEA)
-    return np.asarray(filled, np.uint8)
-
-
-def paste_foreground(
-    images_NHW3: UInt8Array, masks_NHW: UInt8Array, backgrounds_NHW3: UInt8Array
-) -> UInt8Array:
-    """The foregrounds of `images` on `backgrounds`. A hard edge: foreground pixels keep their value."""
-    pasted: UInt8Array = np.where(masks_NHW[..., None] > FOREGROUND, images_NHW3, backgrounds_NHW3)
-    return pasted
-
-
-def _widen(mask_HW: UInt8Array) -> UInt8Array:
-    """1 on the foreground and a rim of 1 pixel per 64 around it, else 0."""
-    rim = 2 * max(1, mask_HW.shape[0] // 64) + 1
-    widened = cv2.dilate((mask_HW > FOREGROUND).astype(np.uint8), np.ones((rim, rim), np.uint8))
-    return np.asarray(widened, np.uint8)
-
-
 def _luma(images_NHW3: UInt8Array) -> Float32Array:
     luma: Float32Array = (images_NHW3 @ LUMA)[..., None]
     return luma
-
-
-def to_uint8(values: npt.NDArray[np.floating[Any]]) -> UInt8Array:
-    rounded: UInt8Array = np.clip(np.rint(values), 0, 255).astype(np.uint8)
-    return rounded

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from pipeline.core.types import Int64Array, UInt8Array
+from pipeline.cues.exchanges.backgrounds import remove_foreground
 from pipeline.explain.reliance import edits
 from pipeline.records.data import DatasetInfo
 
@@ -80,7 +81,7 @@ INTERVENTIONS: dict[str, Kind] = {
     REMOVAL: Kind(
         "object",
         "Foreground painted over from the background around it",
-        lambda b: edits.remove_foreground(b.images_nHW3, b.masks_nHW),
+        lambda b: remove_foreground(b.images_nHW3, b.masks_nHW),
         needs_masks=True,
     ),
 }

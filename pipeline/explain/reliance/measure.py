@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from torch import nn
 
 from pipeline.artifacts.edited import EditedImages
 from pipeline.core.errors import InputError
@@ -24,9 +25,8 @@ from pipeline.explain.reliance.interventions import (
     has_annotated_cue,
 )
 from pipeline.explain.reliance.kept import Keeper
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate, GroupEstimate
-from pipeline.records.data import DatasetInfo, GroupInfo
+from pipeline.records.data import ALIGNED, DatasetInfo
 from pipeline.records.evaluation import CueUse, Intervention
 from pipeline.settings.evaluation import EvaluateSettings
 from pipeline.statistics.accuracy.worst_group import WorstGroup
@@ -47,7 +47,7 @@ class Reliance(NamedTuple):
 
 def measure_reliance(
     *,
-    models: Sequence[Classifier],
+    models: Sequence[nn.Module],
     test: Split,
     info: DatasetInfo,
     predicted_SN: Int64Array,
@@ -79,7 +79,7 @@ def measure_reliance(
             f"{len(test)} test images: pass one row per model and one column per test image."
         )
     rows = choose_rows(test.groups, test.ids, settings.max_images, settings.seed)
-    keeper = Keeper(test, predicted_SN[0], aligned_groups(info.groups))
+    keeper = Keeper(test, predicted_SN[0], aligned_groups(info))
     editor = Editor(models, test, info, settings.seed, batch_size, keeper.watch)
     changed = editor.predict_plain(rows) | editor.predict_masked(rows)
     measure = Measure(info, test, predicted_SN, worst, settings)
@@ -102,11 +102,15 @@ def measure_reliance(
     )
 
 
-def aligned_groups(groups: Sequence[GroupInfo]) -> BoolArray:
+def aligned_groups(info: DatasetInfo) -> BoolArray:
     """G, True for groups whose cue goes with their label in the training set.
 
-    These have more training images than label and cue would give if they were independent.
+    These have more training images than label and cue would give if they were independent; where a cue's own
+    guess forms the groups, they are called so.
     """
+    groups = info.groups
+    if info.attributes and info.attributes[0].origin == "cue":
+        return np.array([group.attribute == ALIGNED for group in groups], bool)
     aligned_G: BoolArray = (
         np.array([g.n_train for g in groups]) > compare_with_independence(groups).expected_G
     )
@@ -198,7 +202,7 @@ class Measure:
         everyone_n = np.ones(len(groups_n), bool)
         if not has_annotated_cue(self.info):
             return everyone_n
-        aligned_n: BoolArray = aligned_groups(self.info.groups)[groups_n]
+        aligned_n: BoolArray = aligned_groups(self.info)[groups_n]
         return aligned_n if aligned_n.any() else everyone_n
 
     def _sources(self, rows: Int64Array) -> Int64Array | None:

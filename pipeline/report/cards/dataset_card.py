@@ -50,10 +50,11 @@ def describe_processing(s: Report) -> list[str]:
 
 
 def describe_annotations(s: Report) -> list[str]:
-    """Where attributes come from: people, image colors or nowhere."""
+    """Where attributes come from: people, a cue, a model or nowhere."""
     origins = {
         "annotated": "annotated",
-        "derived": "derived from image colors, not annotated",
+        "cue": "found by the audit of cues, not annotated",
+        "inferred": "inferred from a model, not annotated",
         "none": "none; groups are classes",
     }
     return [

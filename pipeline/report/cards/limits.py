@@ -85,8 +85,12 @@ def _of_groups(s: Report, method: str) -> Iterator[str]:
     if bad:
         yield f"Clearly worse than the average, although too small to count: {phrases.name_groups(bad)}."
     origin = s.dataset.attributes[0].origin if s.dataset.attributes else "none"
-    if origin == "derived":
-        yield "Groups are derived from image colors and only stand in for a real attribute."
+    if origin == "cue":
+        yield (
+            "Groups are of a found cue, not annotated: an image that it misnames may be odd in other ways."
+        )
+    elif origin == "inferred":
+        yield "Groups are clusters of a model's own features and only stand in for a real attribute."
     elif origin == "none":
         yield "No attribute was annotated, so groups are classes and a group inside a class can hide."
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, Intervention, SplitMetrics
 from pipeline.records.report import Report
+from pipeline.records.slices import Slice
 from pipeline.records.verdict import MethodVerdict
 from pipeline.report.export.rows import Row, Table, measured, spread, spread_group, two_groups
 
@@ -53,12 +54,32 @@ def method_tables(s: Report) -> list[Table]:
             "No intervention was run.",
         ),
         Table(
+            "slices",
+            "Parts of the images that validation mistakes pointed to, measured on test images: the share "
+            "that is wrong there (error), elsewhere (rest), and the difference (beyond). The intervals of "
+            "error and beyond hold for all parts of a method at once.",
+            [
+                {"method": name, **row}
+                for name, found in s.verdict.slices.items()
+                for one in found.slices
+                for row in _slice_rows(one)
+            ],
+            "No part of the images was measured by itself.",
+        ),
+        Table(
             "removal_controls",
             "Leaving out the images that attribution names against leaving out as many others; group is the "
             "control's worst, of worst_group_gain the worst group of each.",
             _by_method(s, _control_rows),
             "No method left training images out.",
         ),
+    ]
+
+
+def _slice_rows(one: Slice) -> list[Row]:
+    about = {"images": one.words, "status": one.status, "n_val": one.n_val, "error_val": one.error_val}
+    return [
+        {**about, **row} for row in measured({"error": one.error, "rest": one.rest, "beyond": one.beyond})
     ]
 
 

@@ -14,6 +14,7 @@ NO_CAM = "GradCAM was not run for any method of this report."
 
 def reliance_tables(s: Report) -> list[Table]:
     """Reliance beside the baseline, class by class, and GradCAM in numbers."""
+    told = s.verdict.edits
     return [
         Table(
             "reliance",
@@ -29,6 +30,20 @@ def reliance_tables(s: Report) -> list[Table]:
             "exchange carries; and the same shift between images as they are.",
             list(_exchange_rows(s)),
             "No exchange of a cue was made.",
+        ),
+        Table(
+            "found_cues",
+            "What exchanging cues that nobody annotated does, measures as in exchanges; flips_beyond are of "
+            "a group and beyond the control's. Intervals of shifts and groups allow for all cues.",
+            list(_found_rows(s)),
+            "No found cue was exchanged.",
+        ),
+        Table(
+            "told_edit",
+            "The one edit that is told on the first screen: predictions of the baseline that it "
+            "flips beyond the control's.",
+            [{"edit": told.edit, "moves": told.moves, **spread(told.beyond)}] if told and told.beyond else [],
+            "No image was changed.",
         ),
         Table(
             "color_reliance",
@@ -86,6 +101,22 @@ def _exchange_rows(s: Report) -> Iterator[Row]:
             names = ("up", "down", "size", "flip_rate", "flip_rate_control")
             for row in measured({name: getattr(exchange, name) for name in names}):
                 yield {**first, "exchange": exchange.name, **row}
+
+
+def _found_rows(s: Report) -> Iterator[Row]:
+    for method, evaluation in s.methods.items():
+        judged = s.verdict.methods[method].found_cues if method in s.verdict.methods else []
+        used = {answer.name: answer.used for answer in judged}
+        for found in evaluation.cues:
+            first = {"method": method, "cue": found.title, "part": found.part, "used": used.get(found.name)}
+            measures = {"carried": found.carried, "natural": found.natural}
+            if found.exchange is not None:
+                names = ("up", "down", "size", "flip_rate", "flip_rate_control")
+                measures |= {name: getattr(found.exchange, name) for name in names}
+            for row in measured(measures):
+                yield {**first, "group": None, **row}
+            for group in found.groups:
+                yield {**first, "group": group.name, "measure": "flips_beyond", **spread(group)}
 
 
 def _color_rows(s: Report) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.records.report import Report
 from pipeline.report.export.attribution_tables import attribution_tables
 from pipeline.report.export.comparison_tables import comparison_tables
+from pipeline.report.export.cue_tables import cue_tables
 from pipeline.report.export.data_tables import data_tables
 from pipeline.report.export.list_tables import list_tables
 from pipeline.report.export.method_tables import method_tables
@@ -20,6 +21,7 @@ def build_tables(s: Report) -> list[Table]:
         *method_tables(s),
         *comparison_tables(s),
         *data_tables(s),
+        *cue_tables(s),
         *reliance_tables(s),
         *attribution_tables(s),
         *training_tables(s),

@@ -10,7 +10,7 @@ from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.records.hygiene import DuplicateSummary
 from pipeline.records.report import Report
-from pipeline.records.verdict import MethodVerdict
+from pipeline.records.verdict import FoundCueUse, MethodVerdict
 from pipeline.report.compare.sides import Side
 from pipeline.report.gate.limits import Check, Key, Limit, measured, unmeasured
 from pipeline.verdict.phrases import intervention_label, name_groups, shared_sources
@@ -100,23 +100,34 @@ def check_gap(asked: Asked) -> Check:
 def check_shift(asked: Asked) -> Check:
     """What rung 2 reads, with its interval: how far an exchange of the cue shifts predictions, either way."""
     verdict, shift = asked.verdict, asked.verdict.shift
+    found = _found_cue(verdict)
     why = verdict.not_asked
     if why is not None:
         why = why[0].lower() + why[1:].rstrip(".")
-    elif shift is None:
+    elif shift is None and found is None:
         why = verdict.no_shift.rstrip(".")
-    elif shift.n_images < asked.report.verdict.thresholds.min_test:
+    elif found is None and shift and shift.n_images < asked.report.verdict.thresholds.min_test:
         why = f"{count(shift.n_images)} images were changed"
-    if why is not None or shift is None:
+    size = found.shift if found else verdict.used.estimate
+    if size is None and shift is not None:
+        size = shift.size
+    if why is not None or size is None:
         return unmeasured(SHIFT, asked.limit, why or "", method=asked.method, unit="difference")
-    change = intervention_label(shift.exchange)
-    what = f"{change[0].lower()}{change[1:]}"
-    size = verdict.used.estimate or shift.size
+    what = f"exchanging {quoted(found.title)}" if found else ""
+    if not found and shift:
+        change = intervention_label(shift.exchange)
+        what = f"{change[0].lower()}{change[1:]}"
     is_against = _is_worse_below(size, asked.limit)
     way = "against the cue, away from" if is_against else "towards"
     detail = f"; shifted {way} the donor's class by {what}, beyond the same that keeps the cue"
     turned = -size if is_against else size
     return measured(SHIFT, asked.limit, turned, method=asked.method, unit="difference", detail=detail)
+
+
+def _found_cue(verdict: MethodVerdict) -> FoundCueUse | None:
+    """The cue that nobody annotated, where rung 2 is about one."""
+    told = [cue for cue in verdict.found_cues if cue.is_shortcut and cue.shift == verdict.used.estimate]
+    return told[0] if told and verdict.used.status == "yes" else None
 
 
 def _is_worse_below(size: Estimate, limit: Limit) -> bool:

@@ -42,8 +42,8 @@ class UsualImages:
 def find_usual(report: Report, pictures: Pictures) -> list[UsualImages]:
     """For the first classes, images of the group that most of their training images belong to."""
     groups, attributes = report.dataset.groups, report.dataset.attributes
-    if not attributes or attributes[0].origin == "none":
-        return []
+    if not attributes or attributes[0].origin != "annotated":
+        return []  # that images come aligned says nothing of what they show
     found = []
     for label in report.dataset.group_labels[:CLASSES_SHOWN]:
         of_label = [g for g, group in enumerate(groups) if group.label == label and group.n_train]

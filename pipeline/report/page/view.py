@@ -14,7 +14,7 @@ from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
 from pipeline.records.lists import ListKind
 from pipeline.records.report import Report
-from pipeline.records.verdict import Curve, Curves
+from pipeline.records.verdict import Curve, Curves, FoundCueUse
 from pipeline.report.cards.model_card import ModelCard, model_card
 from pipeline.report.guesses import Guess, list_guesses
 from pipeline.report.page.causes import find_causes, find_wrong_looking
@@ -27,6 +27,7 @@ from pipeline.report.page.chapters import (
     find_usual,
 )
 from pipeline.report.page.charts import scales
+from pipeline.report.page.charts.cue_ranking import CueRanking, cue_ranking
 from pipeline.report.page.charts.group_dots import GroupDots, group_dots
 from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
 from pipeline.report.page.gallery import GalleryCard, kinds_shown, make_gallery
@@ -74,7 +75,7 @@ class View:
 
     @property
     def origin(self) -> str:
-        """annotated, derived or none: where the groups' attribute comes from."""
+        """annotated, cue, inferred or none: where the groups' attribute comes from."""
         attributes = self.s.dataset.attributes
         return attributes[0].origin if attributes else "none"
 
@@ -222,6 +223,26 @@ class View:
     @property
     def usual_images(self) -> list[UsualImages]:
         return find_usual(self.s, self.pictures)
+
+    @cached_property
+    def cue_ranking(self) -> CueRanking | None:
+        return cue_ranking(self.s)
+
+    @property
+    def cue_titles(self) -> dict[str, str]:
+        return {cue.name: cue.title for cue in self.s.cues.cues} if self.s.cues else {}
+
+    @property
+    def found_cues(self) -> dict[str, FoundCueUse]:
+        """Whether the baseline uses each found cue, by the cue's name."""
+        baseline = self.s.verdict.baseline
+        found = self.s.verdict.methods[baseline].found_cues if baseline is not None else []
+        return {answer.name: answer for answer in found}
+
+    @property
+    def is_cue_unnamed(self) -> bool:
+        """Whether the chapter on the cue leads with one that nobody annotated."""
+        return self.s.verdict.brief.unnamed_cue is not None
 
     @property
     def failures(self) -> Failures:

@@ -10,3 +10,4 @@ from pipeline.settings.evaluation import EvaluateSettings
 class EvaluatePlan(Settings):
     evaluate: EvaluateSettings
     device: Device  # of the method's trainings
+    is_baseline: bool  # it alone is asked about cues that may be what a class looks like

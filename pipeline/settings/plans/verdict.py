@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings
+from pipeline.settings.cues import CuesSettings
 from pipeline.settings.hygiene import HygieneSettings
 from pipeline.settings.titles import TitlesSettings
 
@@ -15,6 +16,7 @@ class VerdictPlan(Settings):
     explained_methods: list[str]
     color: ColorSettings
     hygiene: HygieneSettings
+    cues: CuesSettings
     min_effect: float  # section `report`
     min_test: int  # section `evaluate`
     min_val: int

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from pipeline.core.types import Int64Array
+from pipeline.core.types import Float64Array, Int64Array
 from pipeline.statistics.multiplicity import permutation_p
 from pipeline.statistics.sources import SourcePermutations
 
@@ -90,3 +90,15 @@ def _corrected_v(counts: Int64Array, chi2: float) -> float:
     phi2 = max(0.0, chi2 / n - (rows - 1) * (columns - 1) / (n - 1))
     smaller = min(rows - (rows - 1) ** 2 / (n - 1), columns - (columns - 1) ** 2 / (n - 1)) - 1
     return min(1.0, math.sqrt(phi2 / smaller)) if smaller > 0 else 0.0
+
+
+def cell_weights(labels_N: Int64Array, values_N: Int64Array) -> Float64Array:
+    """Weights that make every cell of label x value count the same; 1 on average.
+
+    >>> cell_weights(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1])).round(2).tolist()
+    [0.67, 0.67, 1.33, 1.33]
+    """
+    cells_N = np.unique(np.stack([labels_N, values_N], axis=1), axis=0, return_inverse=True)[1].ravel()
+    counts_C = np.bincount(cells_N)
+    weights_N: Float64Array = len(cells_N) / (len(counts_C) * counts_C[cells_N])
+    return weights_N

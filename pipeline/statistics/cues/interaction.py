@@ -8,7 +8,6 @@ Shape legend: S seeds, G groups.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +15,7 @@ import numpy as np
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
-from pipeline.statistics.picked import picked_quantile
-
-_ALPHA = 0.05
+from pipeline.statistics.picked import picked_interval
 
 
 class Contrast(NamedTuple):
@@ -59,19 +56,11 @@ class MeasuredGroups(NamedTuple):
         center_G = (accuracy_SG.mean(axis=0) * n_G + 2) / (n_G + 4)
         spread_G = center_G * (1 - center_G)
         log_odds_SG = np.log((accuracy_SG * n_G + 0.5) / ((1 - accuracy_SG) * n_G + 0.5))
-        points = _interval(accuracy_SG @ weights_G, float(weights_G**2 @ (spread_G / n_G)), n, n_picked)
-        odds = _interval(log_odds_SG @ weights_G, float(weights_G**2 @ (1 / (spread_G * n_G))), n, n_picked)
+        points = picked_interval(accuracy_SG @ weights_G, float(weights_G**2 @ (spread_G / n_G)), n, n_picked)
+        odds = picked_interval(
+            log_odds_SG @ weights_G, float(weights_G**2 @ (1 / (spread_G * n_G))), n, n_picked
+        )
         return Contrast(points, odds)
-
-
-def _interval(per_seed_S: Float64Array, images: float, n: int, n_picked: int) -> Estimate:
-    n_seeds = len(per_seed_S)
-    squared_half = picked_quantile(_ALPHA, n_picked) ** 2 * images
-    if n_seeds > 1:
-        seeds = float(per_seed_S.var(ddof=1)) / n_seeds
-        squared_half += picked_quantile(_ALPHA, n_picked, n_seeds - 1) ** 2 * seeds
-    value, half = float(per_seed_S.mean()), math.sqrt(squared_half)
-    return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
 def interaction_weights(

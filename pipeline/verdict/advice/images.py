@@ -83,20 +83,15 @@ def _steps_for_issue(case: Case, issue: ImageIssue) -> list[NextStep]:
     ]
 
 
-_FROM_PIXELS = ("dark", "bright", "grey")  # what attributes derived from colors are made of
-
-
 def _is_the_attribute(case: Case, issue: ImageIssue, worst: GroupEstimate) -> bool:
     """Whether a property is what the attribute says, so that it explains nothing that the groups do not.
 
-    So it is by construction where the attribute was derived from colors, and where the group's images
-    have it hardly more often than those of other classes with the same attribute value.
+    So it is where the group's images have it hardly more often than those of other classes with the same
+    attribute value.
     """
     attribute = case.info.attributes[0] if case.info.attributes else None
     if attribute is None or attribute.origin == "none":
         return False
-    if attribute.origin == "derived" and issue.name in _FROM_PIXELS:
-        return True
     own = case.info.groups[worst.index]
     others = [
         group

@@ -206,11 +206,13 @@ def _steps_for_labels(found: AttributionResult, min_effect: float) -> list[NextS
 
 def _steps_for_thin_evidence(case: Case) -> list[NextStep]:
     steps, limits = [], case.limits
-    if case.info.attributes and case.info.attributes[0].origin == "derived":
+    origin = case.info.attributes[0].origin if case.info.attributes else "none"
+    if origin in ("cue", "inferred"):
+        made = "come from a cue that was found" if origin == "cue" else "were inferred from a model"
         steps.append(
             NextStep(
                 action="Annotate a real attribute (for example the background) for at least the test images.",
-                because="these groups were derived from image colors and only stand in for one.",
+                because=f"these groups {made} and only stand in for one.",
                 section="dataset",
             )
         )

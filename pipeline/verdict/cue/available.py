@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from pipeline.core.words import count, number, p_clause, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.color import Association, ColorResult
+from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.verdict import Rung, Status, Thresholds
+from pipeline.verdict.cue.unnamed import unnamed_cues
 from pipeline.verdict.evidence.rules import judge_effect, strongest
 
+MOST_NAMED = 3  # cues that nobody annotated, in a sentence each
 
-def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -> Rung:
-    """Is there a cue in the training data: label ~ an annotated attribute, or color alone."""
+
+def judge_available(
+    info: DatasetInfo, color: ColorResult, limits: Thresholds, cues: CuesResult | None = None
+) -> Rung:
+    """Is there a cue in the training data: an annotated attribute, color alone, or one that nobody named."""
     only = color.color_only
     kappa = Estimate(value=only.kappa, low=only.low, high=only.high, n=only.n)
     by_color = judge_effect(only.kappa, only.low, limits.min_kappa)
@@ -29,10 +35,16 @@ def judge_available(info: DatasetInfo, color: ColorResult, limits: Thresholds) -
     elif by_color == "yes" and associations:
         names = " or ".join(quoted(a.attribute) for a in associations)
         text += f". The yes is about color: it is not said of {names}"
+    others = unnamed_cues(cues)
+    if others:
+        text = f"{text[0].upper()}{text[1:]}. {' '.join(cue.sentence for cue in others[:MOST_NAMED])}".rstrip(
+            "."
+        )
+    by_other: list[Status] = ["yes"] if others else []
     return Rung(
         rung="available",
         question="Is there a shortcut in the training data?",
-        status=strongest(by_label, by_color),
+        status=strongest(by_label, by_color, *by_other),
         evidence=f"{text[0].upper()}{text[1:]}.",
         estimate=kappa,
         unit="kappa",

@@ -85,8 +85,8 @@ def _answer(
     found: CueUse, exchange: CueExchange | None, color_only: Predictability | None, limits: Thresholds
 ) -> Answer:
     sign = -1 if exchange is not None and exchange.size.value <= -limits.min_effect else 1
-    available, natural = _available(found, color_only, limits), _judge_natural(found, sign, limits)
-    shifted = _judge_shift(found, exchange, sign, limits)
+    available, natural = _available(found, color_only, limits), judge_natural(found, sign, limits)
+    shifted = judge_shift(found, exchange, sign, limits)
     if available[0] == "no":
         return _without_cue(available[1], is_followed=shifted == natural == "yes")
     if exchange is None:
@@ -94,10 +94,10 @@ def _answer(
     if exchange.n_images < limits.min_test:
         return "insufficient", f"At least {count(limits.min_test)} images are needed."
     if shifted == "yes":
-        return _confirmed(found, exchange, available, natural, limits)
+        return confirmed(found, exchange, available, natural, limits)
     if shifted == "insufficient":
         return "insufficient", "Plain use, chance and a trace of the cue cannot be told apart."
-    return _denied(found, exchange, natural, limits)
+    return denied(found, exchange, natural, limits)
 
 
 def _without_cue(why: str, *, is_followed: bool) -> Answer:
@@ -106,9 +106,9 @@ def _without_cue(why: str, *, is_followed: bool) -> Answer:
     return "no", f"{why[0].upper()}{why[1:]}: there is nothing to use."
 
 
-def _denied(found: CueUse, exchange: CueExchange, natural: Status | None, limits: Thresholds) -> Answer:
+def denied(found: CueUse, exchange: CueExchange, natural: Status | None, limits: Thresholds) -> Answer:
     """A small shift is a no where the exchange carries the cue and real images agree."""
-    if "yes" in (natural, _judge_natural(found, -1, limits)):
+    if "yes" in (natural, judge_natural(found, -1, limits)):
         return "insufficient", (
             "Yet images as they are get another answer where their value differs "
             f"({_natural_text(found)}): something that goes with the cue matters, and the exchange misses it."
@@ -120,7 +120,7 @@ def _denied(found: CueUse, exchange: CueExchange, natural: Status | None, limits
     return "no", "That is less than matters."
 
 
-def _confirmed(
+def confirmed(
     found: CueUse, exchange: CueExchange, available: Answer, natural: Status | None, limits: Thresholds
 ) -> Answer:
     """What speaks against a shift in both directions: no association, no real image, or no balance."""
@@ -182,7 +182,7 @@ def _available(found: CueUse, color_only: Predictability | None, limits: Thresho
     return ("yes" if is_sure else "insufficient"), "whether color tells the class in training is not sure"
 
 
-def _judge_shift(found: CueUse, exchange: CueExchange | None, sign: int, limits: Thresholds) -> Status | None:
+def judge_shift(found: CueUse, exchange: CueExchange | None, sign: int, limits: Thresholds) -> Status | None:
     """Both directions, and a size whose whole interval matters: a trace of a cue is not plain use of it."""
     if exchange is None:
         return None
@@ -193,7 +193,7 @@ def _judge_shift(found: CueUse, exchange: CueExchange | None, sign: int, limits:
     return "yes" if min(lows) > 0 and size.low >= limits.min_effect else "insufficient"
 
 
-def _judge_natural(found: CueUse, sign: int, limits: Thresholds) -> Status | None:
+def judge_natural(found: CueUse, sign: int, limits: Thresholds) -> Status | None:
     if found.natural is None:
         return None
     natural = _turned(found.natural, sign)

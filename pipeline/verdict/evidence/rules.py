@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.records.base import GroupEstimate
-from pipeline.records.data import AttributeInfo, GroupInfo
+from pipeline.records.data import CONFLICTING, AttributeInfo, GroupInfo
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.records.verdict import Status, Thresholds
 from pipeline.statistics import picked
@@ -82,9 +82,17 @@ def misled_groups(info: GroupedData) -> list[int]:
 
     A group is misled when it has clearly fewer training images than label and attribute being
     independent would give: at most `MISLED_RATIO` of them, and an adjusted residual below
-    `MISLED_RESIDUAL`. Where the attribute says nothing about the label, no group is.
+    `MISLED_RESIDUAL`. Where the attribute says nothing about the label, no group is. Where a cue's own guess
+    forms the groups, its conflicting images are.
     """
+    if is_of_cue(info):
+        return [g for g, group in enumerate(info.groups) if group.attribute == CONFLICTING and group.n_train]
     return [group for group, residual in _rare_groups(info) if residual <= MISLED_RESIDUAL]
+
+
+def is_of_cue(info: GroupedData) -> bool:
+    """Whether the groups are a class's images whose class a cue names (aligned), and others (conflicting)."""
+    return bool(info.attributes) and info.attributes[0].origin == "cue"
 
 
 def perhaps_misled_groups(info: GroupedData) -> list[int]:
@@ -94,7 +102,7 @@ def perhaps_misled_groups(info: GroupedData) -> list[int]:
 
 def _rare_groups(info: GroupedData) -> list[tuple[int, float]]:
     """Groups with at most `MISLED_RATIO` of what independence would give: index and adjusted residual."""
-    if not info.attributes or info.attributes[0].origin == "none":
+    if not info.attributes or info.attributes[0].origin != "annotated":
         return []
     expected_G, residual_G = compare_with_independence(info.groups)
     return [

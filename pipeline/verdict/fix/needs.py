@@ -10,7 +10,7 @@ from typing import get_args
 
 from pipeline.records.recommendation import Need
 
-_ANNOTATED = ("group labels", "class and group labels")  # not derived from colors, not inferred, not classes
+_ANNOTATED = ("group labels", "class and group labels")  # not of a cue, not inferred, not classes
 NEED_WORDS: dict[Need, str] = {
     "nothing": "no group labels",
     "validation": "group labels of validation images",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pipeline.core.words import points, quoted
 from pipeline.records.base import Estimate
+from pipeline.records.data import ALIGNED
 from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.verdict import Remaining, Thresholds
 from pipeline.statistics.cues.independence import compare_with_independence
 from pipeline.statistics.intervals import clip_difference, independent_difference
-from pipeline.verdict.evidence.rules import MISLED_RESIDUAL, GroupedData, judge_effect
+from pipeline.verdict.evidence.rules import MISLED_RESIDUAL, GroupedData, is_of_cue, judge_effect
 from pipeline.verdict.harm.harmful import guided_group
 from pipeline.verdict.phrases import points_interval
 
@@ -72,8 +73,10 @@ def remaining_text(left: Remaining) -> str:
 
 def is_favoured(info: GroupedData, group: int) -> bool:
     """Whether the cue points the right way in a group: more training images than independence would give."""
-    if not info.attributes or info.attributes[0].origin == "none":
+    if not info.attributes or info.attributes[0].origin in ("inferred", "none"):
         return False
+    if is_of_cue(info):
+        return info.groups[group].attribute == ALIGNED
     return bool(compare_with_independence(info.groups).residual_G[group] >= -MISLED_RESIDUAL)
 
 

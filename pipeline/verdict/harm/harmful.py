@@ -9,17 +9,19 @@ from typing import Literal
 from pipeline.core.words import count, number, percent, points, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import EvaluationResult
-from pipeline.records.verdict import Rung, Status, Thresholds
+from pipeline.records.verdict import CueGap, Rung, Status, Thresholds
 from pipeline.verdict.evidence.rules import (
     MIN_SEEDS,
     MISLED_RATIO,
     GroupedData,
     counted_groups,
+    is_of_cue,
     misled_groups,
     perhaps_misled_groups,
     printed,
 )
 from pipeline.verdict.evidence.small_groups import worse_clause
+from pipeline.verdict.harm.cue_groups import judge_cue_groups
 from pipeline.verdict.harm.paying import Harm, find_harm, hard_class, hard_values, unanswered_groups
 from pipeline.verdict.phrases import GROUPS_NAMED, accuracy_phrase, method_label, points_phrase
 
@@ -29,12 +31,17 @@ def judge_harmful(
     baseline: EvaluationResult | None,
     *,
     limits: Thresholds,
+    gap: CueGap | None = None,
 ) -> Rung:
     """Do groups in which the cue points the wrong way lose more than their class and their value explain.
 
     A group can be worst for reasons that have nothing to do with the cue, so only misled groups
     (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
     same attribute value costs other classes (`paying.Harm`): the group that pays need not be the worst.
+    Where a cue's own guess forms the groups, `gap` answers, over all classes together.
+
+    Args:
+        gap: of the cue that forms the groups, with this model; None where none does.
     """
     question = "Does a group pay for it?"
 
@@ -55,13 +62,28 @@ def judge_harmful(
     if not info.attributes or info.attributes[0].origin == "none":
         text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
-    misled = misled_groups(info)
     if len(baseline.seeds) < MIN_SEEDS:
         text = f"{_one_training(len(baseline.seeds))} {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
+    if is_of_cue(info):
+        harmed = harmed_group(info, baseline, limits)
+        return answer(*judge_cue_groups(info, baseline, gap, limits), harmed)
+    return answer(*_of_attribute(info, baseline, worst, limits))
+
+
+def _of_attribute(
+    info: GroupedData, baseline: EvaluationResult, worst: GroupEstimate, limits: Thresholds
+) -> tuple[Status, str, GroupEstimate | None]:
+    if info.attributes[0].origin == "inferred":
+        text = (
+            "The groups are clusters of a model's own features: nobody knows which of them a cue misleads, "
+            f"and what a model finds hard lies together. {_worst_text(baseline, worst)}"
+        )
+        return "insufficient", text, worst
+    misled = misled_groups(info)
     if not misled:
-        return answer(*_of_no_misled(info, baseline, worst, limits), worst)
-    return answer(*_weigh_harm(info, baseline, len(misled), limits))
+        return *_of_no_misled(info, baseline, worst, limits), worst
+    return _weigh_harm(info, baseline, len(misled), limits)
 
 
 def _of_no_misled(

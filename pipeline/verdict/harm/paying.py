@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import GroupEstimate
+from pipeline.records.data import ALIGNED
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.verdict import Status, Thresholds
 from pipeline.statistics.cues.independence import compare_with_independence
@@ -21,7 +22,7 @@ from pipeline.statistics.cues.interaction import (
     difference_columns,
     interaction_weights,
 )
-from pipeline.verdict.evidence.rules import GroupedData, judge_effect, misled_groups, weakest
+from pipeline.verdict.evidence.rules import GroupedData, is_of_cue, judge_effect, misled_groups, weakest
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ class _Table:
         weight_G = np.array([group.weight for group in self.found], np.float64)
         self.measured = MeasuredGroups(np.array(rows, np.float64), n_G, weight_G)
         self.misled_G = np.isin(np.arange(len(self.infos)), misled_groups(info))
+        self.is_of_cue = is_of_cue(info)
         self.residual_G = compare_with_independence(info.groups).residual_G
+        if self.is_of_cue:  # aligned images are where the cue is right, however many there are
+            self.residual_G = np.array([1.0 if g.attribute == ALIGNED else -1.0 for g in self.infos])
 
 
 def _codes(names: Sequence[str]) -> Int64Array:
@@ -85,7 +89,7 @@ def find_harm(info: GroupedData, evaluation: EvaluationResult, limits: Threshold
 
     It is picked for the height of its interaction, among those that lie below their own label where that
     happens, and its intervals allow for that (`picked_quantile`). Where no interaction can be measured it
-    is the misled group of the lowest accuracy.
+    is the misled group of the lowest accuracy, or, of a cue's groups, the one furthest below its own class.
     """
     table = _Table(info, evaluation, limits)
     rows = np.flatnonzero(table.misled_G & table.enough_G).tolist()
@@ -94,7 +98,8 @@ def find_harm(info: GroupedData, evaluation: EvaluationResult, limits: Threshold
     distinct = {tuple(np.round(weights_G, 9)) for _, _, weights_G in planned if weights_G is not None}
     n_picked = max(1, len(distinct))
     harms = [_measure(table, g, same, weights_G, (n_picked, len(rows))) for g, same, weights_G in planned]
-    return max(harms, key=lambda harm: _rank(harm, limits), default=None)
+    rank = _rank_of_cue if table.is_of_cue else _rank
+    return max(harms, key=lambda harm: rank(harm, limits), default=None)
 
 
 def unanswered_groups(
@@ -162,6 +167,13 @@ def _rank(harm: Harm, limits: Thresholds) -> tuple[bool, float, float]:
         return False, -np.inf, -harm.group.value
     is_below = harm.gap.points.value >= limits.min_effect
     return is_below, round(harm.interaction.points.value, 9), -harm.group.value
+
+
+def _rank_of_cue(harm: Harm, limits: Thresholds) -> tuple[bool, float, float]:
+    """All classes are misled in their conflicting images, so none tells what these cost without a cue."""
+    if harm.gap is None:
+        return False, -np.inf, -harm.group.value
+    return True, round(harm.gap.points.value, 9), -harm.group.value
 
 
 # --- low for another reason --------------------------------------------------------------------

@@ -6,13 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cues.exchanges.backgrounds import paste_foreground, remove_foreground
 from pipeline.explain.reliance.backgrounds import draw_donors
 from pipeline.explain.reliance.edits import (
     blur_background,
     draw_permutations,
     fill_background,
-    paste_foreground,
-    remove_foreground,
     rotate_hue,
     shuffle_patches,
 )

@@ -22,7 +22,9 @@ from pipeline.report.compare.matching import match_groups, note_attributes
 from pipeline.report.compare.sides import Side
 from pipeline.settings.parsing import parse
 from pipeline.settings.titles import TitlesSettings
-from tests.fixtures.report import ReportInputs, build_report, photo_birds
+from tests.fixtures.planted.audit import audit_data, explain_method
+from tests.fixtures.report import AFTER, BEFORE, BIRDS, ReportInputs, build_report, photo_birds
+from tests.fixtures.slices import slices_of
 
 ASKED = {
     "dataset": "Birds, retold",
@@ -45,6 +47,7 @@ def resolved(asked: Mapping[str, Any], **options: bool) -> Titles:
 def retold() -> Report:
     inputs = birds()
     told = with_titles(inputs.results, resolved(ASKED), audits=True)
+    explained = {m: explain_method(BIRDS, m, table) for m, table in (("erm", BEFORE), ("group_dro", AFTER))}
     return build_report(
         replace(
             inputs,
@@ -61,6 +64,7 @@ def retold() -> Report:
                 )
             },
             comparisons=[retitle(c, resolved(ASKED)) for c in inputs.comparisons],
+            slices=slices_of(audit_data(BIRDS), explained, inputs.limits, told.info),
         )
     )
 

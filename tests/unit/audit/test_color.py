@@ -128,28 +128,11 @@ def unannotated() -> tuple[Split, ColorResult]:
     return train, analyze_color(train, train, info, settings(boosted_max_train=0), Provenance()).result
 
 
-def test_a_derived_attribute_goes_with_labels_once_there_are_groups(
-    unannotated: tuple[Split, ColorResult],
-) -> None:
-    """It is not predicted from the color that it came from."""
-    train, result = unannotated
-    assert result.attributes == result.associations == []
-    (place,) = places("derived")
-    info = grouped_info(place, [f"class {k}" for k in range(4)])
-    told = tell_color_by_group(result, train, train, info, settings())
-    assert [(a.attribute, a.other, a.split) for a in told.associations] == [("place", "label", "train")] * 2
-    assert told.associations[0].cramers_v > 0.95
-    assert told.associations[0].table == np.histogram2d(train.labels, train.attributes, (4, 2))[0].tolist()
-    for other in places("none"):
-        told = tell_color_by_group(result, train, train, grouped_info(other, ["all"]), settings())
-        assert told == result
-
-
 def test_superclasses_are_told_where_groups_are_made_of_them(unannotated: tuple[Split, ColorResult]) -> None:
-    train, result = unannotated
+    _, result = unannotated
     (place,) = places("none")
     told = {
-        labels[0]: [row.label for row in tell_color_by_group(result, train, train, info, settings()).labels]
+        labels[0]: [row.label for row in tell_color_by_group(result, info).labels]
         for labels in (["all"], result_labels(result), ["even", "odd"])
         for info in (grouped_info(place, labels),)
     }

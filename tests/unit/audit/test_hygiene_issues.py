@@ -125,7 +125,7 @@ def test_robust_z_by_hand() -> None:
 
 def analyze(images: UInt8Array, labels: Int64Array, sizes: tuple[int, int, int]) -> HygieneResult:
     packed, splits, info = dataset(images, labels, sizes)
-    result, _, is_odd = analyze_hygiene(packed, splits, SETTINGS, Provenance())
+    result, _, is_odd, _ = analyze_hygiene(packed, splits, SETTINGS, Provenance())
     return tell_hygiene_by_group(result, is_odd, splits, info, SETTINGS)
 
 

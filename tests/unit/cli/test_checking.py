@@ -174,11 +174,11 @@ def test_a_title_of_what_the_data_lack_is_an_error_before_anything_is_trained(
     shutil.copy(ROOT / "params.yaml", tmp_path)
     save_classes(tmp_path / "source")
     entry = {"kind": "folder", "path": "source"}
-    add_dataset("mine", entry, active=True, titles={"classes": {"cat": "tabby"}})
+    add_dataset("mine", entry, active=True, groups={"from": "never"}, titles={"classes": {"cat": "tabby"}})
     run_stage("data", "mine")
     run_stage("groups", "mine")
     checking.run()
-    add_dataset("mine", entry, active=True, titles={"classes": {"cats": "tabby"}})
+    add_dataset("mine", entry, active=True, groups={"from": "never"}, titles={"classes": {"cats": "tabby"}})
     wrong = r"datasets\.mine\.titles\.classes names 'cats'; did you mean 'cat'\? The data have cat, dog"
     with pytest.raises(InputError, match=wrong):
         checking.run()

@@ -262,7 +262,7 @@ def test_preview_shows_counts_names_and_formats(tmp_path):
     for part in ("first.png", "PNG RGB 8 x 8", "array 8 x 8", "note: look here", "masks: 0 of 2"):
         assert part in text
     bare = preview(raw_dataset([RawRow("a", noise(0), str(i)) for i in range(60)]))
-    assert "groups will be derived" in bare
+    assert "groups are of a found cue" in bare
     assert "and 20 more rows" in bare
     assert "no split yet" in bare
     assert "Test: 0 images" in preview(raw_dataset([]))
@@ -324,15 +324,15 @@ def test_methods_that_small_groups_rule_out_are_left_out_with_the_reason(tmp_pat
     assert "left out of active_methods: dfr. DFR fits on as many images" in said
 
 
-def test_derived_groups_rule_methods_out_by_a_sample_of_the_images(tmp_path, monkeypatch, capsys):
+def test_groups_that_a_cue_may_form_are_judged_by_their_classes(tmp_path, monkeypatch, capsys):
     for number in range(40):
         save_image(tmp_path / "set" / ("gull", "owl")[number % 2] / f"{number}.png", noise(number, 32))
     found = activated(tmp_path, monkeypatch)
-    assert found["active"] == ["erm", "group_dro"]
+    assert found["active"] == ["erm", "group_dro", "jtt", "repair"]
     assert found["methods"] == {key: {"allow_empty_groups": True} for key in ("group_dro", "rwg", "subg")}
     said = capsys.readouterr().out
-    assert "estimated from 40 images" in said
-    assert "left out of active_methods: jtt." in said
+    assert "images per group (classes so far: a cue that is found may split them)" in said
+    assert "left out of active_methods: subg." in said
 
 
 def test_an_entry_takes_no_more_lines_than_it_needs(tmp_path):

@@ -1,4 +1,4 @@
-"""The packed dataset: exact pixels, counts and statistics; derived groups; every refusal and its remedy."""
+"""The packed dataset: exact pixels, counts and statistics; every refusal and its remedy."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 
 from pipeline.core.types import UInt8Array
+from pipeline.cues.exchanges.backgrounds import fill_foreground, paste_foreground, remove_foreground
 from pipeline.explain.reliance.edits import (
     blur_background,
     draw_permutations,
     fill_background,
-    fill_foreground,
     halve_saturation,
     is_nearly_grey,
-    paste_foreground,
-    remove_foreground,
     rotate_hue,
     shuffle_patches,
     to_grey,

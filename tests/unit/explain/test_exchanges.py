@@ -10,9 +10,10 @@ import pytest
 
 from benchmarks.planted_cues import make_twin, train_network
 from pipeline.core.types import Int64Array, UInt8Array
+from pipeline.cues.exchanges.pair import Pair
 from pipeline.explain.reliance.changed import Editor, predict_classes
 from pipeline.explain.reliance.cue_use import choose_cue, choose_exchanges, measure_cue_use
-from pipeline.explain.reliance.exchanges import EXCHANGES, Pair
+from pipeline.explain.reliance.exchanges import EXCHANGES
 from pipeline.explain.reliance.interventions import SWAP
 from pipeline.plan.params_file import read_params
 from pipeline.records.evaluation import Carried, CueUse, EvaluationResult

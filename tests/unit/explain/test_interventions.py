@@ -111,7 +111,7 @@ def test_changes_are_over_the_images_whose_cue_fits_and_in_the_worst_group() -> 
 
 
 def test_without_an_annotated_attribute_all_images_count() -> None:
-    hue = run(WALL_READER, make_split(), make_info(origin="derived"))["hue_rotation"]
+    hue = run(WALL_READER, make_split(), make_info(origin="cue"))["hue_rotation"]
     assert (hue.accuracy_change.n, hue.accuracy_change.value) == (160, 0.0)
     assert hue.flip_rate.value == 1.0
 
@@ -122,8 +122,8 @@ def test_without_any_correlation_all_images_count() -> None:
 
 
 def test_aligned_groups_have_more_training_images_than_independence_gives() -> None:
-    groups = make_info(n_train=(90, 30, 10, 6)).groups  # 120 x 100 / 136 = 88 < 90; 16 x 36 / 136 = 4.2 < 6
-    np.testing.assert_array_equal(aligned_groups(groups), [True, False, False, True])
+    info = make_info(n_train=(90, 30, 10, 6))  # 120 x 100 / 136 = 88 < 90; 16 x 36 / 136 = 4.2 < 6
+    np.testing.assert_array_equal(aligned_groups(info), [True, False, False, True])
 
 
 def test_a_model_of_the_foreground_is_not_moved_by_backgrounds() -> None:
@@ -180,7 +180,7 @@ def test_images_that_are_grey_already_are_said_to_be() -> None:
     ("test", "info", "names"),
     [
         (make_split(masks=False), make_info(), PLAIN),
-        (make_split(), make_info(origin="derived"), [n for n in PLAIN + MASKED if n != "background_swap"]),
+        (make_split(), make_info(origin="cue"), [n for n in PLAIN + MASKED if n != "background_swap"]),
         (
             make_split().take(np.arange(160) % 4 < 2),
             make_info(),
@@ -189,7 +189,7 @@ def test_images_that_are_grey_already_are_said_to_be() -> None:
         (dataclasses.replace(make_split(), masks=np.zeros((160, 16, 16), np.uint8)), make_info(), PLAIN),
         (dataclasses.replace(make_split(), masks=np.full((160, 16, 16), 255, np.uint8)), make_info(), PLAIN),
     ],
-    ids=["no masks", "derived attribute", "one background", "empty masks", "full masks"],
+    ids=["no masks", "attribute of a cue", "one background", "empty masks", "full masks"],
 )
 def test_what_masks_and_attribute_do_not_allow_is_left_out(
     test: Split, info: DatasetInfo, names: list[str]
@@ -264,7 +264,7 @@ def test_the_worst_of_many_equal_groups_does_not_seem_repaired() -> None:
         GroupInfo(name=str(g), label=str(g), attribute="x", n_train=9, n_val=50, n_test=per_group)
         for g in range(n_groups)
     ]
-    info = make_info(origin="derived").model_copy(update={"groups": cells})
+    info = make_info(origin="cue").model_copy(update={"groups": cells})
     test = dataclasses.replace(
         make_split(len(groups), masks=False), groups=groups, labels=np.zeros(len(groups), np.int64)
     )

@@ -88,7 +88,7 @@ def test_a_flip_in_a_group_whose_cue_fits_comes_before_an_image_that_stays() -> 
 
 def test_without_masks_or_cue_there_is_no_background_and_nothing_breaks() -> None:
     bare = make_split(masks=False)
-    found = run_reliance([WALL_READER], bare, make_info(origin="derived")).edited
+    found = run_reliance([WALL_READER], bare, make_info(origin="inferred")).edited
     plain = {"greyscale", "hue_rotation", "saturation", "patch_shuffle"}
     assert plain <= set(found.edits_M.tolist()) <= plain | {"color_exchange"}
     assert found.images_MHW3.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""Groups of packed images: which attribute forms them, derived ones, counts, notes; what is refused."""
+"""Groups of packed images: what forms them, counts, notes; what is refused."""
 
 import numpy as np
 import pandas as pd
@@ -6,15 +6,13 @@ import pytest
 
 from pipeline.artifacts.datasets import load_info, load_packed_split, load_split
 from pipeline.artifacts.packing import StaleError
-from pipeline.artifacts.paths import dataset_dir, groups_dir
-from pipeline.artifacts.plans import StagePlan, plan_path, save_plan
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.data.raw import RawRow
-from pipeline.groups.derive import RING_FEATURES, derive_attribute
+from pipeline.groups.form import of_cue
+from pipeline.groups.source import find_source
 from pipeline.records.data import DatasetInfo
-from pipeline.stages.groups import run
+from tests.fixtures.cues import found_cue
 from tests.fixtures.data import (
-    gray,
     group,
     groups_settings,
     noise,
@@ -29,19 +27,6 @@ SPLITS = ("train", "val", "test")
 def grouped(folder, rows, superclasses=None, **settings) -> DatasetInfo:
     raw = raw_dataset(rows, superclasses=superclasses)
     return load_info(pack_and_group(raw, folder, groups=groups_settings(**settings)))
-
-
-def planted_rows(n: int = 240) -> list[RawRow]:
-    """Border lightness 40, 120 or 200 in equal parts, whatever the label; the center is noise."""
-    rows = []
-    for k in range(n):
-        image = noise(k)
-        border = (40, 120, 200)[k % 3]
-        image[[0, -1]] = image[:, [0, -1]] = border
-        rows.append(
-            RawRow(f"i{k}", image, "ab"[k // 3 % 2], SPLITS[min(2, k * 4 // n - 1) if k * 2 > n else 0])
-        )
-    return rows
 
 
 # --- which attribute forms the groups --------------------------------------------------------
@@ -76,82 +61,71 @@ def test_superclasses_and_all_as_group_labels(tmp_path):
     assert grouped(tmp_path, rows, parents, group_by="class").group_labels == [*"abcd"]
 
 
-# --- derived attributes ---------------------------------------------------------------------
+def test_an_attribute_is_chosen_by_its_name(tmp_path):
+    rows = [
+        RawRow(f"i{k}", noise(k), "ab"[k % 2], attributes={"color": "uvw"[k % 3], "p": "xy"[k // 2 % 2]})
+        for k in range(60)
+    ]
+    assert [a.name for a in grouped(tmp_path, rows).attributes] == ["color", "p"]
+    for asked in ("p", "attr_p"):
+        info = grouped(tmp_path, rows, **{"from": asked})
+        assert [a.name for a in info.attributes] == ["p", "color"], "the others stay known"
+        assert [group.name for group in info.groups] == ["a / x", "a / y", "b / x", "b / y"]
+    clash = grouped(tmp_path, rows, **{"from": "color"})
+    assert clash.groups[0].name == "a / u"
+    assert "'color' is an annotated attribute and a cue: the groups are of the attribute" in clash.notes
+    assert [group.name for group in grouped(tmp_path, rows, **{"from": "never"}).groups] == ["a", "b"]
 
 
-def test_planted_border_levels_are_recovered_exactly_and_announced(tmp_path):
-    folders = pack_and_group(raw_dataset(planted_rows()), tmp_path)
-    info = load_info(folders)
-    assert (info.attributes[0].origin, info.attributes[0].values) == ("derived", ["dark", "medium", "light"])
-    for name in SPLITS:
-        split = load_split(folders, name)
-        assert split.attributes.tolist() == [int(file[1:]) % 3 for file in split.files]
-        assert split.groups.tolist() == (split.labels * 3 + split.attributes).tolist()
-    assert any("groups are derived, not annotated" in note for note in info.notes)
+@pytest.mark.parametrize(
+    ("asked", "attributes", "found"),
+    [
+        ("auto", ["p", "q"], ("attribute", "p")),
+        ("auto", [], ("auto", "")),
+        ("never", ["p"], ("never", "")),
+        ("inferred", ["p"], ("inferred", "")),
+        ("border", [], ("cue", "border")),
+        ("border", ["border"], ("attribute", "border")),
+        ("a: [b] \u2603", ["a: [b] \u2603"], ("attribute", "a: [b] \u2603")),
+        ("auto", ["never"], ("attribute", "never")),
+        ("attr_auto", ["auto"], ("attribute", "auto")),
+    ],
+)
+def test_keywords_come_first_then_attributes_then_cues(asked, attributes, found):
+    assert find_source(asked, attributes)[:2] == found
 
 
-@pytest.mark.parametrize("feature", RING_FEATURES.values())
-def test_the_border_is_read_image_by_image(feature):
-    """To the last bit, whichever images are read together: earlier versions read them block by block."""
-    images = np.stack([noise(k, 33) for k in range(40)])
-    parts = [feature(images[i : i + 7]) for i in range(0, len(images), 7)]
-    np.testing.assert_array_equal(np.concatenate(parts), feature(images))
+@pytest.mark.parametrize("asked", ["bordr", "attr_q", "p "])
+def test_a_name_of_nothing_is_told_what_there_is(asked):
+    with pytest.raises(InputError, match=r"the name of nothing here.*annotated attributes p.*cues .*border"):
+        find_source(asked, ["p"])
+    with pytest.raises(InputError, match=r"no annotated attribute.*Write `groups: { from: auto }`"):
+        find_source(asked, [])
 
 
-def test_thresholds_come_from_train_alone():
-    ring = np.concatenate([np.arange(100.0), np.full(1000, 99.5)])
-    is_train = np.arange(1100) < 100
-    found = derive_attribute("ring_lightness", ring, is_train, 2)
-    assert np.bincount(found.values_N[is_train]).tolist() == [50, 50]
-    assert (found.values_N[~is_train] == 1).all()
+def test_groups_of_a_cue_are_the_images_that_it_names_rightly_and_others(tmp_path):
+    rows = [RawRow(f"i{k}", noise(k), "abcd"[k % 4], SPLITS[k % 3]) for k in range(120)]
+    parents = {"a": "low", "b": "low", "c": "high", "d": "high"}
+    cue = found_cue("corners", "a corner", part="top right")
 
+    def form(splits):
+        labels_N = np.concatenate([split.labels for split in splits])
+        return of_cue(cue, labels_N, np.where(np.arange(len(labels_N)) % 5 == 0, 3, labels_N))
 
-def test_derived_levels_do_not_depend_on_labels():
-    ring = np.random.default_rng(0).normal(50, 20, 3000)
-    labels = np.random.default_rng(1).integers(0, 2, 3000)
-    found = derive_attribute("ring_lightness", ring, np.ones(3000, bool), 3)
-    shares = [labels[found.values_N == level].mean() for level in range(3)]
-    assert max(shares) - min(shares) < 0.06  # 3.5 standard errors of the null
-
-
-@pytest.mark.parametrize(("share_white", "n_levels"), [(0.5, 3), (0.8, 2), (1.0, 1)])
-def test_ties_leave_fewer_levels_but_never_an_empty_one(share_white, n_levels):
-    ring = np.where(np.arange(1000) < share_white * 1000, 100.0, np.linspace(0, 99, 1000))
-    found = derive_attribute("ring_lightness", ring, np.ones(1000, bool), 3)
-    assert len(found.info.values) == n_levels
-    assert np.bincount(found.values_N, minlength=n_levels).min() > 0
-    assert len(found.notes) == (1 if n_levels == 3 else 2)
-
-
-def test_hue_is_cut_where_no_images_are_and_gray_stands_apart():
-    rng = np.random.default_rng(0)
-    planted = np.repeat([0, 1, 2], 300)
-    hue = (np.array([350.0, 100.0, 220.0])[planted] + rng.uniform(-25, 25, 900)) % 360  # reds wrap around
-    ring = np.concatenate([hue, np.zeros(50)])
-    found = derive_attribute("ring_hue", ring, np.ones(950, bool), 3)
-    assert found.info.values[-1] == "gray"
-    assert (found.values_N[900:] == 3).all()
-    table = np.zeros((3, 3), int)
-    np.add.at(table, (planted, found.values_N[:900]), 1)
-    assert (table.max(axis=1) >= 295).all()  # each planted hue is one level, the red one unbroken
-
-
-def test_never_derives_and_classes_are_the_groups(tmp_path):
-    info = grouped(tmp_path, noise_rows(40), derive_attribute="never")
-    assert info.attributes[0].origin == "none"
-    assert [group.name for group in info.groups] == ["a", "b"]
-
-
-def test_annotated_attribute_wins_over_an_asked_for_derived_one_and_says_so(tmp_path):
-    rows = noise_rows(40, attributes={"p": "x"})
-    info = grouped(tmp_path, rows, derive_attribute="ring_hue")
-    assert info.attributes[0].name == "p"
-    assert any("no ring_hue was derived" in note for note in info.notes)
-
-
-def test_images_that_are_all_alike_have_one_level(tmp_path):
-    rows = [RawRow(f"i{k}", gray(7), "ab"[k % 2]) for k in range(20)]
-    assert grouped(tmp_path, rows).attributes[0].values == ["any"]
+    folders = pack_and_group(raw_dataset(rows, superclasses=parents), tmp_path, form=form)
+    info, train = load_info(folders), load_split(folders, "train")
+    first = info.attributes[0]
+    assert (first.name, first.values, first.origin) == (
+        "a corner, top right",
+        ["aligned", "conflicting"],
+        "cue",
+    )
+    assert info.formed_by == "corners"
+    assert [group.name for group in info.groups][:2] == ["high / aligned", "high / conflicting"]
+    wrong_N = (train.ids % 5 == 0) & (train.labels != 3)
+    assert train.attributes.tolist() == wrong_N.astype(int).tolist()
+    assert any("alone names the class of" in note for note in info.notes)
+    assert of_cue(cue, train.labels, train.labels, ["a corner, top right"]).info.name.endswith("(cue)")
 
 
 def test_empty_groups_are_noted(tmp_path):
@@ -164,10 +138,10 @@ def test_empty_groups_are_noted(tmp_path):
 
 def test_other_groups_change_the_digest_of_groups_and_not_that_of_the_packed_data(tmp_path):
     rows = noise_rows(60)
-    infos = [grouped(tmp_path, rows, **chosen) for chosen in ({}, {}, {"levels": 2}, {"group_by": "all"})]
+    infos = [grouped(tmp_path, rows, **chosen) for chosen in ({}, {}, {"group_by": "all"})]
     assert len({info.packing for info in infos}) == 1
     assert infos[0].digest == infos[1].digest
-    assert len({info.digest for info in infos}) == 3
+    assert len({info.digest for info in infos}) == 2
     other = pack_and_group(raw_dataset(noise_rows(61)), tmp_path)
     assert load_info(other).digest not in {info.digest for info in infos}
 
@@ -190,17 +164,3 @@ def test_groups_of_other_data_or_images_are_refused_with_what_makes_them(tmp_pat
             load_split(folders, "test")
     group(folders.packed, folders.groups)
     assert len(load_split(folders, "test")) == len(load_packed_split(folders.packed, "test"))
-
-
-def test_levels_change_nothing_where_an_attribute_is_annotated(tmp_path, monkeypatch):
-    """The record keeps its bytes, so that DVC runs no training again."""
-    monkeypatch.chdir(tmp_path)
-    rows = noise_rows(60, attributes={"p": "x"})
-    pack_and_group(raw_dataset(rows), dataset_dir("birds").parent)
-    records = []
-    for chosen in ({}, {"levels": 2}, {"group_by": "all"}):
-        plan = StagePlan(settings=groups_settings(**chosen).model_dump(), code="")
-        save_plan(plan_path("groups", "birds"), plan, {})
-        run("birds")
-        records.append((groups_dir("birds") / "groups.json").read_bytes())
-    assert records[0] == records[1] != records[2]

@@ -27,7 +27,9 @@ def reason(method: str, *sizes: tuple[int, int]) -> str | None:
     return None if error is None else str(error)
 
 
-@pytest.mark.parametrize("method", ["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr", "repair"])
+@pytest.mark.parametrize(
+    "method", ["erm", "group_dro", "rwg", "subg", "rwy", "jtt", "dfr", "exchange", "repair"]
+)
 def test_large_groups_rule_nothing_out(method: str) -> None:
     assert reason(method, FULL, FULL, FULL) is None
 

@@ -21,6 +21,11 @@ WORST = "class and group labels (validation, selection)"
         ("erm", {"selection": "last"}, [TRAIN]),
         ("erm", {"selection": "one_standard_error"}, [TRAIN, WORST]),
         ("rwy", {"selection": "average"}, [TRAIN, AVERAGE]),
+        (
+            "exchange",
+            {"selection": "average"},
+            [TRAIN, "class labels (train, which cue tells them)", AVERAGE],
+        ),
         ("group_dro", {"selection": "worst_group"}, [TRAIN, GROUPS, WORST]),
         ("rwg", {"selection": "worst_group_lower_bound"}, [TRAIN, GROUPS, WORST]),
         ("subg", {"selection": "last"}, [TRAIN, GROUPS]),
@@ -72,11 +77,11 @@ def test_annotated_groups(name: str, changes: dict[str, Any], expected: list[str
     assert labels_used(make_setup(name, base_selection="average", **changes), "annotated") == expected
 
 
-def test_derived_groups_are_called_so() -> None:
-    assert labels_used(make_setup("subg", selection="worst_group"), "derived") == [
+def test_groups_of_a_cue_are_called_so() -> None:
+    assert labels_used(make_setup("subg", selection="worst_group"), "cue") == [
         TRAIN,
-        "derived group labels (train)",
-        "class and derived group labels (validation, selection)",
+        "groups of a found cue (train)",
+        "class and groups of a found cue (validation, selection)",
     ]
 
 

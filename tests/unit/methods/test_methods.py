@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotTrainError, InputError
 from pipeline.train.group_inference import RECOVERED
 from pipeline.train.loop import Outcome
+from tests.fixtures.cues import SETTINGS as CUES_SETTINGS
 from tests.fixtures.train import (
     KilledError,
     MemoryStore,
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.slow
 
 SEEDS = [1, 2]
 SETTINGS = make_settings(epochs=3, lr=0.02, seeds=SEEDS)
+CUES = {"cues": CUES_SETTINGS.model_dump()}
 GROUP_METHODS: list[str] = ["group_dro", "rwg", "subg", "dfr"]
 
 
@@ -143,6 +145,7 @@ RESUMED: dict[str, tuple[str, dict[str, Any]]] = {
     "subg": ("subg", {"allow_empty_groups": True}),
     "rwg of clusters": ("rwg", {"groups": "inferred", "inference": "clusters"}),
     "rwg of errors": ("rwg", {"groups": "inferred", "inference_epochs": 1}),
+    "exchange": ("exchange", {"sections": CUES}),
 }
 
 
@@ -155,7 +158,8 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(case: str) -> None:
     recipe = make_recipe(name, settings=settings, **changes)
     counting = MemoryStore()
     whole = run_method(recipe, train, val, counting)
-    for kill_at in np.unique(np.linspace(1, counting.n_saves, 5).astype(int)).tolist():
+    n_kills = 2 if name == "exchange" else 5  # which looks for its cue each time
+    for kill_at in np.unique(np.linspace(1, counting.n_saves, n_kills).astype(int)).tolist():
         store = MemoryStore(fail_after=kill_at)
         with pytest.raises(KilledError):
             run_method(recipe, train, val, store)
@@ -166,6 +170,23 @@ def test_a_run_killed_anywhere_goes_on_bit_for_bit(case: str) -> None:
         for seed, weights in whole.weights.items():
             for key, value in weights.items():
                 assert torch.equal(value, again.weights[seed][key]), (kill_at, seed, key)
+
+
+def test_an_exchanged_cue_is_not_learned_and_needs_no_groups(erm: Result) -> None:
+    exchange = make_recipe("exchange", settings=SETTINGS, sections=CUES)
+    result = run_method(exchange, TRAIN, VAL)
+    for before, after in zip(worst(erm), worst(result), strict=True):
+        assert after >= before + 0.3
+
+
+def test_without_a_cue_that_may_be_exchanged_it_says_so() -> None:
+    exchange = make_recipe("exchange", settings=SETTINGS, sections=CUES)
+    noise = make_split(160, strength=0.5, bar=0)
+    with pytest.raises(CannotTrainError, match=r"none of .* tries on the pixels .* tells the class"):
+        run_method(exchange, noise, VAL)
+    content = make_split(160, strength=0.5, bar=60)  # where the bar stands is what the classes are
+    with pytest.raises(CannotTrainError, match=r"may be what the classes look like"):
+        run_method(exchange, content, VAL)
 
 
 def test_what_a_method_cannot_do_without_is_said() -> None:

@@ -145,7 +145,7 @@ def test_a_new_method_trains_says_what_it_uses_and_needs_and_is_spoken_of() -> N
     assert np.flatnonzero(dynamics.n_drawn).tolist() == list(range(0, 96, 3))
     assert result.history.labels_used == ["class labels (train)"]
     again = make_recipe("toy", selection="worst_group").setup
-    assert labels_used(again, "derived")[1] == "class and derived group labels (validation, selection)"
+    assert labels_used(again, "cue")[1] == "class and groups of a found cue (validation, selection)"
     part = retrain(recipe.setup, train, val, make_info(train, val), 0)
     for name, value in part.state_dict().items():
         np.testing.assert_array_equal(value, result.weights[0][name])

@@ -13,8 +13,6 @@ from pipeline.pixels.color_features import (
     REGIONS,
     FeatureName,
     color_features,
-    ring_hue,
-    ring_lightness,
     ring_mask,
 )
 from pipeline.pixels.detail_features import DETAIL_FEATURES, detail_features
@@ -33,8 +31,6 @@ def test_ring_is_an_eighth_of_the_side_and_at_least_one_pixel() -> None:
 def test_ring_features_ignore_the_center() -> None:
     images = plain((0, 0, 255))
     images[:, 2:-2, 2:-2] = (255, 0, 0)
-    assert ring_lightness(images)[0] == pytest.approx(32.3, abs=0.1)
-    assert ring_hue(images)[0] == pytest.approx(306.3, abs=0.2)
     values, names = color_features(images)
     column = {name: i for i, name in enumerate(names)}
     assert values[0, column[FeatureName("center", "a_mean")]] == pytest.approx(80.1, abs=0.5)
@@ -44,20 +40,12 @@ def test_ring_features_ignore_the_center() -> None:
     assert details[0, column[FeatureName("ring", "edge_density")]] > 0  # the ring touches the red square
 
 
-def test_circular_hue_of_reds_on_both_sides_of_zero_is_red_not_cyan() -> None:
-    images = plain((255, 0, 60), side=16)
-    images[:, :8] = (255, 60, 0)
-    hue = ring_hue(images)[0]
-    assert min(hue, 360 - hue) < 50  # the plain mean of 20 and 360-odd degrees would be near 200
-
-
 def test_gray_has_no_hue_no_spread_and_no_color() -> None:
     images = plain((0, 0, 0), (77, 77, 77), (255, 255, 255))
     for values, names in (color_features(images), detail_features(images)):
         for (_, feature), column in zip(names, values.T, strict=True):
             if feature != "lightness_mean":
                 np.testing.assert_array_equal(column, 0)
-    np.testing.assert_array_equal(ring_hue(images), 0)
 
 
 def test_constant_colors_have_zero_spread_exactly() -> None:
@@ -120,7 +108,6 @@ def test_empty_input_gives_empty_output() -> None:
     assert color_features(empty)[0].shape == (0, 24)
     assert color_features(empty, empty[..., 0])[0].shape == (0, 40)
     assert detail_features(empty)[0].shape == (0, 15)
-    assert ring_lightness(empty).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +115,6 @@ def test_empty_input_gives_empty_output() -> None:
     [np.zeros((2, 8, 8, 3), np.float32), np.zeros((2, 8, 8), np.uint8), np.zeros((2, 2, 8, 3), np.uint8)],
 )
 def test_wrong_images_are_refused_with_what_was_expected(images: np.ndarray) -> None:
-    for function in (color_features, detail_features, ring_lightness, ring_hue):
+    for function in (color_features, detail_features):
         with pytest.raises(InputError, match="expected uint8 RGB"):
             function(images)

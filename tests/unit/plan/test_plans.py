@@ -80,7 +80,7 @@ def test_what_decides_nothing_is_told_and_not_tracked(project: Path) -> None:
         f".plan/photo_digits/{stage}-{method}.untracked.json"
         for stage in ("train", "retrain")
         for method in ("erm", "group_dro", "subg", "dfr", "jtt", "repair")
-    }
+    } | {".plan/photo_digits/groups.untracked.json"}
     assert read_plan(TrainPlan, "train", "photo_digits", "erm").is_baseline
 
 

@@ -82,7 +82,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     "a rung of the verdict": (lambda house: house.append("verdict/harm/paying.py", "# x\n"), {"verdict"}),
     "how training goes": (
         lambda house: house.append("train/loop.py", "# x\n"),
-        of_all("train", "retrain"),
+        of_all("train", "retrain") | {"groups"},  # which asks a model
     ),
     "how a method trains, and its words": (
         lambda house: house.append("methods/jtt.py", "# x\n"),
@@ -90,7 +90,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     ),
     "the base that some start from": (
         lambda house: house.append("methods/erm.py", "# x\n"),
-        {"train-erm", "train-dfr", "train-repair", "retrain-erm", "verdict", "report"},
+        {"groups", "train-erm", "train-dfr", "train-repair", "retrain-erm", "verdict", "report"},
     ),
     "how attribution scores, which one method learns from": (
         lambda house: house.append("attribution/estimators/trak.py", "# x\n"),
@@ -98,8 +98,8 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     ),
     "how maps are made": (lambda house: house.append("explain/cam/run.py", "# x\n"), of_all("gradcam")),
     "how groups are made": (lambda house: house.append("groups/make.py", "# x\n"), {"groups"}),
-    "levels of a derived attribute": (
-        lambda house: house.set(f"{DEMO}.groups.levels", 2),
+    "what forms groups": (
+        lambda house: house.set(f"{DEMO}.groups.from", "border"),
         {"groups", "report"},
     ),
     "train.workers": (lambda house: house.set("defaults.train.workers", 2), set()),
@@ -123,7 +123,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     ),
     "methods.erm, which some start from": (
         lambda house: house.set(f"{DEMO}.methods.erm.selection", "average"),
-        {"train-erm", "train-dfr", "train-repair", "retrain-erm", "report"},
+        {"groups", "train-erm", "train-dfr", "train-repair", "retrain-erm", "report"},
     ),
     "a method that is not active": (
         lambda house: house.set("defaults.methods.rwg.selection", "last"),

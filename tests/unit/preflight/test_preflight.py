@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.artifacts.datasets import load_info
 from pipeline.cli.main import main
+from pipeline.core.errors import InputError
 from pipeline.data.plan import make_plan
 from pipeline.data.raw import RawDataset, RawRow
 from pipeline.plan.params import DatasetSettings, Params
@@ -69,19 +70,25 @@ def made(raw: RawDataset, settings: DatasetSettings, folder: Path) -> DatasetInf
 def test_annotated_groups_are_those_that_are_made(tmp_path: Path) -> None:
     raw, settings = raw_images(400, is_annotated=True), settings_with(data={"image_size": 32})
     sizes = foresee_sizes(raw, make_plan(raw, settings.data), settings)
-    assert sizes.n_sampled is None
+    assert not sizes.is_open
     assert sizes.groups == made(raw, settings, tmp_path).groups
 
 
-def test_derived_groups_are_estimated_from_a_sample(tmp_path: Path) -> None:
-    raw = raw_images(3000, is_annotated=False, size=16)
-    settings = settings_with(data={"image_size": 16}, groups={"levels": 2})
-    sizes, info = foresee_sizes(raw, make_plan(raw, settings.data), settings), made(raw, settings, tmp_path)
-    assert sizes.n_sampled == 1000
-    assert [g.name for g in sizes.groups] == [g.name for g in info.groups]
-    for guess, true in zip(sizes.groups, info.groups, strict=True):
-        assert guess.n_train == pytest.approx(true.n_train, abs=0.06 * 3000)
-    assert sum(g.n_test for g in sizes.groups) == pytest.approx(info.n["test"], abs=4)
+def test_groups_that_a_cue_may_form_are_classes_so_far(tmp_path: Path) -> None:
+    raw, settings = raw_images(3000, is_annotated=False, size=16), settings_with(data={"image_size": 16})
+    sizes = foresee_sizes(raw, make_plan(raw, settings.data), settings)
+    assert sizes.is_open
+    assert sizes.groups == made(raw, settings, tmp_path).groups
+    _, found = ahead(raw, data={"image_size": 16})
+    assert found["harmful"].can_be_answered
+    assert "where a cue is found that a model uses" in found["harmful"].why
+    _, few = ahead(raw_images(60, is_annotated=False, size=16), data={"image_size": 16})
+    assert not few["harmful"].can_be_answered
+
+
+def test_a_name_that_nothing_has_is_an_error_before_the_run() -> None:
+    with pytest.raises(InputError, match=r"groups.from = 'lihgt' is the name of nothing here; did you mean"):
+        ahead(raw_images(60, is_annotated=True, size=8), data={"image_size": 8}, groups={"from": "lihgt"})
 
 
 def test_the_key_that_is_proposed_makes_the_question_answerable() -> None:
@@ -111,7 +118,7 @@ def test_one_training_cannot_tell_harm_from_chance() -> None:
     ("sections", "is_annotated", "aligned", "rung", "can", "why"),
     [
         (
-            {"groups": {"derive_attribute": "never"}},
+            {"groups": {"from": "never"}},
             False,
             0.9,
             "harmful",
@@ -260,7 +267,7 @@ def test_all_four_groups_are_needed_to_tell_harm_from_a_hard_value() -> None:
     sizes = sizes_of(900, 40, 40, 900)
     thin = sizes.groups[3].model_copy(update={"n_test": 40})
     found = foresee_questions(
-        Sizes(sizes.attributes, [*sizes.groups[:3], thin], None, sizes.is_carved, sizes.n),
+        Sizes(sizes.attributes, [*sizes.groups[:3], thin], False, sizes.is_carved, sizes.n),
         settings_with(), ["erm", "subg"], has_masks=True, name="x",
     )  # fmt: skip
     harmful = next(outlook for outlook in found if outlook.rung == "harmful")

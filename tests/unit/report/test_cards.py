@@ -196,7 +196,7 @@ def test_what_was_not_measured_is_said() -> None:
         "1 seed cannot",
         "not traced",
         "not checked for duplicates",
-        "derived from image colors",
+        "clusters of a model's own features",
     ):
         assert said_words in said
     n_thin = sum(not g.sufficient for g in s.methods["erm"].test.groups)

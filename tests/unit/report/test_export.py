@@ -32,10 +32,19 @@ from tests.fixtures.report import (
     photo_birds,
     plain_hundred,
     repaired_birds,
+    used_cue_birds,
+    withheld_birds,
 )
 
 SAMPLE = ROOT / "docs" / "sample" / "photo_digits.json"
-VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
+VARIANTS: list[Callable[[], ReportInputs]] = [
+    photo_birds,
+    repaired_birds,
+    plain_hundred,
+    hostile_birds,
+    withheld_birds,
+    bare,
+]
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -70,7 +79,9 @@ def estimates(node: Any, path: str = "") -> Iterator[tuple[str, tuple[float, ...
             yield from estimates(value, path)
 
 
-@pytest.mark.parametrize("s", [sample(), *map(summarized, VARIANTS)], ids=lambda s: str(s.dataset.name))
+@pytest.mark.parametrize(
+    "s", [sample(), *map(summarized, [*VARIANTS, used_cue_birds])], ids=lambda s: str(s.dataset.name)
+)
 def test_every_estimate_of_the_json_is_in_a_table(s: Report) -> None:
     written = set()
     for name, frame in tables(s).items():

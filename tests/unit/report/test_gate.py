@@ -36,6 +36,7 @@ from tests.fixtures.report import (
     plain_hundred,
     repaired_birds,
     replant,
+    used_cue_birds,
 )
 from tests.unit.report.test_compare import DRO, ERM, write_project
 
@@ -109,10 +110,15 @@ def test_several_reports_fail_where_one_does(birds: str, plain: str) -> None:
     assert main(["gate", birds, plain, "--min-worst-group", "0.5"]) == 1
 
 
-def test_the_sample_passes_with_the_method_that_fixes_it_and_not_without() -> None:
-    asked = ["gate", str(SAMPLE), "--min-worst-group", "0.8", "--forbid", "used,harmful"]
+def test_the_sample_passes_with_the_method_that_fixes_it_and_not_without(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["gate", str(SAMPLE), "--min-worst-group", "0.8", "--forbid", "harmful"]
     assert main(asked) == 1
     assert main([*asked, "--method", "group_dro"]) == 0
+    # sharpness gives the class away, too, and no exchange of it is close enough to rule its use out
+    assert main(["gate", str(SAMPLE), "--forbid", "used", "--method", "group_dro"]) == 1
+    assert "sharpness" in capsys.readouterr().out
     # what is left of its shift is +2.5 points, and five seeds leave room for 12.9: doubt counts against it
     flips = [*asked, "--method", "group_dro", "--max-flip-rate", "0.1"]
     assert main(flips) == 1
@@ -285,6 +291,15 @@ def test_without_an_attribute_the_exchange_of_color_counts_and_says_so() -> None
     assert check.estimate is not None
     assert check.estimate.value == pytest.approx(0.004, abs=0.002)  # flips without a direction are fragility
     assert "exchanging the color, beyond the same that keeps the cue" in check.reason
+
+
+def test_a_used_cue_that_nobody_annotated_is_what_the_gate_holds_to_its_limit() -> None:
+    summary = build_report(used_cue_birds())
+    (check,) = judge_report(summary, GateSettings(max_flip_rate=0.1), ["erm"], {}).checks
+    assert not check.passed
+    assert check.estimate is not None
+    assert check.estimate.value == pytest.approx(0.4, abs=0.02)
+    assert "exchanging “JPEG compression”, beyond the same that keeps the cue" in check.reason
 
 
 # --- an earlier report -----------------------------------------------------------------------

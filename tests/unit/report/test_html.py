@@ -9,19 +9,26 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, get_args
 
+import numpy as np
 import pytest
 
+from benchmarks.drawn_mistakes import planted_slices
 from pipeline.core import words
 from pipeline.core.errors import InputError
+from pipeline.records.base import Provenance
+from pipeline.records.cues import CuesResult
 from pipeline.records.report import Report
 from pipeline.records.verdict import MissingPart
 from pipeline.report.cards.index import make_card, render_index
+from pipeline.report.export.cue_tables import cue_tables
 from pipeline.report.guesses import list_guesses
 from pipeline.report.page.html import MAX_BYTES, render_report
 from pipeline.report.page.pictures import Pictures, build_pictures
 from pipeline.report.page.view import View
+from pipeline.verdict.phrases import missing_phrase
+from tests.fixtures.cues import textures
 from tests.fixtures.report import (
     HOSTILE_CLASS,
     SECTIONS,
@@ -33,10 +40,19 @@ from tests.fixtures.report import (
     picture_source,
     plain_hundred,
     repaired_birds,
+    withheld_birds,
 )
+from tests.fixtures.sources import N, mostly_of_its_camera, probed, tinted
 
 VOID = {"meta", "link", "img", "input", "br", "wbr", "circle", "path", "rect", "line", "use"}
-VARIANTS: list[Callable[[], ReportInputs]] = [photo_birds, repaired_birds, plain_hundred, hostile_birds, bare]
+VARIANTS: list[Callable[[], ReportInputs]] = [
+    photo_birds,
+    repaired_birds,
+    plain_hundred,
+    hostile_birds,
+    withheld_birds,
+    bare,
+]
 
 
 @cache
@@ -188,7 +204,7 @@ def test_thin_groups_say_so_beside_their_accuracy() -> None:
         assert f"{100 * group.value:.1f}%" in re.sub(r"<svg.*?</svg>", "", row, flags=re.S)
 
 
-def test_labels_used_and_derived_attributes_are_said() -> None:
+def test_labels_used_and_inferred_groups_are_said() -> None:
     assert "group labels (train)" in rendered(photo_birds)[1]
     assert "not annotated: read them as a hint" not in rendered(photo_birds)[1]
     assert "not annotated: read them as a hint" in rendered(plain_hundred)[1]
@@ -284,6 +300,24 @@ def test_missing_parts_are_named_with_what_makes_them() -> None:
     assert "Parts of this report" not in "".join(Page(rendered(photo_birds)[1]).text)
 
 
+@pytest.mark.parametrize("stage", get_args(MissingPart.model_fields["stage"].annotation))
+def test_every_part_that_may_be_missing_has_words(stage: str) -> None:
+    assert missing_phrase(stage, "erm")
+
+
+def test_parts_with_more_mistakes_are_listed_and_groups_are_not_told_twice() -> None:
+    drawn = planted_slices(lambda images: np.where(images.width == 64, 0.4, 0.1)).slices
+    told = drawn.model_copy(
+        update={"slices": [one.model_copy(update={"is_grouped": True}) for one in drawn.slices]}
+    )
+    for found, is_listed in ((drawn, True), (told, False)):
+        summary = build_report(replace(photo_birds(), slices={"erm": found}))
+        text = "".join(Page(render_report(summary, Pictures())).text).replace("\xa0", " ")
+        assert (drawn.slices[0].sentence in text) is is_listed
+        assert ("told by the groups above" in text) is not is_listed
+        assert "Where else it errs" in text
+
+
 def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:
     inputs = photo_birds()
     few = [g.model_copy(update={"n_val": 5}) if i else g for i, g in enumerate(inputs.info.groups)]
@@ -293,3 +327,16 @@ def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:
     none = [g.model_copy(update={"n_val": 5}) for g in inputs.info.groups]
     summary = build_report(replace(inputs, info=inputs.info.model_copy(update={"groups": none})))
     assert "No group has the 30 validation images that this asks for." in render_report(summary, Pictures())
+
+
+def test_page_and_tables_tell_of_sources() -> None:
+    cameras_N, labels_N = mostly_of_its_camera(0)
+    probe = probed(cameras_N, labels_N, tinted(textures(N, 0), cameras_N))["camera"]
+    about = {"absent": [], "n_train": N, "n_train_total": N, "n_tests": 1, "seconds": 0.0}
+    cues = CuesResult(provenance=Provenance(), cues=[], sources=[probe], **about)
+    report = build_report(replace(photo_birds(), cues=cues))
+    assert "Knowing the camera inflates accuracy" in render_report(report, Pictures())
+    rows = next(table.rows for table in cue_tables(report) if table.name == "sources")
+    assert [row["measure"] for row in rows] == ["seen", "unseen", "inflation"]
+    assert probe.inflation is not None
+    assert rows[2]["low"] == probe.inflation.low

@@ -337,7 +337,28 @@ def test_keys_of_groups_in_data_are_told_their_new_place(raw: dict[str, Any], pl
     section["data"] |= {"levels": 2, "group_by": "all"}
     message = (
         f"{place}.data: levels and group_by moved to the section `groups` beside `data`: write "
-        "`groups: { levels: 2, group_by: all }`."
+        "`groups: { from: auto, group_by: all }`."
     )
     with pytest.raises(InputError, match=re.escape(message)):
         parse(Params, raw).check()
+
+
+@pytest.mark.parametrize("place", ["defaults", "datasets.photo_digits"])
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"levels": 3}, "from: auto"),
+        ({"derive_attribute": "auto", "levels": 3, "group_by": "class"}, "from: auto, group_by: class"),
+        ({"derive_attribute": "ring_lightness"}, "from: border"),
+        ({"derive_attribute": "never"}, "from: never"),
+    ],
+)
+def test_attributes_read_off_the_border_are_told_what_replaces_them(
+    raw: dict[str, Any], place: str, old: dict[str, Any], new: str
+) -> None:
+    section = raw["defaults"] if place == "defaults" else raw["datasets"]["photo_digits"]
+    section["groups"] = old
+    with pytest.raises(InputError, match=re.escape(f"{place}.groups: ")) as error:
+        parse(Params, raw).check()
+    assert "no more: nothing is read off the border" in str(error.value)
+    assert f"Write `groups: {{ {new}" in str(error.value)

@@ -54,7 +54,7 @@ def test_every_stage_of_a_method_computes_on_its_own_device(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     _settings(tmp_path, "cpu")
-    for audit in ("data", "hygiene", "color", "groups"):
+    for audit in ("data", "hygiene", "color", "cues", "groups"):
         run_stage(audit, "photo_digits")
     for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
         run_stage(stage, "photo_digits", "erm")

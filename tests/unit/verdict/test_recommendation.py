@@ -112,8 +112,9 @@ def test_where_nobody_pays_nothing_is_recommended() -> None:
 
 def test_every_method_says_whose_groups_it_needs() -> None:
     assert {method: groups_needed(labels_of(method)) for method in method_names()} == {
-        "erm": "nothing", "rwy": "nothing", "jtt": "validation", "repair": "validation", "dfr": "validation",
+        "erm": "nothing", "exchange": "nothing", "rwy": "nothing",
+        "jtt": "validation", "repair": "validation", "dfr": "validation",
         "group_dro": "training", "rwg": "training", "subg": "training",
     }  # fmt: skip
-    for free in ("derived", "none"):
+    for free in ("cue", "inferred", "none"):
         assert groups_needed(labels_of("group_dro", free)) == "nothing"

@@ -74,7 +74,7 @@ def test_a_model_that_is_all_color_is_not_said_to_lose_nowhere() -> None:
         ((0.0, 0.0, 0.3, 0.0), "annotated", True),  # the group alone
         ((0.3, 0.0, 0.3, 0.0), "annotated", False),  # as all images on land: the attribute itself
         ((0.95, 0.0, 1.0, 0.0), "annotated", False),
-        ((0.0, 0.0, 0.3, 0.0), "derived", False),  # lightness levels are dark by construction
+        ((0.3, 0.0, 0.3, 0.0), "cue", False),
     ],
 )
 def test_a_property_that_is_the_attribute_explains_no_group(

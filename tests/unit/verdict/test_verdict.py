@@ -20,6 +20,7 @@ from pipeline.settings.gate import GateSettings
 from pipeline.verdict.cause.caused_by import aligned_opponents
 from pipeline.verdict.cue.available import modal_share
 from pipeline.verdict.evidence.rules import judge_effect, misled_groups
+from pipeline.verdict.harm.harmful import judge_harmful
 from pipeline.verdict.phrases import answer_words
 from tests.fixtures.planted.audit import look_at
 from tests.fixtures.planted.cues import plant_cue_use
@@ -160,6 +161,8 @@ def test_without_another_class_to_compare_with_harm_cannot_be_told_from_a_harder
 
 def test_cause_needs_an_interval_below_zero_after_bonferroni() -> None:
     inputs = plain_hundred()
+    border = inputs.info.attributes[0].model_copy(update={"origin": "annotated"})
+    inputs = replace(inputs, info=inputs.info.model_copy(update={"attributes": [border]}))
     misled = misled_groups(inputs.info)
     hurt = [0.4 if g in misled else 0.9 for g in range(len(inputs.info.groups))]
     inputs = replant(inputs, erm=hurt)
@@ -263,10 +266,10 @@ def test_sentences_carry_number_interval_and_count() -> None:
 def test_next_steps_follow_the_evidence() -> None:
     fixed = build_report(photo_birds()).verdict.next_steps
     assert fixed[0].action.startswith("Use the Group DRO model")
-    derived = " ".join(step.action for step in build_report(plain_hundred()).verdict.next_steps)
-    assert "Annotate a real attribute" in derived
-    assert "three seeds" in derived
-    assert "at least 100 test images per group" in derived
+    inferred = " ".join(step.action for step in build_report(plain_hundred()).verdict.next_steps)
+    assert "Annotate a real attribute" in inferred
+    assert "three seeds" in inferred
+    assert "at least 100 test images per group" in inferred
     quiet = photo_birds(planted=False)
     quiet = replace(quiet, attributions={}, hygiene=None)
     assert build_report(quiet).verdict.next_steps[0].action.startswith("Keep the model")
@@ -325,6 +328,15 @@ def test_sentences_name_the_worst_group_that_the_tiles_name(attributes: bool) ->
     sentence = summary.verdict.headline if attributes else rung(inputs, "harmful").evidence
     assert "landbird / water" in sentence
     assert "waterbird / water" not in sentence.split(";")[0]
+
+
+def test_clusters_of_a_model_show_nobody_who_pays() -> None:
+    inputs = plain_hundred()
+    assert misled_groups(inputs.info) == []
+    several = inputs.evaluations["erm"].model_copy(update={"seeds": [0, 1, 2]})
+    found = judge_harmful(inputs.info, several, limits=inputs.limits)
+    assert found.status == "insufficient"
+    assert "nobody knows which of them a cue misleads" in found.evidence
 
 
 def test_misled_groups_by_hand() -> None:

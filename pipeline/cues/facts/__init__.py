@@ -1,0 +1,1 @@
+"""What files say: one file a cue."""

@@ -1,0 +1,1 @@
+"""Restricted views of the pixels: each a small fixed feature map."""

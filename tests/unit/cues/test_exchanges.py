@@ -1,0 +1,122 @@
+"""Each cue's edit takes one property of another image and leaves the rest."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.core.types import Float64Array, UInt8Array
+from pipeline.cues.cue import Cue, Seen
+from pipeline.cues.exchanges.noise import noise_level
+from pipeline.cues.exchanges.pair import Pair
+from pipeline.cues.registry import all_cues, find_cue
+from tests.fixtures.cues import textures
+
+WITH_EDIT = [cue for cue in all_cues() if cue.exchange is not None]
+
+
+def smooth(n: int, seed: int, side: int = 32) -> UInt8Array:
+    """Images without noise, of odd sides as well."""
+    images = textures(n, seed)
+    return np.stack([cv2.resize(cv2.GaussianBlur(i, (0, 0), 1.5), (side, side)) for i in images])
+
+
+def masks(n: int, side: int) -> UInt8Array:
+    found = np.zeros((n, side, side), np.uint8)
+    found[:, side // 4 : side // 2, side // 4 : side // 2] = 255
+    return found
+
+
+def facts(n: int, quality: float | None = None, width: int = 640) -> pd.DataFrame:
+    return pd.DataFrame(
+        {"width": [width] * n, "height": [width] * n, "jpeg_quality": pd.array([quality] * n, "Float64")}
+    )
+
+
+def steps(images: UInt8Array) -> Float64Array:
+    return np.abs(np.diff(images.astype(float), axis=2))
+
+
+def change(cue: Cue, pair: Pair) -> Float64Array:
+    assert cue.exchange is not None
+    return cue.exchange(pair).astype(float) - pair.images_NHW3
+
+
+@pytest.mark.parametrize("side", [32, 45])
+@pytest.mark.parametrize("cue", WITH_EDIT, ids=lambda cue: cue.name)
+def test_an_image_given_its_own_property_stays_as_it_is(cue: Cue, side: int) -> None:
+    images = smooth(4, 0, side)
+    own = Pair(images, images, masks(4, side), masks(4, side), facts(4, 75), facts(4, 75))
+    for pair in (own, own._replace(facts=None, donor_facts=None)):
+        moved = change(cue, pair)
+        if cue.name == "background":  # whose object's rim is painted over
+            moved[:, side // 4 - 2 : side // 2 + 2, side // 4 - 2 : side // 2 + 2] = 0
+        assert np.abs(moved).max() <= 1
+
+
+def test_what_has_no_trace_in_pixels_has_no_edit() -> None:
+    assert not [cue.name for cue in all_cues(["site"]) if cue.exchange is not None and not cue.is_visible]
+    assert find_cue("camera").exchange is None
+
+
+@pytest.mark.parametrize(("name", "part"), [("corners", "top right"), ("cells", "row 1, column 8")])
+def test_a_place_alone_is_exchanged(name: str, part: str) -> None:
+    images, donors = textures(4, 0), textures(4, 1)
+    moved = change(find_cue(name), Pair(images, donors, parts=(part,)))
+    np.testing.assert_array_equal(moved[:, :4, 28:], donors[:, :4, 28:].astype(float) - images[:, :4, 28:])
+    moved[:, :4, 28:] = 0
+    assert not moved.any()
+
+
+def test_noise_is_added_and_taken_away() -> None:
+    clean, rng = smooth(6, 0), np.random.default_rng(0)
+    noisy = np.clip(smooth(6, 1) + rng.normal(0, 9, (6, 32, 32, 3)), 0, 255).astype(np.uint8)
+    edit = find_cue("noise").exchange
+    assert edit is not None
+    added, removed = edit(Pair(clean, noisy)), edit(Pair(noisy, clean))
+    assert np.mean([noise_level(i) for i in added]) == pytest.approx(9, abs=2)
+    assert np.mean([noise_level(i) for i in removed]) < 2
+    assert (
+        np.abs(added.mean(axis=(1, 2)) - clean.mean(axis=(1, 2))).max() < 1
+    )  # nothing of the donor's colors
+    assert np.abs(removed.mean(axis=(1, 2)) - noisy.mean(axis=(1, 2))).max() < 1
+
+
+@pytest.mark.parametrize("name", ["sharpness", "spectrum"])
+def test_blur_goes_along_with_detail_in_both_directions(name: str) -> None:
+    cue, sharp = find_cue(name), textures(12, 0)
+    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), 1.2) for image in textures(12, 1)])
+    assert cue.exchange is not None
+
+    def read(images: UInt8Array) -> Float64Array:
+        values = cue.read(Seen(images))
+        assert values is not None
+        return np.asarray(values.numbers.mean(axis=0), np.float64)
+
+    way = read(blurred) - read(sharp)
+    for images, donors, sign in ((sharp, blurred, 1), (blurred, sharp, -1)):
+        moved = read(cue.exchange(Pair(images, donors))) - read(images)
+        assert float(moved @ way) * sign > 0.5 * float(way @ way)
+
+
+def test_a_poorer_file_is_made_again_and_a_rim_goes_where_it_was() -> None:
+    images = textures(3, 0)
+    jpeg, size = find_cue("jpeg").exchange, find_cue("image_size").exchange
+    assert jpeg is not None
+    assert size is not None
+    poor = jpeg(Pair(images, textures(3, 1), facts=facts(3, None, 32), donor_facts=facts(3, 20, 32)))
+    assert steps(poor).mean() < 0.8 * steps(images).mean()
+    small = size(Pair(images, textures(3, 1), facts=facts(3, width=64), donor_facts=facts(3, width=8)))
+    assert (
+        np.abs(np.diff(small.astype(float), axis=2)).mean()
+        < 0.5 * np.abs(np.diff(images.astype(float), axis=2)).mean()
+    )
+    framed = images.copy()
+    framed[:, :2], framed[:, -2:], framed[:, :, :2], framed[:, :, -2:] = 0, 0, 0, 0
+    edit = find_cue("border").exchange
+    assert edit is not None
+    given = edit(Pair(images, framed)).astype(float) - images
+    assert given[:, 0].mean() < -60
+    assert not given[:, 4:-4, 4:-4].any()
