@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from torch import nn
+from torch.fx import symbolic_trace
 from torch.fx.experimental.optimization import fuse
-from torch.fx.proxy import TraceError
 
 _log = logging.getLogger(__name__)
 
@@ -17,8 +17,9 @@ def fuse_for_prediction(model: nn.Module) -> nn.Module:
     A network that cannot be traced (its path depends on what it is shown) comes back as it is.
     """
     try:
-        fused: nn.Module = fuse(model.eval())
-    except (TraceError, TypeError, ValueError, RuntimeError, NotImplementedError) as error:
+        traced = symbolic_trace(model.eval())
+    except (TypeError, ValueError, RuntimeError) as error:  # tracing alone: a fusion that fails is a defect
         _log.info("%s predicts as it is: %s", type(model).__name__, error)
         return model
+    fused: nn.Module = fuse(traced, no_trace=True)
     return fused.eval()
