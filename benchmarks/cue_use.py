@@ -11,8 +11,10 @@ trained under three conditions:
 
 Answers are of the planted cue (`expected.ACCEPTED`), and of what else is found and may be no content.
 
-    python -m benchmarks.cue_use --kinds corner blur --seeds 2     # half a minute for each network
-    PIPELINE_REAL_DATA=... python -m benchmarks.cue_use --base cifar100 --seeds 10 --jobs 2     # all kinds
+    python -m benchmarks.cue_use --bases digits --kinds corner blur --seeds 2     # half a minute a network
+    PIPELINE_REAL_DATA=... python -m benchmarks.cue_use --seeds 10 --jobs 16 --log use.jsonl      # everything
+
+With `--log` a run that was cut off goes on where it stopped; its first seeds cover all bases and kinds.
 
 Shape legend: N images.
 """
@@ -22,12 +24,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from joblib import Parallel, delayed
@@ -37,6 +38,8 @@ from benchmarks.cue_discovery.chance import draw_labels
 from benchmarks.cue_discovery.examine import default_settings, pack_folder
 from benchmarks.cue_discovery.expected import ACCEPTED
 from benchmarks.cue_discovery.planted import KINDS, plant
+from benchmarks.cue_discovery.task_log import add_line, read_lines
+from benchmarks.cue_use_tables import Entry, answer_table, describe, lines
 from pipeline.audit.cues.audit import audit_cues
 from pipeline.core.types import Int64Array, PackedSplit, Split, UInt8Array
 from pipeline.cues.look import look
@@ -48,62 +51,39 @@ from pipeline.models.registry import build_model
 from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.cues import CueFinding, CuesResult
-from pipeline.records.evaluation import CueUseFound
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
 from pipeline.verdict.cue.found import judge_found
-from pipeline.verdict.evidence.rules import choose_thresholds
+from pipeline.verdict.evidence.rules import Thresholds, choose_thresholds
 
 VISIBLE = ("size", "quality", "corner", "watermark", "border", "blur", "noise", "hue", "texture")
 CONDITIONS = ("used", "both", "unused")
 N_IMAGES, STRENGTH, EPOCHS = 1600, 0.6, 6
 
 
-class Told(NamedTuple):
-    """What is said of one cue that was exchanged."""
+class Task(NamedTuple):
+    """One network: what is planted, how it was trained."""
 
+    base: str
     kind: str
     condition: str
     seed: int
-    accuracy: float  # of the network, on test images
-    cue: CueUseFound
-    used: str
-    seconds: float
-
-    @property
-    def is_planted(self) -> bool:
-        return self.cue.name in ACCEPTED[self.kind]
-
-    def line(self) -> str:
-        cue, exchange = self.cue, self.cue.exchange
-        shift = "-"
-        if exchange is not None:
-            size, up, down = exchange.size, exchange.up.value, exchange.down.value
-            shift = f"{size.value:+.2f} [{size.low:+.2f}, {size.high:+.2f}] {up:+.2f}/{down:+.2f}"
-        carried = "-" if cue.carried is None else f"{cue.carried.value:.2f}"
-        natural = "-" if cue.natural is None else f"{cue.natural.value:+.2f}"
-        return (
-            f"{self.kind:9} {self.condition:6} {self.seed} {self.accuracy:.2f} {cue.name:12} "
-            f"{'planted' if self.is_planted else 'content' if cue.may_be_content else 'other':7} "
-            f"{carried:5} {shift:33} {natural:5} {self.used:12} {self.seconds:.1f} s"
-        )
 
 
-def audit(
-    images: Sequence[UInt8Array], shown_N: Int64Array, kind: str, condition: str, seed: int
-) -> list[Told]:
+def audit(images: Sequence[UInt8Array], shown_N: Int64Array, task: Task, device: str) -> Entry:
     """Plant, train, exchange, judge."""
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    _, kind, condition, seed = task
     labels_N = draw_labels(len(images), [0.5, 0.5], seed) if condition == "used" else shown_N
     (train, test, facts, info), free = (
         _pack(images, labels_N, kind, strength, seed) for strength in (STRENGTH, 0.0)
     )
     learned, kept = (free[0], free[1]) if condition == "unused" else (train, test)
-    model = train_network(as_split(learned), as_split(kept), seed)
+    model = train_network(as_split(learned), as_split(kept), seed, device=device)
     seen, tested = look(train, facts), look(test, facts)
     found = audit_cues(seen, tested, info.classes, default_settings(), Provenance())
     predicted_SN = predict_classes([model], test.images)
-    started = time.perf_counter()
     measured = measure_found_cues(
         chosen_cues(found, kind),
         Exchanged(
@@ -111,19 +91,23 @@ def audit(
             predicted_SN=predicted_SN, group_names=info.classes, min_test=20, seed=seed,
         ),
     )  # fmt: skip
-    seconds = (time.perf_counter() - started) / max(len(measured), 1)
-    accuracy = float((predicted_SN == test.labels).mean())
+    answers = zip(measured, judge_found(measured, _limits()), strict=True)
+    return {
+        **task._asdict(),
+        "n": len(test),
+        "right": int((predicted_SN == test.labels).sum()),
+        "cues": [describe(cue, told.used, kind) for cue, told in answers],
+    }
+
+
+def _limits() -> Thresholds:
     entry = read_params().dataset("photo_digits")
-    limits = choose_thresholds(
+    return choose_thresholds(
         min_effect=entry.report.min_effect,
         min_test=entry.evaluate.min_test,
         min_val=entry.evaluate.min_val,
         min_kappa=entry.color.min_kappa,
     )
-    return [
-        Told(kind, condition, seed, accuracy, cue, told.used, seconds)
-        for cue, told in zip(measured, judge_found(measured, limits), strict=True)
-    ]
 
 
 def chosen_cues(found: CuesResult, kind: str) -> list[CueFinding]:
@@ -146,12 +130,14 @@ def as_split(packed: PackedSplit) -> Split:
     return Split(**values, attributes=packed.labels, groups=packed.labels)
 
 
-def train_network(train: Split, val: Split, seed: int, epochs: int = EPOCHS) -> Classifier:
+def train_network(
+    train: Split, val: Split, seed: int, epochs: int = EPOCHS, device: str = "cpu"
+) -> Classifier:
     """A small residual network, the last epoch's weights."""
     entry = read_params().dataset("photo_digits")
     settings = entry.train.model_copy(
         update={"width": 4, "epochs": epochs, "batch_size": 32, "augment": "none", "precision": "fp32",
-                "device": "cpu", "seeds": [seed], "stem_stride": 2, "lr": 0.05}
+                "device": device, "seeds": [seed], "stem_stride": 2, "lr": 0.05}
     )  # fmt: skip
     pixels = train.images.reshape(-1, 3) / 255
     model = build_model(
@@ -174,29 +160,46 @@ def train_network(train: Split, val: Split, seed: int, epochs: int = EPOCHS) -> 
     return model.eval()
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--base", choices=list(BASES), default="digits")
+    parser.add_argument("--bases", nargs="+", choices=list(BASES), default=list(BASES))
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(VISIBLE))
     parser.add_argument("--conditions", nargs="+", choices=CONDITIONS, default=["used", "unused"])
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    asked = parser.parse_args()
-    images, shown_N = load_labeled(asked.base, n=N_IMAGES)
-    tasks = [(k, c, s) for k in asked.kinds for c in asked.conditions for s in range(asked.seeds)]
-    runs = Parallel(n_jobs=asked.jobs, return_as="generator")(
-        delayed(audit)(images, shown_N, *task) for task in tasks
+    parser.add_argument("--jobs", type=int, default=1, help="processes, of one thread each")
+    parser.add_argument("--device", default="cpu", help="where networks learn and predict: cpu or cuda")
+    parser.add_argument(
+        "--log", type=Path, help="file of outcomes, a line each; those in it are not run again"
     )
-    answers = Counter[tuple[str, str]]()
-    for task, told in zip(tasks, runs, strict=True):
-        print(
-            "\n".join(one.line() for one in told) or f"{task[0]:9} {task[1]:6} {task[2]} no cue found",
-            flush=True,
-        )
-        planted = next((one.used for one in told if one.is_planted), "not found")
-        answers[task[1], planted] += 1
-    for (condition, answer), n in sorted(answers.items()):
-        print(f"{condition}: the planted cue {answer}: {n}")
+    asked = parser.parse_args(arguments)
+    tasks = [
+        Task(base, kind, condition, seed)
+        for seed in range(asked.seeds)
+        for kind in asked.kinds
+        for base in asked.bases
+        for condition in asked.conditions
+    ]
+    entries = {task_of(entry): entry for entry in read_lines(asked.log)}
+    todo = [task for task in tasks if task not in entries]
+    for entry in run_tasks(todo, asked.jobs, asked.device):
+        add_line(asked.log, entry)
+        entries[task_of(entry)] = entry
+        print("\n".join(lines(entry)), flush=True)
+    print(answer_table([entries[task] for task in tasks if task in entries]))
+
+
+def task_of(entry: Entry) -> Task:
+    return Task(*(entry[name] for name in Task._fields))
+
+
+def run_tasks(tasks: Sequence[Task], jobs: int, device: str) -> Iterator[Entry]:
+    """As they end."""
+    bases = {base: load_labeled(base, n=N_IMAGES) for base in dict.fromkeys(task.base for task in tasks)}
+    shown = {base: (np.stack(images), shown_N) for base, (images, shown_N) in bases.items()}
+    runs = Parallel(n_jobs=jobs, return_as="generator_unordered")(
+        delayed(audit)(*shown[task.base], task, device) for task in tasks
+    )
+    yield from runs
 
 
 if __name__ == "__main__":

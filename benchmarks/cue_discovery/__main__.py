@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
+import torch
 from joblib import Parallel, delayed
 
 from benchmarks.cue_discovery.bases import BASES, N_IMAGES, REAL_DATA, MissingBaseError, load_base
@@ -19,10 +22,10 @@ from benchmarks.cue_discovery.examine import Detector, detect
 from benchmarks.cue_discovery.expected import ACCEPTED
 from benchmarks.cue_discovery.planted import KINDS, STRENGTHS
 from benchmarks.cue_discovery.tables import LEGEND, Accepted, null_table, planted_table
+from benchmarks.cue_discovery.task_log import TaskLog
 from benchmarks.cue_discovery.tasks import Null, Outcome, Planted, Task, null_tasks, planted_tasks, run_task
 from pipeline.core.types import UInt8Array
 
-PROCESSES = 2
 TASKS_BETWEEN_LINES = 20
 
 
@@ -47,6 +50,10 @@ def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--images", type=int, default=N_IMAGES, help="images of a data set, where there are as many"
     )
+    parser.add_argument("--jobs", type=int, default=2, help="processes, of one thread each")
+    parser.add_argument(
+        "--log", type=Path, help="file of outcomes, a line each; those in it are not run again"
+    )
     parser.add_argument("--out", type=Path, help="Markdown file; default: printed")
     parser.add_argument("--write", type=Path, help="folder to write all data sets to, asking nobody")
     return parser.parse_args(arguments)
@@ -58,35 +65,66 @@ def main(
     options = read_options(arguments)
     tasks = planted_tasks(options.kinds, options.strengths, options.classes, options.seeds)
     tasks += null_tasks(options.nulls)
-    parts = [LEGEND]
-    for base in options.bases:
-        try:
-            images = load_base(base, n=options.images)
-        except MissingBaseError as missing:
-            parts.append(f"## {base}\n\nLeft out: {missing}.")
-            continue
-        if options.write is not None:
-            write_folders(images, tasks, options.write / base)
-        else:
-            parts.append(describe_base(base, run_tasks(base, images, tasks, detector), accepted))
+    images, missing = load_bases(options.bases, options.images)
+    if options.write is not None:
+        for base, own in images.items():
+            write_folders(own, tasks, options.write / base)
+        return
+    log = TaskLog.read(options.log)
+    run_tasks(images, tasks, detector, log, options.jobs)
+    parts = [LEGEND, *missing]
+    for base, own in images.items():
+        parts.append(describe_base(base, log.of_base(base, len(own), tasks), accepted))
     text = "\n\n".join(parts) + "\n"
     if options.out is not None:
         options.out.write_text(text, encoding="utf-8")
-    elif options.write is None:
+    else:
         print(text, end="")
 
 
+def load_bases(names: Sequence[str], n: int) -> tuple[dict[str, UInt8Array], list[str]]:
+    """The images of each base, N x H x W x 3, and what is to be said of those that are not here."""
+    images, missing = dict[str, UInt8Array](), list[str]()
+    for name in names:
+        try:
+            images[name] = np.stack(load_base(name, n=n))
+        except MissingBaseError as error:
+            missing.append(f"## {name}\n\nLeft out: {error}.")
+    return images, missing
+
+
 def run_tasks(
-    base: str, images: Sequence[UInt8Array], tasks: Sequence[Task], detector: Detector
-) -> list[Outcome]:
-    """All tasks on two processes, in order; how far they are goes to stderr."""
-    work = (delayed(run_task)(images, task, detector) for task in tasks)
-    outcomes: list[Outcome] = []
-    for outcome in Parallel(n_jobs=PROCESSES, return_as="generator")(work):
-        outcomes.append(outcome)
-        if len(outcomes) % TASKS_BETWEEN_LINES == 0 or len(outcomes) == len(tasks):
-            print(f"{base}: {len(outcomes)} of {len(tasks)} data sets", file=sys.stderr, flush=True)
-    return outcomes
+    images: Mapping[str, UInt8Array], tasks: Sequence[Task], detector: Detector, log: TaskLog, jobs: int
+) -> None:
+    """What the log lacks, the first seeds first, on all bases; how far they are goes to stderr."""
+    todo = [
+        (base, task)
+        for task in in_rounds(tasks)
+        for base, own in images.items()
+        if (base, len(own), task) not in log.outcomes
+    ]
+    work = (delayed(_run_one)(base, images[base], task, detector) for base, task in todo)
+    done = Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
+    for n_done, (base, outcome) in enumerate(done, 1):
+        log.add(base, len(images[base]), outcome)
+        if n_done % TASKS_BETWEEN_LINES == 0 or n_done == len(todo):
+            print(f"{n_done} of {len(todo)} data sets", file=sys.stderr, flush=True)
+
+
+def in_rounds(tasks: Sequence[Task]) -> list[Task]:
+    """By seed, with a like share of the nulls in every round: wherever a run stops, all were served alike."""
+    planted = [task for task in tasks if isinstance(task, Planted)]
+    nulls = [task for task in tasks if isinstance(task, Null)]
+    rounds = 1 + max((task.seed for task in planted), default=0)
+    order = {task: float(task.seed) for task in planted}
+    order |= {task: rounds * i / len(nulls) for i, task in enumerate(nulls)}
+    return sorted(tasks, key=order.__getitem__)
+
+
+def _run_one(base: str, images: UInt8Array, task: Task, detector: Detector) -> tuple[str, Outcome]:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    return base, run_task(images, task, detector)
 
 
 def describe_base(base: str, outcomes: Sequence[Outcome], accepted: Accepted) -> str:

@@ -16,7 +16,8 @@ CAMERAS = tuple(
     [("Canon", f"Canon EOS {n}0D") for n in (5, 6, 7, 8, 9)]
     + [("Nikon", f"COOLPIX P{n}") for n in (6000, 7000, 7100, 7700, 7800)]
 )
-TOKENS = tuple(f"site{n}" for n in range(10))
+# of one length: a second cue would go along with others
+TOKENS = ("north", "south", "coast", "river", "field", "grove", "ridge", "creek", "marsh", "shore")
 
 
 def plant_size(picture: Picture, value: int, _: np.random.Generator) -> Picture:

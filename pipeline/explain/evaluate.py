@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
+from torch import nn
 
 from pipeline.artifacts.edited import EditedImages
 from pipeline.core.types import Int64Array, Split
@@ -23,7 +24,6 @@ from pipeline.explain.reliance.found_cues import (
     measure_found_cues,
 )
 from pipeline.explain.reliance.measure import measure_reliance
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Provenance
 from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
@@ -71,13 +71,13 @@ class EvaluatedData:
 
 
 def evaluate_models(
-    models: Sequence[Classifier],
+    models: Sequence[nn.Module],
     data: EvaluatedData,
     history: TrainHistory,
     settings: EvaluateSettings,
     provenance: Provenance,
     *,
-    controls: Mapping[RemovalControl, Sequence[Classifier]] | None = None,
+    controls: Mapping[RemovalControl, Sequence[nn.Module]] | None = None,
 ) -> Evaluated:
     """Score a method's models, and measure what they rely on.
 
@@ -140,7 +140,7 @@ def evaluate_models(
 
 
 def _exchange_found(
-    models: Sequence[Classifier], data: EvaluatedData, test_SN: Int64Array, settings: EvaluateSettings
+    models: Sequence[nn.Module], data: EvaluatedData, test_SN: Int64Array, settings: EvaluateSettings
 ) -> list[CueUseFound]:
     """What exchanges of found cues do; their classifiers learn from training images."""
     findings = cues_to_exchange(data.cues, with_content=data.exchanges_content)

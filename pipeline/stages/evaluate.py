@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
@@ -25,8 +26,8 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
 from pipeline.core.types import Int64Array, Split
 from pipeline.explain.evaluate import EvaluatedData, evaluate_models, removal_kinds
+from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.hardware import choose_device
-from pipeline.models.interface import Classifier
 from pipeline.records.cues import CuesResult
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.training import TrainHistory
@@ -116,9 +117,10 @@ def _log_outcome(dataset: str, result: EvaluationResult) -> None:
 
 def _load_models(
     dataset: str, method: str, seeds: list[int], device: torch.device, control: str = ""
-) -> list[Classifier]:
+) -> list[nn.Module]:
     folder = model_dir(dataset, method) / "weights"
-    return [load_weights(weights_path(folder, seed, control=control)).to(device) for seed in seeds]
+    paths = [weights_path(folder, seed, control=control) for seed in seeds]
+    return [fuse_for_prediction(load_weights(path)).to(device) for path in paths]
 
 
 def _table(

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
 from pipeline.core.progress import track
 from pipeline.core.types import Int64Array, Split, UInt8Array
@@ -24,7 +25,6 @@ from pipeline.explain.reliance.interventions import (
     has_annotated_cue,
 )
 from pipeline.explain.reliance.kept import Watch, look_away
-from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.records.data import DatasetInfo
 
@@ -46,7 +46,7 @@ class Changed:
 class Editor:
     """Makes changed images, once for all models, and predicts them."""
 
-    models: Sequence[Classifier]
+    models: Sequence[nn.Module]
     test: Split
     info: DatasetInfo
     seed: int
@@ -144,7 +144,7 @@ class Editor:
 
 
 def predict_classes(
-    models: Sequence[Classifier], images_NHW3: UInt8Array, batch_size: int = 256
+    models: Sequence[nn.Module], images_NHW3: UInt8Array, batch_size: int = 256
 ) -> Int64Array:
     """Classes S x N that the models predict; a memory map is read once, batch by batch."""
     predicted_SN = np.empty((len(models), len(images_NHW3)), np.int64)

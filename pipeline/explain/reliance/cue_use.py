@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
 from pipeline.core.progress import track
 from pipeline.core.types import BoolArray, Int64Array, Split, UInt8Array
@@ -23,7 +24,6 @@ from pipeline.explain.reliance.changed import Changed, predict_classes
 from pipeline.explain.reliance.exchanges import EXCHANGES
 from pipeline.explain.reliance.interventions import SWAP, has_annotated_cue
 from pipeline.explain.reliance.kept import Watch, look_away
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import Carried, CueAssociation, CueExchange, CueUse
@@ -95,7 +95,7 @@ def choose_cue(train: Split, test: Split, info: DatasetInfo, color_predicted_N: 
 def measure_cue_use(
     cue: Cue,
     *,
-    models: Sequence[Classifier],
+    models: Sequence[nn.Module],
     test: Split,
     rows: Int64Array,
     predicted_SN: Int64Array,
@@ -204,7 +204,7 @@ class _Exchanger:
     """Makes exchanged images, shows them to the classifier of the cue, and to the models."""
 
     cue: Cue
-    models: Sequence[Classifier]
+    models: Sequence[nn.Module]
     test: Split
     donors: Donors  # of exchanges that need no swapped background
     predicted_SN: Int64Array

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from torch import nn
 
 from pipeline.core.progress import track
 from pipeline.core.types import Int64Array, Split, UInt8Array
@@ -26,7 +27,6 @@ from pipeline.explain.reliance.backgrounds import Donors, draw_donors
 from pipeline.explain.reliance.carrying import Sight
 from pipeline.explain.reliance.changed import predict_classes
 from pipeline.explain.reliance.cue_use import MAX_SEEN, measure_exchange
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.cues import CueFinding, CuesResult
 from pipeline.records.evaluation import CueExchange, CueUseFound
@@ -44,7 +44,7 @@ ALPHA = 0.05
 class Exchanged:
     """What found cues are exchanged in."""
 
-    models: Sequence[Classifier]
+    models: Sequence[nn.Module]
     train: Looked  # teaches what a cue names
     test: Split
     seen: Seen  # the test split, as cues see it

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from torch import nn
 
 from pipeline.artifacts.edited import EditedImages
 from pipeline.core.errors import InputError
@@ -24,7 +25,6 @@ from pipeline.explain.reliance.interventions import (
     has_annotated_cue,
 )
 from pipeline.explain.reliance.kept import Keeper
-from pipeline.models.interface import Classifier
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.data import ALIGNED, DatasetInfo
 from pipeline.records.evaluation import CueUse, Intervention
@@ -47,7 +47,7 @@ class Reliance(NamedTuple):
 
 def measure_reliance(
     *,
-    models: Sequence[Classifier],
+    models: Sequence[nn.Module],
     test: Split,
     info: DatasetInfo,
     predicted_SN: Int64Array,
