@@ -35,6 +35,7 @@ VIEWS = (
     "sharpness",
     "spectrum",
     "pattern",
+    "fringe",
     "texture",
     "thumbnail",
     "surroundings",

@@ -12,7 +12,8 @@ from pipeline.cues.cue import Cue, Seen
 from pipeline.cues.exchanges.noise import noise_level
 from pipeline.cues.exchanges.pair import Pair
 from pipeline.cues.registry import all_cues, find_cue
-from tests.fixtures.cues import textures
+from pipeline.pixels.registration import move_channels
+from tests.fixtures.cues import photographs, textures
 
 WITH_EDIT = [cue for cue in all_cues() if cue.exchange is not None]
 
@@ -99,6 +100,20 @@ def test_blur_goes_along_with_detail_in_both_directions(name: str) -> None:
     for images, donors, sign in ((sharp, blurred, 1), (blurred, sharp, -1)):
         moved = read(cue.exchange(Pair(images, donors))) - read(images)
         assert float(moved @ way) * sign > 0.5 * float(way @ way)
+
+
+def test_fringes_go_along_in_both_directions() -> None:
+    cue, by_C3 = find_cue("fringe"), np.array([[0.0, 0.0, 0.8], [0.0, 0.0, -0.8]], np.float32)
+    plain = photographs(8, 0)
+    fringed = np.stack([move_channels(image, by_C3) for image in photographs(8, 1)])
+    assert cue.exchange is not None
+    for images, donors in ((plain, fringed), (fringed, plain)):
+        edited = cue.exchange(Pair(images, donors))
+        values = cue.read(Seen(edited)), cue.read(Seen(donors))
+        assert values[0] is not None
+        assert values[1] is not None
+        np.testing.assert_allclose(values[0].numbers.mean(axis=0), values[1].numbers.mean(axis=0), atol=0.25)
+        np.testing.assert_array_equal(edited[..., 1], images[..., 1])
 
 
 def test_a_poorer_file_is_made_again_and_a_rim_goes_where_it_was() -> None:
