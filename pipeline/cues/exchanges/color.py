@@ -28,7 +28,8 @@ def exchange_color(pair: Pair) -> UInt8Array:
     """
     own_NP3, donor_NP3 = (pixels(images) for images in (pair.images_NHW3, pair.donors_NHW3))
     turned_NP3 = np.clip(_turned(own_NP3, donor_NP3), 0, 255)
-    return add(pair.images_NHW3, turned_NP3 - own_NP3 + _level_shift(turned_NP3, donor_NP3))
+    shift_NP3 = _level_shift(turned_NP3, donor_NP3, _levels(own_NP3))
+    return add(pair.images_NHW3, turned_NP3 - own_NP3 + shift_NP3)
 
 
 def _turned(own_NP3: Float32Array, donor_NP3: Float32Array) -> Float32Array:
@@ -55,9 +56,9 @@ def _power(symmetric_N33: Float64Array, power: float) -> Float64Array:
     return result
 
 
-def _level_shift(own_NP3: Float32Array, donor_NP3: Float32Array) -> Float32Array:
-    """Donor's minus own mean color at each pixel's level of lightness, N x P x 3."""
-    own_NP, donor_NP = _levels(own_NP3), _levels(donor_NP3)
+def _level_shift(own_NP3: Float32Array, donor_NP3: Float32Array, own_NP: Float32Array) -> Float32Array:
+    """Donor's minus own mean color at each pixel's level of lightness, which is `own_NP`, N x P x 3."""
+    donor_NP = _levels(donor_NP3)
     shift_NQ3 = _level_means(donor_NP3, donor_NP) - _level_means(own_NP3, own_NP)
     place_NP = np.clip(own_NP * N_LEVELS - 0.5, 0, N_LEVELS - 1)
     below_NP = np.minimum(place_NP.astype(np.int64), N_LEVELS - 2)

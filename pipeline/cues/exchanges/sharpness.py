@@ -60,7 +60,7 @@ def _products(layers_LHW: Float32Array) -> Float64Array:
 
 
 def _gains(products_NSLL: Float64Array, wanted_NS: Float64Array) -> Float64Array:
-    """Of each layer, N x L: with them the finer scales stand beside the coarsest one, which stays, as wanted."""
+    """Of each layer, N x L: with them finer scales stand as wanted beside the coarsest one, which stays."""
     n, n_scales = wanted_NS.shape
     gains_NL = np.ones((n, n_scales + 1))
     for _ in range(STEPS):

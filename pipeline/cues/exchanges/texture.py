@@ -18,10 +18,10 @@ TINY = 2.0  # levels of detail: less is rounding, and is not made strong
 
 
 def exchange_texture(pair: Pair) -> UInt8Array:
-    """The donor's fine detail of lightness, everywhere as strong as the image's own: texture, not shape.
+    """The donor's fine detail of lightness, as strong but spread as its own is: texture, not shape.
 
-    Where the image is flat it stays nearly flat, so that the donor's outlines come along only where it has
-    own ones.
+    Where the image has less detail than elsewhere it stays so: the donor's outlines come along only where
+    the image has own ones.
 
     Source: the two layers of Burt and Adelson 1983 (The Laplacian pyramid), divided by local contrast as in
     Schwartz and Simoncelli 2001 (Natural signal statistics and sensory gain control).
@@ -37,7 +37,8 @@ def _own_strength(own_HW: Float32Array, donor_HW: Float32Array) -> Float32Array:
     """What has to be added to the image's lightness."""
     sigma = max(LEAST_SIGMA, SHARE * min(own_HW.shape))
     (own_fine_HW, own_size_HW), (fine_HW, size_HW) = (_fine(luma_HW, sigma) for luma_HW in (own_HW, donor_HW))
-    change: Float32Array = fine_HW * (own_size_HW / size_HW) - own_fine_HW
+    strength = float(size_HW.mean() / own_size_HW.mean())
+    change: Float32Array = fine_HW * (own_size_HW / size_HW) * strength - own_fine_HW
     return change
 
 
