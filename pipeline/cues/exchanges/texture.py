@@ -38,7 +38,7 @@ def _own_strength(own_HW: Float32Array, donor_HW: Float32Array) -> Float32Array:
     sigma = max(LEAST_SIGMA, SHARE * min(own_HW.shape))
     (own_fine_HW, own_size_HW), (fine_HW, size_HW) = (_fine(luma_HW, sigma) for luma_HW in (own_HW, donor_HW))
     strength = float(size_HW.mean() / own_size_HW.mean())
-    change: Float32Array = fine_HW * (own_size_HW / size_HW) * strength - own_fine_HW
+    change = np.asarray(fine_HW * (own_size_HW / size_HW) * strength - own_fine_HW, np.float32)
     return change
 
 
