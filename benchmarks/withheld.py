@@ -36,9 +36,8 @@ def write(name: str, folder: Path) -> None:
     rows = [(_put(row, folder), row.label, row.split or "") for row in raw.rows]
     with (folder / "table.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("file", "label", "split"), *rows])
-    print(
-        f"  {name}_bare:\n    source:\n      kind: table\n      path: {folder.resolve()}\n      table: table.csv"
-    )
+    print(f"  {name}_bare:\n    source:\n      kind: table\n      path: {folder.resolve()}")
+    print("      table: table.csv")
     print("      columns: { file: file, label: label, split: split }")
     print(f"    # and what else the entry of {name} has, apart from what names its attribute")
 
