@@ -6,8 +6,9 @@ trained under three conditions:
 - used: labels are drawn by chance and the cue goes with them, so that there is nothing else to learn; *yes*
   is right where the network learned it at all (its accuracy stands beside the answer)
 - both: labels are what images show (a digit below five, say), and the cue goes with them; either may be right
-- unused: as *both*, but the network learned from images in which the cue is independent of the label: the
-  cue is there to be found, and *yes* is false
+- unused: as *both*, but the network learned from images in which the cue is independent of the label, and
+  which got the cue, as it was found, of random others: with a turned hue all of their colors, since what
+  they show has colors, too. The cue is there to be found, and *yes* is false
 
 Answers are of the planted cue (`expected.ACCEPTED`), and of what else is found and may be no content.
 
@@ -42,7 +43,10 @@ from benchmarks.cue_discovery.task_log import add_line, read_lines
 from benchmarks.cue_use_tables import Entry, answer_table, describe, lines
 from pipeline.audit.cues.audit import audit_cues
 from pipeline.core.types import Int64Array, PackedSplit, Split, UInt8Array
+from pipeline.cues.exchanges.pair import Pair, exchange_side_by_side
 from pipeline.cues.look import look
+from pipeline.cues.places import exchanged_places
+from pipeline.cues.registry import find_cue
 from pipeline.explain.reliance.changed import predict_classes
 from pipeline.explain.reliance.found_cues import Exchanged, cues_to_exchange, measure_found_cues
 from pipeline.methods.erm import METHOD as ERM
@@ -79,13 +83,17 @@ def audit(images: Sequence[UInt8Array], shown_N: Int64Array, task: Task, device:
     (train, test, facts, info), free = (
         _pack(images, labels_N, kind, strength, seed) for strength in (STRENGTH, 0.0)
     )
-    learned, kept = (free[0], free[1]) if condition == "unused" else (train, test)
-    model = train_network(as_split(learned), as_split(kept), seed, device=device)
     seen, tested = look(train, facts), look(test, facts)
-    found = audit_cues(seen, tested, info.classes, default_settings(), Provenance())
+    chosen = chosen_cues(audit_cues(seen, tested, info.classes, default_settings(), Provenance()), kind)
+    if condition == "unused":
+        planted = [cue for cue in chosen if cue.name in ACCEPTED[kind]]
+        learned = exchanged_at_random(free[0], free[2], planted, seed)
+    else:
+        learned = as_split(train)
+    model = train_network(learned, as_split(free[1]), seed, device=device)
     predicted_SN = predict_classes([model], test.images)
     measured = measure_found_cues(
-        chosen_cues(found, kind),
+        chosen,
         Exchanged(
             models=[model], train=seen, test=as_split(test), seen=tested.seen, rows=np.arange(len(test)),
             predicted_SN=predicted_SN, group_names=info.classes, min_test=20, seed=seed,
@@ -115,6 +123,22 @@ def chosen_cues(found: CuesResult, kind: str) -> list[CueFinding]:
     chosen = {cue.name: cue for cue in cues_to_exchange(found)}
     planted = [cue for cue in found.cues if cue.found and cue.name in ACCEPTED[kind]]
     return list((chosen | {cue.name: cue for cue in planted[:1]}).values())
+
+
+def exchanged_at_random(train: PackedSplit, facts: Any, cues: Sequence[CueFinding], seed: int) -> Split:
+    """Every image with these cues of another one, whatever its label."""
+    split, facts_N = as_split(train), look(train, facts).seen.facts
+    donors = np.random.default_rng([seed, 17]).permutation(len(split))
+    for finding in cues:
+        exchange = find_cue(finding.name).exchange
+        if exchange is None:
+            continue
+        pair = Pair(
+            split.images, split.images[donors], None, None,
+            facts_N, None if facts_N is None else facts_N.iloc[donors], tuple(exchanged_places(finding)),
+        )  # fmt: skip
+        split = dataclasses.replace(split, images=exchange_side_by_side(exchange, pair))
+    return split
 
 
 def _pack(images: Sequence[UInt8Array], labels_N: Int64Array, kind: str, strength: float, seed: int) -> Any:

@@ -1,4 +1,4 @@
-"""Color exchanged level by level of lightness.
+"""Color exchanged: how the three channels spread together, then their means level by level of lightness.
 
 Shape legend: N images, P pixels, Q levels.
 """
@@ -7,29 +7,58 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.core.types import Float32Array, UInt8Array
+from pipeline.core.types import Float32Array, Float64Array, UInt8Array
 from pipeline.cues.exchanges.cells import cell_sums
 from pipeline.cues.exchanges.pair import Pair, add, pixels
 from pipeline.pixels.levels import LUMA
 
 N_LEVELS = 12  # of an image's lightness, from its darkest to its lightest
+TINY = 2.0  # levels^2 of variance: what spreads less is rounding and is not drawn apart
 
 
 def exchange_color(pair: Pair) -> UInt8Array:
     """The donor's mean color, lightness included, at each level from an image's darkest to its lightest.
 
-    Ink gets the color of ink and paper that of paper; brightness and contrast go along.
+    Ink gets the color of ink and paper that of paper; brightness and contrast go along. Before that all
+    colors are moved, stretched and turned together so that they lie as the donor's do: means of levels say
+    little of hues where an image has several.
 
-    Source: Welsh, Ashikhmin and Mueller 2002 (Transferring color to greyscale images), with means of
-    levels in place of single pixels.
+    Source: Pitie and Kokaram 2007 (the linear Monge-Kantorovich mapping of colors); Welsh, Ashikhmin and
+    Mueller 2002 (Transferring color to greyscale images), with means of levels in place of single pixels.
     """
-    return add(pair.images_NHW3, _level_shift(pair))
-
-
-def _level_shift(pair: Pair) -> Float32Array:
-    """Donor's minus own mean color at each pixel's level of lightness, N x P x 3."""
     own_NP3, donor_NP3 = (pixels(images) for images in (pair.images_NHW3, pair.donors_NHW3))
-    own_NP, donor_NP = _levels(own_NP3), _levels(donor_NP3)
+    turned_NP3 = np.clip(_turned(own_NP3, donor_NP3), 0, 255)
+    shift_NP3 = _level_shift(turned_NP3, donor_NP3, _levels(own_NP3))
+    return add(pair.images_NHW3, turned_NP3 - own_NP3 + shift_NP3)
+
+
+def _turned(own_NP3: Float32Array, donor_NP3: Float32Array) -> Float32Array:
+    """The linear map of own colors that moves them least and gives them the donor's mean and covariance."""
+    (own_N13, own_N33), (donor_N13, donor_N33) = _spread(own_NP3), _spread(donor_NP3)
+    root_N33, inverse_N33 = _power(own_N33, 0.5), _power(own_N33, -0.5)
+    map_N33 = inverse_N33 @ _power(root_N33 @ donor_N33 @ root_N33, 0.5) @ inverse_N33
+    turned: Float32Array = ((own_NP3 - own_N13) @ map_N33.astype(np.float32) + donor_N13).astype(np.float32)
+    return turned
+
+
+def _spread(pixels_NP3: Float32Array) -> tuple[Float32Array, Float64Array]:
+    """Mean (N x 1 x 3) and covariance (N x 3 x 3) of the channels."""
+    mean_N13 = pixels_NP3.mean(axis=1, keepdims=True)
+    left_NP3 = pixels_NP3 - mean_N13
+    products_N33 = np.matmul(left_NP3.transpose(0, 2, 1), left_NP3).astype(np.float64)
+    return mean_N13, products_N33 / pixels_NP3.shape[1] + TINY * np.eye(3)
+
+
+def _power(symmetric_N33: Float64Array, power: float) -> Float64Array:
+    values_N3, vectors_N33 = np.linalg.eigh(symmetric_N33)
+    raised_N13 = np.maximum(values_N3, 1e-6)[:, None] ** power
+    result: Float64Array = (vectors_N33 * raised_N13) @ vectors_N33.transpose(0, 2, 1)
+    return result
+
+
+def _level_shift(own_NP3: Float32Array, donor_NP3: Float32Array, own_NP: Float32Array) -> Float32Array:
+    """Donor's minus own mean color at each pixel's level of lightness, which is `own_NP`, N x P x 3."""
+    donor_NP = _levels(donor_NP3)
     shift_NQ3 = _level_means(donor_NP3, donor_NP) - _level_means(own_NP3, own_NP)
     place_NP = np.clip(own_NP * N_LEVELS - 0.5, 0, N_LEVELS - 1)
     below_NP = np.minimum(place_NP.astype(np.int64), N_LEVELS - 2)

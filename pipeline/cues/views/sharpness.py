@@ -19,8 +19,8 @@ SIGMAS = (0.6, 1.0, 1.6, 2.5)
 
 
 def read(seen: Seen) -> Values:
-    """Energy that each blur takes away beside the next, whatever the contrast, N x 3, and N x 2 of steps."""
-    return Values(fill_rows(seen.images, (len(SIGMAS) + 1,), _ratios))
+    """Energy that each blur takes away beside the coarsest and the next one, whatever the contrast, N x 4."""
+    return Values(fill_rows(seen.images, (len(SIGMAS),), _ratios))
 
 
 def _ratios(chunk_nHW3: UInt8Array) -> Float32Array:
@@ -31,8 +31,7 @@ def _of_image(grey_HW: Float32Array) -> Float32Array:
     blurred = [grey_HW, *(cv2.GaussianBlur(grey_HW, (0, 0), sigma) for sigma in SIGMAS)]
     energy = [float(np.square(a - b).mean()) for a, b in itertools.pairwise(blurred)]
     logs = np.log(np.array(energy) + 1e-7)
-    steepest = np.log(np.quantile(np.abs(np.diff(grey_HW, axis=1)), 0.99) + 1e-3) - logs.mean() / 2
-    return np.array([*(logs[:-1] - logs[-1]), logs[0] - logs[1], steepest], np.float32)
+    return np.array([*(logs[:-1] - logs[-1]), logs[0] - logs[1]], np.float32)
 
 
 CUE = Cue(

@@ -27,6 +27,6 @@ EXCHANGES: dict[str, Edit] = {
     "color_exchange": Edit("color, brightness and contrast", exchange_color),
     "frame_exchange": Edit("the color along the image's border", exchange_frame),
     "rim_exchange": Edit("the color along the object's edge", exchange_rim, needs_masks=True),
-    "texture_exchange": Edit("the texture (amplitudes of all frequencies)", exchange_texture),
+    "texture_exchange": Edit("the texture (fine detail)", exchange_texture),
     "look_exchange": Edit("texture, color, brightness and contrast", exchange_look),
 }

@@ -11,6 +11,8 @@ from pipeline.core.types import Float64Array, UInt8Array
 from pipeline.cues.cue import Cue, Seen
 from pipeline.cues.exchanges.noise import noise_level
 from pipeline.cues.exchanges.pair import Pair
+from pipeline.cues.eye import CueEye
+from pipeline.cues.look import Looked
 from pipeline.cues.registry import all_cues, find_cue
 from pipeline.pixels.registration import move_channels
 from tests.fixtures.cues import photographs, textures
@@ -85,21 +87,51 @@ def test_noise_is_added_and_taken_away() -> None:
     assert np.abs(removed.mean(axis=(1, 2)) - noisy.mean(axis=(1, 2))).max() < 1
 
 
-@pytest.mark.parametrize("name", ["sharpness", "spectrum"])
-def test_blur_goes_along_with_detail_in_both_directions(name: str) -> None:
-    cue, sharp = find_cue(name), textures(12, 0)
-    blurred = np.stack([cv2.GaussianBlur(image, (0, 0), 1.2) for image in textures(12, 1)])
+def blur(image: UInt8Array) -> UInt8Array:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), 1.2), np.uint8)
+
+
+def turn_hue(image: UInt8Array) -> UInt8Array:
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)  # hue in steps of two degrees
+    hsv[..., 0] = (hsv[..., 0].astype(int) + 20) % 180
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), np.uint8)
+
+
+def add_grating(image: UInt8Array) -> UInt8Array:
+    wave = np.cos(np.arange(image.shape[1]) * 2 * np.pi / 5)[:, None]
+    return np.asarray(np.clip(image + 8 * wave, 0, 255), np.uint8)
+
+
+def dusk(n: int, seed: int) -> UInt8Array:
+    """Orange and blue alone, as much of either: a turned hue changes no mean."""
+    blobs = photographs(n, seed).astype(float)
+    warm_NHW = blobs[..., 0] - blobs[..., 2]
+    return np.asarray(np.clip(blobs[..., 1:2] + 0.5 * warm_NHW[..., None] * [1, 0, -1], 0, 255), np.uint8)
+
+
+TOLD_BY = {
+    "sharpness": (blur, textures),
+    "spectrum": (blur, textures),
+    "color": (turn_hue, dusk),
+    "texture": (add_grating, photographs),
+    "pattern": (add_grating, photographs),
+}
+
+
+@pytest.mark.parametrize("name", list(TOLD_BY))
+def test_an_exchange_carries_what_its_cue_sees_in_both_directions(name: str) -> None:
+    """By the cue's own reader, which is a linear one in the report as well."""
+    cue, (mark, draw) = find_cue(name), TOLD_BY[name]
+    plain, marked = draw(40, 0), np.stack([mark(image) for image in draw(40, 1)])
+    known = np.concatenate([draw(80, 2), np.stack([mark(image) for image in draw(80, 3)])])
     assert cue.exchange is not None
-
-    def read(images: UInt8Array) -> Float64Array:
-        values = cue.read(Seen(images))
-        assert values is not None
-        return np.asarray(values.numbers.mean(axis=0), np.float64)
-
-    way = read(blurred) - read(sharp)
-    for images, donors, sign in ((sharp, blurred, 1), (blurred, sharp, -1)):
-        moved = read(cue.exchange(Pair(images, donors))) - read(images)
-        assert float(moved @ way) * sign > 0.5 * float(way @ way)
+    seen = Looked(Seen(known), np.repeat([0, 1], 80))
+    eye = CueEye.fit(cue, "linear", (), seen)
+    assert eye is not None
+    for images, donors, named in ((plain, marked, 1), (marked, plain, 0)):
+        edited = eye.name_classes(Seen(cue.exchange(Pair(images, donors))))
+        control = eye.name_classes(Seen(cue.exchange(Pair(images, np.roll(images, 1, axis=0)))))
+        assert (edited == named).mean() - (control == named).mean() > 0.6
 
 
 def test_fringes_go_along_in_both_directions() -> None:
