@@ -12,14 +12,17 @@ import numpy as np
 import pandas as pd
 
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, Int64Array
-from pipeline.records.slices import MethodSlices
+from pipeline.records.data import GroupInfo
+from pipeline.records.slices import GroupTrait, MethodSlices
 from pipeline.records.verdict import Thresholds
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.harm.conditions import Described, make_conditions
+from pipeline.verdict.harm.naming import Grouped, name_groups
 from pipeline.verdict.harm.slices import Scored, find_slices
 
 LIMITS = choose_thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05)
 PROPERTIES = ("lightness", "contrast", "chroma", "sharpness", "noise", "edges")
+CLASSES = ("cat", "dog", "owl")
 AGREE = 0.6  # of the seeds' mistakes: by how hard an image is
 
 
@@ -49,7 +52,7 @@ class Images(NamedTuple):
             }
         )
         return Described(
-            labels=np.array(["cat", "dog", "owl"], object)[self.labels],
+            labels=np.array(CLASSES, object)[self.labels],
             columns={"ward": np.array(["east", "west"], object)[self.ward]},
             facts=facts,
             properties={name: self.property(name) for name in PROPERTIES},
@@ -131,3 +134,36 @@ def planted_slices(
         risks.append(risk_N)
     found = find_slices("erm", scored[0], scored[1], limits)
     return Found(found, scored[0].described, images[1], risks[1])
+
+
+def planted_traits(
+    belongs: Risk,
+    *,
+    seed: int = 0,
+    n_train: int = 3000,
+    n_test: int = 2000,
+    scene_size: int = 1,
+) -> list[GroupTrait]:
+    """What the verdict says of groups that nobody named: two in each class, these and the rest.
+
+    Args:
+        belongs: how likely an image is of its class's second group.
+        scene_size: images of a scene, which are all of one group or another; 1: each by itself.
+    """
+    rng = np.random.default_rng(seed)
+    known = []
+    for number, n in enumerate((n_train, n_test)):
+        drawn = draw(n, rng)
+        scenes_N = None if scene_size == 1 else np.arange(n) // scene_size
+        if scenes_N is not None:
+            drawn = drawn._replace(labels=drawn.labels[scenes_N], numbers=drawn.numbers[scenes_N])
+        chance_N = rng.random(n) if scenes_N is None else rng.random(n)[scenes_N]
+        groups_N = 2 * drawn.labels + (chance_N < belongs(drawn))
+        sources_N = None if scenes_N is None else scenes_N + number * n_train
+        known.append(Grouped(drawn.described(), groups_N, sources_N))
+    groups = [
+        GroupInfo(name=f"{label} / {cluster}", label=label, attribute=cluster, n_train=0, n_val=0, n_test=0)
+        for label in CLASSES
+        for cluster in ("cluster 1", "cluster 2")
+    ]
+    return name_groups(groups, known[0], known[1])

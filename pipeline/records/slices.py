@@ -40,3 +40,20 @@ class MethodSlices(Record):
     n_shared: int = 0  # test images left out, since they share a source with validation images
     n_seeds: int = 0
     columns: list[str] = Field(default_factory=list)  # what the conditions were about
+
+
+class GroupTrait(Record):
+    """What describes a group that nobody named, inside its class."""
+
+    group: int  # index
+    name: str
+    status: Literal["described", "none", "insufficient"]
+    n_train: int  # images of the group
+    n_test: int  # of no source that training images are of
+    words: str = ""  # which images it mostly holds: "images among the darkest third"
+    conditions: list[str] = Field(default_factory=list)  # that they fulfill
+    columns: list[str] = Field(default_factory=list)  # what each condition is about
+    share: Estimate | None = None  # of the group's test images that are so; intervals hold for all groups
+    rest: Estimate | None = None  # the share of the rest of its class
+    beyond: Estimate | None = None  # `share` minus `rest`
+    sentence: str  # what follows the group's name

@@ -12,7 +12,7 @@ from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
 from pipeline.records.recommendation import Need, Recommendation
-from pipeline.records.slices import MethodSlices
+from pipeline.records.slices import GroupTrait, MethodSlices
 from pipeline.records.titles import Titles
 
 Status = Literal["yes", "partly", "no", "insufficient"]  # partly: of `fixed_by` alone
@@ -290,6 +290,7 @@ class Verdict(Artifact):
     heat: dict[str, HeatVerdict] = Field(default_factory=dict)  # of every method with maps
     # parts of the images, named or not, in which the baseline and the recommended method err more
     slices: dict[str, MethodSlices] = Field(default_factory=dict)
+    traits: list[GroupTrait] = Field(default_factory=list)  # what describes groups that were inferred
     leaking_sources: Estimate | None  # test images that share a scene or patient with training or validation
     missing: list[MissingPart] = Field(default_factory=list)
     not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it

@@ -22,7 +22,7 @@ from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
-from pipeline.records.slices import MethodSlices
+from pipeline.records.slices import GroupTrait, MethodSlices
 from pipeline.records.verdict import CueGap, Thresholds, Verdict
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.verdict.cause.explained import explain_removals
@@ -30,7 +30,9 @@ from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.fix.validating import validate_methods
 from pipeline.verdict.harm.aligned import measure_gaps
+from pipeline.verdict.harm.conditions import Described
 from pipeline.verdict.harm.describing import describe, group_columns
+from pipeline.verdict.harm.naming import Grouped, name_groups
 from pipeline.verdict.harm.slices import Scored, find_slices, why_no_slices
 from pipeline.verdict.judge import judge
 
@@ -82,8 +84,12 @@ def run(dataset: str) -> None:
             if record is not None:
                 own = record.model_copy(update={"provenance": provenance})
                 save_artifact(verdict_dir(dataset) / name, own)
-        slices = _slices(found, named, verdict, val, test, limits)
-        verdict = verdict.model_copy(update={"titles": titles, "slices": slices})
+        described = _describe(found, named, splits)
+        parts = {
+            "slices": _slices(found, verdict, (val, test), described[1:], limits),
+            "traits": _traits(found, (splits[0], test), (described[0], described[2])),
+        }
+        verdict = verdict.model_copy(update={"titles": titles, **parts})
         save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
     _log.info("%s", verdict.headline)
 
@@ -111,37 +117,74 @@ def _cue_gaps(
     return measure_gaps(cues, named, test.labels, test.sources, correct, limits)
 
 
-def _slices(
-    found: Results, named: DatasetInfo, verdict: Verdict, val: Split, test: Split, limits: Thresholds
-) -> dict[str, MethodSlices]:
-    """Parts of the images in which the baseline, and the method that is recommended, err more.
+def _describe(found: Results, named: DatasetInfo, splits: Sequence[Split]) -> list[Described]:
+    """What is known of each split's images.
 
     Args:
         named: the data by their names in files; `found` has their titles.
     """
-    dataset, asked = named.name, [verdict.baseline, verdict.recommendation.method]
-    methods = list(dict.fromkeys(method for method in asked if method is not None))
     # older data have no facts, and by hand the images may not have been looked at
-    facts = read_facts(dataset) if facts_path(dataset_dir(dataset)).exists() else None
+    facts = read_facts(named.name) if facts_path(dataset_dir(named.name)).exists() else None
     properties = (
-        load_properties(color_dir(dataset) / "properties.parquet", named.packing) if found.hygiene else {}
+        load_properties(color_dir(named.name) / "properties.parquet", named.packing) if found.hygiene else {}
     )
-    described = [describe(split, named, found.info, facts, properties) for split in (val, test)]
+    return [describe(split, named, found.info, facts, properties) for split in splits]
+
+
+def _slices(
+    found: Results,
+    verdict: Verdict,
+    splits: Sequence[Split],
+    described: Sequence[Described],
+    limits: Thresholds,
+) -> dict[str, MethodSlices]:
+    """Parts of the images in which the baseline, and the method that is recommended, err more.
+
+    Args:
+        splits, described: of validation and test images.
+    """
+    asked = [verdict.baseline, verdict.recommendation.method]
+    methods = list(dict.fromkeys(method for method in asked if method is not None))
+    predicted = [load_predicted(found.info.name, methods, split) for split in splits]
     wrong = [
-        {m: ~right for m, right in _are_correct(load_predicted(dataset, methods, split), split).items()}
-        for split in (val, test)
+        {method: ~right for method, right in _are_correct(own, split).items()}
+        for own, split in zip(predicted, splits, strict=True)
     ]
+
+    def scored(i: int, method: str) -> Scored:
+        return Scored(described[i], wrong[i][method], splits[i].sources)
+
     return {
         method: find_slices(
             method,
-            Scored(described[0], wrong[0][method], val.sources),
-            Scored(described[1], wrong[1][method], test.sources),
+            scored(0, method),
+            scored(1, method),
             limits,
             grouped_by=group_columns(found.info),
             why_not=why_no_slices(found.evaluations[method], limits),
         )
         for method in methods
     }
+
+
+def _traits(found: Results, splits: Sequence[Split], described: Sequence[Described]) -> list[GroupTrait]:
+    """What describes groups that nobody named; none where groups have names.
+
+    Args:
+        splits, described: of training and test images.
+    """
+    if found.info.attributes[0].origin != "inferred":
+        return []
+    cues = [cue for cue in found.cues.cues if cue.found and cue.under is None] if found.cues else []
+    path = color_dir(found.info.name) / "cue_classes.parquet"
+    classes = load_cue_classes(path, splits[0].packing) if cues else None
+
+    def grouped(split: Split, known: Described) -> Grouped:
+        aligned = {c.title: classes.of(c.column, split) == split.labels for c in cues} if classes else {}
+        return Grouped(replace(known, cues=aligned), split.groups, split.sources)
+
+    train, test = (grouped(split, known) for split, known in zip(splits, described, strict=True))
+    return name_groups(found.info.groups, train, test)
 
 
 def _known_wrong(train: Split) -> list[int] | None:

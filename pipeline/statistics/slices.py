@@ -91,7 +91,9 @@ def inside(literals: Sequence[Literal], holds_NC: BoolArray) -> BoolArray:
     return inside_N
 
 
-def find_parts(val: Mistakes, *, least: int, min_effect: float, seed: int = 0) -> list[Part]:
+def find_parts(
+    val: Mistakes, *, least: int, min_effect: float, depth: int = DEPTH, seed: int = 0
+) -> list[Part]:
     """Parts of a tree of validation mistakes that err more than the rest by `min_effect`, clearest first.
 
     A split has to be clearer than the best of as many conditions would be by chance; images of one source
@@ -100,6 +102,7 @@ def find_parts(val: Mistakes, *, least: int, min_effect: float, seed: int = 0) -
 
     Args:
         least: images on either side of a split.
+        depth: most conditions of a part.
 
     >>> rows = np.arange(400)
     >>> holds_NC = np.stack([rows % 4 == 0, rows % 3 == 0], axis=1)
@@ -110,7 +113,7 @@ def find_parts(val: Mistakes, *, least: int, min_effect: float, seed: int = 0) -
     share_N = val.shares
     if not val.holds_NC.shape[1] or val.n < 2 * least or not share_N.var():
         return []
-    tree = _grow(val, share_N, least, seed)
+    tree = _grow(val, share_N, least, depth, seed)
     found = [(path, _part(path, val, share_N)) for path in _nodes(tree)]
     found = [(path, part) for path, part in found if part.error - part.rest >= min_effect]
     found.sort(key=lambda one: (-_clearness(one[1], val.n), len(one[0])))
@@ -121,26 +124,32 @@ def find_parts(val: Mistakes, *, least: int, min_effect: float, seed: int = 0) -
     return [part for _, part in chosen[:MOST_MEASURED]]
 
 
-def measure_parts(parts: Sequence[Sequence[Literal]], test: Mistakes) -> list[Measured]:
+def measure_parts(
+    parts: Sequence[Sequence[Literal]], test: Mistakes, n_measured: int | None = None
+) -> list[Measured]:
     """Errors of parts on test images beside those of all other images.
+
+    Args:
+        n_measured: parts that intervals allow for; None: these.
 
     Raises:
         InputError: a part, or its rest, has no test images.
     """
     if not parts:
         return []
-    confidence = sidak_confidence(len(parts))
-    return [_measure(inside(part, test.holds_NC), test, confidence, len(parts)) for part in parts]
+    n_picked = n_measured or len(parts)
+    confidence = sidak_confidence(n_picked)
+    return [_measure(inside(part, test.holds_NC), test, confidence, n_picked) for part in parts]
 
 
-def _grow(val: Mistakes, share_N: Float64Array, least: int, seed: int) -> DecisionTreeRegressor:
+def _grow(val: Mistakes, share_N: Float64Array, least: int, depth: int, seed: int) -> DecisionTreeRegressor:
     rows = np.arange(val.n)
     if val.n > MOST_FITTED:
         rows = np.sort(np.random.default_rng(seed).choice(val.n, MOST_FITTED, replace=False))
     n_tried = val.holds_NC.shape[1]
     clear = float(stats.norm.isf(_SPLIT_ALPHA / (2 * n_tried)))
     tree = DecisionTreeRegressor(
-        max_depth=DEPTH,
+        max_depth=depth,
         min_samples_leaf=least,
         # a split's decrease of impurity, times N over the variance, is the square of its z
         min_impurity_decrease=clear**2 * float(share_N[rows].var()) * val.effect / len(rows),

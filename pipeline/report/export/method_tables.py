@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import EvaluationResult, Intervention, SplitMetrics
 from pipeline.records.report import Report
-from pipeline.records.slices import Slice
+from pipeline.records.slices import GroupTrait, Slice
 from pipeline.records.verdict import MethodVerdict
 from pipeline.report.export.rows import Row, Table, measured, spread, spread_group, two_groups
 
@@ -67,6 +67,14 @@ def method_tables(s: Report) -> list[Table]:
             "No part of the images was measured by itself.",
         ),
         Table(
+            "group_traits",
+            "What describes the groups that were inferred: the share of a group's test images that fulfill "
+            "the condition, the share of the rest of its class (rest), and the difference (beyond). The "
+            "intervals of share and beyond hold for all groups at once.",
+            [row for trait in s.verdict.traits for row in _trait_rows(trait)],
+            "No groups were inferred.",
+        ),
+        Table(
             "removal_controls",
             "Leaving out the images that attribution names against leaving out as many others; group is the "
             "control's worst, of worst_group_gain the worst group of each.",
@@ -81,6 +89,18 @@ def _slice_rows(one: Slice) -> list[Row]:
     return [
         {**about, **row} for row in measured({"error": one.error, "rest": one.rest, "beyond": one.beyond})
     ]
+
+
+def _trait_rows(trait: GroupTrait) -> list[Row]:
+    about = {
+        "group": trait.name,
+        "status": trait.status,
+        "images": trait.words or None,
+        "n_train": trait.n_train,
+        "n_test": trait.n_test,
+    }
+    found = measured({"share": trait.share, "rest": trait.rest, "beyond": trait.beyond})
+    return [{**about, **row} for row in found or [{"measure": None, **spread(None)}]]
 
 
 def _by_method(s: Report, rows: Callable[[EvaluationResult], list[Row]]) -> list[Row]:

@@ -17,6 +17,7 @@ from pipeline.records.attribution import AttributionResult
 from pipeline.records.report import Report
 from pipeline.report.page.causes import find_causes
 from pipeline.report.page.gallery import gallery_ids
+from pipeline.report.page.traits import find_traits
 from pipeline.settings.report import ReportSettings
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ def build_pictures(
     always.update(image.id for image in report.images)
     always.update(gallery_ids(report))
     always.update(image.id for image in find_causes(report))
+    always.update(image for shown in find_traits(report) for image in shown.ids)
     edits = [(e.edit, e.id) for e in report.edits] if source.edited else []
     always.update(image for _, image in edits)
     large = {image.id for image in report.images}

@@ -43,6 +43,7 @@ from pipeline.report.page.pictures import (
     Pictures,
     examples_shown,
 )
+from pipeline.report.page.traits import TraitShown, find_traits
 from pipeline.report.page.view_attribution import AttributionView, RemovalView
 from pipeline.report.page.view_charts import ChartsView
 from pipeline.report.page.view_images import ImagesView
@@ -99,6 +100,11 @@ class View:
     def unexplained(self, explained: Mapping[str, object]) -> str:
         """Labels of the methods that `explained` lacks, for a sentence; empty where it has all."""
         return ", ".join(phrases.method_label(name) for name in self.s.methods if name not in explained)
+
+    @cached_property
+    def traits(self) -> list[TraitShown]:
+        """What inferred groups are, in the order of the groups' table."""
+        return find_traits(self.s)
 
     @property
     def shrunk_rows(self) -> list[tuple[int, dict[str, GroupEstimate]]]:

@@ -73,6 +73,7 @@ THRESHOLDS = MappingProxyType(  # below, and from there on
         "modified": ("in files saved before {}", "in files saved on {} or later"),
     }
 )
+CUE = ("of which {} alone names the class", "of which {} alone names another class")
 TOKEN = ("with {} in the names of file and folders", "without {} in the names of file and folders")
 
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.core.types import BoolArray, Float32Array, Float64Array
+from pipeline.core.types import BoolArray, Float32Array, Float64Array, Int64Array
 from pipeline.core.words import join_names, quoted
 from pipeline.cues.cue import Strings
 from pipeline.cues.facts import reading
 from pipeline.cues.facts.file_name import MOST as MOST_TOKENS
 from pipeline.verdict.harm.condition_words import (
+    CUE,
     EQUAL,
     FLAGS,
     RANKS,
@@ -49,6 +50,17 @@ class Described:
     columns: Mapping[str, Strings] = field(default_factory=dict)  # annotated ones, by title, in words
     facts: pd.DataFrame | None = None  # N rows
     properties: Mapping[str, Float32Array] = field(default_factory=dict)  # N each
+    cues: Mapping[str, BoolArray] = field(default_factory=dict)  # found ones, by title: it names the class
+
+    def take(self, rows: Int64Array) -> Described:
+        """The same of some images."""
+        return Described(
+            self.labels[rows],
+            {name: words_N[rows] for name, words_N in self.columns.items()},
+            None if self.facts is None else self.facts.iloc[rows].reset_index(drop=True),
+            {name: values_N[rows] for name, values_N in self.properties.items()},
+            {name: aligned_N[rows] for name, aligned_N in self.cues.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,9 @@ def _all(val: Described, test: Described) -> Iterator[Condition]:
         yield from _equal(column, val_N, test.columns[column], _column_words(column))
     if val.facts is not None and test.facts is not None:
         yield from _of_facts(val.facts, test.facts)
+    for title, aligned_N in val.cues.items():
+        told = CUE[0].format(quoted(title)), CUE[1].format(quoted(title))
+        yield _either(title, told, aligned_N, test.cues[title], is_known=True)
     for name, words in RANKS.items():
         if name in val.properties:
             yield from _ranked(name, val.properties[name], test.properties[name], words)

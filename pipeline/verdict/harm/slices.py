@@ -21,6 +21,7 @@ from pipeline.statistics.slices import Measured, Mistakes, Part, find_parts, ins
 from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import judge_effect, strongest
 from pipeline.verdict.harm.conditions import Condition, Described, make_conditions
+from pipeline.verdict.harm.telling import columns_of, holds, tell
 from pipeline.verdict.phrases import TRAINED_ON, method_label, percent_interval, points_interval
 
 LEAST = 10  # images on either side of a split, whatever the settings say
@@ -65,7 +66,7 @@ def find_slices(
     if reason is not None:
         return MethodSlices(status="insufficient", finding=reason, **sizes)
     conditions = make_conditions(val.described, test.described, least)
-    holds_val_NC, holds_test_NC = (_table(conditions, name) for name in ("val_N", "test_N"))
+    holds_val_NC, holds_test_NC = (holds(conditions, name) for name in ("val_N", "test_N"))
     on_val = Mistakes(val.wrong_SN, holds_val_NC, val.sources_N)
     on_test = Mistakes(test.wrong_SN, holds_test_NC, test.sources_N).take(kept_N)
     parts = find_parts(on_val, least=least, min_effect=limits.min_effect)
@@ -80,7 +81,7 @@ def find_slices(
         finding=_finding(method, slices, status, len(conditions), limits),
         slices=slices,
         n_conditions=len(conditions),
-        columns=_columns(conditions),
+        columns=columns_of(conditions),
         **sizes,
     )
 
@@ -128,13 +129,6 @@ def _too_few(n_val: int, n_test: int, least: int, limits: Thresholds) -> str | N
     return None
 
 
-def _table(conditions: Sequence[Condition], name: Literal["val_N", "test_N"]) -> BoolArray:
-    if not conditions:
-        return np.zeros((0, 0), bool)
-    table: BoolArray = np.stack([getattr(condition, name) for condition in conditions], axis=1)
-    return table
-
-
 def _judge(
     parts: Sequence[Part], conditions: Sequence[Condition], on_test: Mistakes, limits: Thresholds
 ) -> list[Slice]:
@@ -151,12 +145,12 @@ def _is_enough(part: Part, on_test: Mistakes, limits: Thresholds) -> bool:
 
 
 def _slice(part: Part, found: Measured, conditions: Sequence[Condition], limits: Thresholds) -> Slice:
-    told = _told(part, conditions)
+    told = tell(part, conditions)
     words = f"Images {join_names(told)}"
     return Slice(
         words=words,
         conditions=told,
-        columns=_columns([conditions[c] for c, _ in part.literals]),
+        columns=columns_of([conditions[c] for c, _ in part.literals]),
         n_val=part.n,
         error_val=part.error,
         error=found.error,
@@ -165,23 +159,6 @@ def _slice(part: Part, found: Measured, conditions: Sequence[Condition], limits:
         status=judge_effect(found.beyond.value, found.beyond.low, limits.min_effect),
         sentence=_sentence(words, part, found),
     )
-
-
-def _columns(conditions: Sequence[Condition]) -> list[str]:
-    """What conditions are about, in their order."""
-    return list(dict.fromkeys(name for condition in conditions for name in condition.columns))
-
-
-def _told(part: Part, conditions: Sequence[Condition]) -> list[str]:
-    """What holds of its images, each once: class and annotated columns first, what does not hold last."""
-    columns, literals = _columns(conditions), sorted(part.literals)
-    sides = [(conditions[c] if wanted else conditions[c].sides()[-1]) for c, wanted in literals]
-    is_told = [wanted or conditions[c].has_opposite for c, wanted in literals]
-    held = [side for side, told in zip(sides, is_told, strict=True) if told]
-    pairs = [pair for one in held for pair in zip(one.columns, one.words, strict=True)]
-    pairs.sort(key=lambda pair: columns.index(pair[0]))
-    denied = [side.denied for side, told in zip(sides, is_told, strict=True) if not told]
-    return list(dict.fromkeys([*(words for _, words in pairs), *denied]))
 
 
 def _sentence(words: str, part: Part, found: Measured) -> str:

@@ -318,6 +318,23 @@ def test_parts_with_more_mistakes_are_listed_and_groups_are_not_told_twice() -> 
         assert "Where else it errs" in text
 
 
+def test_inferred_groups_are_described_and_shown() -> None:
+    summary, html = rendered(plain_hundred)
+    text = "".join(Page(html).text).replace("\xa0", " ")
+    worst = next(t for t in summary.verdict.traits if t.group == summary.verdict.harmed_group.index)
+    assert text.count(words.isolated(worst.name)) > 1
+    assert {t.status for t in summary.verdict.traits} == {"described"}
+    assert f"which nobody named: {worst.sentence}" in text, "beside the harmed group"
+    assert worst.sentence[0].upper() + worst.sentence[1:] in text, "and in the list"
+    shown = View(summary, Pictures()).traits
+    assert len(shown) == 12 < len(summary.verdict.traits)
+    assert f"12 of {len(summary.verdict.traits)} groups" in text
+    for one in shown:
+        assert len(one.ids) == 6
+        assert all(f'alt="Training image {image}, {one.trait.name}' in html for image in one.ids)
+    assert "What the inferred groups are" not in rendered(photo_birds)[1]
+
+
 def test_groups_with_few_validation_images_were_not_learned_at_a_time() -> None:
     inputs = photo_birds()
     few = [g.model_copy(update={"n_val": 5}) if i else g for i, g in enumerate(inputs.info.groups)]

@@ -270,3 +270,35 @@ def test_inferred_groups_are_clusters_of_an_early_network_and_find_the_patch(pro
     before = (groups_dir(DATASET) / "groups.parquet").read_bytes()
     grouped(**{"from": "inferred"})
     assert (groups_dir(DATASET) / "groups.parquet").read_bytes() == before
+    labels = np.concatenate([load_split(data_folders(DATASET), name).labels for name in SPLIT_NAMES])
+    of_image = 2 * labels + (cue_N != labels_N)
+    for group, ids in enumerate(info.central):
+        assert len(ids) == 6
+        assert max(ids) < ENDS[0], "training images alone"
+        assert (of_image[ids] == group).all(), "the most central images show what the group is"
+
+
+def test_inferred_groups_may_be_what_an_early_network_gets_wrong(project: Path) -> None:
+    images, labels_N, cue_N = draw(shape=4)
+    images[cue_N == 1, :8] = 20  # what it goes by: where the patch misleads, it errs
+    prepare(images, labels_N, [])
+    info = grouped(**{"from": "inferred", "inference": "errors"})
+    first = info.attributes[0]
+    assert (first.name, first.values, first.origin) == (
+        "early model",
+        ["early right", "early wrong"],
+        "inferred",
+    )
+    found = agreement((cue_N != labels_N).astype(np.int64))
+    print(f"agreement of the mistakes with the planted groups: {found:.3f}")
+    assert found > 0.9
+    assert all(ids and max(ids) < ENDS[0] for ids in info.central)
+
+
+def test_a_network_without_mistakes_leaves_the_classes(project: Path) -> None:
+    images, labels_N, _ = draw(shape=90)  # nothing to get wrong
+    prepare(images, labels_N, [])
+    info = grouped(**{"from": "inferred", "inference": "errors"})
+    assert [group.name for group in info.groups] == ["a", "b"]
+    assert any("makes no mistakes" in note and "groups.inference: clusters" in note for note in info.notes)
+    assert info.central == []
