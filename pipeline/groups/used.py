@@ -64,6 +64,9 @@ def candidates(cues: CuesResult) -> list[CueFinding]:
     ]
 
 
+_WITHOUT_A_CUE = " (groups.from: inferred looks for groups without a cue)"
+
+
 def choose_cue(asked: Sequence[tuple[CueFinding, Estimate | None]]) -> Choice:
     """Of the cues that are clearly used the one that is used most."""
     told = [AskedCue(name=cue.name, title=cue.title, part=cue.part, used=estimate) for cue, estimate in asked]
@@ -75,7 +78,7 @@ def choose_cue(asked: Sequence[tuple[CueFinding, Estimate | None]]) -> Choice:
         )
         note = (
             f"no groups are needed beyond classes: {names} give{'s' if len(asked) == 1 else ''} the class "
-            f"away, and a plainly trained model is not clearly right more often where it does{unclear}"
+            f"away, and a plainly trained model is not clearly right more often where it does{unclear}{_WITHOUT_A_CUE}"
         )
         return Choice(None, told, note)
     cue, estimate = max(used, key=lambda pair: pair[1].value)
@@ -93,7 +96,7 @@ def why_no_candidate(cues: CuesResult) -> str:
     if not found:
         return (
             "no groups are needed beyond classes: no attribute is annotated, and no cue was found that gives "
-            "the class away"
+            f"the class away{_WITHOUT_A_CUE}"
         )
     unseen = [quoted(cue.title) for cue in found if not cue.is_visible]
     content = [quoted(cue.title) for cue in found if cue.is_visible and cue.may_be_content]
