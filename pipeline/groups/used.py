@@ -78,7 +78,8 @@ def choose_cue(asked: Sequence[tuple[CueFinding, Estimate | None]]) -> Choice:
         )
         note = (
             f"no groups are needed beyond classes: {names} give{'s' if len(asked) == 1 else ''} the class "
-            f"away, and a plainly trained model is not clearly right more often where it does{unclear}{_WITHOUT_A_CUE}"
+            f"away, and a plainly trained model is not clearly right more often where it does{unclear}"
+            f"{_WITHOUT_A_CUE}"
         )
         return Choice(None, told, note)
     cue, estimate = max(used, key=lambda pair: pair[1].value)

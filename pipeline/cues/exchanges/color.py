@@ -13,6 +13,7 @@ from pipeline.cues.exchanges.pair import Pair, add, pixels
 from pipeline.pixels.levels import LUMA
 
 N_LEVELS = 12  # of an image's lightness, from its darkest to its lightest
+MOST_GAIN = 4.0  # of a color's distance from the mean: noise of a grey image is not to become colorful
 TINY = 2.0  # levels^2 of variance: what spreads less is rounding and is not drawn apart
 
 
@@ -33,10 +34,15 @@ def exchange_color(pair: Pair) -> UInt8Array:
 
 
 def _turned(own_NP3: Float32Array, donor_NP3: Float32Array) -> Float32Array:
-    """The linear map of own colors that moves them least and gives them the donor's mean and covariance."""
+    """The linear map of own colors that moves them least and gives them the donor's mean and covariance.
+
+    Where that asks for more than `MOST_GAIN` they get less spread than the donor's.
+    """
     (own_N13, own_N33), (donor_N13, donor_N33) = _spread(own_NP3), _spread(donor_NP3)
     root_N33, inverse_N33 = _power(own_N33, 0.5), _power(own_N33, -0.5)
-    map_N33 = inverse_N33 @ _power(root_N33 @ donor_N33 @ root_N33, 0.5) @ inverse_N33
+    map_N33 = _power(
+        inverse_N33 @ _power(root_N33 @ donor_N33 @ root_N33, 0.5) @ inverse_N33, 1.0, most=MOST_GAIN
+    )
     turned: Float32Array = ((own_NP3 - own_N13) @ map_N33.astype(np.float32) + donor_N13).astype(np.float32)
     return turned
 
@@ -49,9 +55,9 @@ def _spread(pixels_NP3: Float32Array) -> tuple[Float32Array, Float64Array]:
     return mean_N13, products_N33 / pixels_NP3.shape[1] + TINY * np.eye(3)
 
 
-def _power(symmetric_N33: Float64Array, power: float) -> Float64Array:
+def _power(symmetric_N33: Float64Array, power: float, most: float = np.inf) -> Float64Array:
     values_N3, vectors_N33 = np.linalg.eigh(symmetric_N33)
-    raised_N13 = np.maximum(values_N3, 1e-6)[:, None] ** power
+    raised_N13 = np.minimum(np.maximum(values_N3, 1e-6)[:, None] ** power, most)
     result: Float64Array = (vectors_N33 * raised_N13) @ vectors_N33.transpose(0, 2, 1)
     return result
 

@@ -61,8 +61,9 @@ def exchange_side_by_side(exchange: Exchange, pair: Pair) -> UInt8Array:
 
 
 def pixels(images_NHW3: UInt8Array) -> Float32Array:
-    """N x P x 3."""
-    return images_NHW3.reshape(len(images_NHW3), -1, 3).astype(np.float32)
+    """N x P x 3, also of no images."""
+    n, height, width, n_channels = images_NHW3.shape
+    return images_NHW3.reshape(n, height * width, n_channels).astype(np.float32)
 
 
 def add(images_NHW3: UInt8Array, shift: npt.NDArray[Any]) -> UInt8Array:

@@ -134,6 +134,15 @@ def test_an_exchange_carries_what_its_cue_sees_in_both_directions(name: str) -> 
         assert (edited == named).mean() - (control == named).mean() > 0.6
 
 
+def test_noise_of_a_grey_image_does_not_become_colorful() -> None:
+    rng, halves = np.random.default_rng(0), np.repeat([60.0, 190.0], 16)
+    grey = np.clip(halves[:, None] + rng.normal(0, 1, (4, 32, 32, 3)), 0, 255).astype(np.uint8)
+    edit = find_cue("color").exchange
+    assert edit is not None
+    flat = edit(Pair(grey, photographs(4, 0, side=32)))[:, :, :16].astype(float)
+    assert flat.std(axis=(1, 2)).max() < 8
+
+
 def test_fringes_go_along_in_both_directions() -> None:
     cue, by_C3 = find_cue("fringe"), np.array([[0.0, 0.0, 0.8], [0.0, 0.0, -0.8]], np.float32)
     plain = photographs(8, 0)
