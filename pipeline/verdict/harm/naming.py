@@ -42,14 +42,14 @@ class Grouped:
 
 
 def name_groups(groups: Sequence[GroupInfo], train: Grouped, test: Grouped) -> list[GroupTrait]:
-    """Of every group in a class that has several: found on training images, measured on test images.
+    """Of every group beside another one of its class: found on training images, measured on test images.
 
     Test images of a source that training images are of are left out: they would repeat them.
     """
     if train.sources_N is not None and test.sources_N is not None:
         test = test.take(~np.isin(test.sources_N, train.sources_N))
-    labels = [group.label for group in groups]
-    shared = [g for g, label in enumerate(labels) if labels.count(label) > 1]
+    labels = {int(g): groups[g].label for g in np.unique(train.groups_N)}
+    shared = [g for g, label in labels.items() if [*labels.values()].count(label) > 1]
     found = list[GroupTrait]()
     for label in dict.fromkeys(labels[g] for g in shared):
         members = [g for g in shared if labels[g] == label]
@@ -93,7 +93,7 @@ def _name(
         sentence="",
     )
     if min(n_train, len(is_own_train) - n_train) < LEAST:
-        return _said(blank, f"too few training images to describe it ({count(n_train)})")
+        return _said(blank, _too_few("training", is_own_train))
     own = Mistakes(
         is_own_train[None], holds(conditions, "val_N"), train.sources_N
     )  # val_N: where it is found
@@ -101,8 +101,16 @@ def _name(
     if not parts:
         return _said(blank, _NOTHING, "none")
     if min(blank.n_test, len(is_own_test) - blank.n_test) < LEAST:
-        return _said(blank, f"too few test images to say what describes it ({count(blank.n_test)})")
+        return _said(blank, _too_few("test", is_own_test))
     return _measured(blank, parts[0], conditions, is_own_test, test, n_named)
+
+
+def _too_few(split: str, is_own_N: BoolArray) -> str:
+    n = int(is_own_N.sum())
+    return (
+        f"too few {split} images to describe it: {count(n)}, and {count(len(is_own_N) - n)} of the rest of "
+        f"its class, of which {count(LEAST)} each are needed"
+    )
 
 
 _NOTHING = "nothing that was measured describes it: see its pictures"
