@@ -66,6 +66,7 @@ class Cue:
     read: Callable[[Seen], Values | None]  # None: these data have no such thing
     may_be_content: bool  # what a class truly looks like shows here, too
     exchange: Exchange | None  # takes this of another image and leaves the rest; None: no edit of pixels can
+    is_around: bool = False  # it looks where objects are not: what gives the class away there is no object
     is_visible: bool = True  # False: no trace of it is in the pixels, so no model of pixels can use it
     mostly_silent: bool = False  # most of its numbers say nothing of any class: those are left out
     trees: bool = True  # whether trees look, too

@@ -5,11 +5,12 @@ Shape legend: V validation images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.core.words import join_names, points, quoted
+from pipeline.cues.registry import find_cue
 from pipeline.records.base import Estimate
 from pipeline.records.cues import CueFinding, CuesResult
 from pipeline.records.data import AskedCue
@@ -47,28 +48,45 @@ class Choice(NamedTuple):
 
 
 def candidates(cues: CuesResult) -> list[CueFinding]:
-    """Found cues that a model of pixels can see and that no class truly looks like, as they are ranked.
+    """Found cues that a model of pixels can see and that are not all content, as they are ranked.
 
     One that tells nothing beyond another stands for itself only where that other one is not in the pixels:
-    the model then sees this one.
+    the model then sees this one. What a class may look like (colors, say) takes part where a cue that looks
+    around the object tells a part of it: that part is not the object, and all of it is read best at once.
     """
     leaders = {cue.name: cue for cue in cues.cues}
+    beside = told_around(cues)
     return [
         cue
         for cue in cues.cues
         if cue.found
         and cue.is_visible
-        and not cue.may_be_content
+        and (not cue.may_be_content or cue.name in beside)
         and cue.kind != "column"
         and (cue.under is None or not leaders[cue.under].is_visible)
     ]
 
 
+def told_around(cues: CuesResult) -> dict[str, list[CueFinding]]:
+    """Cues by their names, with those found where objects are not that tell nothing beyond them."""
+    found: dict[str, list[CueFinding]] = {}
+    for cue in cues.cues:
+        if cue.found and cue.under is not None and cue.kind == "pixels" and find_cue(cue.name).is_around:
+            found.setdefault(cue.under, []).append(cue)
+    return found
+
+
 _WITHOUT_A_CUE = " (groups.from: inferred looks for groups without a cue)"
 
 
-def choose_cue(asked: Sequence[tuple[CueFinding, Estimate | None]]) -> Choice:
-    """Of the cues that are clearly used the one that is used most."""
+def choose_cue(
+    asked: Sequence[tuple[CueFinding, Estimate | None]], around: Mapping[str, Sequence[CueFinding]]
+) -> Choice:
+    """Of the cues that are clearly used the one that is used most.
+
+    Args:
+        around: what `told_around` says.
+    """
     told = [AskedCue(name=cue.name, title=cue.title, part=cue.part, used=estimate) for cue, estimate in asked]
     used = [(cue, estimate) for cue, estimate in asked if estimate is not None and estimate.low > 0]
     if not used:
@@ -88,6 +106,10 @@ def choose_cue(asked: Sequence[tuple[CueFinding, Estimate | None]]) -> Choice:
         f"{quoted(cue.title)} forms the groups: on validation images a plainly trained model is right {size} "
         "more often where it names the class"
     )
+    if cue.may_be_content:
+        places = [quoted(other.title) for other in around[cue.name]]
+        tell = "tells" if len(places) == 1 else "tell"
+        note += f"; a class may truly look so, but {join_names(places)} {tell} a part of it"
     return Choice(cue, told, note)
 
 

@@ -21,7 +21,14 @@ from pipeline.core.words import quoted
 from pipeline.groups.form import Formed, no_attribute, of_attribute, of_clusters, of_cue, of_errors
 from pipeline.groups.make import make_groups
 from pipeline.groups.source import find_source
-from pipeline.groups.used import Choice, candidates, choose_cue, uses_on_validation, why_no_candidate
+from pipeline.groups.used import (
+    Choice,
+    candidates,
+    choose_cue,
+    told_around,
+    uses_on_validation,
+    why_no_candidate,
+)
 from pipeline.methods.probe import infer_values, predict_validation
 from pipeline.methods.registry import BASE
 from pipeline.methods.setup import read_setup
@@ -126,7 +133,7 @@ def _used(cues: CuesResult, packed: PackedInfo, splits: Sequence[PackedSplit], p
         )
         for cue in tried
     ]
-    return choose_cue(asked)
+    return choose_cue(asked, told_around(cues))
 
 
 def _classes(packed: PackedInfo) -> CueClasses:

@@ -23,5 +23,6 @@ CUE = Cue(
     breadth=6,
     read=read,
     may_be_content=False,
+    is_around=True,
     exchange=exchange_background,
 )

@@ -61,6 +61,7 @@ CUE = Cue(
     breadth=3,
     read=read,
     may_be_content=False,
+    is_around=True,
     trees=False,  # they would tell noise and stripes, which cross the border, by the size of a step
     exchange=exchange_strip,
 )

@@ -43,6 +43,7 @@ CUE = Cue(
     breadth=3,
     read=read,
     may_be_content=False,
+    is_around=True,
     exchange=exchange,
     trees=False,
 )

@@ -184,23 +184,35 @@ def test_a_cue_that_no_model_needs_forms_no_groups(project: Path) -> None:
             "“texture” may be what a class truly looks like",
         ),
         (
-            [found_cue("order", "order", is_visible=False), CORNER.model_copy(update={"under": "texture"})],
-            None,
+            [
+                found_cue("order", "order", is_visible=False),
+                found_cue("texture", "texture", kind="pixels", may_be_content=True),
+                found_cue("noise", "noise", kind="pixels", under="texture"),  # noise is wherever objects are
+            ],
+            "“texture” may be what a class truly looks like",
         ),
     ],
 )
 def test_where_no_cue_could_be_used_nothing_is_trained(
-    project: Path, found: list[CueFinding], said: str | None
+    project: Path, found: list[CueFinding], said: str
 ) -> None:
     images, labels_N, _ = draw(shape=4)
-    if said is None:  # the corner tells no more than what the class may look like: it cannot be told from it
-        found = [*found, found_cue("texture", "texture", kind="pixels", may_be_content=True)]
-        said = "“texture” may be"
     prepare(images, labels_N, found)
     info = grouped()
     assert [group.name for group in info.groups] == ["a", "b"]
     assert any("groups" in note and said in note for note in info.notes), info.notes
     assert not trained()
+
+
+def test_what_a_class_may_look_like_forms_groups_where_a_corner_tells_a_part_of_it(project: Path) -> None:
+    images, labels_N, cue_N = draw(shape=4)
+    images[cue_N == 1, :8] = 20
+    color = found_cue("color", "color", kind="pixels", may_be_content=True)
+    prepare(images, labels_N, [color, CORNER.model_copy(update={"under": "color"})])
+    info = grouped()
+    assert (info.formed_by, [asked.name for asked in info.asked]) == ("color", ["color"])
+    assert agreement((cue_N != labels_N).astype(np.int64)) > 0.97
+    assert any("a class may truly look so, but “a corner” tells a part of it" in note for note in info.notes)
 
 
 def test_a_cue_is_formed_by_its_name_where_it_gives_the_class_away(project: Path) -> None:
