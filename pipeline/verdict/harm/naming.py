@@ -23,6 +23,7 @@ from pipeline.verdict.phrases import percent_interval
 MOST_CONDITIONS = 2  # of a name: a third is no plain word any more
 MOST_READ = 5_000  # training images of a class: what they cannot name is no name
 LEAST = 10  # training and test images of a group, and of the rest of its class
+MOSTLY = 0.5  # of a group
 LEAST_APART = 0.2  # share of the group beyond the share of the rest, which a name says at least
 
 
@@ -94,9 +95,8 @@ def _name(
     )
     if min(n_train, len(is_own_train) - n_train) < LEAST:
         return _said(blank, _too_few("training", is_own_train))
-    own = Mistakes(
-        is_own_train[None], holds(conditions, "val_N"), train.sources_N
-    )  # val_N: where it is found
+    found_on_NC = holds(conditions, "val_N")  # of the split that conditions are made on, here train
+    own = Mistakes(is_own_train[None], found_on_NC, train.sources_N)
     parts = find_parts(own, least=LEAST, min_effect=LEAST_APART, depth=MOST_CONDITIONS)
     if not parts:
         return _said(blank, _NOTHING, "none")
@@ -139,8 +139,9 @@ def _measured(
         f"{percent(found.rest.value, 0)} of the rest of its class (n = {count(found.error.n)})"
     )
     words = f"images {join_names(told)}"
+    how = "mostly" if found.error.value >= MOSTLY else "more often than the rest"
     sentence = {
-        "described": f"mostly {words}: {size}",
+        "described": f"{how} {words}: {size}",
         "none": _NOTHING,
         "insufficient": f"perhaps {words}, which too few test images show: {size}",
     }[status]

@@ -38,6 +38,14 @@ def test_a_group_is_described_by_what_most_of_it_is_and_the_rest_of_its_class_is
     assert all("see its pictures" in trait.sentence for trait in found if trait.status == "none")
 
 
+def test_a_part_of_a_group_is_not_most_of_it() -> None:
+    trait = planted_traits(lambda im: np.where(im.property("lightness") < 0.2, 0.95, 0.35))[3]
+    assert trait.status == "described"
+    assert trait.share is not None
+    assert trait.share.low < 0.4 < trait.share.high  # .19 of .47
+    assert trait.sentence.startswith("more often than the rest images among the darkest fifth: ")
+
+
 @pytest.mark.parametrize("scene_size", [1, 20])
 def test_groups_by_chance_are_described_by_nothing(scene_size: int) -> None:
     found = [
