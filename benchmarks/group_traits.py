@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.drawn_mistakes import Images, Risk, planted_traits
 from pipeline.core.types import Float64Array
+from pipeline.records.slices import GroupTrait
 
 PLANTED = 3  # index of the group: the second of the second class
 
@@ -49,15 +50,23 @@ CASES = {
 }
 
 
+def _planted(case: Case, seed: int) -> GroupTrait | None:
+    """What is said of the planted group; None where it, or the rest of its class, has no training image."""
+    found = planted_traits(case.belongs, seed=seed, **case.sizes)
+    return next((trait for trait in found if trait.group == PLANTED), None)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--repeats", type=int, default=200)
     repeats = parser.parse_args().repeats
     print(f"{'groups':58} {'described':>9} {'right':>6} {'nothing':>8} {'too few':>8}")
     for words, case in CASES.items():
-        drawn = [planted_traits(case.belongs, seed=seed, **case.sizes)[PLANTED] for seed in range(repeats)]
-        right = sum(one.status == "described" and {*one.columns} == {*case.named} for one in drawn)
-        of = [sum(one.status == status for one in drawn) for status in ("described", "none", "insufficient")]
+        drawn = [_planted(case, seed) for seed in range(repeats)]
+        described = [trait for trait in drawn if trait is not None and trait.status == "described"]
+        right = sum({*one.columns} == {*case.named} for one in described)
+        nothing = sum(trait is not None and trait.status == "none" for trait in drawn)
+        of = [len(described), nothing, repeats - len(described) - nothing]
         shares = [f"{100 * n / repeats:.1f}" for n in (of[0], right, *of[1:])]
         print(f"{words:58} {shares[0]:>9} {shares[1]:>6} {shares[2]:>8} {shares[3]:>8}")
 

@@ -8,7 +8,7 @@ from pipeline.artifacts.datasets import load_info, load_packed_split, load_split
 from pipeline.artifacts.packing import StaleError
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.data.raw import RawRow
-from pipeline.groups.form import of_cue
+from pipeline.groups.form import of_clusters, of_cue, of_errors
 from pipeline.groups.source import find_source
 from pipeline.records.data import DatasetInfo
 from tests.fixtures.cues import found_cue
@@ -126,6 +126,39 @@ def test_groups_of_a_cue_are_the_images_that_it_names_rightly_and_others(tmp_pat
     assert train.attributes.tolist() == wrong_N.astype(int).tolist()
     assert any("alone names the class of" in note for note in info.notes)
     assert of_cue(cue, train.labels, train.labels, ["a corner, top right"]).info.name.endswith("(cue)")
+
+
+def test_what_an_early_model_gets_wrong_forms_groups_where_it_errs_on_training_images():
+    values_N, distances_N = np.array([0, 1, 0, 1]), np.array([0.1, 0.2, np.nan, np.nan], np.float32)
+    formed = of_errors(values_N, distances_N)
+    assert (formed.info.values, formed.info.origin) == (["early right", "early wrong"], "inferred")
+    assert formed.values_N.tolist() == [0, 1, 0, 1]
+    assert of_errors(values_N, distances_N, ["early model"]).info.name == "early model (inferred)"
+    only_elsewhere = of_errors(np.array([0, 0, 0, 1]), distances_N)
+    assert only_elsewhere.info.origin == "none", "an error on a test image forms no groups to train with"
+    assert only_elsewhere.values_N.tolist() == [0, 0, 0, 0]
+    assert "groups.inference: clusters" in only_elsewhere.notes[0]
+
+
+def test_the_most_central_images_are_training_images_of_the_group_nearest_first(tmp_path):
+    rows = [RawRow(f"i{k}", noise(k), "ab"[k % 2], "test" if k >= 40 else "train") for k in range(60)]
+
+    def form(splits):
+        ids_N = np.concatenate([split.ids for split in splits])
+        labels_N = np.concatenate([split.labels for split in splits])
+        is_train_N = np.arange(len(ids_N)) < len(splits[0])
+        # the second cluster: four images of the first class, and none of the other's training images
+        is_second_N = ((labels_N == 0) & (ids_N < 8)) | ((labels_N == 1) & ~is_train_N)
+        return of_clusters(is_second_N.astype(np.int64), np.where(is_train_N, -ids_N, np.nan))
+
+    folders = pack_and_group(raw_dataset(rows), tmp_path, form=form)
+    info, train = load_info(folders), load_split(folders, "train")
+    assert [group.name for group in info.groups[:2]] == ["a / cluster 1", "a / cluster 2"]
+    for index, ids in enumerate(info.central):
+        assert ids == sorted(train.ids[train.groups == index].tolist(), reverse=True)[:6]
+    n_train = [group.n_train for group in info.groups]
+    assert [len(ids) for ids in info.central] == [min(n, 6) for n in n_train]
+    assert n_train[3] == 0 < n_train[1] < 6 < n_train[0]
 
 
 def test_empty_groups_are_noted(tmp_path):

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from pipeline.train.group_inference import agreement_in_classes, best_match, cluster_groups, is_error
+from pipeline.train.group_inference import (
+    agreement_in_classes,
+    best_match,
+    cluster_groups,
+    distances_to_center,
+    is_error,
+)
 
 CLASSES = ["cat", "dog"]
 
@@ -74,3 +80,16 @@ def test_best_match_by_hand() -> None:
 
 def test_error_groups_are_the_odd_ones() -> None:
     assert is_error(np.array([0, 1, 4, 5])).tolist() == [False, True, False, True]
+
+
+def test_distances_are_from_the_own_center_in_the_own_spread() -> None:
+    groups = np.repeat([0, 3], 50)
+    found = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    constant = np.concatenate([found, np.ones((100, 1), np.float32)], axis=1)
+    distances = distances_to_center(constant, groups)
+    assert np.isfinite(distances).all(), "a feature that does not vary divides nothing"
+    moved = constant.copy()
+    moved[50:] = 40 * moved[50:] + 7
+    np.testing.assert_allclose(distances_to_center(moved, groups), distances, rtol=1e-4)
+    moved[60] += 1000
+    assert distances_to_center(moved, groups).argmax() == 60
