@@ -41,6 +41,11 @@ class Grouped:
         sources_N = None if self.sources_N is None else self.sources_N[kept]
         return Grouped(self.described.take(kept), self.groups_N[kept], sources_N)
 
+    @property
+    def rest(self) -> str:
+        """What a group is beside, of the images that it is looked for among: a superclass has several classes."""
+        return "the rest of its class" if len(set(self.described.labels)) <= 1 else "the rest of its classes"
+
 
 def name_groups(groups: Sequence[GroupInfo], train: Grouped, test: Grouped) -> list[GroupTrait]:
     """Of every group beside another one of its class: found on training images, measured on test images.
@@ -94,22 +99,22 @@ def _name(
         sentence="",
     )
     if min(n_train, len(is_own_train) - n_train) < LEAST:
-        return _said(blank, _too_few("training", is_own_train))
+        return _said(blank, _too_few("training", is_own_train, train.rest))
     found_on_NC = holds(conditions, "val_N")  # of the split that conditions are made on, here train
     own = Mistakes(is_own_train[None], found_on_NC, train.sources_N)
     parts = find_parts(own, least=LEAST, min_effect=LEAST_APART, depth=MOST_CONDITIONS)
     if not parts:
         return _said(blank, _NOTHING, "none")
     if min(blank.n_test, len(is_own_test) - blank.n_test) < LEAST:
-        return _said(blank, _too_few("test", is_own_test))
-    return _measured(blank, parts[0], conditions, is_own_test, test, n_named)
+        return _said(blank, _too_few("test", is_own_test, train.rest))
+    return _measured(blank, parts[0], conditions, is_own_test, test, train.rest, n_named)
 
 
-def _too_few(split: str, is_own_N: BoolArray) -> str:
+def _too_few(split: str, is_own_N: BoolArray, rest: str) -> str:
     n = int(is_own_N.sum())
     return (
-        f"too few {split} images to describe it: {count(n)}, and {count(len(is_own_N) - n)} of the rest of "
-        f"its class, of which {count(LEAST)} each are needed"
+        f"too few {split} images to describe it: {count(n)}, and {count(len(is_own_N) - n)} of {rest}, "
+        f"of which {count(LEAST)} each are needed"
     )
 
 
@@ -122,6 +127,7 @@ def _measured(
     conditions: Sequence[Condition],
     is_own_N: BoolArray,
     test: Grouped,
+    rest: str,
     n_named: int,
 ) -> GroupTrait:
     """How much of the group, and of the rest of its class, is as the training images say."""
@@ -136,7 +142,7 @@ def _measured(
         status = "none"
     size = (
         f"{percent(found.error.value, 0)} of it {percent_interval(found.error)}, "
-        f"{percent(found.rest.value, 0)} of the rest of its class (n = {count(found.error.n)})"
+        f"{percent(found.rest.value, 0)} of {rest} (n = {count(found.error.n)})"
     )
     words = f"images {join_names(told)}"
     how = "mostly" if found.error.value >= MOSTLY else "more often than the rest"

@@ -86,3 +86,18 @@ def test_a_class_with_one_group_needs_no_description() -> None:
     alone = GroupInfo(name="a", label="a", attribute="", n_train=60, n_val=0, n_test=60)
     known = Grouped(Described(labels), groups)
     assert name_groups([alone], known, known) == []
+
+
+@pytest.mark.parametrize(("classes", "rest"), [(["a"], "its class"), (["a", "b"], "its classes")])
+def test_a_group_of_a_superclass_is_beside_the_rest_of_its_classes(classes: list[str], rest: str) -> None:
+    lightness = np.random.default_rng(0).random(400, dtype=np.float32)
+    groups = (lightness < 0.5).astype(np.int64)
+    infos = [
+        GroupInfo(name=f"s / {v}", label="s", attribute=v, n_train=0, n_val=0, n_test=0) for v in ("x", "y")
+    ]
+    known = Described(np.resize(np.array(classes, object), 400), properties={"lightness": lightness})
+    found = name_groups(infos, Grouped(known, groups), Grouped(known, groups))
+    assert {trait.status for trait in found} == {"described"}
+    assert all(f"of the rest of {rest} (n = " in trait.sentence for trait in found)
+    few = name_groups(infos, Grouped(known, groups), Grouped(known, groups).take(np.arange(400) < 8))
+    assert all(f"of the rest of {rest}, of which 10 each" in trait.sentence for trait in few)
