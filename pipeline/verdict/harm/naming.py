@@ -43,7 +43,7 @@ class Grouped:
 
     @property
     def rest(self) -> str:
-        """What a group is beside, of the images that it is looked for among: a superclass has several classes."""
+        """What a group is beside, of these images: a superclass has several classes."""
         return "the rest of its class" if len(set(self.described.labels)) <= 1 else "the rest of its classes"
 
 
