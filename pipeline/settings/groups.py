@@ -27,7 +27,8 @@ class GroupsSettings(Settings):
         "errors: whether it errs"
     )
     group_by: Literal["auto", "class", "superclass", "all"] = Field(
-        description="what groups cross with it; auto: superclass where there is one"
+        description="what groups cross with it; auto: superclass where there is one, but class where groups "
+        "are inferred"
     )
 
     @model_validator(mode="before")

@@ -49,7 +49,9 @@ def run(dataset: str) -> None:
         # what forms the groups and nothing else: settings that were not asked for must train nothing again
         decided = settings_hash(plan.group_by, formed.info.name, formed.info.origin)
         provenance = make_provenance(decided, data=packed.packing)
-        info, values_N, groups_N = make_groups(packed, splits, formed, plan.group_by, provenance, asked)
+        # what is inferred inside one class has nothing to do with another one of its superclass
+        crossed = "class" if formed.info.origin == "inferred" and plan.group_by == "auto" else plan.group_by
+        info, values_N, groups_N = make_groups(packed, splits, formed, crossed, provenance, asked)
         resolve_titles(plan.titles, packed, info)  # a wrong name is an error here, not after training
         write_groups(groups_dir(dataset), info, values_N, groups_N)
     _log.info("%s: %d groups by %s", dataset, len(info.groups), info.attributes[0].name)

@@ -145,7 +145,7 @@ def _measured(
         f"{percent(found.rest.value, 0)} of {rest} (n = {count(found.error.n)})"
     )
     words = f"images {join_names(told)}"
-    how = "mostly" if found.error.value >= MOSTLY else "more often than the rest"
+    how = "mostly" if found.error.value >= MOSTLY else "more often"
     sentence = {
         "described": f"{how} {words}: {size}",
         "none": _NOTHING,

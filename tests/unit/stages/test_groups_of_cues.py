@@ -57,7 +57,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def prepare(
-    images: UInt8Array, labels_N: Int64Array, found: Sequence[CueFinding], **attributes: Sequence[str]
+    images: UInt8Array,
+    labels_N: Int64Array,
+    found: Sequence[CueFinding],
+    *,
+    superclasses: dict[str, str] | None = None,
+    **attributes: Sequence[str],
 ) -> None:
     """What stages `data` and `cues` leave of these images where they find these cues."""
     splits = [SPLIT_NAMES[int(np.searchsorted(ENDS, i, side="right"))] for i in range(N)]
@@ -66,9 +71,8 @@ def prepare(
         for i, (image, label, split) in enumerate(zip(images, labels_N, splits, strict=True))
     ]
     folder = dataset_dir(DATASET)
-    pack_dataset(
-        raw_dataset(rows), data_settings(image_size=SIDE), name=DATASET, folder=folder, provenance=MADE
-    )
+    raw = raw_dataset(rows, superclasses=superclasses)
+    pack_dataset(raw, data_settings(image_size=SIDE), name=DATASET, folder=folder, provenance=MADE)
     packed = load_packed(folder)
     given = {name: load_packed_split(folder, name) for name in SPLIT_NAMES}
     cues = found_cues(*found)
@@ -288,6 +292,14 @@ def test_inferred_groups_are_clusters_of_an_early_network_and_find_the_patch(pro
         assert len(ids) == 6
         assert max(ids) < ENDS[0], "training images alone"
         assert (of_image[ids] == group).all(), "the most central images show what the group is"
+
+
+def test_groups_inferred_inside_classes_are_not_joined_by_superclass(project: Path) -> None:
+    images, labels_N, _ = draw(shape=4)
+    prepare(images, labels_N, [], superclasses={"a": "both", "b": "both"})
+    joined = {asked: grouped(**{"from": "inferred", "group_by": asked}) for asked in ("auto", "superclass")}
+    assert {group.label for group in joined["auto"].groups} == {"a", "b"}
+    assert {group.label for group in joined["superclass"].groups} == {"both"}
 
 
 def test_inferred_groups_may_be_what_an_early_network_gets_wrong(project: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_part_of_a_group_is_not_most_of_it() -> None:
     assert trait.status == "described"
     assert trait.share is not None
     assert trait.share.low < 0.4 < trait.share.high  # .19 of .47
-    assert trait.sentence.startswith("more often than the rest images among the darkest fifth: ")
+    assert trait.sentence.startswith("more often images among the darkest fifth: ")
 
 
 @pytest.mark.parametrize("scene_size", [1, 20])
