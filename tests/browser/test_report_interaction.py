@@ -212,7 +212,7 @@ def test_the_note_can_be_closed(browser: Any, reports: Path) -> None:
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-@pytest.mark.parametrize("width", [390, 900, 1440])
+@pytest.mark.parametrize("width", [390, 1440])
 def test_whatever_a_link_leads_to_lies_below_the_bar(
     browser: Any, reports: Path, width: int, scripts: bool
 ) -> None:

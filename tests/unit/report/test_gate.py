@@ -113,11 +113,10 @@ def test_several_reports_fail_where_one_does(birds: str, plain: str) -> None:
 def test_the_sample_passes_with_the_method_that_fixes_it_and_not_without(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = ["gate", str(SAMPLE), "--min-worst-group", "0.8", "--forbid", "harmful"]
+    asked = ["gate", str(SAMPLE), "--min-worst-group", "0.8", "--forbid", "used,harmful"]
     assert main(asked) == 1
     assert main([*asked, "--method", "group_dro"]) == 0
-    # sharpness gives the class away, too, and no exchange of it is close enough to rule its use out
-    assert main(["gate", str(SAMPLE), "--forbid", "used", "--method", "group_dro"]) == 1
+    # sharpness gives the class away, too, and its exchange carries enough to rule its use out
     assert "sharpness" in capsys.readouterr().out
     # what is left of its shift is +2.5 points, and five seeds leave room for 12.9: doubt counts against it
     flips = [*asked, "--method", "group_dro", "--max-flip-rate", "0.1"]
