@@ -16,6 +16,8 @@ from pipeline.records.cues import CueFinding, CuesResult
 from pipeline.records.data import AskedCue
 from pipeline.statistics.cues.alignment import NamedImages
 
+HALF = 0.5  # of what another cue tells, in kappa: less may be chance, or an object that reaches there
+
 
 def uses_on_validation(
     correct_V: BoolArray,
@@ -52,7 +54,7 @@ def candidates(cues: CuesResult) -> list[CueFinding]:
 
     One that tells nothing beyond another stands for itself only where that other one is not in the pixels:
     the model then sees this one. What a class may look like (colors, say) takes part where a cue that looks
-    around the object tells a part of it: that part is not the object, and all of it is read best at once.
+    around the object tells half of it: that is not the object, and all of it is read best at once.
     """
     leaders = {cue.name: cue for cue in cues.cues}
     beside = told_around(cues)
@@ -68,10 +70,12 @@ def candidates(cues: CuesResult) -> list[CueFinding]:
 
 
 def told_around(cues: CuesResult) -> dict[str, list[CueFinding]]:
-    """Cues by their names, with those found where objects are not that tell nothing beyond them."""
-    found: dict[str, list[CueFinding]] = {}
+    """Cues by their names, with those found around objects that tell half of them and nothing beyond."""
+    leaders, found = {cue.name: cue for cue in cues.cues}, dict[str, list[CueFinding]]()
     for cue in cues.cues:
-        if cue.found and cue.under is not None and cue.kind == "pixels" and find_cue(cue.name).is_around:
+        if not cue.found or cue.under is None or cue.kind != "pixels" or not find_cue(cue.name).is_around:
+            continue
+        if cue.kappa.value >= HALF * leaders[cue.under].kappa.value:
             found.setdefault(cue.under, []).append(cue)
     return found
 
@@ -108,8 +112,8 @@ def choose_cue(
     )
     if cue.may_be_content:
         places = [quoted(other.title) for other in around[cue.name]]
-        tell = "tells" if len(places) == 1 else "tell"
-        note += f"; a class may truly look so, but {join_names(places)} {tell} a part of it"
+        tell = "tells" if len(places) == 1 else "each tell"
+        note += f"; a class may truly look so, but {join_names(places)} {tell} half of it or more"
     return Choice(cue, told, note)
 
 
