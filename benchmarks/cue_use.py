@@ -227,4 +227,7 @@ def run_tasks(tasks: Sequence[Task], jobs: int, device: str) -> Iterator[Entry]:
 
 
 if __name__ == "__main__":
-    main()
+    # by its name: what is defined in `__main__` is sent to processes whole, and parts of torch cannot be
+    from benchmarks import cue_use
+
+    cue_use.main()
