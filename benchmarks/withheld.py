@@ -33,6 +33,7 @@ from pipeline.statistics.intervals import accuracy_over_seeds
 def write(name: str, folder: Path) -> None:
     """Images under their own names, and `table.csv` with file, label and split."""
     raw = load_raw(read_params().dataset(name).source, downloads_dir() / name)
+    folder.mkdir(parents=True, exist_ok=True)
     rows = [(_put(row, folder), row.label, row.split or "") for row in raw.rows]
     with (folder / "table.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("file", "label", "split"), *rows])

@@ -79,7 +79,8 @@ def _levels(pixels_NP3: Float32Array) -> Float32Array:
     """Lightness of each pixel between its image's 2nd (0) and 98th (1) percentile, N x P."""
     luma_NP = pixels_NP3 @ LUMA
     low_N1, high_N1 = np.percentile(luma_NP, [2, 98], axis=1)[..., None]
-    levels: Float32Array = np.clip((luma_NP - low_N1) / np.maximum(high_N1 - low_N1, 8), 0, 1)
+    middle_N1, range_N1 = (low_N1 + high_N1) / 2, np.maximum(high_N1 - low_N1, 8)
+    levels: Float32Array = np.clip((luma_NP - middle_N1) / range_N1 + 0.5, 0, 1)
     return levels
 
 

@@ -30,6 +30,7 @@ def exchange_sharpness(pair: Pair) -> UInt8Array:
     for _ in range(ROUNDS):
         layers_NLHW = np.stack([_layers(luma_HW) for luma_HW in luma_NHW])
         gains_NL = _gains(np.stack([_products(layers_LHW) for layers_LHW in layers_NLHW]), wanted_NS)
+        gains_NL[wanted_NS[:, -1] <= 2 * TINY] = 1.0  # a flat donor has no sharpness to give
         luma_NHW = np.einsum("nl,nlhw->nhw", gains_NL.astype(np.float32), layers_NLHW).clip(0, 255)
     return add(pair.images_NHW3, (luma_NHW - own_NHW)[..., None])
 

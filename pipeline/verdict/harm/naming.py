@@ -72,12 +72,14 @@ def _name_within(
     n_named: int,
 ) -> list[GroupTrait]:
     """The groups of one class, of which only its own images are given."""
+    n_train = {g: int((train.groups_N == g).sum()) for g in members}
     if len(train.groups_N) > MOST_READ:
         chosen = np.zeros(len(train.groups_N), bool)
         chosen[np.random.default_rng(0).permutation(len(chosen))[:MOST_READ]] = True
         train = train.take(chosen)
     conditions = make_conditions(train.described, test.described, LEAST)
-    return [_name(g, groups[g].name, conditions, train, test, n_named) for g in members]
+    named = [_name(g, groups[g].name, conditions, train, test, n_named) for g in members]
+    return [trait.model_copy(update={"n_train": n_train[trait.group]}) for trait in named]
 
 
 def _name(
@@ -102,7 +104,7 @@ def _name(
         return _said(blank, _too_few("training", is_own_train, train.rest))
     found_on_NC = holds(conditions, "val_N")  # of the split that conditions are made on, here train
     own = Mistakes(is_own_train[None], found_on_NC, train.sources_N)
-    parts = find_parts(own, least=LEAST, min_effect=LEAST_APART, depth=MOST_CONDITIONS)
+    parts = find_parts(own, least=LEAST, min_effect=0.0, depth=MOST_CONDITIONS)
     if not parts:
         return _said(blank, _NOTHING, "none")
     if min(blank.n_test, len(is_own_test) - blank.n_test) < LEAST:

@@ -46,6 +46,16 @@ def test_a_part_of_a_group_is_not_most_of_it() -> None:
     assert trait.sentence.startswith("more often images among the darkest fifth: ")
 
 
+def test_a_rare_group_is_described_and_counted_whole() -> None:
+    """Few of the dark images are of it, and most of it is dark."""
+    found = planted_traits(
+        lambda im: np.where(im.property("lightness") < 0.3, 0.03, 0.001), n_train=20_000, n_test=20_000
+    )
+    assert found[3].status == "described"
+    assert found[3].columns == ["lightness"]
+    assert found[2].n_train + found[3].n_train > 5_000
+
+
 @pytest.mark.parametrize("scene_size", [1, 20])
 def test_groups_by_chance_are_described_by_nothing(scene_size: int) -> None:
     found = [
