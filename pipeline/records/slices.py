@@ -50,10 +50,10 @@ class GroupTrait(Record):
     status: Literal["described", "none", "insufficient"]
     n_train: int  # images of the group
     n_test: int  # of no source that training images are of
-    words: str = ""  # which images it mostly holds: "images among the darkest third"
+    words: str = ""  # what was measured, whatever came of it: "images among the darkest third"
     conditions: list[str] = Field(default_factory=list)  # that they fulfill
     columns: list[str] = Field(default_factory=list)  # what each condition is about
-    share: Estimate | None = None  # of the group's test images that are so; intervals hold for all groups
-    rest: Estimate | None = None  # the share of the rest of its class
+    share: Estimate | None = None  # of the group's test images that are so; interval for all groups at once
+    rest: Estimate | None = None  # the share of the rest of its class; interval for itself alone
     beyond: Estimate | None = None  # `share` minus `rest`
     sentence: str  # what follows the group's name

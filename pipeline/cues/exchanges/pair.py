@@ -1,8 +1,9 @@
 """What an exchange is given: images, and those whose property they get.
 
-Every exchange *adds the difference* of two images' statistics and leaves the image's own deviations from
-its statistics alone, so that an exchange between images that agree in the property does nothing. Edits
-never look at labels, attributes or predictions.
+Exchanges *add the difference* of two images' statistics and leave the image's own deviations from its
+statistics alone, so that an exchange between images that agree in the property does nothing; those of places
+and of texture put the donor's in place of the image's own. Edits never look at labels, attributes or
+predictions.
 
 Shape legend: N images, H height, W width, P pixels, C channels.
 """
