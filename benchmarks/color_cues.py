@@ -18,9 +18,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.datasets import load_sample_images
 
-from pipeline.audit.color.classifier import Data, cross_fitted
-from pipeline.audit.color.inputs import view_colors
 from pipeline.core.types import PackedSplit, UInt8Array
+from pipeline.data_audit.color.classifier import Data, cross_fitted
+from pipeline.data_audit.color.inputs import view_colors
 from pipeline.plan.params_file import read_params
 from pipeline.records.color import Predictability
 from pipeline.settings.audit import ColorSettings

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.cue_discovery.examine import default_settings
-from pipeline.audit.cues.audit import audit_cues
 from pipeline.cues.cue import Seen
 from pipeline.cues.look import Looked
+from pipeline.data_audit.cues.audit import audit_cues
 from pipeline.records.base import Provenance
 
 SIZES = (62_500, 250_000, 1_000_000)

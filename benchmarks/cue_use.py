@@ -41,12 +41,12 @@ from benchmarks.cue_discovery.expected import ACCEPTED
 from benchmarks.cue_discovery.planted import KINDS, plant
 from benchmarks.cue_discovery.task_log import add_line, read_lines
 from benchmarks.cue_use_tables import Entry, answer_table, describe, lines
-from pipeline.audit.cues.audit import audit_cues
 from pipeline.core.types import Int64Array, PackedSplit, Split, UInt8Array
 from pipeline.cues.exchanges.pair import Pair, exchange_side_by_side
 from pipeline.cues.look import look
 from pipeline.cues.places import exchanged_places
 from pipeline.cues.registry import find_cue
+from pipeline.data_audit.cues.audit import audit_cues
 from pipeline.explain.reliance.changed import predict_classes
 from pipeline.explain.reliance.found_cues import Exchanged, cues_to_exchange, measure_found_cues
 from pipeline.methods.erm import METHOD as ERM

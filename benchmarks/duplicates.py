@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from pipeline.artifacts.datasets import map_array
-from pipeline.audit.hygiene.duplicates import digests
 from pipeline.core.types import BoolArray, UInt8Array
+from pipeline.data_audit.hygiene.duplicates import digests
 from pipeline.pixels.duplicates import Pairs, find_near_duplicates
 from pipeline.pixels.similarity import similarity, to_pictures, to_thumbnails
 

@@ -19,11 +19,11 @@ from joblib import Parallel, delayed
 
 from benchmarks.color_features import random_images
 from pipeline.artifacts.datasets import load_packed, load_packed_split
-from pipeline.audit.color.classifier import Data, cross_fitted
-from pipeline.audit.color.findings import Features, find_color_differences
-from pipeline.audit.color.inputs import view_colors
-from pipeline.audit.color.wording import LABEL, Target
 from pipeline.core.types import Float32Array, Int64Array, Split, SplitName
+from pipeline.data_audit.color.classifier import Data, cross_fitted
+from pipeline.data_audit.color.findings import Features, find_color_differences
+from pipeline.data_audit.color.inputs import view_colors
+from pipeline.data_audit.color.wording import LABEL, Target
 from pipeline.pixels.color_features import FeatureName
 from pipeline.plan.params_file import read_params
 from pipeline.settings.audit import ColorSettings

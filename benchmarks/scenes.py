@@ -13,7 +13,7 @@ import argparse
 import numpy as np
 
 from benchmarks.color_cues import is_available
-from pipeline.audit.color.classifier import Data, cross_fitted
+from pipeline.data_audit.color.classifier import Data, cross_fitted
 from pipeline.plan.params_file import read_params
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.parsing import parse

@@ -16,11 +16,11 @@ import pandas as pd
 from benchmarks.cue_discovery.planted import TABLE
 from pipeline.artifacts.datasets import load_packed_split
 from pipeline.artifacts.facts import load_facts
-from pipeline.audit.cues.audit import audit_cues
 from pipeline.core.types import PackedSplit
 from pipeline.cues.look import look
 from pipeline.data.pack import pack_dataset
 from pipeline.data.sources.table import TableLoader
+from pipeline.data_audit.cues.audit import audit_cues
 from pipeline.plan.params_file import read_params
 from pipeline.records.base import Provenance
 from pipeline.records.data import PackedInfo

@@ -100,10 +100,10 @@ def find_exchanged(train: Split, classes: Sequence[str], settings: CuesSettings)
     """
     import numpy as np
 
-    from pipeline.audit.cues.audit import audit_cues
     from pipeline.cues.look import look
     from pipeline.cues.places import exchanged_places
     from pipeline.cues.registry import find_cue
+    from pipeline.data_audit.cues.audit import audit_cues
     from pipeline.records.base import Provenance
 
     nothing = look(train.take(np.zeros(0, np.int64)), None)

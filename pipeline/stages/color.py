@@ -15,8 +15,8 @@ from pipeline.artifacts.predictions import ColorPredictions, save_table
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
-from pipeline.audit.color.audit import analyze_color
 from pipeline.core.types import PackedSplit
+from pipeline.data_audit.color.audit import analyze_color
 from pipeline.records.color import ColorResult, Predictability
 from pipeline.settings.audit import ColorSettings
 

@@ -14,11 +14,11 @@ from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
-from pipeline.audit.cues.audit import audit_cues
-from pipeline.audit.cues.classes import name_classes
-from pipeline.audit.cues.sources import probe_sources
 from pipeline.core.types import SPLIT_NAMES
 from pipeline.cues.look import look
+from pipeline.data_audit.cues.audit import audit_cues
+from pipeline.data_audit.cues.classes import name_classes
+from pipeline.data_audit.cues.sources import probe_sources
 from pipeline.settings.cues import CuesSettings
 
 _log = logging.getLogger(__name__)

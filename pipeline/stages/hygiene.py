@@ -12,8 +12,8 @@ from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
-from pipeline.audit.hygiene.audit import analyze_hygiene
 from pipeline.core.types import SPLIT_NAMES
+from pipeline.data_audit.hygiene.audit import analyze_hygiene
 from pipeline.records.data import PackedInfo
 from pipeline.records.hygiene import HygieneResult
 from pipeline.settings.hygiene import HygieneSettings

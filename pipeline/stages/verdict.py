@@ -18,8 +18,8 @@ from pipeline.artifacts.results import Results, gather, load_all_maps, load_cont
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.titled import with_titles
 from pipeline.artifacts.titles import resolve_titles
-from pipeline.audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
+from pipeline.data_audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.records.slices import GroupTrait, MethodSlices

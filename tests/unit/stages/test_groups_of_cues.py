@@ -16,12 +16,12 @@ from pipeline.artifacts.datasets import load_info, load_packed, load_packed_spli
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.paths import color_dir, data_folders, dataset_dir, groups_dir, scratch_dir
 from pipeline.artifacts.plans import StagePlan, plan_path, save_plan
-from pipeline.audit.cues.classes import name_classes
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.core.types import SPLIT_NAMES, Int64Array, UInt8Array
 from pipeline.cues.look import look
 from pipeline.data.pack import pack_dataset
 from pipeline.data.raw import RawRow
+from pipeline.data_audit.cues.classes import name_classes
 from pipeline.records.base import Estimate, Provenance
 from pipeline.records.cues import CueFinding
 from pipeline.records.data import DatasetInfo
