@@ -15,7 +15,7 @@ from safetensors.torch import save as to_bytes
 from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import ArtifactError
 from pipeline.models.interface import Classifier
-from pipeline.models.registry import build_model
+from pipeline.models.registry import rebuild_model
 
 
 class CheckpointStore:
@@ -72,7 +72,6 @@ def load_weights(path: Path) -> Classifier:
         state = load_file(path)
     except (OSError, KeyError, SafetensorError, json.JSONDecodeError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}). Run `dvc repro` to make it again.") from None
-    placeholder = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)  # the saved buffers replace them
-    model = build_model(**spec, pretrained=False, mean=placeholder[0], std=placeholder[1], seed=0)
+    model = rebuild_model(spec)
     model.load_state_dict(state)
     return model.eval()

@@ -1,5 +1,7 @@
 """The results of a method that these data do not allow to train: the reason, in the place of its results.
 
+The same for a model that was trained elsewhere and one stage that can say nothing of it.
+
 DVC stops everything at a stage that fails, and asks each stage for its files. A method that cannot be
 trained therefore leaves them, empty beside one record with the reason, so that the others reach the report.
 """
@@ -7,13 +9,22 @@ trained therefore leaves them, empty beside one record with the reason, so that 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from pipeline.artifacts.datasets import load_info
 from pipeline.artifacts.files import find_foreign, fresh_dir, load_artifact, save_artifact, write_text
 from pipeline.artifacts.outputs import stage_outputs
+from pipeline.artifacts.paths import data_folders
+from pipeline.artifacts.plans import is_brought
+from pipeline.artifacts.provenance import make_provenance
+from pipeline.core.errors import CannotExplainError
 from pipeline.records.training import NotTrained
 
+_log = logging.getLogger(__name__)
 _RECORDS = {
     "train": "history.json",
     "evaluate": "evaluation.json",
@@ -38,6 +49,20 @@ def write_not_trained(found: NotTrained, stage: str, dataset: str, method: str) 
             save_artifact(path, found)
         else:
             write_text(path, '{"trained": false}\n' if path.suffix == ".json" else "")
+
+
+@contextmanager
+def or_reason(stage: str, dataset: str, method: str) -> Iterator[None]:
+    """Where a stage can say nothing of a model that was trained elsewhere: the reason."""
+    try:
+        yield
+    except CannotExplainError as error:
+        if not is_brought(dataset, method):
+            raise
+        _log.warning("%s %s: no %s, and the report goes on without: %s", dataset, method, stage, error)
+        provenance = make_provenance("", [0], data=load_info(data_folders(dataset)).digest)
+        found = NotTrained(provenance=provenance, method=method, not_trained=str(error))
+        write_not_trained(found, stage, dataset, method)
 
 
 def pass_on(earlier: str, stage: str, dataset: str, method: str) -> bool:

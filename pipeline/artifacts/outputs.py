@@ -66,7 +66,9 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
     "cues": lambda d: _files(color_dir(d), "cues.json", "cue_classes.parquet", "cues_metrics.json"),
     "groups": lambda d: _files(groups_dir(d), *GROUPS_FILES),
     "train": lambda d, m: [
-        Output(model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors"),
+        Output(
+            model_dir(d, m) / "weights", holds=r"[a-z]+_\d+(_epoch_\d+)?\.safetensors|predictions\.parquet"
+        ),
         *_files(
             model_dir(d, m),
             "history.json",

@@ -65,6 +65,12 @@ def read_code(stage: str, *names: str) -> str:
     return "" if found is None else found[0].code
 
 
+def is_brought(dataset: str, method: str) -> bool:
+    """Whether a method's plan says that it was trained elsewhere."""
+    found = load_plan(plan_path("train", dataset, method))
+    return found is not None and "brought" in found[0].settings
+
+
 def load_plan(path: Path) -> tuple[StagePlan, dict[str, Any]] | None:
     """A plan and what is not tracked of it; None where there is none.
 

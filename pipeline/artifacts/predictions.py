@@ -81,6 +81,11 @@ def load_scored(path: Path, split_name: str) -> ScoredPredictions | None:
     )
 
 
+def has_split(path: Path, split_name: str) -> bool:
+    """Whether a table of predictions has any of a split."""
+    return len(pd.read_parquet(path, columns=["split"], filters=[("split", "==", split_name)])) > 0
+
+
 def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
     """Seeds and predicted classes S x N, in the order of `split`'s images.
 

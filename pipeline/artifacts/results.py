@@ -78,6 +78,12 @@ class _Reader:
 
     def find(self, path: Path, kind: type[A], stage: str, method: str | None = None) -> A | None:
         """The record; None where there is none or one of other data. A damaged one is an error."""
+        why = why_not_trained(stage, self.dataset, method) if method and path.exists() else None
+        if why is not None:
+            self.missing.append(
+                MissingPart.model_validate({"stage": stage, "method": method, "remedy": "", "why": why})
+            )
+            return None
         reason, is_stale = "does not exist", path.exists()
         if is_stale:
             try:

@@ -47,6 +47,8 @@ def mean_curves(histories: Iterable[TrainHistory]) -> pd.DataFrame:
 def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
     """Accuracies on test and, where it promises anything, on validation."""
     test = result.test
+    # of images that trained the model it would promise nothing
+    val = None if result.trained_on_val else result.val
     return {
         "test_average": test.average.value,
         "test_adjusted_average": test.adjusted_average.value,
@@ -57,9 +59,8 @@ def evaluation_metrics(result: EvaluationResult) -> dict[str, float | int | None
         if test.worst_group_corrected
         else None,
         "test_gap": test.gap.value if test.gap else None,
-        # of images that trained the model it would promise nothing
-        "val_average": None if result.trained_on_val else result.val.average.value,
-        "val_worst_group": None if result.trained_on_val else result.val.worst_group.value,
+        "val_average": None if val is None else val.average.value,
+        "val_worst_group": None if val is None else val.worst_group.value,
         "optimism_average": result.optimism.average.value if result.optimism else None,
         "optimism_worst_group": result.optimism.worst_group.value if result.optimism else None,
     }

@@ -12,6 +12,7 @@ from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.predictions import load_predictions
+from pipeline.core.errors import CannotExplainError
 from pipeline.core.types import Int64Array, Split
 from pipeline.models.interface import Classifier
 from pipeline.records.data import DatasetInfo
@@ -29,6 +30,7 @@ class Trained:
     models: list[Classifier]
     predicted_SN: Int64Array
     evaluation: EvaluationResult
+    history: TrainHistory
 
     @property
     def worst_group(self) -> int:
@@ -43,10 +45,21 @@ class Trained:
 
 
 def load_trained(dataset: str, method: str, device: torch.device) -> Trained:
-    """A method's models on `device`, in evaluation mode, and what `evaluate` found of them."""
+    """A method's models on `device`, in evaluation mode, and what `evaluate` found of them.
+
+    Raises:
+        CannotExplainError: there are none, only their predictions.
+    """
     data = data_folders(dataset)
     info, test = load_info(data), load_split(data, "test")
     seeds, predicted_SN = load_predictions(evaluation_dir(dataset, method) / "predictions.parquet", test)
+    history = load_current(model_dir(dataset, method) / "history.json", TrainHistory, info.digest)
+    if history.is_table:
+        raise CannotExplainError(
+            f"{method} is a table of predictions: without a network nothing can be shown of where it looks "
+            "and which training images it learned from. Bring the network (models: kind timm, huggingface "
+            "or python)."
+        )
     weights = model_dir(dataset, method) / "weights"
     return Trained(
         info=info,
@@ -54,6 +67,7 @@ def load_trained(dataset: str, method: str, device: torch.device) -> Trained:
         seeds=seeds,
         models=[load_weights(weights_path(weights, seed)).to(device) for seed in seeds],
         predicted_SN=predicted_SN,
+        history=history,
         evaluation=load_current(
             evaluation_dir(dataset, method) / "evaluation.json", EvaluationResult, info.digest
         ),

@@ -15,6 +15,10 @@ class CannotTrainError(InputError):
     """One method cannot be trained on these data; others may be, so the pipeline goes on without it."""
 
 
+class CannotExplainError(InputError):
+    """A network lacks what one explanation needs; everything else can be asked of it."""
+
+
 class DownloadError(PipelineError, OSError):
     """A file could not be obtained, or is not the file it should be."""
 

@@ -23,7 +23,7 @@ from pipeline.explain.reliance.found_cues import (
     cues_to_exchange,
     measure_found_cues,
 )
-from pipeline.explain.reliance.measure import measure_reliance
+from pipeline.explain.reliance.measure import measure_reliance, only_predicted
 from pipeline.records.base import Provenance
 from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
@@ -50,7 +50,7 @@ class Evaluated(NamedTuple):
     """The record, the classes S x N that it was made from, and a few of the changed images."""
 
     result: EvaluationResult
-    val_SN: Int64Array
+    val_SN: Int64Array | None
     test_SN: Int64Array
     edited: EditedImages
     controls: dict[RemovalControl, Int64Array]  # test images
@@ -70,8 +70,16 @@ class EvaluatedData:
     exchanges_content: bool = True  # also found cues that may be what a class looks like
 
 
+@dataclass(frozen=True)
+class GivenPredictions:
+    """Classes S x N that somebody else's model gave the images; validation may be missing."""
+
+    val_SN: Int64Array | None
+    test_SN: Int64Array
+
+
 def evaluate_models(
-    models: Sequence[nn.Module],
+    models: Sequence[nn.Module] | GivenPredictions,
     data: EvaluatedData,
     history: TrainHistory,
     settings: EvaluateSettings,
@@ -82,7 +90,8 @@ def evaluate_models(
     """Score a method's models, and measure what they rely on.
 
     Args:
-        models: one per seed of `history.selected_epoch`, in its order.
+        models: one per seed of `history.selected_epoch`, in its order; or their predictions alone: then
+            nothing is changed and shown to them.
         controls: the models trained without other images, where `history` tells of a removal.
 
     Raises:
@@ -90,18 +99,26 @@ def evaluate_models(
     """
     val, test, info = data.val, data.test, data.info
     seeds = [int(seed) for seed in history.selected_epoch]
-    val_SN, test_SN = predict_classes(models, val.images), predict_classes(models, test.images)
-    val_metrics = _measure(val_SN, val, info, seeds, settings)
+    is_given = isinstance(models, GivenPredictions)
+    networks = [] if isinstance(models, GivenPredictions) else models
+    given = models if isinstance(models, GivenPredictions) else _predict(models, val, test)
+    val_SN, test_SN = given.val_SN, given.test_SN
+    val_metrics = None if val_SN is None else _measure(val_SN, val, info, seeds, settings)
     test_metrics = _measure(test_SN, test, info, seeds, settings)
     controls_SN = {c: predict_classes(others, test.images) for c, others in (controls or {}).items()}
-    reliance = measure_reliance(
-        models=models,
-        test=test,
-        info=info,
-        predicted_SN=test_SN,
-        worst=worst_of(test_metrics),
-        cue=choose_cue(data.train, test, info, data.color_classes_N),
-        settings=settings,
+    cue = choose_cue(data.train, test, info, data.color_classes_N)
+    reliance = (
+        only_predicted(cue, test, test_SN)
+        if is_given
+        else measure_reliance(
+            models=networks,
+            test=test,
+            info=info,
+            predicted_SN=test_SN,
+            worst=worst_of(test_metrics),
+            cue=cue,
+            settings=settings,
+        )
     )
     result = EvaluationResult(
         provenance=provenance,
@@ -114,9 +131,11 @@ def evaluate_models(
         interventions=reliance.interventions,
         foreground_sensitivity=reliance.foreground_sensitivity,
         cue_use=reliance.cue_use,
-        cues=_exchange_found(models, data, test_SN, settings),
+        cues=[] if is_given else _exchange_found(networks, data, test_SN, settings),
         color_agreement=color_agreement(test_SN, test.labels, data.color_classes_N, seed=settings.seed),
         trained_on_val=history.trained_on_val,
+        only_predictions=is_given,
+        is_brought=history.brought is not None,
         removal_controls=[
             _compare_control(control, control_SN, history, (test_SN, test_metrics), test, info, settings)
             for control, control_SN in controls_SN.items()
@@ -128,8 +147,9 @@ def evaluate_models(
             test.sources,
             follows=measure_following(test_SN, test.groups, info, test.sources),
         ),
+        # the difference would be overfitting, not optimism of selection; or nobody knows what it is
         optimism=None
-        if history.trained_on_val  # the difference would be overfitting, not optimism of selection
+        if history.trained_on_val or history.brought is not None or val_SN is None or val_metrics is None
         else measure_optimism(
             ScoredSplit(val_SN == val.labels, val.groups, val.sources),
             ScoredSplit(test_SN == test.labels, test.groups, test.sources),
@@ -137,6 +157,10 @@ def evaluate_models(
         ),
     )
     return Evaluated(result, val_SN, test_SN, reliance.edited, controls_SN)
+
+
+def _predict(models: Sequence[nn.Module], val: Split, test: Split) -> GivenPredictions:
+    return GivenPredictions(predict_classes(models, val.images), predict_classes(models, test.images))
 
 
 def _exchange_found(

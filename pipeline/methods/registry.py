@@ -19,6 +19,7 @@ from pipeline.settings.base import Settings
 from pipeline.settings.parsing import did_you_mean
 
 BASE = "erm"  # the one that others start from
+BROUGHT = "pipeline.methods.brought.bring"  # what reads models that were trained elsewhere
 MODULES = {  # in the order of tables
     "erm": "pipeline.methods.erm",
     "group_dro": "pipeline.methods.group_dro",
@@ -47,6 +48,11 @@ def find_method(name: str) -> Method[Any]:
     method: Method[Any] = importlib.import_module(MODULES[check_name(name)]).METHOD
     assert method.name == name, f"{MODULES[name]} calls its method {method.name!r}, the registry {name!r}"
     return method
+
+
+def bring(dataset: str, name: str) -> None:
+    """Read a model that was trained elsewhere, in the place of a training, which depends on none of it."""
+    importlib.import_module(BROUGHT).run(dataset, name)
 
 
 def check_name(name: str, *others: str) -> str:

@@ -8,6 +8,8 @@ from torch import nn
 from torch.fx import symbolic_trace
 from torch.fx.experimental.optimization import fuse
 
+from pipeline.models.adapted import Adapted
+
 _log = logging.getLogger(__name__)
 
 
@@ -16,6 +18,8 @@ def fuse_for_prediction(model: nn.Module) -> nn.Module:
 
     A network that cannot be traced (its path depends on what it is shown) comes back as it is.
     """
+    if isinstance(model, Adapted):  # of libraries whose code may do anything, and gains little
+        return model.eval()
     try:
         traced = symbolic_trace(model.eval())
     except (TypeError, ValueError, RuntimeError) as error:  # tracing alone: a fusion that fails is a defect

@@ -1,4 +1,4 @@
-"""The interface that every network here has.
+"""What everything here asks of a network.
 
 Shape legend: N images, C channels, H height, W width, K classes, h w cells of a map.
 """
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class Classifier(nn.Module):
-    """Pixel normalization, convolutional stages, global average pooling, a linear head.
+    """Pixel normalization, a body that makes features of an image, a linear head.
 
     Normalization is part of the network so that every user of it (training, TRAK, GradCAM,
     attacks) speaks in plain pixels in [0, 1].
@@ -20,6 +20,39 @@ class Classifier(nn.Module):
 
     mean: Tensor
     std: Tensor
+    head: nn.Linear
+    n_classes: int
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+        self.dropout: nn.Module = nn.Identity()  # see `regularize`
+
+    def embed(self, pixels_NCHW: Tensor) -> Tensor:
+        """Features before the head, N x n_features."""
+        raise NotImplementedError
+
+    def forward(self, pixels_NCHW: Tensor) -> Tensor:
+        """Logits, N x K."""
+        logits: Tensor = self.head(self.dropout(self.embed(pixels_NCHW)))
+        return logits
+
+    def map_layers(self) -> list[str]:
+        """Names of the modules whose output is a map of cells, first to last."""
+        raise NotImplementedError
+
+    def to_map(self, output: Tensor) -> Tensor:
+        """A module's output as a map N x C x h x w; what is no map comes back as it is."""
+        return output
+
+    def cascade(self) -> list[str]:
+        """Names of the parts that hold parameters, from the head down."""
+        raise NotImplementedError
+
+
+class StagedClassifier(Classifier):
+    """Convolutional stages, global average pooling, a linear head."""
 
     def __init__(
         self,
@@ -29,12 +62,10 @@ class Classifier(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, 3, 1, 1))
+        super().__init__(mean, std)
         self.stages = stages
-        self.dropout: nn.Module = nn.Identity()  # see `regularize`
         self.head = nn.Linear(n_features, n_classes)
+        self.n_classes = n_classes
 
     def embed(self, pixels_NCHW: Tensor) -> Tensor:
         """Pooled features before the head, N x n_features."""
@@ -42,15 +73,9 @@ class Classifier(nn.Module):
         pooled: Tensor = features_NCHW.mean(dim=(2, 3))
         return pooled
 
-    def forward(self, pixels_NCHW: Tensor) -> Tensor:
-        """Logits, N x K."""
-        logits: Tensor = self.head(self.dropout(self.embed(pixels_NCHW)))
-        return logits
-
     def map_layers(self) -> list[str]:
-        """Names of the modules whose output is a map of cells, first to last."""
         return [f"stages.{name}" for name, _ in self.stages.named_children()]
 
-    def to_map(self, output: Tensor) -> Tensor:
-        """A module's output as a map N x C x h x w; what is no map comes back as it is."""
-        return output
+    def cascade(self) -> list[str]:
+        names = ["head", *reversed(self.map_layers())]
+        return [name for name in names if any(True for _ in self.get_submodule(name).parameters())]

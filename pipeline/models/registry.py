@@ -2,58 +2,103 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-import torch
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
-from pipeline.models.interface import Classifier
-from pipeline.models.small_resnet import small_resnet_stages
+
+if TYPE_CHECKING:
+    from pipeline.models.interface import Classifier
+
+EMBEDDED = "small_resnet"
+TIMM = "timm/"
+BROUGHT = "brought"  # of a saved spec: a network that was trained elsewhere
+FORMER = {  # what earlier versions called networks of other packages
+    "resnet18": "timm/resnet18.tv_in1k",
+    "resnet50": "timm/resnet50.tv_in1k",
+    "vit_tiny": "timm/vit_tiny_patch16_224",
+}
 
 
-def build_model(
+def check_network(name: str) -> None:
+    """Refuse what no network is called; of timm's packages nothing is loaded unless one of its is meant.
+
+    Raises:
+        InputError: with what was meant, where that is near.
+    """
+    if name.startswith(TIMM):
+        from pipeline.models.timm_zoo import check_name  # late: timm takes as long to load as torch
+
+        check_name(name.removeprefix(TIMM))
+    elif name != EMBEDDED:
+        now = f" {name} is now {FORMER[name]}." if name in FORMER else ""
+        raise InputError(
+            f"train.model = {name} is not known.{now} Use {EMBEDDED}, or {TIMM} and a name of timm's."
+        )
+
+
+def build_model(  # noqa: PLR0913  # keyword-only: what a saved spec holds
     name: str,
     *,
     n_classes: int,
     width: int,
     stem_stride: int = 1,
     image_size: int | None = None,
-    pretrained: bool,
+    input_size: int | None = None,
+    args: Mapping[str, Any] | None = None,
+    pretrained: bool | str,
     mean: Sequence[float],
     std: Sequence[float],
     seed: int,
+    stochastic_depth: float = 0.0,
 ) -> Classifier:
     """The network `name` with weights drawn from `seed`.
 
-    `mean` and `std` are the channel statistics of the training pixels in [0, 1]; with ImageNet
-    weights the constants they were trained with are used instead. `image_size` is the side in
-    pixels, which only vit_tiny needs to know.
+    Args:
+        image_size: side of the packed images, pixels; timm's networks need it.
+        input_size: side that one of timm's networks sees; None: the images' own.
+        args: further ones of timm's network.
+        pretrained: True, or a file or folder: weights that timm has or that lie there.
+        mean, std: channel statistics of the training pixels in [0, 1]; with pretrained weights those
+            that they were made with are used instead.
+        stochastic_depth: of timm's networks, which build it in; others: `regularize`.
 
     Raises:
-        InputError: the name is unknown, or vit_tiny cannot cut the images into 8 x 8 patches.
+        InputError: the name is unknown, or timm cannot build it so.
     """
+    import torch  # late: whoever only asks for names needs none of it
+
+    from pipeline.models.interface import StagedClassifier
+    from pipeline.models.small_resnet import small_resnet_stages
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if name == "vit_tiny":
-            from pipeline.models.vision_transformer import build_vit  # late: torchvision takes long to load
+        if name.startswith(TIMM):
+            from pipeline.models.timm_zoo import Wanted, build_timm
 
-            return build_vit(image_size, n_classes, mean, std)
-        if name == "small_resnet":
-            stages, n_features = small_resnet_stages(width, stem_stride)
-        elif name in ("resnet18", "resnet50"):
-            from pipeline.models.torchvision_resnets import torchvision_stages
+            wanted = Wanted(name.removeprefix(TIMM), n_classes, image_size or 224, input_size, args or {})
+            return build_timm(
+                wanted, pretrained=pretrained, mean=mean, std=std, stochastic_depth=stochastic_depth
+            )
+        check_network(name)
+        stages, n_features = small_resnet_stages(width, stem_stride)
+        return StagedClassifier(stages, n_features, n_classes, mean, std)
 
-            stages, n_features = torchvision_stages(name, pretrained)
-            if pretrained:
-                mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-        else:
-            raise InputError(f"model {name!r} is not known: use small_resnet, resnet18, resnet50 or vit_tiny")
-        return Classifier(stages, n_features, n_classes, mean, std)
+
+def rebuild_model(spec: Mapping[str, Any]) -> Classifier:
+    """The network of a saved spec, for its weights to be laid in."""
+    if spec["name"] == BROUGHT:
+        from pipeline.models.brought.open import rebuild_brought
+
+        return rebuild_brought(spec)
+    # the saved buffers replace the statistics
+    return build_model(**spec, pretrained=False, mean=[0.0] * 3, std=[1.0] * 3, seed=0)
 
 
 def parameter_count(*, name: str, n_classes: int, **spec: Any) -> int:
     """Parameters of the network that these arguments of `build_model` make; none is drawn."""
+    import torch
+
     with torch.device("meta"):
         model = build_model(
             name, n_classes=n_classes, **spec, pretrained=False, mean=[0.0] * 3, std=[1.0] * 3, seed=0

@@ -1,7 +1,8 @@
 """Dropout and stochastic depth, for every network here.
 
 They act in training only, add no parameters and rename none, so a network that is rebuilt to predict
-needs neither. Stochastic depth hangs on the modules that end a residual branch.
+needs neither. Stochastic depth hangs on the modules that end a residual branch; timm's networks are built
+with their own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.small_resnet import ResidualBlock
 
 
@@ -26,7 +27,7 @@ def regularize(model: Classifier, *, dropout: float, stochastic_depth: float) ->
     """
     if dropout > 0:
         model.dropout = nn.Dropout(dropout)
-    if stochastic_depth > 0:
+    if stochastic_depth > 0 and isinstance(model, StagedClassifier):
         _skip_branches(model, stochastic_depth)
 
 
@@ -39,21 +40,7 @@ def _skip_branches(net: nn.Module, probability: float) -> None:
 
 def _branch_ends(module: nn.Module) -> list[nn.Module]:
     """The modules whose output is added to a skip connection of this block."""
-    # late, as everywhere in training: torchvision takes longer to load than torch, in every process
-    from torchvision.models.resnet import BasicBlock, Bottleneck
-    from torchvision.models.vision_transformer import EncoderBlock
-
-    match module:
-        case ResidualBlock():
-            return [module.body]
-        case BasicBlock():
-            return [module.bn2]
-        case Bottleneck():
-            return [module.bn3]
-        case EncoderBlock():
-            return [module.dropout, module.mlp]
-        case _:
-            return []
+    return [module.body] if isinstance(module, ResidualBlock) else []
 
 
 @dataclass(frozen=True)

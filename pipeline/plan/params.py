@@ -7,21 +7,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
 from pipeline.methods.recipe import Setup
 from pipeline.methods.registry import (
     BASE,
+    MODULES,
     MethodName,
     check_name,
     find_method,
     method_names,
     methods_section,
 )
+from pipeline.models.registry import check_network
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings, deciding
@@ -32,6 +34,7 @@ from pipeline.settings.gate import GateSettings
 from pipeline.settings.gradcam import GradcamSettings
 from pipeline.settings.groups import GroupsSettings
 from pipeline.settings.hygiene import HygieneSettings
+from pipeline.settings.models import Model
 from pipeline.settings.parsing import _invalid, _shortened, deep_merge, did_you_mean, parse
 from pipeline.settings.report import ReportSettings
 from pipeline.settings.retrain import RetrainSettings
@@ -45,10 +48,6 @@ else:
     MethodsSettings = methods_section()
 
 
-def _method_or_all(name: str | None) -> str | None:
-    return None if name is None else check_name(name, "all")
-
-
 class KnownRetrainSettings(RetrainSettings):
     """`retrain`, with names that are methods."""
 
@@ -58,10 +57,10 @@ class KnownRetrainSettings(RetrainSettings):
 class KnownGateSettings(GateSettings):
     """`gate`, with a name that is a method."""
 
-    method: Annotated[str | None, AfterValidator(_method_or_all)] = Field(
+    method: str | None = Field(
         None,
-        description="the method that must pass; null = the baseline, all = every one",
-        json_schema_extra={"enum": [*method_names(), "all", None]},
+        description="the method, or model of `models`, that must pass; null = the baseline, all = every one",
+        examples=[*method_names(), "all", None],
     )
 
 
@@ -140,8 +139,11 @@ class Params(Settings):
     """The whole `params.yaml`."""
 
     active: list[str] = Field(min_length=1)
-    active_methods: list[MethodName] = Field(min_length=1)
-    explained_methods: list[MethodName] = Field(min_length=1)
+    active_methods: list[str] = Field(min_length=1, description="training methods, and names of `models`")
+    explained_methods: list[str] = Field(min_length=1)
+    models: dict[str, Model] = Field(
+        default_factory=dict, description="trained elsewhere, used like methods; `new-model` writes an entry"
+    )
     defaults: dict[str, Any]
     datasets: dict[str, dict[str, Any]]
 
@@ -152,6 +154,32 @@ class Params(Settings):
         if twice:
             raise ValueError(f"names {', '.join(twice)} more than once: write each once")
         return names
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _no_models(cls, given: Any) -> Any:
+        return {} if given is None else given
+
+    @field_validator("models")
+    @classmethod
+    def _models_have_names(cls, models: dict[str, Any]) -> dict[str, Any]:
+        for name in models:
+            if name in (*MODULES, "all"):
+                raise ValueError(f"{name!r} is the name of a training method: call the model something else")
+            if not NAME_PATTERN.match(name):
+                raise ValueError(f"the name {name!r} is not allowed: use a-z, 0-9 and _ only")
+        return models
+
+    @model_validator(mode="after")
+    def _methods_are_known(self) -> Params:
+        for key in ("active_methods", "explained_methods"):
+            for name in getattr(self, key):
+                if name not in self.models:
+                    try:
+                        check_name(name, *self.models)
+                    except ValueError as error:
+                        raise ValueError(f"{key} names {name!r}: {error}") from None
+        return self
 
     @model_validator(mode="after")
     def _explained_are_trained(self) -> Params:
@@ -204,8 +232,21 @@ class Params(Settings):
         merged = {key: deep_merge(self.defaults.get(key, {}), entry.get(key, {})) for key in known}
         settings = parse(DatasetSettings, {**entry, **merged}, f"datasets.{name}")
         for method in self.active_methods:
-            settings.setup(method, f"datasets.{name}")
+            if method not in self.models:
+                setup = settings.setup(method, f"datasets.{name}")
+                check_network(setup.train.model)
+        self._check_gate(settings, f"datasets.{name}")
         return settings
+
+    def _check_gate(self, settings: DatasetSettings, where: str) -> None:
+        if settings.gate.method is None:
+            return
+        try:
+            check_name(settings.gate.method, "all", *self.models)
+        except ValueError as error:
+            raise InputError(
+                f"params.yaml: {where}.gate.method = {settings.gate.method!r}: {error}"
+            ) from None
 
     def _check_defaults(self) -> None:
         """A wrong key or value in `defaults` is named there, not under the first dataset that inherits it.

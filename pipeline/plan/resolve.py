@@ -10,8 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.artifacts.plans import StagePlan
-from pipeline.methods.registry import BASE, MODULES
+from pipeline.artifacts.provenance import file_digest
+from pipeline.core.types import Device
+from pipeline.methods.registry import BASE, BROUGHT, MODULES
 from pipeline.methods.setup import plan_network, plan_training
+from pipeline.models.brought.sources import source_files
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import shares_source
@@ -23,7 +26,7 @@ from pipeline.settings.plans.gradcam import GradcamPlan
 from pipeline.settings.plans.groups import GroupsPlan
 from pipeline.settings.plans.report import MethodPlan, ReportPlan
 from pipeline.settings.plans.retrain import RetrainPlan
-from pipeline.settings.plans.train import NetworkPlan, TrainPlan
+from pipeline.settings.plans.train import BroughtPlan, NetworkPlan, TrainPlan
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.sources import PythonSource
@@ -60,7 +63,10 @@ def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[st
     found = [f"pipeline.stages.{stage}"]
     if isinstance(told, NetworkPlan):
         methods = [names[1], BASE] if isinstance(told, TrainPlan) and told.base else [names[1]]
-        found += [MODULES[method] for method in methods if code.has(MODULES[method])]
+        known = [MODULES[method] for method in methods if method in MODULES]
+        found += [module for module in known if code.has(module)]
+    if isinstance(told, BroughtPlan):
+        found.append(BROUGHT)
     if isinstance(told, GroupsPlan) and code.has(MODULES[BASE]):
         found.append(MODULES[BASE])
     if isinstance(told, DataPlan) and isinstance(told.source, PythonSource):
@@ -72,7 +78,8 @@ def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[st
 def _worded(code: Code, told: Settings | None) -> tuple[str, ...]:
     """The files of methods whose words a stage prints: how they train is nothing to it."""
     methods = told.active_methods if isinstance(told, ReportPlan | VerdictPlan) else []
-    return tuple(MODULES[method] for method in methods if code.has(MODULES[method]))
+    known = [MODULES[method] for method in methods if method in MODULES]
+    return tuple(module for module in known if code.has(module))
 
 
 def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
@@ -81,10 +88,33 @@ def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
 
 
 def _train(settings: DatasetSettings, params: Params, method: str) -> Settings:
+    if method in params.models:
+        return _brought(settings, params, method)
     return plan_training(settings.setup(method), is_baseline=method == params.active_methods[0])
 
 
-def _retrain(settings: DatasetSettings, _: Params, method: str) -> Settings:
+def _brought(settings: DatasetSettings, params: Params, name: str) -> Settings:
+    model = params.models[name]
+    return BroughtPlan(
+        brought=model,
+        entry=name,
+        files={str(path): file_digest(path) for path in source_files(model)},
+        device=settings.train.device,
+        is_baseline=name == params.active_methods[0],
+    )
+
+
+def _device(settings: DatasetSettings, params: Params, method: str) -> Device:
+    return (settings.train if method in params.models else settings.train_for(method)).device
+
+
+def _retrain(settings: DatasetSettings, params: Params, method: str) -> Settings:
+    if method in params.models:  # how it was trained is not known
+        none = settings.retrain.model_dump() | {"methods": []}
+        one = settings.train.model_copy(update={"seeds": [0]})
+        return RetrainPlan(
+            retrain=RetrainSettings.model_validate(none), train=one, method={}, is_brought=True
+        )
     asked = [name for name in settings.retrain.methods if name == method]
     network = plan_network(settings.setup(method))
     return RetrainPlan(
@@ -123,13 +153,16 @@ def _verdict(settings: DatasetSettings, params: Params, name: str) -> Settings:
 def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
     """Everything that decided the results it shows, without the methods that do not run."""
     sections = deciding(settings)
-    sections["methods"] = {method: sections["methods"][method] for method in params.active_methods}
+    trained = [method for method in params.active_methods if method not in params.models]
+    sections["methods"] = {method: sections["methods"][method] for method in trained}
     return ReportPlan(
         report=sections.pop("report"),
         active_methods=params.active_methods,
         explained_methods=params.explained_methods,
         methods={
-            method: MethodPlan(
+            method: MethodPlan(train={}, method=deciding(params.models[method]))
+            if method in params.models
+            else MethodPlan(
                 train=deciding(settings.train_for(method)),
                 method=_without(settings.method(method), "train"),
             )
@@ -157,14 +190,14 @@ METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "train": _train,
     "evaluate": lambda settings, params, method: EvaluatePlan(
         evaluate=settings.evaluate,
-        device=settings.train_for(method).device,
+        device=_device(settings, params, method),
         is_baseline=method == params.active_methods[0],
     ),
     "retrain": _retrain,
-    "attribute": lambda settings, _, method: AttributePlan(
-        attribute=settings.attribute, device=settings.train_for(method).device
+    "attribute": lambda settings, params, method: AttributePlan(
+        attribute=settings.attribute, device=_device(settings, params, method)
     ),
-    "gradcam": lambda settings, _, method: GradcamPlan(
-        gradcam=settings.gradcam, device=settings.train_for(method).device
+    "gradcam": lambda settings, params, method: GradcamPlan(
+        gradcam=settings.gradcam, device=_device(settings, params, method)
     ),
 }

@@ -200,7 +200,7 @@ class EvaluationResult(Artifact):
     labels_used: list[str]
     seeds: list[int]
     selection: str
-    val: SplitMetrics
+    val: SplitMetrics | None  # None: predictions that somebody brought are of test images alone
     test: SplitMetrics
     interventions: list[Intervention]
     # (a_F - a_B) / (2 min(a, 1 - a)): accuracy with the foreground alone intact, and the background
@@ -209,10 +209,18 @@ class EvaluationResult(Artifact):
     color_agreement: ColorAgreement | None  # None where no mistakes were made
     cue_use: CueUse | None = None  # None: one value, too few images, or an older report
     cues: list[CueUseFound] = Field(default_factory=list)  # found ones that models can see, strongest first
+    # nothing but predictions: no changed image was shown to a network
+    only_predictions: bool = False
+    is_brought: bool = False  # trained elsewhere: which images it has seen is not known
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured
     optimism: Optimism | None = None  # None also where validation and test share no group
+
+    @property
+    def splits(self) -> list[tuple[str, SplitMetrics]]:
+        """Those that it was measured on, test first."""
+        return [("test", self.test), *([("val", self.val)] if self.val is not None else [])]
 
     @property
     def flips(self) -> list[Flips]:

@@ -132,6 +132,15 @@ class Removal(Record):
     clusters: ClusterMatch | None = None  # where groups are inferred
 
 
+class BroughtModel(Record):
+    """A model that was trained elsewhere: where it came from, and what was guessed or is missing."""
+
+    kind: Literal["predictions", "timm", "huggingface", "python"]
+    path: str
+    weights: list[str] = Field(default_factory=list)  # one file for each seed
+    notes: list[str] = Field(default_factory=list)
+
+
 class TrainHistory(Artifact):
     """`models/<dataset>/<method>/history.json`."""
 
@@ -150,4 +159,10 @@ class TrainHistory(Artifact):
     removal: Removal | None = None  # of repair
     checkpoints: dict[str, list[int]] = Field(default_factory=dict)  # seed -> further epochs that were kept
     no_aum_reason: str | None = None  # why `dynamics.parquet` has no margins
+    brought: BroughtModel | None = None  # None: it was trained here
     trained_on_val: bool = False  # validation images trained the model: they measure no generalization
+
+    @property
+    def is_table(self) -> bool:
+        """Whether there is no network, only what one predicted."""
+        return self.brought is not None and self.brought.kind == "predictions"

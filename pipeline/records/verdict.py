@@ -262,7 +262,8 @@ class MissingPart(Record):
 
     stage: Literal["evaluate", "attribute", "gradcam", "hygiene", "cues"]
     method: str | None
-    remedy: str  # the command that makes it
+    remedy: str  # the command that makes it; empty where nothing would
+    why: str = ""  # nothing can be said, of a model that was trained elsewhere
     is_stale: bool = False  # there is one, made from other data than the rest
 
 

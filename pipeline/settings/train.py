@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,12 +13,20 @@ from pipeline.settings.base import DecidesNothing, Seed, Settings
 class TrainSettings(Settings):
     """Options that have a default are off by default."""
 
-    model: Literal["small_resnet", "resnet18", "resnet50", "vit_tiny"]
+    model: str = Field(description="small_resnet, or timm/ and a name of timm's: timm/resnet50.tv_in1k")
+    model_args: dict[str, Any] = Field(
+        default_factory=dict, description="further arguments of timm's network"
+    )
+    input_size: int | None = Field(
+        None, ge=8, description="side that a network of timm's sees; null = that of the packed images"
+    )
     width: int = Field(ge=4, le=256, description="first stage's channels of small_resnet")
     stem_stride: Literal[1, 2, 4] = Field(
         description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
     )
-    pretrained: bool = Field(description="ImageNet weights (downloads) for resnet18 / resnet50")
+    pretrained: bool | str = Field(
+        description="of timm's networks: true = its weights (downloads); or a file or folder that holds them"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="of the features before the head")
     stochastic_depth: float = Field(
         0.0, ge=0, lt=1, description="probability of skipping the last residual block; earlier ones less"

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.dynamics import load_dynamics
 from pipeline.artifacts.files import save_artifact, write_text
-from pipeline.artifacts.not_trained import pass_on, why_not_trained
+from pipeline.artifacts.not_trained import or_reason, pass_on, why_not_trained
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import (
     attribution_dir,
@@ -59,7 +59,7 @@ def run(dataset: str, method: str) -> None:
             _attribute(dataset, method, plan.attribute, device)
         return
     out = attribution_dir(dataset, method)
-    with exclusive("attribute", dataset, method):
+    with exclusive("attribute", dataset, method), or_reason("attribute", dataset, method):
         if pass_on("evaluate", "attribute", dataset, method):
             return
         _drop_work_of_other_code(dataset, method)
@@ -70,11 +70,11 @@ def run(dataset: str, method: str) -> None:
             for rank in range(1, world.size):
                 others.enter_context(_at_work(dataset, method, rank))
             shutil.rmtree(scratch_dir("attribute", dataset, method), ignore_errors=True)
-    _log.info(
-        "%s %s: %d training images x %d targets x %d networks in %.0f s",
-        dataset, method, result.n_train, result.n_targets, result.n_models * result.n_checkpoints,
-        result.seconds,
-    )  # fmt: skip
+        _log.info(
+            "%s %s: %d training images x %d targets x %d networks in %.0f s",
+            dataset, method, result.n_train, result.n_targets, result.n_models * result.n_checkpoints,
+            result.seconds,
+        )  # fmt: skip
 
 
 def _at_work(dataset: str, method: str, rank: int) -> contextlib.AbstractContextManager[None]:

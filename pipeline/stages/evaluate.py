@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,12 +21,18 @@ from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import color_dir, data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.plans import read_plan
-from pipeline.artifacts.predictions import control_column, load_color_predictions, save_table
+from pipeline.artifacts.predictions import (
+    control_column,
+    has_split,
+    load_color_predictions,
+    load_predictions,
+    save_table,
+)
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
 from pipeline.core.types import Int64Array, Split
-from pipeline.explain.evaluate import EvaluatedData, evaluate_models, removal_kinds
+from pipeline.explain.evaluate import EvaluatedData, GivenPredictions, evaluate_models, removal_kinds
 from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.hardware import choose_device
 from pipeline.records.cues import CuesResult
@@ -50,8 +57,9 @@ def run(dataset: str, method: str) -> None:
         val, test = load_split(data, "val"), load_split(data, "test")
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
         load = partial(_load_models, dataset, method, seeds, device)
+        table = model_dir(dataset, method) / "weights" / "predictions.parquet"
         result, val_SN, test_SN, edited, controls_SN = evaluate_models(
-            load(),
+            given_predictions(table, val, test) if history.is_table else load(),
             EvaluatedData(
                 info,
                 load_split(data, "train"),
@@ -70,6 +78,7 @@ def run(dataset: str, method: str) -> None:
         frames = [
             _table(split, predicted_N, seed, {c: found_SN[s] for c, found_SN in others.items()})
             for split, predicted_SN, others in ((val, val_SN, {}), (test, test_SN, controls_SN))
+            if predicted_SN is not None
             for s, (predicted_N, seed) in enumerate(zip(predicted_SN, seeds, strict=True))
         ]
         predictions = pd.concat(frames, ignore_index=True)
@@ -113,6 +122,12 @@ def _log_outcome(dataset: str, result: EvaluationResult) -> None:
             dataset, method, skill.balanced_accuracy.value, skill.balanced_accuracy.low,
             skill.balanced_accuracy.high, skill.chance,
         )  # fmt: skip
+
+
+def given_predictions(path: Path, val: Split, test: Split) -> GivenPredictions:
+    """What a table of predictions says, as the stage `train` checked it."""
+    val_SN = load_predictions(path, val)[1] if has_split(path, "val") else None
+    return GivenPredictions(val_SN, load_predictions(path, test)[1])
 
 
 def _load_models(

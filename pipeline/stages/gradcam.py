@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.artifacts.files import find_foreign, fresh_dir, save_artifact, write_text
 from pipeline.artifacts.maps import SavedMaps, save_maps
-from pipeline.artifacts.not_trained import pass_on
+from pipeline.artifacts.not_trained import or_reason, pass_on
 from pipeline.artifacts.paths import gradcam_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -29,7 +29,7 @@ def run(dataset: str, method: str) -> None:
     plan = read_plan(GradcamPlan, "gradcam", dataset, method)
     settings, device = plan.gradcam, choose_device(plan.device)
     out = gradcam_dir(dataset, method)
-    with exclusive("gradcam", dataset, method):
+    with exclusive("gradcam", dataset, method), or_reason("gradcam", dataset, method):
         if pass_on("evaluate", "gradcam", dataset, method):
             return
         trained = load_trained(dataset, method, device)
@@ -67,4 +67,6 @@ def run(dataset: str, method: str) -> None:
         save_maps(out / "maps.npz", maps)
         write_text(out / "metrics.json", metrics_json(summary))
         save_artifact(out / "gradcam.json", result)
-    _log.info("%s %s: layer %s, %.1f %% blank maps", dataset, method, result.layer, 100 * result.blank_rate)
+        _log.info(
+            "%s %s: layer %s, %.1f %% blank maps", dataset, method, result.layer, 100 * result.blank_rate
+        )

@@ -12,13 +12,14 @@ from pipeline.artifacts.dynamics import save_dynamics
 from pipeline.artifacts.files import save_artifact, write_atomic, write_text
 from pipeline.artifacts.not_trained import write_not_trained
 from pipeline.artifacts.paths import data_folders, model_dir, scratch_dir
-from pipeline.artifacts.plans import read_plan
+from pipeline.artifacts.plans import is_brought, read_plan
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import learning_curves, mean_curves, metrics_json
 from pipeline.core.errors import CannotTrainError
 from pipeline.methods.on_disk import DiskRun
 from pipeline.methods.recipe import Setup
+from pipeline.methods.registry import bring
 from pipeline.methods.setup import read_setup
 from pipeline.models.hardware import choose_device
 from pipeline.parallel.rank import joined_processes
@@ -31,6 +32,9 @@ _log = logging.getLogger(__name__)
 
 
 def run(dataset: str, method: str) -> None:
+    if is_brought(dataset, method):
+        bring(dataset, method)
+        return
     plan = read_plan(TrainPlan, "train", dataset, method)
     setup = read_setup(method, plan)
     with joined_processes(choose_device(plan.train.device)) as world:

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from pipeline.artifacts.cue_classes import load_cue_classes
 from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.facts import read_facts
@@ -55,6 +57,7 @@ def run(dataset: str) -> None:
         titles = resolve_titles(plan.titles, found.info, found.info, shares_source=plan.shares_source)
         found = with_titles(found, titles, audits=True)  # from here on it is for people
         evaluations, methods = list(found.evaluations.values()), list(found.evaluations)
+        with_val = [e.method for e in evaluations if e.val is not None]
         correct = _are_correct(load_predicted(dataset, methods, test), test)
         comparisons = compare_predictions(correct, test, found.info, evaluations, limits)
         suspected = load_controls(dataset, found, test, "suspected")
@@ -64,7 +67,11 @@ def run(dataset: str) -> None:
             provenance,
             comparisons=comparisons,
             validation=validate_methods(
-                _are_correct(load_predicted(dataset, methods, val), val), val, found.info, evaluations, limits
+                _are_correct(load_predicted(dataset, with_val, val), val),
+                val,
+                found.info,
+                evaluations,
+                limits,
             ),
             explained=explain_removals(
                 found,
@@ -145,14 +152,15 @@ def _slices(
     """
     asked = [verdict.baseline, verdict.recommendation.method]
     methods = list(dict.fromkeys(method for method in asked if method is not None))
-    predicted = [load_predicted(found.info.name, methods, split) for split in splits]
+    predicted = [load_predicted(found.info.name, _having(found, methods, split), split) for split in splits]
     wrong = [
         {method: ~right for method, right in _are_correct(own, split).items()}
         for own, split in zip(predicted, splits, strict=True)
     ]
 
     def scored(i: int, method: str) -> Scored:
-        return Scored(described[i], wrong[i][method], splits[i].sources)
+        nothing = np.zeros((1, len(splits[i])), bool)  # read by nobody: `why_no_slices` says so
+        return Scored(described[i], wrong[i].get(method, nothing), splits[i].sources)
 
     return {
         method: find_slices(
@@ -165,6 +173,11 @@ def _slices(
         )
         for method in methods
     }
+
+
+def _having(found: Results, methods: Sequence[str], split: Split) -> list[str]:
+    """Those of the methods that have predictions of a split's images."""
+    return [m for m in methods if split.name in dict(found.evaluations[m].splits)]
 
 
 def _traits(found: Results, splits: Sequence[Split], described: Sequence[Described]) -> list[GroupTrait]:

@@ -18,7 +18,7 @@ from pipeline.core.types import Float32Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
-from pipeline.models.registry import build_model
+from pipeline.models.registry import TIMM, build_model
 from pipeline.models.regularization import regularize
 from pipeline.parallel.rank import current_world
 from pipeline.records.data import DatasetInfo
@@ -166,6 +166,7 @@ def network_of(
         mean=info.channel_mean,
         std=info.channel_std,
         seed=seed,
+        stochastic_depth=settings.stochastic_depth,
     )
     regularize(model, dropout=settings.dropout, stochastic_depth=settings.stochastic_depth)
     if weights is not None:
@@ -175,7 +176,9 @@ def network_of(
 
 def spec_of(settings: TrainSettings, info: DatasetInfo) -> dict[str, Any]:
     """The arguments that rebuild a network around saved weights."""
+    of_timm = {"input_size": settings.input_size, "args": settings.model_args}
     return {
+        **(of_timm if settings.model.startswith(TIMM) else {}),
         "name": settings.model,
         "n_classes": len(info.classes),
         "width": settings.width,

@@ -131,7 +131,7 @@ class _Run:
         self.optimizer = build_optimizer(model, settings)
         self.averaging = Averaging(model, settings)
         self.evaluated: nn.Module = model  # what is validated and kept
-        n_classes = model.head.out_features
+        n_classes = model.n_classes
         self.feed = Feed(train, job.plan.groups_N, settings, n_classes, self.device, job.plan.edit)
         self.keeper = Keeper(
             job.plan.selection,

@@ -13,7 +13,7 @@ from pipeline.records.attribution import LabelErrors
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.cues import CueFinding
 from pipeline.records.data import SourceCounts
-from pipeline.records.evaluation import CueUseFound
+from pipeline.records.evaluation import CueUseFound, EvaluationResult
 from pipeline.records.verdict import FoundCueUse, Rung
 
 SELECTION_WORDS = {
@@ -74,6 +74,8 @@ NOT_RUN = "Not run"  # instead of a status, where nothing that would answer it w
 GROUPS_NAMED = 3
 TOO_FEW = "too few to decide"  # beside the accuracy of a group with fewer test images than count
 TRAINED_ON = "validation images trained it"  # why they cannot judge a method
+BROUGHT = "it was trained elsewhere, maybe on validation images"  # the same
+NO_VAL = "there are no predictions of validation images"
 ESTIMATOR_LABELS = {
     "trak": "TRAK",
     "last_layer": "TRAK on the last layer",
@@ -111,6 +113,13 @@ REMOVAL_LABELS = {
     "balanced": "random images of the largest groups",
     "suspected": "suspected wrong labels only",
 }
+
+
+def why_not_by_validation(evaluation: EvaluationResult) -> str:
+    """Why validation images cannot judge a method, as half a sentence; empty where they can."""
+    if evaluation.val is None:
+        return NO_VAL
+    return TRAINED_ON if evaluation.trained_on_val else BROUGHT if evaluation.is_brought else ""
 
 
 def method_label(method: str) -> str:

@@ -16,7 +16,7 @@ from pipeline.attribution.estimators.traker import TrakerStore
 from pipeline.attribution.scores import Scores
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import Scratch
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotExplainError, InputError
 from pipeline.core.memory import return_freed_memory
 from pipeline.core.types import Float64Array
 from pipeline.models.interface import Classifier
@@ -74,6 +74,11 @@ def estimate(
         return _from_traker(theirs, settings)
     networks = [model for run in runs for model in run]
     n_parameters = sum(p.numel() for p in networks[0].parameters())
+    if settings.estimator in ("last_layer", "ekfac") and not hasattr(networks[0], "head"):
+        raise CannotExplainError(
+            f"attribute.estimator = {settings.estimator} needs a network whose logits come from one last "
+            "linear layer, and this one has none. Set attribute.estimator: trak."
+        )
     if settings.estimator == "last_layer":
         scores = last_layer.last_layer_trak(
             networks,

@@ -16,7 +16,7 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotExplainError, InputError
 from pipeline.core.types import Float32Array, Int64Array, UInt8Array
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
@@ -44,7 +44,8 @@ def choose_layer(model: Classifier, image_size: int, min_cells: int, name: str =
     Transformer, the first LayerNorm of the last block.
 
     Raises:
-        InputError: no stage is large enough; or `name` is no module of the model, or one without
+        CannotExplainError: no stage is large enough.
+        InputError: `name` is no module of the model, or one without
             a spatial output.
     """
     stages = {stage: model.get_submodule(stage) for stage in model.map_layers()}
@@ -58,12 +59,17 @@ def choose_layer(model: Classifier, image_size: int, min_cells: int, name: str =
                 f"Use auto, or a module such as {', '.join(stages)}."
             )
         return CamLayer(module, name, cells)
+    if not stages:
+        raise CannotExplainError(
+            "no part of the network gives a map of cells, so that GradCAM has nothing to show. Name a layer "
+            "in gradcam.layer, if one does."
+        )
     cells_of = _probe_cells(model, stages, image_size)
     large = [stage for stage, cells in cells_of.items() if min(cells) >= min_cells]
     if not large:
         sizes = ", ".join(f"{stage} {h}x{w}" for stage, (h, w) in cells_of.items())
         finest = max(min(cells) for cells in cells_of.values())
-        raise InputError(
+        raise CannotExplainError(
             f"gradcam.min_cells = {min_cells}: no stage of the model has that many cells a side at "
             f"{image_size} px ({sizes}). Set min_cells to {finest} or less, name a layer in "
             "gradcam.layer, or raise data.image_size."

@@ -9,11 +9,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
 
 from pipeline.core.types import Float32Array, Int64Array, UInt8Array
 from pipeline.explain.cam.adapter import raw_cams
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.predict import to_pixels
 
 ComputedBy = Literal["closed form", "grad-cam"]
@@ -21,11 +20,8 @@ ComputedBy = Literal["closed form", "grad-cam"]
 
 def computed_by(model: Classifier, layer_name: str) -> ComputedBy:
     """The closed form serves the last stage where only average pooling and a linear head follow."""
-    only_pooling = type(model).embed is Classifier.embed and type(model).forward is Classifier.forward
-    is_last = model.map_layers()[-1:] == [layer_name]
-    if only_pooling and is_last and isinstance(model.head, nn.Linear):
-        return "closed form"
-    return "grad-cam"
+    is_last = isinstance(model, StagedClassifier) and model.map_layers()[-1:] == [layer_name]
+    return "closed form" if is_last else "grad-cam"
 
 
 def raw_maps(
@@ -38,7 +34,7 @@ def raw_maps(
     batch_size: int = 64,
 ) -> Float32Array:
     """GradCAM maps N x h x w of the logits `targets_N` at `layer_name`; see `cam.raw_cams`."""
-    if computed_by(model, layer_name) == "closed form":
+    if isinstance(model, StagedClassifier) and computed_by(model, layer_name) == "closed form":
         return closed_form_cams(model, images_NHW3, targets_N, rows=rows, batch_size=batch_size)
     layer = model.get_submodule(layer_name)
     return raw_cams(model, layer, images_NHW3, targets_N, rows=rows, batch_size=batch_size)
@@ -46,7 +42,7 @@ def raw_maps(
 
 @torch.no_grad()
 def closed_form_cams(
-    model: Classifier,
+    model: StagedClassifier,
     images_NHW3: UInt8Array,
     targets_N: Int64Array,
     *,

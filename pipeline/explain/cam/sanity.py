@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.core.errors import InputError
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, UInt8Array
 from pipeline.explain.cam.closed_form import raw_maps
 from pipeline.models.interface import Classifier
@@ -45,7 +44,7 @@ def check_randomization(
 
     Source: Adebayo et al. 2018 (arXiv:1810.03292).
     """
-    names = _cascade(models[0])
+    names = models[0].cascade()
     values_RLN = np.full((max(MIN_CASCADES, len(models)), len(names), len(images_NHW3)), np.nan)
     for r, values_LN in enumerate(values_RLN):
         s = r % len(models)
@@ -64,34 +63,20 @@ def redraw(model: Classifier, entropy: tuple[int, int]) -> Classifier:
 
     `entropy` (a seed and a number of the draw) is spread over 63 bits: the plain seed could be the one
     the network was built with, and a redraw would then give its own first weights back.
-
-    Raises:
-        InputError: a module has parameters of its own and no way to draw them.
     """
     fresh = copy.deepcopy(model).cpu()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0] >> 1))
-        for name, module in fresh.named_modules():
+        for module in fresh.modules():
             if isinstance(module, nn.MultiheadAttention):
                 module._reset_parameters()  # the only module of torch that hides it
             elif hasattr(module, "reset_parameters"):
-                module.reset_parameters()
-            elif list(module.parameters(recurse=False)):
-                raise InputError(
-                    f"the parameters of {name} ({type(module).__name__}) cannot be drawn anew: it has no "
-                    "reset_parameters. Give the module one, or set gradcam.sanity_images: 0."
-                )
+                module.reset_parameters()  # type: ignore[operator]
+            else:  # of somebody else's: as large as they were, and in another order
+                for parameter in module.parameters(recurse=False):
+                    order = torch.randperm(parameter.numel())
+                    parameter.data = parameter.data.flatten()[order].view(parameter.shape)
     return fresh
-
-
-def _cascade(model: Classifier) -> list[str]:
-    """Layers with parameters from the head down."""
-    stages = [f"stages.{name}" for name, _ in model.stages.named_children()]
-    return [
-        name
-        for name in ["head", *reversed(stages)]
-        if any(True for _ in model.get_submodule(name).parameters())
-    ]
 
 
 def _similarity(trained_Nhw: Float32Array, redrawn_Nhw: Float32Array) -> Float64Array:

@@ -117,14 +117,22 @@ def measure_cue_use(
     )
     carried = exchanger.carried(swap)
     found = [exchanger.exchange(name, swap) for name in choose_exchanges(carried)]
+    exchanges = [exchange for exchange in found if exchange is not None]
+    return natural_use(cue, test, predicted_SN).model_copy(
+        update={"carried": carried, "exchanges": exchanges}
+    )
+
+
+def natural_use(cue: Cue, test: Split, predicted_SN: Int64Array) -> CueUse:
+    """What real images with another value of the cue say; nothing is exchanged."""
     return CueUse(
         cue=cue.name,
         is_attribute=cue.is_attribute,
         values=cue.values,
         association=cue.association,
         natural=natural_shift(predicted_SN, test.labels, cue.test_values_N, cue.favored_VK, test.sources),
-        carried=carried,
-        exchanges=[exchange for exchange in found if exchange is not None],
+        carried=[],
+        exchanges=[],
     )
 
 

@@ -16,7 +16,7 @@ from pipeline.artifacts.edited import EditedImages
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Int64Array, Split
 from pipeline.explain.reliance.changed import Changed, Editor, choose_rows
-from pipeline.explain.reliance.cue_use import Cue, measure_cue_use
+from pipeline.explain.reliance.cue_use import Cue, measure_cue_use, natural_use
 from pipeline.explain.reliance.interventions import (
     FILL,
     INTERVENTIONS,
@@ -100,6 +100,12 @@ def measure_reliance(
         cue_use,
         keeper.edited,
     )
+
+
+def only_predicted(cue: Cue, test: Split, predicted_SN: Int64Array) -> Reliance:
+    """Where there are predictions and no network: how images as they are differ with their cue."""
+    nothing = Keeper(test, predicted_SN[0], np.zeros(int(test.groups.max(initial=0)) + 1, bool)).edited
+    return Reliance([], None, natural_use(cue, test, predicted_SN), nothing)
 
 
 def aligned_groups(info: DatasetInfo) -> BoolArray:

@@ -123,7 +123,7 @@ def _group_rows(s: Report, name: str) -> list[Row]:
     method = s.methods[name]
     found = [("test", "accuracy", s.verdict.methods[name].groups)] + [
         (split, measure, groups)
-        for split, metrics in (("test", method.test), ("val", method.val))
+        for split, metrics in method.splits
         for measure, groups in (("accuracy_alone", metrics.groups), ("shrunken_accuracy", metrics.shrunk))
     ]
     return [
@@ -136,7 +136,7 @@ def _group_rows(s: Report, name: str) -> list[Row]:
 def _average_rows(method: EvaluationResult) -> list[Row]:
     rows = [
         {"split": split, "group": None, **row}
-        for split, metrics in (("test", method.test), ("val", method.val))
+        for split, metrics in method.splits
         for row in _split_rows(metrics)
     ]
     agreement, optimism = method.color_agreement, method.optimism
@@ -197,7 +197,7 @@ def _split_rows(metrics: SplitMetrics) -> list[Row]:
 
 def _seed_rows(method: EvaluationResult) -> list[Row]:
     rows = []
-    for split, metrics in (("test", method.test), ("val", method.val)):
+    for split, metrics in method.splits:
         names = [group.name for group in metrics.groups]
         for seed in metrics.per_seed:
             found = [

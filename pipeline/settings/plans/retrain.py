@@ -10,3 +10,4 @@ class RetrainPlan(NetworkPlan):
     """The parts have seeds of their own, so those of `train` are of no concern."""
 
     retrain: RetrainSettings  # its `methods` name this one or none: others are of no concern
+    is_brought: bool = False  # it was trained elsewhere: how is not known

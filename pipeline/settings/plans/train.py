@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from pipeline.core.types import Device
 from pipeline.settings.base import DecidesNothing, Settings
+from pipeline.settings.models import Model
 from pipeline.settings.train import TrainSettings
 
 
@@ -15,6 +17,16 @@ class NetworkPlan(Settings):
 
     train: TrainSettings
     method: dict[str, Any]
+
+
+class BroughtPlan(Settings):
+    """Of a model that was trained elsewhere: nothing is trained, its files are read."""
+
+    brought: Model
+    entry: str = Field(description="its name in `models`")
+    files: dict[str, str] = Field(description="sha256 of the files that it is made of, by their paths")
+    device: Device
+    is_baseline: Annotated[bool, DecidesNothing()]
 
 
 class TrainPlan(NetworkPlan):

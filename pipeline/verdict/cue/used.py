@@ -39,6 +39,13 @@ def judge_used(
             evidence=text,
             was_run=baseline is not None,
         )
+    if baseline.only_predictions:
+        return Rung(
+            rung="used",
+            question=QUESTION,
+            status="insufficient",
+            evidence=_of_predictions(baseline, found, limits),
+        )
     exchange = deciding_exchange(found)
     status, reason = _answer(found, exchange, color_only, limits)
     text = "" if exchange is None else f"{_exchange_text(baseline, found, exchange, limits)} "
@@ -50,6 +57,21 @@ def judge_used(
         estimate=exchange and _widened(exchange.size, found, limits),
         unit="difference" if exchange else None,
     )
+
+
+def _of_predictions(baseline: EvaluationResult, found: CueUse, limits: Thresholds) -> str:
+    """Where there is no network: mistakes may agree with the cue, which is less than using it."""
+    text = (
+        f"{method_label(baseline.method)} is a table of predictions: no changed image can be shown to a "
+        "network, so that use is not tested. "
+    )
+    agrees, natural = judge_natural(found, 1, limits), found.natural
+    if natural is None or agrees == "insufficient":
+        return text + "Whether its mistakes agree with the cue, too few images say."
+    size = f"{points_phrase(natural)} more predictions go where {cue_words(found)} points"
+    if agrees == "yes":
+        return f"{text}Its mistakes agree with the cue: on images as they are {size}."
+    return f"{text}Its mistakes do not clearly agree with the cue: on images as they are {size}."
 
 
 def deciding_exchange(found: CueUse | None) -> CueExchange | None:

@@ -20,7 +20,7 @@ from pipeline.statistics.comparison.compare import Contender, Target, compare_me
 from pipeline.verdict.evidence.rules import GroupedData, printed
 from pipeline.verdict.fix.needs import groups_needed
 from pipeline.verdict.harm.harmful import harmed_group
-from pipeline.verdict.phrases import TRAINED_ON
+from pipeline.verdict.phrases import NO_VAL, why_not_by_validation
 
 UNASKED = "predictions of them were not read"
 
@@ -47,8 +47,10 @@ def validate_methods(
     """
     baseline, *others = evaluations
     harmed = harmed_group(info, baseline, limits)
-    why_not = {e.method: TRAINED_ON if e.trained_on_val else "" for e in others}
-    if harmed is None or not baseline.val.groups[harmed.index].sufficient:
+    why_not = {e.method: why_not_by_validation(e) for e in others}
+    if baseline.val is None:
+        why_not = dict.fromkeys(why_not, NO_VAL)
+    elif harmed is None or not baseline.val.groups[harmed.index].sufficient:
         why_not = dict.fromkeys(why_not, _too_few(baseline, harmed, limits))
     judged = [e for e in others if not why_not[e.method]]
     left_out = [
@@ -65,7 +67,7 @@ def validate_methods(
         Candidate(
             method=e.method,
             needs=groups_needed(e.labels_used),
-            worst=printed(_lowest(e, groups), e.val, limits),
+            worst=_worst(e, groups, limits),
             behind=seen.lead(judged[0].method, e.method, n_picked=len(judged) - 1) if i else None,
             n_falling=_n_falling(seen.compare(baseline, e, harmed.index), limits),
         )
@@ -106,9 +108,10 @@ class _Seen:
 
     def compare(self, baseline: EvaluationResult, method: EvaluationResult, target: int) -> MethodComparison:
         """Every group's paired gain over the baseline."""
-        first, second = (
-            Contender(e.method, self._correct[e.method], worst_of(e.val)) for e in (baseline, method)
-        )
+        assert baseline.val is not None
+        assert method.val is not None
+        first = Contender(baseline.method, self._correct[baseline.method], worst_of(baseline.val))
+        second = Contender(method.method, self._correct[method.method], worst_of(method.val))
         return compare_methods(
             first,
             second,
@@ -127,19 +130,27 @@ class _Seen:
 def _compared_groups(
     info: GroupedData, baseline: EvaluationResult, harmed: int, limits: Thresholds
 ) -> list[int]:
-    enough, labels = [group for group in baseline.val.groups if group.sufficient], info.groups
+    assert baseline.val is not None
+    own_groups, labels = baseline.val.groups, info.groups
+    enough = [group for group in own_groups if group.sufficient]
 
     def counts(group: GroupEstimate) -> bool:
         own = [other.value for other in enough if labels[other.index].label == labels[group.index].label]
-        is_low = group.value <= baseline.val.groups[harmed].value
+        is_low = group.value <= own_groups[harmed].value
         return not is_low or group.index == harmed or max(own) - group.value >= limits.min_effect
 
     return [group.index for group in enough if counts(group)]
 
 
 def _lowest(evaluation: EvaluationResult, groups: Sequence[int]) -> GroupEstimate:
+    assert evaluation.val is not None, evaluation.method
     found = evaluation.val.groups
     return found[lowest_of(np.array([group.value for group in found]), groups).group]
+
+
+def _worst(evaluation: EvaluationResult, groups: Sequence[int], limits: Thresholds) -> GroupEstimate:
+    assert evaluation.val is not None, evaluation.method
+    return printed(_lowest(evaluation, groups), evaluation.val, limits)
 
 
 def _n_falling(comparison: MethodComparison, limits: Thresholds) -> int:
@@ -152,6 +163,7 @@ def _n_falling(comparison: MethodComparison, limits: Thresholds) -> int:
 def _too_few(baseline: EvaluationResult, harmed: GroupEstimate | None, limits: Thresholds) -> str:
     if harmed is None:
         return "no group has enough images"
+    assert baseline.val is not None
     n = baseline.val.groups[harmed.index].n
     return (
         f"{quoted(harmed.name)} has {count(n)} of the {count(limits.min_val)} validation images that it takes"

@@ -22,7 +22,7 @@ from pipeline.verdict.evidence.askable import why_not_asked
 from pipeline.verdict.evidence.rules import judge_effect, strongest
 from pipeline.verdict.harm.conditions import Condition, Described, make_conditions
 from pipeline.verdict.harm.telling import columns_of, holds, tell
-from pipeline.verdict.phrases import TRAINED_ON, method_label, percent_interval, points_interval
+from pipeline.verdict.phrases import method_label, percent_interval, points_interval, why_not_by_validation
 
 LEAST = 10  # images on either side of a split, whatever the settings say
 ROOM = 1.1  # of what a part needs on test: that it gets so many there is likely then
@@ -95,8 +95,9 @@ _STATUSES: dict[Status, Literal["found", "none", "insufficient"]] = {
 
 def why_no_slices(evaluation: EvaluationResult, limits: Thresholds) -> str | None:
     """Why a model's mistakes on validation images say nothing, as a sentence; None where they do."""
-    if evaluation.trained_on_val:
-        return f"Harder parts are looked for among validation mistakes, and {TRAINED_ON}"
+    why_not = why_not_by_validation(evaluation)
+    if why_not and not (evaluation.is_brought and evaluation.val):
+        return f"Harder parts are looked for among validation mistakes, and {why_not}"
     not_asked = why_not_asked(evaluation, limits)
     return not_asked.removesuffix(".") if not_asked else None
 

@@ -1,0 +1,1 @@
+"""Models that were trained elsewhere, in the place of a method's training."""

@@ -1,0 +1,234 @@
+"""A table of predictions as a method's predictions, checked against the dataset.
+
+Shape legend: R rows of the table, S seeds, N images of a split, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import Float64Array, Int64Array
+from pipeline.core.words import count, list_some, percent
+from pipeline.methods.brought.tables import Read, match_images, read_predictions
+from pipeline.models.brought.classes import describe, folded, match_classes
+from pipeline.settings.models import PredictionsModel
+
+TOLERANCE = 1e-3  # of a sum of probabilities: they are often written with three or four digits
+
+
+class Predicted(NamedTuple):
+    """Predictions of validation and test images, a row for each seed and image, and what is to be said."""
+
+    table: pd.DataFrame  # split, seed, id, predicted
+    seeds: list[int]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Every image of a dataset."""
+
+    ids_N: Int64Array
+    files_N: Sequence[str]
+    labels_N: Int64Array
+    splits_N: Sequence[str]
+    classes: Sequence[str]
+
+
+def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Predicted:
+    """Read an entry's table and match it with a dataset.
+
+    Raises:
+        InputError: with the remedy: what the table says does not fit the dataset.
+    """
+    read = read_predictions(Path(entry.path), entry.columns, images.classes, where)
+    at_R = match_images(read, images.files_N, images.ids_N, where)
+    _check_labels(read, at_R, images, where)
+    notes, classes_R = list(read.notes), None
+    if read.scores_RK is not None:
+        scores_RK = _checked_scores(read, entry, where)
+        classes_R, said = _best(scores_RK, read, entry, images.classes, where)
+        notes += said
+    if read.predicted_R is not None:
+        named_R = _named_classes(read.predicted_R, entry, images.classes, where)
+        if classes_R is not None:
+            _check_agreement(named_R, classes_R, read, images.classes, where)
+        classes_R = named_R
+    assert classes_R is not None
+    seeds_R, seeds, said = _seeds(read.seeds_R)
+    notes += said
+    table = pd.DataFrame({"at": at_R, "seed": seeds_R, "predicted": classes_R})
+    _check_once(table, images, where)
+    return _complete(table, seeds, images, notes, where)
+
+
+def _check_labels(read: Read, at_R: Int64Array, images: Images, where: str) -> None:
+    if read.labels_R is None:
+        return
+    known = {folded(name): k for k, name in enumerate(images.classes)}
+    said = [known.get(folded(label), -1) for label in read.labels_R]
+    if all(k < 0 for k in said):
+        return  # numbers, or other names: what they mean is not known
+    wrong = [r for r, k in enumerate(said) if k != images.labels_N[at_R[r]]]
+    if wrong:
+        own = images.classes[images.labels_N[at_R[wrong[0]]]]
+        raise InputError(
+            f"{where}: for {count(len(wrong))} of {count(len(said))} rows {read.path} has another label "
+            f"than the dataset ({read.images_R[wrong[0]]}: {read.labels_R[wrong[0]]}, and {own} in the "
+            "dataset), so that they may be other images. Mend the table, or leave its column of labels out."
+        )
+
+
+def _checked_scores(read: Read, entry: PredictionsModel, where: str) -> Float64Array:
+    scores_RK = read.scores_RK
+    assert scores_RK is not None
+    if entry.scores == "logits" or (entry.scores == "auto" and read.is_logits):
+        return scores_RK
+    sums_R = scores_RK.sum(axis=1)
+    off = np.flatnonzero((np.abs(sums_R - 1) > TOLERANCE) | (scores_RK.min(axis=1) < 0))
+    is_spread = scores_RK.min() < 0 or scores_RK.max() > 1 + TOLERANCE
+    if not len(off) or (entry.scores == "auto" and is_spread and len(off) == len(sums_R)):
+        return scores_RK  # probabilities, or plainly logits
+    raise InputError(
+        f"{where}: the scores of {count(len(off))} of {count(len(sums_R))} rows are no probabilities: those "
+        f"of {read.images_R[off[0]]} sum to {sums_R[off[0]]:.4g}, not to 1. Give the scores of all classes; "
+        f"if they are logits, write `{where}.scores: logits`."
+    )
+
+
+def _best(
+    scores_RK: Float64Array, read: Read, entry: PredictionsModel, classes: Sequence[str], where: str
+) -> tuple[Int64Array, list[str]]:
+    """The dataset's class with the highest score; scores of several outputs of one class are summed up."""
+    n_outputs = scores_RK.shape[1]
+    columns = match_classes(
+        classes, outputs=read.outputs, n_outputs=n_outputs, given=entry.classes, where=where
+    )
+    is_probability = bool((np.abs(scores_RK.sum(axis=1) - 1) <= TOLERANCE).all())
+    join = np.sum if is_probability else np.logaddexp.reduce
+    own_RK = np.column_stack([join(scores_RK[:, own], axis=1) for own in columns])
+    said = describe(columns, n_outputs)
+    return own_RK.argmax(axis=1).astype(np.int64), [said] if (said and read.outputs is None) or len(
+        [k for own in columns for k in own]
+    ) != n_outputs else []
+
+
+def _named_classes(
+    predicted_R: Sequence[str], entry: PredictionsModel, classes: Sequence[str], where: str
+) -> Int64Array:
+    """Classes by name, or by place where the user wrote `classes`."""
+    names = _names_of(entry, classes)
+    found = [names.get(folded(cell), -1) for cell in predicted_R]
+    lost = list(dict.fromkeys(cell for cell, k in zip(predicted_R, found, strict=True) if k < 0))
+    if not lost:
+        return np.array(found, np.int64)
+    if all(cell.isdigit() for cell in lost):
+        shown = ", ".join([*classes[:12], *(["..."] if len(classes) > 12 else [])])
+        raise InputError(
+            f"{where}: the predicted classes are numbers ({list_some(sorted(lost)[:5], 5)}), and the "
+            f"dataset's are {list_some(list(classes), 5)}. Write the class of each number from 0 on: "
+            f"`{where}.classes: [{shown}]`, if that is their order."
+        )
+    raise InputError(
+        f"{where}: {list_some(lost, 5)} {'is' if len(lost) == 1 else 'are'} predicted and no class of the "
+        f"dataset ({list_some(list(classes), 12)}). Write which one it is: `{where}.classes: "
+        f"{{ {classes[0]}: {lost[0]}, ... }}`."
+    )
+
+
+def _names_of(entry: PredictionsModel, classes: Sequence[str]) -> dict[str, int]:
+    own = {folded(name): k for k, name in enumerate(classes)}
+    if isinstance(entry.classes, list):
+        listed = {str(place): own.get(folded(name), -1) for place, name in enumerate(entry.classes)}
+        return listed | own
+    if isinstance(entry.classes, dict):
+        return {
+            folded(str(output)): own[folded(name)]
+            for name, outputs in entry.classes.items()
+            if folded(name) in own
+            for output in outputs
+        }
+    return own
+
+
+def _check_agreement(
+    named_R: Int64Array, best_R: Int64Array, read: Read, classes: Sequence[str], where: str
+) -> None:
+    other = np.flatnonzero(named_R != best_R)
+    if len(other):
+        r = other[0]
+        raise InputError(
+            f"{where}: in {percent(len(other) / len(named_R))} of the rows the highest score is of another "
+            f"class than `predicted` ({read.images_R[r]}: {classes[best_R[r]]}, and predicted "
+            f"{classes[named_R[r]]}), so that the scores may be in another order than "
+            f"{list_some(list(classes), 5)}. Write the class of each score: `{where}.classes: [...]`."
+        )
+
+
+def _seeds(cells: Sequence[str]) -> tuple[Int64Array, list[int], list[str]]:
+    """A number for each seed: its own, or its place where they are names."""
+    names = list(dict.fromkeys(cells))
+    if all(name.isdigit() for name in names):
+        return np.array([int(cell) for cell in cells], np.int64), sorted(map(int, names)), []
+    numbers = {name: n for n, name in enumerate(names)}
+    said = "seeds are numbered: " + list_some([f"{n} is {name}" for name, n in numbers.items()], 9)
+    return np.array([numbers[cell] for cell in cells], np.int64), list(numbers.values()), [said]
+
+
+def _check_once(table: pd.DataFrame, images: Images, where: str) -> None:
+    twice = table[table.duplicated(["at", "seed"])]
+    if len(twice):
+        at = int(twice["at"].iloc[0])
+        raise InputError(
+            f"{where}: {count(len(twice))} rows repeat an image ({images.files_N[at] or images.ids_N[at]}). "
+            "Give one row for each image, or for each image and seed with a column `seed`."
+        )
+
+
+def _complete(
+    table: pd.DataFrame, seeds: list[int], images: Images, notes: list[str], where: str
+) -> Predicted:
+    """Test images complete; validation images complete or not there at all."""
+    splits = np.asarray(images.splits_N)
+    n_train = int((splits[table["at"]] == "train").sum())
+    if n_train:
+        notes.append(f"{count(n_train)} rows of training images are not used")
+    parts = []
+    for split in ("val", "test"):
+        wanted = np.flatnonzero(splits == split)
+        own = table[splits[table["at"]] == split]
+        if split == "val" and not len(own):
+            if len(wanted):
+                notes.append(
+                    "it has no predictions of validation images: what is looked for among them is not"
+                )
+            continue
+        for seed in seeds:
+            row_of = own[own["seed"] == seed].set_index("at")["predicted"]
+            missing = np.setdiff1d(wanted, row_of.index.to_numpy())
+            if len(missing):
+                of_seed = f" of seed {seed}" if len(seeds) > 1 else ""
+                shown = [images.files_N[at] or str(images.ids_N[at]) for at in missing[:3]]
+                raise InputError(
+                    f"{where}: predictions{of_seed} are missing for {count(len(missing))} of "
+                    f"{count(len(wanted))} {split} images ({list_some(shown, 3)}). Predict them too: an "
+                    "audit of a part would not be one of the dataset."
+                )
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "split": split,
+                        "seed": np.int64(seed),
+                        "id": images.ids_N[wanted],
+                        "predicted": row_of.loc[wanted].to_numpy(np.int64),
+                    }
+                )
+            )
+    return Predicted(pd.concat(parts, ignore_index=True), seeds, notes)

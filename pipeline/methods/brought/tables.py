@@ -1,0 +1,247 @@
+"""Tables of predictions that somebody else wrote: which column is what, and which row is which image.
+
+Shape legend: R rows of the table, N images, K classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import Float64Array, Int64Array
+from pipeline.core.words import count, list_some
+from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
+from pipeline.models.brought.classes import folded
+from pipeline.settings.models import PredictionColumns
+
+USUAL = {  # names that people give these columns, folded
+    "image": (
+        "id, image id, image, file, file name, filename, path, filepath, file path, image path, "
+        "image file, img, img path, name"
+    ),
+    "predicted": (
+        "predicted, prediction, pred, preds, predictions, predicted class, predicted label, pred class, "
+        "pred label, y pred, y hat, yhat"
+    ),
+    "label": "label, target, y, y true, true label, true class, ground truth, gt, class",
+    "seed": "seed, run, replicate",
+    "split": "split, set, partition, subset",
+    "scores": "scores, score, probabilities, probability, probs, prob, softmax, logits, logit",
+}
+PREFIXES = ("probability", "prob", "p", "proba", "score", "logit", "softmax", "")
+
+
+@dataclass(frozen=True)
+class Read:
+    """A table of predictions, its columns by what they are; every cell is text."""
+
+    path: Path
+    images_R: list[str]
+    predicted_R: list[str] | None
+    labels_R: list[str] | None
+    seeds_R: list[str]
+    splits_R: list[str] | None
+    scores_RK: Float64Array | None
+    outputs: list[str] | None  # names of the scores' columns; None: one column of lists
+    is_logits: bool  # by its name
+    notes: list[str]
+
+
+def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[str], where: str) -> Read:
+    """Read a table of predictions.
+
+    Raises:
+        InputError: no such table, or no column names the image or says what was predicted.
+    """
+    if not path.is_file():
+        raise InputError(f"{where}.path: {path} does not exist. Give a table of predictions, CSV or Parquet.")
+    table = read_table(path)
+    cells, raw = table.cells, _raw(path)
+    names = {key: _find(cells, getattr(columns, key), key, where) for key in USUAL if key != "scores"}
+    image = names["image"]
+    if image is None:
+        raise InputError(
+            f"{where}: no column of {path} names the image; it has {list_some(list(cells), 12)}. Write "
+            f"which one does: `{where}.columns: {{ image: ... }}`."
+        )
+    scores, outputs, is_logits = _scores(cells, raw, columns, classes, where)
+    if names["predicted"] is None and scores is None:
+        raise InputError(
+            f"{where}: {path} says neither a class (a column `predicted`) nor scores (a column for each "
+            f"class, or one of lists); it has {list_some(list(cells), 12)}. Write which column it is under "
+            f"`{where}.columns`: `predicted`, or `scores`."
+        )
+
+    def cells_of(key: str) -> list[str] | None:
+        name = names[key]
+        return None if name is None else [str(cell).strip() for cell in cells[name]]
+
+    return Read(
+        path,
+        cells_of("image") or [],
+        cells_of("predicted"),
+        cells_of("label"),
+        cells_of("seed") or ["0"] * len(cells),
+        cells_of("split"),
+        scores,
+        outputs,
+        is_logits,
+        [*table.notes, _said(names, outputs, scores is not None)],
+    )
+
+
+def match_images(read: Read, files: Sequence[str], ids: Int64Array, where: str) -> Int64Array:
+    """For each row the position of its image among the dataset's: by file, by the end of its path, or by id.
+
+    Raises:
+        InputError: a row names no image, or more than one.
+    """
+    by_file = {file: at for at, file in enumerate(map(_plain, files)) if file}
+    asked = list(map(_plain, read.images_R))
+    if not any(name in by_file for name in asked) and all(name.isdigit() for name in asked):
+        by_id = {str(own): at for at, own in enumerate(ids)}
+        found = [by_id.get(str(int(name)), -1) for name in asked]
+    else:
+        ends = _by_last_part(by_file)
+        found = [_match(name, by_file, ends, where) for name in asked]
+    lost = [read.images_R[r] for r, at in enumerate(found) if at < 0]
+    if lost:
+        raise InputError(
+            f"{where}: {count(len(lost))} of {count(len(found))} rows of {read.path} name no image of the "
+            f"dataset ({list_some(lost, 3)}); its images are called {list_some(list(files)[:3], 3)}. Leave "
+            "these rows out, or name the images as the dataset does (file or id)."
+        )
+    return np.array(found, np.int64)
+
+
+def _raw(path: Path) -> pd.DataFrame | None:
+    """Of Parquet, where lists are lists."""
+    return pd.read_parquet(path) if path.suffix.lower() in PARQUET_SUFFIXES else None
+
+
+def _find(cells: pd.DataFrame, asked: str | None, key: str, where: str) -> str | None:
+    if asked is not None:
+        if asked not in cells:
+            raise InputError(
+                f"{where}.columns.{key} = {asked!r}: there is no such column; there are "
+                f"{list_some(list(cells), 12)}."
+            )
+        return asked
+    known = {folded(str(name)): str(name) for name in reversed(list(cells))}
+    return next((known[name] for name in USUAL[key].split(", ") if name in known), None)
+
+
+def _scores(
+    cells: pd.DataFrame,
+    raw: pd.DataFrame | None,
+    columns: PredictionColumns,
+    classes: Sequence[str],
+    where: str,
+) -> tuple[Float64Array | None, list[str] | None, bool]:
+    if isinstance(columns.scores, list):
+        lacking = [name for name in columns.scores if name not in cells]
+        if lacking:
+            raise InputError(f"{where}.columns.scores: there is no column {list_some(lacking, 3)}.")
+        found = {name: name for name in columns.scores}
+        return _numbers(cells, found, where), list(found), any("logit" in folded(n) for n in found)
+    name = _find(cells, columns.scores, "scores", where)
+    if name is not None:
+        return _lists(cells[name] if raw is None else raw[name], name, where), None, "logit" in folded(name)
+    by_class = _columns_of(cells, classes)
+    if by_class is None:
+        return None, None, False
+    prefix, found = by_class
+    return _numbers(cells, found, where), list(found), prefix == "logit"
+
+
+def _columns_of(cells: pd.DataFrame, classes: Sequence[str]) -> tuple[str, dict[str, str]] | None:
+    """Output -> column, of columns that are called like classes, with one prefix or none; all with it."""
+    known = {folded(str(name)): str(name) for name in cells}
+    for prefix in PREFIXES:
+        if all(folded(f"{prefix} {name}") in known for name in classes):
+            of_classes = {name: known[folded(f"{prefix} {name}")] for name in classes}
+            others = {
+                n.removeprefix(prefix).strip(): c
+                for n, c in known.items()
+                if prefix and n.startswith(f"{prefix} ")
+            }
+            more = {name: column for name, column in others.items() if column not in of_classes.values()}
+            return prefix, of_classes | more
+    return None
+
+
+def _numbers(cells: pd.DataFrame, columns: dict[str, str], where: str) -> Float64Array:
+    table: Float64Array = (
+        cells[list(columns.values())].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    )
+    bad = np.argwhere(~np.isfinite(table))
+    if len(bad):
+        row, column = int(bad[0, 0]), list(columns.values())[int(bad[0, 1])]
+        raise InputError(
+            f"{where}: row {row + 1}, column {column} holds {cells[column].iloc[row]!r}, which is no finite "
+            "number. Every image needs a score for every class."
+        )
+    return table
+
+
+def _lists(column: pd.Series[Any], name: str, where: str) -> Float64Array:
+    rows: list[list[float]] = []
+    for at, cell in enumerate(column):
+        try:
+            values = json.loads(cell) if isinstance(cell, str) else cell
+            rows.append([float(value) for value in values])
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{where}: row {at + 1}, column {name} holds {str(cell)[:60]!r}, which is no list of "
+                "numbers such as [0.1, 0.9]."
+            ) from None
+    lengths = sorted({len(row) for row in rows})
+    if len(lengths) > 1 or not np.isfinite(np.array(rows, np.float64)).all():
+        wrong = (
+            f"lists of {lengths[0]} and of {lengths[-1]} numbers"
+            if len(lengths) > 1
+            else "numbers that are not finite"
+        )
+        raise InputError(f"{where}: column {name} holds {wrong}. Every image needs a score for every class.")
+    return np.array(rows, np.float64)
+
+
+def _plain(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./").strip("/")
+
+
+def _by_last_part(files: dict[str, int]) -> dict[str, list[str]]:
+    ends: dict[str, list[str]] = {}
+    for file in files:
+        ends.setdefault(PurePosixPath(file).name, []).append(file)
+    return ends
+
+
+def _match(name: str, files: dict[str, int], ends: dict[str, list[str]], where: str) -> int:
+    if name in files:
+        return files[name]
+    alike = [
+        f for f in ends.get(PurePosixPath(name).name, []) if f.endswith(f"/{name}") or name.endswith(f"/{f}")
+    ]
+    if len(alike) > 1:
+        raise InputError(
+            f"{where}: {name} may be {list_some(alike, 3)}. Name the images with their folders, as the "
+            "dataset does."
+        )
+    return files[alike[0]] if alike else -1
+
+
+def _said(names: dict[str, str | None], outputs: Sequence[str] | None, has_scores: bool) -> str:
+    found = [f"{key} from {name}" for key, name in names.items() if name is not None]
+    if has_scores:
+        found.append(
+            "scores from a column of lists" if outputs is None else f"scores of {len(outputs)} classes"
+        )
+    return f"columns read: {', '.join(found)}"

@@ -1,0 +1,1 @@
+"""Models that were trained elsewhere: opened, checked, matched with a dataset's classes."""

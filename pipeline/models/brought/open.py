@@ -1,0 +1,169 @@
+"""From an entry of `models` to networks that are ready to be audited."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipeline.core.errors import InputError
+from pipeline.models.adapted import Adapted, Door, why_no_head
+from pipeline.models.brought.classes import describe, match_classes, read_as
+from pipeline.models.brought.networks import Opened, open_network, rebuild
+from pipeline.models.brought.weights import check_finite, lay_in, read_weights
+from pipeline.models.dissect import unwrap
+from pipeline.models.interface import Classifier
+from pipeline.settings.models import NetworkModel, PythonModel
+
+BROUGHT = "brought"  # the name in a saved spec
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A network with its weights, what rebuilds it, and what is to be said of it."""
+
+    model: Classifier
+    spec: dict[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+
+def weights_of(entry: NetworkModel, opened: Opened, where: str) -> list[Path | None]:
+    """One file for each seed; None: the weights that the network was made with.
+
+    Raises:
+        InputError: there are none.
+    """
+    if entry.weights:
+        return [Path(path) for path in entry.weights]
+    if opened.weights:
+        return list(opened.weights)
+    if isinstance(entry, PythonModel):
+        return [None]
+    raise InputError(f"{where}: {entry.path} holds no model.safetensors. Write its file under `weights`.")
+
+
+def bring(
+    entry: NetworkModel, weights: Path | None, classes: Sequence[str], image_size: int, where: str
+) -> Brought:
+    """The network of an entry with one file of weights, read on a dataset's classes.
+
+    Args:
+        weights: None: those that the network was made with.
+        image_size: side of the packed images.
+        where: the entry, for messages: `models.my_net`.
+
+    Raises:
+        InputError: with the remedy: network, weights and classes do not go together.
+    """
+    opened = open_network(entry, where)
+    notes = list(opened.notes)
+    if weights is not None:
+        notes += lay_in(opened.net, opened.renamed(read_weights(weights), weights), weights)
+    else:
+        check_finite(opened.net, where)
+    own = _is_own(opened, entry, classes)
+    if own is not None:
+        return Brought(own, _spec(opened, entry, opened.door, image_size, None), [])
+    n_outputs = _count_outputs(opened, image_size, where)
+    columns = match_classes(
+        classes, outputs=opened.outputs, n_outputs=n_outputs, given=entry.classes, where=where
+    )
+    read = read_as(columns, n_outputs)
+    model = _adapt(opened.net, opened.door, image_size, read, entry.head, where)
+    notes += _said(model, image_size, columns, n_outputs)
+    return Brought(model.eval(), _spec(opened, entry, opened.door, image_size, read), notes)
+
+
+def rebuild_brought(spec: Mapping[str, Any]) -> Classifier:
+    """The network of `Brought.spec`, for its weights to be laid in."""
+    net = rebuild(spec["made_of"], spec["where"])
+    if isinstance(net, Classifier) and spec["is_own"]:
+        return net
+    return Adapted(
+        net, Door(**spec["door"]), image_size=spec["image_size"], columns=spec["columns"], head=spec["head"]
+    )
+
+
+def _is_own(opened: Opened, entry: NetworkModel, classes: Sequence[str]) -> Classifier | None:
+    """A network that has this interface already, and nothing to be changed: it stays what it is."""
+    net, door = opened.net, opened.door
+    if not isinstance(net, Classifier) or door != Door() or net.head.out_features != len(classes):
+        return None
+    return net.eval() if entry.classes is not None and list(entry.classes) == list(classes) else None
+
+
+def _spec(
+    opened: Opened, entry: NetworkModel, door: Door, image_size: int, columns: list[list[int]] | None
+) -> dict[str, Any]:
+    return {
+        "name": BROUGHT,
+        "where": str(entry.path),
+        "made_of": opened.made_of,
+        "door": asdict(door),
+        "image_size": image_size,
+        "columns": columns,
+        "head": entry.head,
+        "is_own": isinstance(opened.net, Classifier) and columns is None and door == Door(),
+    }
+
+
+def _adapt(
+    net: torch.nn.Module,
+    door: Door,
+    image_size: int,
+    columns: list[list[int]] | None,
+    head: str | None,
+    where: str,
+) -> Adapted:
+    try:
+        return Adapted(net, door, image_size=image_size, columns=columns, head=head)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+@torch.no_grad()
+def _count_outputs(opened: Opened, image_size: int, where: str) -> int:
+    side = opened.door.side or image_size
+    was_training = opened.net.training
+    opened.net.eval()
+    try:
+        logits = unwrap(opened.net(torch.rand(2, 3, side, side)))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except Exception as error:  # whatever a network that somebody else wrote may raise
+        raise InputError(
+            f"{where}: the network does not take images of 3 x {side} x {side}: {error}. Give the side that "
+            "it was made for as `input_size`."
+        ) from error
+    opened.net.train(was_training)
+    if logits.ndim != 2 or len(logits) != 2:
+        raise InputError(
+            f"{where}: for 2 images the network returns a tensor of {' x '.join(map(str, logits.shape))}; "
+            "it must be images x classes."
+        )
+    if logits.shape[1] < 2:
+        raise InputError(
+            f"{where}: the network has {logits.shape[1]} output. Two or more are audited: for a yes or no "
+            "with one logit z return torch.stack([torch.zeros_like(z), z], dim=1)."
+        )
+    return int(logits.shape[1])
+
+
+def _said(model: Adapted, image_size: int, columns: Sequence[Sequence[int]], n_outputs: int) -> list[str]:
+    """How it is shown the images, read on the classes, and what it lacks."""
+    door, notes = model.door, []
+    if door.changes(image_size):
+        cut = "" if door.crop_pct == 1 else f", of which the middle {door.crop_pct:.1%} are seen"
+        notes.append(
+            f"it was made for {door.side} px: the packed images of {image_size} px are resized for it "
+            f"({door.interpolation}{cut})"
+        )
+    notes += [sentence] if (sentence := describe(columns, n_outputs)) else []
+    notes += [] if model.has_head else [why_no_head(model).rstrip(".")]
+    layers = model.map_layers()
+    if not layers:
+        notes.append("no part of it gives a map of cells: GradCAM has nothing to show")
+    return notes
