@@ -125,10 +125,23 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _method(text: str) -> str:
+    """A method, or a model of `params.yaml`."""
     try:
         return parse_method(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        brought = _brought()
+        if text in brought:
+            return text
+        models = f"; of `models` in params.yaml: {', '.join(brought)}" if brought else ""
+        raise argparse.ArgumentTypeError(f"{error}{models}") from None
+
+
+def _brought() -> list[str]:
+    """Names of `models`; none where params.yaml says something wrong, which the command will say."""
+    try:
+        return list(_load("pipeline.plan.params_file").read_params().models)
+    except PipelineError:
+        return []
 
 
 def _dispatch(options: argparse.Namespace) -> int:

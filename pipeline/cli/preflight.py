@@ -7,6 +7,7 @@ import argparse
 from pipeline.artifacts.paths import downloads_dir
 from pipeline.data.plan import make_plan
 from pipeline.data.sources.registry import load_raw
+from pipeline.methods.registry import BASE
 from pipeline.plan.params_file import read_params
 from pipeline.preflight.report import look_ahead
 
@@ -15,13 +16,14 @@ def run(options: argparse.Namespace) -> None:
     params = read_params()
     settings = params.dataset(options.dataset)
     raw = load_raw(settings.source, downloads_dir() / options.dataset)
+    trained = [method for method in params.active_methods if method not in params.models]
     found = look_ahead(
         options.dataset,
         raw,
         make_plan(raw, settings.data),
         settings,
-        methods=params.active_methods,
+        methods=trained or [BASE],
         explained=params.explained_methods,
-        is_timed=not options.no_timing,
+        is_timed=not options.no_timing and bool(trained),
     )
     print("\n".join(found.lines))

@@ -10,11 +10,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.artifacts.datasets import digest_files, load_split
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.paths import data_folders, retrained_dir, scratch_dir
 from pipeline.artifacts.plans import read_code, read_plan
-from pipeline.artifacts.provenance import make_provenance
+from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.retrained import RetrainedMargins, save_retrained
 from pipeline.artifacts.running import exclusive
 from pipeline.methods.recipe import Setup
@@ -31,6 +33,9 @@ def run(dataset: str, method: str) -> None:
     out, data = retrained_dir(dataset, method), data_folders(dataset)
     with exclusive("retrain", dataset, method):
         plan = read_plan(RetrainPlan, "retrain", dataset, method)
+        if plan.is_brought:
+            _write_none(dataset, method, plan.retrain)
+            return
         setup, chosen = read_setup(method, plan), plan.retrain
         work_dir = _work_dir(dataset, setup, chosen)
         found = retrain_parts(dataset, setup, chosen, work_dir)
@@ -51,6 +56,24 @@ def run(dataset: str, method: str) -> None:
         shutil.rmtree(work_dir.parent, ignore_errors=True)
     trained = f"trained {len(found.trainings)} times on parts of the images"
     _log.info("%s %s: %s", dataset, method, found.reason or trained)
+
+
+def _write_none(dataset: str, method: str, chosen: RetrainSettings) -> None:
+    """Of a model that was trained elsewhere: nobody here knows how to train it again."""
+    out, data = retrained_dir(dataset, method), data_folders(dataset)
+    train, test = load_split(data, "train"), load_split(data, "test")
+    save_retrained(out / "margins.npz", RetrainedMargins(test.ids, np.zeros((0, len(test)), np.float32)))
+    result = RetrainResult(
+        provenance=make_provenance(settings_hash(chosen), [0], data=test.digest),
+        method=method,
+        asked=False,
+        reason=f"{method} was trained elsewhere, so that it cannot be trained again on parts of the images",
+        share=chosen.share,
+        seed=chosen.seed,
+        n_train=len(train),
+        trainings=[],
+    )
+    save_artifact(out / "retrained.json", result)
 
 
 def _work_dir(dataset: str, setup: Setup[Any], chosen: RetrainSettings) -> Path:
