@@ -79,7 +79,7 @@ def folded(name: str) -> str:
     >>> folded("Great_White Shark"), folded("great-white-shark")
     ('great white shark', 'great white shark')
     """
-    return " ".join(re.sub(r"[_\\s-]+", " ", unicodedata.normalize("NFKC", name)).split()).casefold()
+    return " ".join(re.sub(r"[_\s-]+", " ", unicodedata.normalize("NFKC", name)).split()).casefold()
 
 
 def _named(outputs: Sequence[str] | None) -> list[str] | None:
