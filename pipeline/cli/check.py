@@ -12,7 +12,7 @@ from pipeline.data.sources.registry import load_raw
 from pipeline.plan.guard import check_all_outputs
 from pipeline.plan.params_file import read_params
 from pipeline.plan.schema import SCHEMA_PATH, is_stale, write_schema
-from pipeline.settings.sources import FolderSource, TableSource
+from pipeline.settings.sources import OWN_FILES, Source
 
 
 def run(*, writes_schema: bool = False) -> None:
@@ -32,7 +32,7 @@ def run(*, writes_schema: bool = False) -> None:
         )
     for name in params.active:
         source = params.dataset(name).source
-        if isinstance(source, FolderSource | TableSource):
+        if isinstance(source, OWN_FILES):
             print(f"{name}: {_compare(name, source)}")
         for doubt in find_doubts(name, params):
             print(f"warning: {doubt}")
@@ -42,20 +42,21 @@ def run(*, writes_schema: bool = False) -> None:
                 print(f"{name} is not active: {missing}")
 
 
-def _compare(name: str, source: FolderSource | TableSource) -> str:
+def _compare(name: str, source: Source) -> str:
     """Untouched files are not read again; those that were, wholly: an edit may keep a file's size."""
     try:
         packed = load_packed(dataset_dir(name)).source_fingerprint
     except ArtifactError:
         return "not packed yet"
+    changed = f"files of {getattr(source, 'path', None) or name} changed since they were packed"
     again = f"raise datasets.{name}.source.version by one, then dvc repro"
     try:
         raw = load_raw(source, downloads_dir() / name)
         stamp = stamp_files(raw)
         if not is_stamped(name, stamp=stamp, fingerprint=packed):
             if packed != fingerprint_files(raw):
-                return f"files below {source.path} changed since they were packed: {again}"
+                return f"{changed}: {again}"
             save_stamp(name, stamp=stamp, fingerprint=packed)
     except (InputError, OSError) as error:
-        return f"files below {source.path} changed since they were packed ({error}). Mend them, or {again}"
+        return f"{changed} ({error}). Mend them, or {again}"
     return "its files are as they were packed"

@@ -105,7 +105,7 @@ def _open_picture(source: Path | Content, size: int, ranges: Ranges) -> tuple[Im
             if exif is None:
                 orientation, exif = read_orientation(opened), read_exif(opened)
             depth = None if values is None else measure(values)
-            picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
+            picture = to_rgb(opened) if values is None else to_eight_bit(values, ranges)
             picture = picture if is_tiff else turn(picture, orientation)
             has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
             if orientation in LYING:
@@ -149,7 +149,7 @@ def _check_array(image: UInt8Array) -> None:
         )
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(picture: Image.Image) -> Image.Image:
     """Any Pillow image of 8 bits or less as RGB."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")

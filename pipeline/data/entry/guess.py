@@ -15,13 +15,12 @@ from PIL import Image
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
 from pipeline.data.files.listing import find_images, is_junk, subfolders, unwrap
-from pipeline.data.files.read_table import read_table
+from pipeline.data.files.read_table import TABLE_SUFFIXES, read_table
 from pipeline.data.files.table_files import FileIndex, match_masks
 from pipeline.data.names.columns import Given, check_twins, guess_columns
 from pipeline.data.names.folder_levels import explain_empty
 from pipeline.data.sources import cifar100, tiny_imagenet
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 MASK_FOLDERS = ("masks", "mask", "segmentations", "segmentation")
 FOLDER_KEYS = ("split_level", "label_level", "attribute_level")
 SIZES = (32, 48, 64)  # of packed images; larger ones are the user's decision, they cost time
@@ -174,6 +173,7 @@ def _table_source(path: Path, given: Given) -> tuple[dict[str, Any], list[Path]]
     optional = {"split": found.split, "attributes": found.attributes, "group_column": found.group_column}
     columns |= {key: value for key, value in optional.items() if value}
     source = {"kind": "table", "path": str(root), "table": path.name, "columns": columns}
+    assert found.file is not None
     if found.images != ".":
         source["images"] = found.images
     index = FileIndex(root / found.images)
