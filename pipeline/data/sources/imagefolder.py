@@ -40,7 +40,7 @@ class ImageFolderLoader:
         files = find_metadata(root)
         table, notes = _read_all(root, files, source)
         parts = [PurePosixPath(name).parts[:-1] for name in table[columns.file]]
-        split_names, rests = _read_folders(parts)
+        split_names, rests = read_folders(parts)
         label = columns.label or FOLDER
         if columns.label is None:
             table[FOLDER] = [rest[-1] if rest else "" for rest in rests]
@@ -104,13 +104,13 @@ def _read_all(root: Path, files: Sequence[Path], source: ImageFolderSource) -> t
         check_filled(cells, read.cells, "file", column)
         folder = file.parent.relative_to(root).as_posix()
         table = read.cells.copy()
-        table[column] = [_below(root, folder, name, file) for name in table[column]]
+        table[column] = [name_below(root, folder, name, file) for name in table[column]]
         tables.append(table)
         notes += read.notes
     return pd.concat(tables, ignore_index=True).fillna(""), notes
 
 
-def _below(root: Path, folder: str, name: str, file: Path) -> str:
+def name_below(root: Path, folder: str, name: str, file: Path) -> str:
     """A name from the root on.
 
     Raises:
@@ -125,7 +125,7 @@ def _below(root: Path, folder: str, name: str, file: Path) -> str:
     return whole.replace(os.sep, "/")
 
 
-def _read_folders(parts: Sequence[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:
+def read_folders(parts: Sequence[tuple[str, ...]]) -> tuple[list[str], list[tuple[str, ...]]]:
     """Of each image the folder that may say its split, and the folders below that."""
     levels = zip(*parts, strict=False)
     shared = tuple(level[0] for level in itertools.takewhile(lambda level: len(set(level)) == 1, levels))

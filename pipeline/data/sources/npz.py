@@ -56,7 +56,7 @@ class NpzLoader:
         for part in parts:
             of_part = NpzImages(path, part.arrays[columns.image])
             n = of_part.info.shape[0]
-            tables.append(_read_part(path, part, columns.image, wanted, n, names_of_classes, columns.label))
+            tables.append(read_part(path, part, columns.image, wanted, n, names_of_classes, columns.label))
             images += [NpzImage(of_part, row) for row in range(n)]
             names += [f"{of_part.info.name}:{row}" for row in range(n)]
             split_names += [part.split] * n
@@ -113,7 +113,7 @@ def read_classes(path: Path, arrays: Mapping[str, ArrayInfo]) -> list[str]:
     return []
 
 
-def _read_part(
+def read_part(
     path: Path,
     part: Part,
     image: str,

@@ -42,10 +42,10 @@ class ParquetLoader:
         path = Path(source.path).expanduser()
         shards = find_shards(path, PARQUET_SUFFIXES)
         wanted = wanted_columns(columns, columns.label)
-        declared = _declared(shards)
+        declared = find_classes(shards)
         tables, called = [], list[str]()
         for shard in shards:
-            table, paths = _read_shard(shard, columns.image, wanted, declared)
+            table, paths = read_shard(shard, columns.image, wanted, declared)
             tables.append(table)
             called += paths
         names = _names(shards, [len(table) for table in tables], called)
@@ -76,7 +76,7 @@ class ParquetLoader:
         )
 
 
-def _declared(shards: Sequence[Shard]) -> dict[str, list[str]]:
+def find_classes(shards: Sequence[Shard]) -> dict[str, list[str]]:
     """The classes of every `ClassLabel` column.
 
     Raises:
@@ -96,7 +96,7 @@ def _declared(shards: Sequence[Shard]) -> dict[str, list[str]]:
     return declared
 
 
-def _read_shard(
+def read_shard(
     shard: Shard, image: str, wanted: dict[str, str], declared: dict[str, list[str]]
 ) -> tuple[pd.DataFrame, list[str]]:
     """The columns that are wanted as text, and what each image's file was called ("": not said)."""
