@@ -45,7 +45,7 @@ class ImageFolderLoader:
         if columns.label is None:
             table[FOLDER] = [rest[-1] if rest else "" for rest in rests]
         names = list(table[columns.file])
-        cells = Cells(table, "the metadata", {}, names, split_names, "folders")
+        cells = Cells(table, "the metadata", {}, names, split_names, "the naming of folders")
         if columns.label is None:
             _check_folders(cells, root)
         meaning = read_meaning(cells, source, label=label, used=[columns.file])

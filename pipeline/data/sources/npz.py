@@ -66,7 +66,7 @@ class NpzLoader:
             declared,
             names,
             split_names,
-            "names of arrays",
+            "the naming of arrays",
         )
         meaning = read_meaning(cells, source, label=columns.label)
         kept = [i for i, is_kept in enumerate(meaning.is_kept) if is_kept]

@@ -52,7 +52,7 @@ class ParquetLoader:
         split_names = [shard.split for shard, table in zip(shards, tables, strict=True) for _ in table.index]
         what = path.name if path.is_file() else f"the Parquet files in {path.name}/"
         cells = Cells(
-            pd.concat(tables, ignore_index=True), what, declared, names, split_names, "names of files"
+            pd.concat(tables, ignore_index=True), what, declared, names, split_names, "the naming of files"
         )
         meaning = read_meaning(cells, source, label=columns.label, used=[columns.image])
         images = ParquetImages([shard.path for shard in shards], columns.image)

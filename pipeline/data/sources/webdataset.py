@@ -75,7 +75,7 @@ class WebDatasetLoader:
         what = path.name if path.is_file() else f"the shards in {path.name}/"
         others = {key: [""] * len(images) for key in sorted(keys - set(known))}  # for messages alone
         cells = Cells(
-            pd.DataFrame(known | others, dtype=str), what, {}, names, split_names, "names of shards"
+            pd.DataFrame(known | others, dtype=str), what, {}, names, split_names, "the naming of shards"
         )
         meaning = read_meaning(cells, source, label=columns.label)
         kept = [i for i, is_kept in enumerate(meaning.is_kept) if is_kept]
