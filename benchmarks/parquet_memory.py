@@ -1,9 +1,9 @@
 """How much memory stage `data` takes on images inside of Parquet: `python -m benchmarks.parquet_memory`.
 
 Shards as Hugging Face's `datasets` writes them (struct of bytes and path, ClassLabel) are made of a few
-photographs, each row's bytes its own by a comment that counts; the stage packs them in a process of its own,
-whose largest resident set is printed, and how much of it was its own memory rather than pages of files. Packed
-images are appended to their file, not mapped, so that its pages do not count. The folder is deleted at the end.
+photographs, each row's bytes its own by a comment that counts. A process of its own packs them; its largest
+resident set is printed, and how much of that was its own memory rather than pages of files. Packed images are
+appended to their file, not mapped, so that its pages do not count. The folder is deleted at the end.
 """
 
 from __future__ import annotations

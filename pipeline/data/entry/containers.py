@@ -19,7 +19,7 @@ from pipeline.data.files.npz_arrays import list_arrays
 from pipeline.data.files.parquet_images import is_image_type, open_parquet
 from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
 from pipeline.data.files.shards import Shard, find_shards
-from pipeline.data.names.columns import Columns, Given, check_known, check_twins, guess_roles
+from pipeline.data.names.columns import LABEL_WORDS, Columns, Given, check_known, check_twins, guess_roles
 from pipeline.data.names.split_names import read_plainly
 from pipeline.data.names.split_words import hinted_split, looks_like_split
 from pipeline.data.raw import RawDataset
@@ -33,7 +33,6 @@ _N_SAMPLES = 2000  # of each split's first shard, that columns are guessed from
 # torchvision's class by what lies in its root; the first that is there
 _TORCHVISION = {
     "cifar-10-batches-py": "CIFAR10",
-    "cifar-100-python": "CIFAR100",
     "MNIST/raw": "MNIST",
     "FashionMNIST/raw": "FashionMNIST",
     "KMNIST/raw": "KMNIST",
@@ -65,12 +64,13 @@ class Found:
     """What was read to guess from: some of the rows."""
 
     kind: str
+    path: Path
     table: pd.DataFrame  # cells as text, without the images
     split_names: Sequence[str]  # of each row, what its file calls its split
     image: str | None = None  # the images' column, where the entry names it
     label: str | None = None  # the one column that is declared to be classes
     file: str | None = None  # the column of `table` that names files
-    has_folders: bool = False  # classes may be folders
+    folders: Sequence[str] = ()  # that each image lies in, where these may be classes
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def guess_container(path: Path, given: Given, said: Mapping[str, Any]) -> Contai
         )
     if kind == "torchvision":
         return _torchvision(path, given, said)
-    return _with_roles(_READERS[kind](path, given), path, given, said)
+    return _with_roles(_READERS[kind](path, given), given, said)
 
 
 def recognize(path: Path) -> str | None:
@@ -203,6 +203,7 @@ def _parquet(path: Path, given: Given) -> Found:
     classes = [name for name in names if name in declared]
     return Found(
         "parquet",
+        path,
         pd.concat(tables, ignore_index=True),
         split_names,
         image=image,
@@ -240,7 +241,9 @@ def _webdataset(path: Path, given: Given) -> Found:
             rows.append(fields)
             split_names.append(shard.split)
     table = pd.DataFrame(rows, dtype=str).fillna("")
-    return Found("webdataset", table, split_names, image=given.file, label="cls" if "cls" in table else None)
+    return Found(
+        "webdataset", path, table, split_names, image=given.file, label="cls" if "cls" in table else None
+    )
 
 
 def _npz(path: Path, given: Given) -> Found:
@@ -278,7 +281,7 @@ def _npz(path: Path, given: Given) -> Found:
         raise InputError(f"{file} has no array {image!r}. Arrays found: {', '.join(arrays)}.")
     table = pd.concat(tables, ignore_index=True)
     label = next((c for c in map(str, table) if c.lower() in ("labels", "label", "y", "targets")), None)
-    return Found("npz", table, split_names, image=image, label=label)
+    return Found("npz", file, table, split_names, image=image, label=label)
 
 
 def _imagefolder(path: Path, given: Given) -> Found:
@@ -294,7 +297,8 @@ def _imagefolder(path: Path, given: Given) -> Found:
     check_known(table, replace(given, file=column))
     parts = [tuple(name.split("/")[:-1]) for name in table[column]]
     split_names, rests = imagefolder.read_folders(parts)
-    return Found("imagefolder", table, split_names, file=column, has_folders=all(rests))
+    folders = [rest[-1] for rest in rests] if all(rests) else []
+    return Found("imagefolder", path, table, split_names, file=column, folders=folders)
 
 
 _READERS: dict[str, Callable[[Path, Given], Found]] = {
@@ -305,35 +309,32 @@ _READERS: dict[str, Callable[[Path, Given], Found]] = {
 }
 
 
-def _with_roles(found: Found, path: Path, given: Given, said: Mapping[str, Any]) -> Container:
+def _with_roles(found: Found, given: Given, said: Mapping[str, Any]) -> Container:
     is_named = any(hinted_split(name) for name in found.split_names)
     by_name = is_named and given.has_split and given.split is None
     asked = replace(given, file=None, has_split=given.has_split and not by_name)
     check_known(found.table, asked)
-    notes = []
-    try:
-        roles = guess_roles(found.table, asked, file=found.file, label=found.label)
-    except InputError:
-        if not found.has_folders or given.label:
-            raise
-        # what is no column of labels may still be an attribute
-        roles = Columns(found.file, ".", "", given.split, list(given.attributes or ()), None, {})
+    notes, table, label = [], found.table, found.label
+    has_label = given.label or any(str(column).lower() in LABEL_WORDS for column in table)
+    if found.folders and not has_label:
+        table, label = table.assign(**{imagefolder.FOLDER: found.folders}), imagefolder.FOLDER
         notes.append("no column is named like a label: the folder that an image lies in is its class")
+    roles = guess_roles(table, asked, file=found.file, label=label)
     check_twins(roles, found.table, given)
     columns: dict[str, Any] = {}
     if found.image is not None:
         columns["image"] = found.image
     if found.file not in (None, "file_name"):
         columns["file"] = found.file
-    columns |= {"label": roles.label} if roles.label else {}
+    columns |= {"label": roles.label} if roles.label != imagefolder.FOLDER else {}
     optional = {"split": roles.split, "attributes": roles.attributes, "group_column": roles.group_column}
     columns |= {key: value for key, value in optional.items() if value}
-    source: dict[str, Any] = {"kind": found.kind, "path": str(path), "columns": columns}
+    source: dict[str, Any] = {"kind": found.kind, "path": str(found.path), "columns": columns}
     if not given.has_split:
         source["split_by_name"] = False
     if said.get("splits"):
         source["splits"] = said["splits"]
-    elif by_name and (unlabelled := _unlabelled(found, roles.label)):
+    elif by_name and (unlabelled := _unlabelled(table, found.split_names, roles.label)):
         source["splits"], names = unlabelled
         notes.append(f"no image of {list_some(names)} has a label: left out")
     if said.get("names"):
@@ -341,18 +342,18 @@ def _with_roles(found: Found, path: Path, given: Given, said: Mapping[str, Any])
     return Container(source, roles, notes)
 
 
-def _unlabelled(found: Found, label: str) -> tuple[dict[str, list[str]], list[str]] | None:
+def _unlabelled(
+    table: pd.DataFrame, split_names: Sequence[str], label: str
+) -> tuple[dict[str, list[str]], list[str]] | None:
     """A mapping that leaves splits without labels out, and their names; None where all have some."""
-    if not label:
-        return None
-    names = pd.Series(list(found.split_names))
-    is_empty = found.table[label].str.strip() == ""
+    names = pd.Series(list(split_names))
+    is_empty = table[label].str.strip() == ""
     bare = [str(name) for name in names.unique() if bool(is_empty[names == name].all())]
-    places, why = read_plainly(Counter(found.split_names), has_numbers=False)
+    places, why = read_plainly(Counter(split_names), has_numbers=False)
     if not bare or why:
         return None
     mapping: dict[str, list[str]] = {}
-    for name in dict.fromkeys(found.split_names):
+    for name in dict.fromkeys(split_names):
         mapping.setdefault("leave_out" if name in bare else places[name], []).append(name)
     return (mapping, bare) if "train" in mapping else None
 

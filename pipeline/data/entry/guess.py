@@ -77,13 +77,13 @@ def guess_entry(
     has_split = said.get("split_level") != 0
     if not path.exists():
         raise InputError(f"{path} does not exist.")
+    given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
+    container = None if _official(path) else guess_container(path, given, said)
+    if container is not None:
+        return Guessed(_with_size(container.source, _stored_sides(container.source), image_size), container)
     outer, path = path, _within(path)
     wants_folders = any(said.get(key) for key in FOLDER_KEYS)
     official = _official(path)
-    given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
-    container = None if official else guess_container(outer, given, said)
-    if container is not None:
-        return Guessed(_with_size(container.source, _stored_sides(container.source), image_size), container)
     table = path if path.is_file() else None if wants_folders else _find_table(path)
     if wants_folders and path.is_file():
         raise InputError(f"levels (--label-level ...) are of folders, and {path} is a file. Give the folder.")
