@@ -54,7 +54,7 @@ def number(jpeg: bytes, i: int) -> bytes:
     return jpeg[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + jpeg[2:]
 
 
-def write_shards(folder: Path, n: int, side: int) -> int:
+def write_shards(folder: Path, n: int, side: int, per_group: int) -> int:
     """Shards of every split; returns their bytes."""
     names = {"label": {"names": [f"class {k}" for k in range(N_CLASSES)], "_type": "ClassLabel"}}
     info = {"info": {"features": {"image": {"_type": "Image"}} | names}}
@@ -67,11 +67,11 @@ def write_shards(folder: Path, n: int, side: int) -> int:
         for k, size in enumerate(sizes):
             path = folder / f"{split}-{k:05}-of-{len(sizes):05}.parquet"
             with pq.ParquetWriter(path, schema) as writer:
-                for start in range(0, size, PER_GROUP):
-                    ids = range(first + start, first + min(size, start + PER_GROUP))
+                for start in range(0, size, per_group):
+                    ids = range(first + start, first + min(size, start + per_group))
                     image = [{"bytes": number(pictures[i % N_PICTURES], i), "path": f"{i}.jpg"} for i in ids]
                     label = [i % N_CLASSES for i in ids]
-                    writer.write_table(pa.table({"image": image, "label": label}, schema=schema), PER_GROUP)
+                    writer.write_table(pa.table({"image": image, "label": label}, schema=schema), per_group)
             first += size
     return sum(file.stat().st_size for file in folder.iterdir())
 
@@ -94,11 +94,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100_000)
     parser.add_argument("--side", type=int, default=224, help="of the images, px")
     parser.add_argument("--image-size", type=int, default=224, help="of the packed ones, px")
+    parser.add_argument(
+        "--row-group", type=int, default=PER_GROUP, help="rows of each row group, 10,000 at most"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix=NAME) as name:
         folder = Path(name)
         (folder / "shards").mkdir()
-        size = write_shards(folder / "shards", options.images, options.side)
+        size = write_shards(folder / "shards", options.images, options.side, options.row_group)
         shutil.copy(ROOT / "params.yaml", folder)
         source = {"kind": "parquet", "path": str(folder / "shards")}
         write_entry(

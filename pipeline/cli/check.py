@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.artifacts.datasets import load_packed
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.source_stamps import is_stamped, save_stamp
@@ -48,7 +50,9 @@ def _compare(name: str, source: Source) -> str:
         packed = load_packed(dataset_dir(name)).source_fingerprint
     except ArtifactError:
         return "not packed yet"
-    changed = f"files of {getattr(source, 'path', None) or name} changed since they were packed"
+    path = getattr(source, "path", None) or name
+    where = f"of {path}" if Path(path).expanduser().is_file() else f"below {path}"
+    changed = f"files {where} changed since they were packed"
     again = f"raise datasets.{name}.source.version by one, then dvc repro"
     try:
         raw = load_raw(source, downloads_dir() / name)
