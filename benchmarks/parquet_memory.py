@@ -12,7 +12,6 @@ import argparse
 import io
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -76,12 +75,17 @@ def write_shards(folder: Path, n: int, side: int, per_group: int) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
-def watch(process: subprocess.Popen[bytes], largest: list[float]) -> None:
-    """Keep the most memory of its own that a process has had, MiB."""
+def watch(process: subprocess.Popen[bytes], largest: dict[str, float]) -> None:
+    """Keep a process's largest resident set, and the most memory of its own, MiB.
+
+    By the kernel's own marks: `ru_maxrss` of a child begins with what its parent had.
+    """
     while process.poll() is None:
         try:
             status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
-            largest[0] = max(largest[0], int(status.split("RssAnon:")[1].split()[0]) / 1024)
+            for key in ("VmHWM", "RssAnon"):
+                found = int(status.split(f"{key}:")[1].split()[0]) / 1024
+                largest[key] = max(largest.get(key, 0), found)
         except (OSError, IndexError):
             return
         time.sleep(0.05)
@@ -108,11 +112,8 @@ def main() -> None:
             folder / "params.yaml", NAME, {"source": source, "data": {"image_size": options.image_size}}
         )
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        command, started, largest = (
-            [sys.executable, "-m", "pipeline", "data", NAME],
-            time.perf_counter(),
-            [0.0],
-        )
+        command = [sys.executable, "-m", "pipeline", "data", NAME]
+        started, largest = time.perf_counter(), dict[str, float]()
         with subprocess.Popen(command, cwd=folder, env=os.environ | {"PYTHONPATH": paths}) as process:
             thread = threading.Thread(target=watch, args=(process, largest))
             thread.start()
@@ -121,11 +122,11 @@ def main() -> None:
             sys.exit(process.returncode)
         seconds = time.perf_counter() - started
         packed = sum(file.stat().st_size for file in (folder / "data" / NAME / "packed").iterdir())
-    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(
-        f"{options.images:,} images of {options.side} px, {size / 1e9:.1f} GB of Parquet, packed at "
-        f"{options.image_size} px ({packed / 1e9:.1f} GB) in {seconds:.0f} s: largest resident set "
-        f"{most:,.0f} MiB, of which its own at most {largest[0]:,.0f} MiB"
+        f"{options.images:,} images of {options.side} px, {size / 1e9:.1f} GB of Parquet, in "
+        f"groups of {options.row_group:,} rows, packed at {options.image_size} px ({packed / 1e9:.1f} GB) in "
+        f"{seconds:.0f} s: largest resident set {largest['VmHWM']:,.0f} MiB, of which its own at most "
+        f"{largest['RssAnon']:,.0f} MiB"
     )
 
 
