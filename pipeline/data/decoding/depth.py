@@ -83,15 +83,17 @@ def deep_values(opened: Image.Image, source: Path | bytes, orientation: int) -> 
     if not _is_deep_color(opened):
         return None
     data = source if isinstance(source, bytes) else source.read_bytes()
-    is_tiff = opened.format == "TIFF"
+    is_turned = opened.format == "TIFF" and orientation != 1
     # of four of the eight orientations OpenCV fails
-    plain = forget_orientation(data) if is_tiff else data
+    plain = forget_orientation(data) if is_turned else data
+    if plain is None:
+        return None
     read = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
     if read is None or read.dtype != np.uint16 or read.ndim != 3:
         return None
     code = cv2.COLOR_BGRA2RGBA if read.shape[2] == 4 else cv2.COLOR_BGR2RGB
     values = np.asarray(cv2.cvtColor(read, code))
-    return turn_values(values, orientation) if is_tiff else values
+    return turn_values(values, orientation) if is_turned else values
 
 
 def _is_deep_color(opened: Image.Image) -> bool:

@@ -20,6 +20,7 @@ _UPRIGHT = {  # what undoes each orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_CLASSIC = 42  # what a TIFF begins with that is no BigTIFF
 LYING = (5, 6, 7, 8)  # orientations whose width is the height as shown
 DECODE_ERRORS = (
     OSError,
@@ -79,9 +80,11 @@ def turn_values(values: npt.NDArray[np.generic], orientation: int | None) -> npt
     return np.ascontiguousarray(values)
 
 
-def forget_orientation(tiff: bytes) -> bytes:
-    """The same TIFF whose first directory says that its pixels are stored upright."""
+def forget_orientation(tiff: bytes) -> bytes | None:
+    """The same TIFF whose first directory says that its pixels are stored upright; None of a BigTIFF."""
     order = "<" if tiff.startswith(b"II") else ">"
+    if struct.unpack_from(f"{order}H", tiff, 2) != (_CLASSIC,):
+        return None
     (start,) = struct.unpack_from(f"{order}L", tiff, 4)
     (n_tags,) = struct.unpack_from(f"{order}H", tiff, start)
     changed = bytearray(tiff)

@@ -311,6 +311,8 @@ _READERS: dict[str, Callable[[Path, Given], Found]] = {
 
 def _with_roles(found: Found, given: Given, said: Mapping[str, Any]) -> Container:
     is_named = any(hinted_split(name) for name in found.split_names)
+    said_names = [name for names in (given.splits or {}).values() for name in names]
+    is_named = is_named or (bool(said_names) and set(said_names) <= set(found.split_names))
     by_name = is_named and given.has_split and given.split is None
     asked = replace(given, file=None, has_split=given.has_split and not by_name)
     check_known(found.table, asked)

@@ -236,6 +236,24 @@ def save_tiff(path: Path, values: np.ndarray, orientation: int, compression: str
     return path
 
 
+def test_a_big_tiff_of_sixteen_bit_color_is_read_whichever_way_it_lies(tmp_path):
+    values = np.random.default_rng(1).integers(0, 65536, (6, 6, 3)).astype(np.uint16)
+    data = save_tiff(tmp_path / "x.tif", values, 1, None).read_bytes()
+    n = struct.unpack_from("<H", data, 8)[0]
+    tags = [struct.unpack_from("<HHLL", data, 10 + 12 * i) for i in range(n)]
+    place = 16 + 8 + 20 * n + 8
+    for orientation in (1, 6):
+        moved = {258: struct.unpack("<Q", struct.pack("<4H", 16, 16, 16, 0))[0], 273: place, 274: orientation}
+        entries = b"".join(
+            struct.pack("<HHQQ", tag, kind, count, moved.get(tag, value)) for tag, kind, count, value in tags
+        )
+        head = b"II" + struct.pack("<HHHQQ", 43, 8, 0, 16, n)
+        (tmp_path / "big.tif").write_bytes(head + entries + bytes(8) + values.astype("<u2").tobytes())
+        found = decode(tmp_path / "big.tif", None, size=6, fit="squash")
+        shown = np.rot90(values, -1) if orientation == 6 else values
+        assert np.abs(found.image.astype(int) - shown / 257).max() <= (1 if orientation == 6 else 0.51)
+
+
 @pytest.mark.parametrize("kind", ["gray", "color", "packed gray", "gray 16", "color 16", "float"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_tiff_is_turned_once_as_pillow_turns_it_while_decoding(tmp_path, orientation, kind):

@@ -97,6 +97,18 @@ def test_parquet(tmp_path):
     assert {row.split for row in load(alone).rows} == {None}
 
 
+def test_names_that_only_the_user_knows_are_mapped_by_flags(tmp_path):
+    write_parquet(tmp_path / "set")
+    for old, new in (("train", "years"), ("validation", "spring"), ("test", "autumn")):
+        (tmp_path / "set" / f"{old}-00000-of-00001.parquet").rename(tmp_path / "set" / f"{new}-0.parquet")
+    said = {"train": ["years"], "val": ["spring"], "test": ["autumn"]}
+    found = source(tmp_path / "set", said={"splits": said})
+    assert found["splits"] == said
+    assert [row.split for row in load(found).rows] == ["test"] * 9 + ["val"] * 9 + ["train"] * 30
+    with pytest.raises(InputError, match="not said"):
+        source(tmp_path / "set", said={"splits": {"train": ["years"], "val": ["spring"]}})
+
+
 def test_a_split_without_labels_is_left_out_and_said(tmp_path):
     write_parquet(tmp_path / "set", unlabelled_test=True)
     guessed = guess_entry("x", tmp_path / "set")

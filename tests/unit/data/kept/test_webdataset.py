@@ -81,6 +81,7 @@ def link(kind, name, target=""):
         (link(tarfile.CHRTYPE, "9.png"), "device"),
         (link(tarfile.BLKTYPE, "9.png"), "device"),
         (link(tarfile.FIFOTYPE, "9.png"), "pipe"),
+        (link(tarfile.GNUTYPE_SPARSE, "9.png"), "sparse"),
     ],
 )
 def test_members_that_leave_the_archive_or_are_no_files_are_refused(tmp_path, member, message):
