@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from pipeline.data.names.spelling import MISSING, find_spelling, join_spellings
 from pipeline.data.names.split_mapping import ask, read_given
 from pipeline.data.names.split_names import read_column, read_plainly, say
 from pipeline.data.names.split_words import Place, hinted_split, looks_like_split
-from pipeline.data.raw import RawRow
+from pipeline.data.raw import RawDataset, RawRow
 from pipeline.settings.parsing import did_you_mean
 from pipeline.settings.sources import CellColumns, CellSource, NamedSplitsSource
 
@@ -56,6 +57,26 @@ class Meaning:
             attributes=self.attributes[i],
             source=self.sources[i],
             **images,  # type: ignore[arg-type]
+        )
+
+    @property
+    def kept(self) -> list[int]:
+        """Positions of the images that are used."""
+        return [i for i, is_kept in enumerate(self.is_kept) if is_kept]
+
+    def dataset(self, settings: CellSource, rows: list[RawRow], **said: Any) -> RawDataset:
+        """All of it; `said` is what a loader knows besides: title, source, notes, the files it is of."""
+        said["notes"] = [*self.notes, *said.get("notes", ())]
+        if settings.title is not None:
+            said["title"] = settings.title
+        return RawDataset(
+            rows=rows,
+            licence=settings.licence,
+            classes=self.classes,
+            other_names=self.other_names,
+            attribute_values=self.attribute_values,
+            source_name=settings.columns.group_column or "source",
+            **said,
         )
 
 

@@ -62,17 +62,13 @@ class ImageFolderLoader:
             why="not listed in the metadata",
             remedy="add a row for each",
         )
-        return RawDataset(
-            title=source.title or root.resolve().name,
+        return meaning.dataset(
+            source,
+            [meaning.row(i, index.name_of(image), image=image) for i, image in enumerate(images)],
+            title=root.resolve().name,
             source=f"local imagefolder {root.name}",
-            licence=source.licence,
-            rows=[meaning.row(i, index.name_of(image), image=image) for i, image in enumerate(images)],
-            classes=meaning.classes,
-            other_names=meaning.other_names,
-            attribute_values=meaning.attribute_values,
-            notes=[*notes, *meaning.notes, *more, *left_out],
+            notes=[*notes, *more, *left_out],
             decided_by=files,
-            source_name=columns.group_column or "source",
         )
 
 

@@ -69,21 +69,16 @@ class NpzLoader:
             "the naming of arrays",
         )
         meaning = read_meaning(cells, source, label=columns.label)
-        kept = [i for i, is_kept in enumerate(meaning.is_kept) if is_kept]
         used = {info.name for part in parts for key, info in part.arrays.items() if key in wanted.values()}
         used |= {part.arrays[columns.image].name for part in parts}
         unread = [name for name in arrays if name not in used | set(CLASS_ARRAYS)]
-        return RawDataset(
-            title=source.title or path.stem,
+        return meaning.dataset(
+            source,
+            [meaning.row(k, names[i], image=images[i]) for k, i in enumerate(meaning.kept)],
+            title=path.stem,
             source=f"local arrays {path.name}",
-            licence=source.licence,
-            rows=[meaning.row(k, names[i], image=images[i]) for k, i in enumerate(kept)],
-            classes=meaning.classes,
-            other_names=meaning.other_names,
-            attribute_values=meaning.attribute_values,
-            notes=[*meaning.notes, *([f"arrays that were not read: {list_some(unread)}"] if unread else [])],
+            notes=[f"arrays that were not read: {list_some(unread)}"] if unread else [],
             decided_by=[path],
-            source_name=columns.group_column or "source",
         )
 
 

@@ -57,22 +57,16 @@ class ParquetLoader:
         meaning = read_meaning(cells, source, label=columns.label, used=[columns.image])
         images = ParquetImages([shard.path for shard in shards], columns.image)
         places = [(i, row) for i, table in enumerate(tables) for row in range(len(table))]
-        kept = [i for i, is_kept in enumerate(meaning.is_kept) if is_kept]
         rows = [
             meaning.row(k, names[i], image=ParquetImage(images, *places[i], called[i] or None))
-            for k, i in enumerate(kept)
+            for k, i in enumerate(meaning.kept)
         ]
-        return RawDataset(
-            title=source.title or (path.stem if path.is_file() else path.resolve().name),
+        return meaning.dataset(
+            source,
+            rows,
+            title=path.stem if path.is_file() else path.resolve().name,
             source=f"local Parquet {path.name}",
-            licence=source.licence,
-            rows=rows,
-            classes=meaning.classes,
-            other_names=meaning.other_names,
-            attribute_values=meaning.attribute_values,
-            notes=meaning.notes,
             decided_by=[shard.path for shard in shards],
-            source_name=columns.group_column or "source",
         )
 
 

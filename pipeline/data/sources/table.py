@@ -51,18 +51,14 @@ class TableLoader:
             for i, (file, image, mask) in enumerate(zip(files, images, masks, strict=True))
         ]
         left_out = self._left_out(root, [*images, *unused], masks)
-        return RawDataset(
-            title=source.title or root.resolve().name,
+        return meaning.dataset(
+            source,
+            rows,
+            title=root.resolve().name,
             source=f"local table {source.table}",
-            licence=source.licence,
-            rows=rows,
-            classes=meaning.classes,
-            other_names=meaning.other_names,
-            attribute_values=meaning.attribute_values,
+            notes=[*read.notes, *more, *about_masks, *left_out],
             checksums={source.table: f"md5:{md5_of(table_path)}"},
-            notes=[*read.notes, *meaning.notes, *more, *about_masks, *left_out],
             decided_by=[table_path],
-            source_name=columns.group_column or "source",
         )
 
     def _left_out(self, root: Path, images: Sequence[Path], masks: Sequence[Path | None]) -> list[str]:

@@ -78,18 +78,13 @@ class WebDatasetLoader:
             pd.DataFrame(known | others, dtype=str), what, {}, names, split_names, "the naming of shards"
         )
         meaning = read_meaning(cells, source, label=columns.label)
-        kept = [i for i, is_kept in enumerate(meaning.is_kept) if is_kept]
-        return RawDataset(
-            title=source.title or (path.stem if path.is_file() else path.resolve().name),
+        return meaning.dataset(
+            source,
+            [meaning.row(k, names[i], image=images[i]) for k, i in enumerate(meaning.kept)],
+            title=path.stem if path.is_file() else path.resolve().name,
             source=f"local WebDataset {path.name}",
-            licence=source.licence,
-            rows=[meaning.row(k, names[i], image=images[i]) for k, i in enumerate(kept)],
-            classes=meaning.classes,
-            other_names=meaning.other_names,
-            attribute_values=meaning.attribute_values,
-            notes=[*meaning.notes, *_left_out(unread, bare)],
+            notes=_left_out(unread, bare),
             decided_by=[shard.path for shard in shards],
-            source_name=columns.group_column or "source",
         )
 
 
