@@ -50,27 +50,21 @@ class NpzLoader:
                 "it is left out."
             )
         wanted = wanted_columns(columns, columns.label)
-        names_of_classes = read_classes(path, arrays)
-        declared = {columns.label: names_of_classes} if names_of_classes else {}
+        classes = read_classes(path, arrays)
         tables, images, names, split_names = [], list[NpzImage](), list[str](), list[str]()
         for part in parts:
-            of_part = NpzImages(path, part.arrays[columns.image])
-            n = of_part.info.shape[0]
-            tables.append(read_part(path, part, columns.image, wanted, n, names_of_classes, columns.label))
-            images += [NpzImage(of_part, row) for row in range(n)]
-            names += [f"{of_part.info.name}:{row}" for row in range(n)]
+            stored = NpzImages(path, part.arrays[columns.image])
+            n = stored.info.shape[0]
+            tables.append(read_part(path, part, columns.image, wanted, n, classes, columns.label))
+            images += [NpzImage(stored, row) for row in range(n)]
+            names += [f"{stored.info.name}:{row}" for row in range(n)]
             split_names += [part.split] * n
-        cells = Cells(
-            pd.concat(tables, ignore_index=True),
-            path.name,
-            declared,
-            names,
-            split_names,
-            "the naming of arrays",
-        )
+        table = pd.concat(tables, ignore_index=True)
+        declared = {columns.label: classes} if classes else {}
+        cells = Cells(table, path.name, declared, names, split_names, "the naming of arrays")
         meaning = read_meaning(cells, source, label=columns.label)
-        used = {info.name for part in parts for key, info in part.arrays.items() if key in wanted.values()}
-        used |= {part.arrays[columns.image].name for part in parts}
+        roles = {columns.image, *wanted.values()}
+        used = {info.name for part in parts for role, info in part.arrays.items() if role in roles}
         unread = [name for name in arrays if name not in used | set(CLASS_ARRAYS)]
         return meaning.dataset(
             source,

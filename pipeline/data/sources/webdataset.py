@@ -37,6 +37,56 @@ class Sample:
     members: dict[str, Member] = field(default_factory=dict)
 
 
+@dataclass
+class Listing:
+    """What all samples hold."""
+
+    images: list[Member] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    split_names: list[str] = field(default_factory=list)
+    fields: list[dict[str, str]] = field(default_factory=list)  # of each image, those that are wanted
+    known: set[str] = field(default_factory=set)  # every field that some sample has
+    unread: Counter[str] = field(default_factory=Counter)  # endings
+    bare: list[str] = field(default_factory=list)  # samples without an image
+
+    def add(self, sample: Sample, image: str | None, wanted: Sequence[str]) -> None:
+        """Take one sample.
+
+        Args:
+            image: the ending of images; None: where there is one.
+
+        Raises:
+            InputError: several images, or a field that is no text.
+        """
+        ending = _find_image(sample, image)
+        if ending is None:
+            self.bare.append(f"{sample.shard.name}/{sample.key}")
+            return
+        found = read_fields(sample, wanted)
+        self.known |= found.keys()
+        self.fields.append({name: found[name] for name in wanted if name in found})
+        self.unread.update(sample.members.keys() - {ending, JSON, *wanted})
+        self.images.append(sample.members[ending])
+        self.names.append(f"{sample.shard.name}/{sample.key}.{ending}")
+        self.split_names.append(sample.shard.split)
+
+    def cells(self, what: str) -> Cells:
+        """The fields as columns; those that are not wanted are empty, and only named in messages."""
+        columns = {name: [cells.get(name, "") for cells in self.fields] for name in sorted(self.known)}
+        table = pd.DataFrame(columns, dtype=str)
+        return Cells(table, what, {}, self.names, self.split_names, "the naming of shards")
+
+    def notes(self) -> list[str]:
+        """What was left out, in words."""
+        notes = []
+        if self.unread:
+            each = list_some([f".{ending} ({n:,})" for ending, n in self.unread.most_common()])
+            notes.append(f"members that were not read: {each}")
+        if self.bare:
+            notes.append(f"{len(self.bare):,} samples without an image were left out: {list_some(self.bare)}")
+        return notes
+
+
 class WebDatasetLoader:
     """Samples are images with what lies beside them; their bytes are read when they are packed."""
 
@@ -49,41 +99,24 @@ class WebDatasetLoader:
         path = Path(source.path).expanduser()
         shards = find_shards(path, SUFFIXES)
         wanted = list(dict.fromkeys(wanted_columns(columns, columns.label).values()))
-        images, names, split_names = list[Member](), list[str](), list[str]()
-        found: dict[str, list[str]] = {name: [] for name in wanted}
-        keys, unread, bare = set[str](), Counter[str](), list[str]()
-        for sample in (sample for shard in shards for sample in read_samples(shard)):
-            ending = _find_image(sample, columns.image)
-            name = f"{sample.shard.name}/{sample.key}.{ending}"
-            if ending is None:
-                bare.append(f"{sample.shard.name}/{sample.key}")
-                continue
-            fields = read_fields(sample, wanted)
-            keys |= fields.keys()
-            unread.update(sample.members.keys() - {ending, JSON, *wanted})
-            images.append(sample.members[ending])
-            names.append(name)
-            split_names.append(sample.shard.split)
-            for column in wanted:
-                found[column].append(fields.get(column, ""))
-        if not images:
+        listing = Listing()
+        for shard in shards:
+            for sample in read_samples(shard):
+                listing.add(sample, columns.image, wanted)
+        if not listing.images:
             raise InputError(
-                f"the tar files of {path} hold no image{_of(columns.image)}: {list_some(bare) or 'nothing'}. "
-                "Correct `source.path`, or set `source.columns.image`."
+                f"the tar files of {path} hold no image{_of(columns.image)}: "
+                f"{list_some(listing.bare) or 'nothing'}. Correct `source.path`, or set "
+                "`source.columns.image`."
             )
-        known = {column: found[column] for column in wanted if column in keys}
-        what = path.name if path.is_file() else f"the shards in {path.name}/"
-        others = {key: [""] * len(images) for key in sorted(keys - set(known))}  # for messages alone
-        cells = Cells(
-            pd.DataFrame(known | others, dtype=str), what, {}, names, split_names, "the naming of shards"
-        )
+        cells = listing.cells(path.name if path.is_file() else f"the shards in {path.name}/")
         meaning = read_meaning(cells, source, label=columns.label)
         return meaning.dataset(
             source,
-            [meaning.row(k, names[i], image=images[i]) for k, i in enumerate(meaning.kept)],
+            [meaning.row(k, listing.names[i], image=listing.images[i]) for k, i in enumerate(meaning.kept)],
             title=path.stem if path.is_file() else path.resolve().name,
             source=f"local WebDataset {path.name}",
-            notes=_left_out(unread, bare),
+            notes=listing.notes(),
             decided_by=[shard.path for shard in shards],
         )
 
@@ -171,13 +204,3 @@ def _find_image(sample: Sample, given: str | None) -> str | None:
 
 def _of(ending: str | None) -> str:
     return "" if ending is None else f" that ends in .{ending}"
-
-
-def _left_out(unread: Counter[str], bare: Sequence[str]) -> list[str]:
-    notes = []
-    if unread:
-        each = list_some([f".{ending} ({n:,})" for ending, n in unread.most_common()])
-        notes.append(f"members that were not read: {each}")
-    if bare:
-        notes.append(f"{len(bare):,} samples without an image were left out: {list_some(bare)}")
-    return notes
