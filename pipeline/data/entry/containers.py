@@ -68,7 +68,7 @@ class Found:
     table: pd.DataFrame  # cells as text, without the images
     split_names: Sequence[str]  # of each row, what its file calls its split
     image: str | None = None  # the images' column, where the entry names it
-    label: str | None = None  # the one column that is declared to be classes
+    label: str | None = None  # the one column that is known to be classes
     file: str | None = None  # the column of `table` that names files
     folders: Sequence[str] = ()  # that each image lies in, where these may be classes
 
@@ -200,7 +200,7 @@ def _parquet(path: Path, given: Given) -> Found:
     firsts = _firsts(shards)
     tables = [read_shard(shard, image, {name: name for name in names}, declared)[0] for shard in firsts]
     split_names = [shard.split for shard, table in zip(firsts, tables, strict=True) for _ in table.index]
-    classes = [name for name in names if name in declared]
+    classes = [name for name in names if name in declared] or [name for name in names if name == "cls"]
     return Found(
         "parquet",
         path,
