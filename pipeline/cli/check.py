@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pipeline.artifacts.datasets import load_packed
 from pipeline.artifacts.paths import dataset_dir, downloads_dir
 from pipeline.artifacts.source_stamps import is_stamped, save_stamp
@@ -12,7 +14,7 @@ from pipeline.data.sources.registry import load_raw
 from pipeline.plan.guard import check_all_outputs
 from pipeline.plan.params_file import read_params
 from pipeline.plan.schema import SCHEMA_PATH, is_stale, write_schema
-from pipeline.settings.sources import FolderSource, TableSource
+from pipeline.settings.sources import OWN_FILES, Source
 
 
 def run(*, writes_schema: bool = False) -> None:
@@ -32,7 +34,7 @@ def run(*, writes_schema: bool = False) -> None:
         )
     for name in params.active:
         source = params.dataset(name).source
-        if isinstance(source, FolderSource | TableSource):
+        if isinstance(source, OWN_FILES):
             print(f"{name}: {_compare(name, source)}")
         for doubt in find_doubts(name, params):
             print(f"warning: {doubt}")
@@ -42,20 +44,23 @@ def run(*, writes_schema: bool = False) -> None:
                 print(f"{name} is not active: {missing}")
 
 
-def _compare(name: str, source: FolderSource | TableSource) -> str:
+def _compare(name: str, source: Source) -> str:
     """Untouched files are not read again; those that were, wholly: an edit may keep a file's size."""
     try:
         packed = load_packed(dataset_dir(name)).source_fingerprint
     except ArtifactError:
         return "not packed yet"
+    path = getattr(source, "path", None) or name
+    where = f"of {path}" if Path(path).expanduser().is_file() else f"below {path}"
+    changed = f"files {where} changed since they were packed"
     again = f"raise datasets.{name}.source.version by one, then dvc repro"
     try:
         raw = load_raw(source, downloads_dir() / name)
         stamp = stamp_files(raw)
         if not is_stamped(name, stamp=stamp, fingerprint=packed):
             if packed != fingerprint_files(raw):
-                return f"files below {source.path} changed since they were packed: {again}"
+                return f"{changed}: {again}"
             save_stamp(name, stamp=stamp, fingerprint=packed)
     except (InputError, OSError) as error:
-        return f"files below {source.path} changed since they were packed ({error}). Mend them, or {again}"
+        return f"{changed} ({error}). Mend them, or {again}"
     return "its files are as they were packed"

@@ -73,10 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     ahead.add_argument("dataset")
     ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
-    new = commands.add_parser("new-dataset", help="add a folder or table of images to params.yaml")
+    new = commands.add_parser("new-dataset", help="add images, however they are kept, to params.yaml")
     new.add_argument("name", help="a-z, 0-9 and _")
-    new.add_argument("path", type=Path, help="folder of class folders, folder with a table, or the table")
-    new.add_argument("--file-column")
+    new.add_argument(
+        "path",
+        type=Path,
+        help="class folders, a table or its folder, Parquet or tar shards, an .npz, a root of torchvision",
+    )
+    new.add_argument("--file-column", help="of file names, or of the images themselves")
     new.add_argument("--label-column")
     new.add_argument("--split-column")
     new.add_argument("--attribute-column", action="append", help="may be given several times")

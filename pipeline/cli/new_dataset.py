@@ -1,4 +1,4 @@
-"""`new-dataset`: add a folder or table of images to params.yaml and preview what it holds."""
+"""`new-dataset`: add images, however they are kept, to params.yaml and preview what they hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pipeline.artifacts.overlap import check_files, check_path
 from pipeline.artifacts.paths import NAME_PATTERN, downloads_dir
 from pipeline.core.errors import InputError
 from pipeline.data.decoding.pixels import check_unreadable, note_files, scan_files
-from pipeline.data.entry.guess import new_dataset_entry
+from pipeline.data.entry.containers import describe_container
+from pipeline.data.entry.guess import guess_entry
 from pipeline.data.entry.preview import preview
 from pipeline.data.entry.write import write_entry, write_lists
 from pipeline.data.names.roles import describe_roles
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
         )
     params = read_params()
     check_path(options.path.expanduser(), str(options.path), options.name, [*params.datasets, *params.active])
-    entry = new_dataset_entry(
+    guessed = guess_entry(
         options.name,
         options.path,
         file=options.file_column,
@@ -46,6 +47,7 @@ def run(options: argparse.Namespace) -> None:
         image_size=options.image_size,
         said=_said(options),
     )
+    entry = guessed.entry
     if not entry["source"].get("columns", {}).get("attributes"):
         # groups of a cue may well be empty for some class: leave those out instead of stopping
         methods = [name for name in method_names() if isinstance(find_method(name), GroupMethod)]
@@ -62,7 +64,10 @@ def run(options: argparse.Namespace) -> None:
     print(preview(raw))
     flags = ("file", "label", "split", "attribute", "group")
     given = {f"--{flag}-column": getattr(options, f"{flag}_column") for flag in flags}
-    print(describe_roles(settings.source, raw, given))
+    if guessed.container is None:
+        print(describe_roles(settings.source, raw, given))
+    else:
+        print(describe_container(settings.source, raw, guessed.container))
     plan = make_plan(raw, settings.data)  # refuses now what the data stage would refuse later
     if not options.no_scan:
         _scan(plan, settings.data)

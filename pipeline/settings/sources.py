@@ -87,33 +87,123 @@ class FolderSource(Settings):
     licence: str = "not stated"
 
 
-class TableColumns(Settings):
-    file: str
-    label: str
+class CellColumns(Settings):
+    """Which of a source's columns is what."""
+
+    label: str | None = None
     split: str | None = None
     attributes: list[str] = Field(default_factory=list, description="the first forms the groups")
-    mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
     group_column: str | None = Field(
         None, description="scene, patient, camera or video of each image: never cut across splits or folds"
     )
 
 
-class TableSource(Settings):
-    """A folder with a CSV or Parquet table; `columns` maps our names to the table's."""
+class CellSource(Settings):
+    """Images with columns that say what they are; `columns` maps our names to the source's."""
 
-    kind: Literal["table"]
     path: str
-    table: str = "metadata.csv"
     version: int = Field(1, description="raise it when the files behind path changed")
-    columns: TableColumns
-    label_names: dict[str, str] | None = Field(None, description="value in the table -> shown name")
+    columns: CellColumns
+    label_names: dict[str, str] | None = Field(None, description="value in the column -> shown name")
     attribute_names: dict[str, str] | None = Field(None, description="the same for the attribute")
     splits: SplitValues | None = Field(
         None, description="values of the split column; null: where they are plain (train, validation, ...)"
     )
     names: Names = "joined"
+    title: str | None = None
+    licence: str = "not stated"
+
+
+class TableColumns(CellColumns):
+    file: str
+    label: str
+    mask: str | None = Field(None, description="column with mask file names, relative to `masks`")
+
+
+class TableSource(CellSource):
+    """A folder with a CSV, JSON lines or Parquet table of image files."""
+
+    kind: Literal["table"]
+    table: str = "metadata.csv"
+    columns: TableColumns
     images: str = Field(".", description="folder that file names are relative to")
     masks: str | None = Field(None, description="folder of masks named like the images")
+
+
+class NamedSplitsSource(CellSource):
+    """Of several files, folders or arrays, whose names may say the split."""
+
+    split_by_name: bool = Field(True, description="without a split column, names say the split where plain")
+
+
+class ImageFolderColumns(CellColumns):
+    label: str | None = Field(None, description="null: the folder that an image lies in")
+    file: str = Field("file_name", description="relative to the folder of its metadata file")
+
+
+class ImageFolderSource(NamedSplitsSource):
+    """A folder with `metadata.csv`, `.jsonl` or `.parquet`, or one in each split's folder (`imagefolder`)."""
+
+    kind: Literal["imagefolder"]
+    columns: ImageFolderColumns = Field(default_factory=ImageFolderColumns)
+
+
+class ParquetColumns(CellColumns):
+    image: str = Field("image", description="encoded images: bytes, or a struct with `bytes` and `path`")
+    label: str = "label"
+
+
+class ParquetSource(NamedSplitsSource):
+    """Parquet files with the images inside, as Hugging Face keeps them."""
+
+    kind: Literal["parquet"]
+    path: str = Field(description="a Parquet file, or a folder: every Parquet file below it")
+    columns: ParquetColumns = Field(default_factory=ParquetColumns)
+
+
+class WebDatasetColumns(CellColumns):
+    image: str | None = Field(None, description="ending of the images; null: where a sample has one image")
+    label: str = Field("cls", description="ending of a text file, or a key of the JSON beside each image")
+
+
+class WebDatasetSource(NamedSplitsSource):
+    """Tar shards in which files of one name are a sample (WebDataset); nothing is extracted."""
+
+    kind: Literal["webdataset"]
+    path: str = Field(description="a tar file, or a folder: every tar file below it")
+    columns: WebDatasetColumns = Field(default_factory=WebDatasetColumns)
+
+
+class NpzColumns(CellColumns):
+    image: str = Field("images", description="array's name, without that of a split (`train_images`)")
+    label: str = Field("labels", description="likewise, as are the split, attributes and the group column")
+
+
+class NpzSource(NamedSplitsSource):
+    """Arrays of images and labels in a NumPy `.npz`, as MedMNIST keeps them."""
+
+    kind: Literal["npz"]
+    path: str = Field(description="the .npz file")
+    columns: NpzColumns = Field(default_factory=NpzColumns)
+
+
+class TorchvisionSource(Settings):
+    """A dataset class of torchvision, built from its files in `path`."""
+
+    kind: Literal["torchvision"]
+    cls: str = Field(alias="class", description="of torchvision.datasets, for example Flowers102")
+    path: str | None = Field(None, description="the class's `root`; null with `download: true`")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="further arguments of the class; splits are made by `splits`"
+    )
+    splits: SplitValues | None = Field(
+        None, description="values of its `split=` or `train=`; null: where they are plain"
+    )
+    split_argument: str | None = Field(
+        None, description="the argument that `splits` are values of; null: split or train; none: no splits"
+    )
+    download: bool = Field(False, description="let torchvision download into downloads/ what is not there")
+    version: int = Field(1, description="raise it when the files behind path changed")
     title: str | None = None
     licence: str = "not stated"
 
@@ -133,6 +223,22 @@ Source = Annotated[
     | WaterbirdsSource
     | FolderSource
     | TableSource
+    | ImageFolderSource
+    | ParquetSource
+    | WebDatasetSource
+    | NpzSource
+    | TorchvisionSource
     | PythonSource,
     Field(discriminator="kind"),
 ]
+
+# of a user's own files, which may change
+OWN_FILES = (
+    FolderSource,
+    TableSource,
+    ImageFolderSource,
+    ParquetSource,
+    WebDatasetSource,
+    NpzSource,
+    TorchvisionSource,
+)

@@ -5,6 +5,9 @@ Shape legend: S side of the packed image, h and w of the source image.
 
 from __future__ import annotations
 
+import contextlib
+import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,27 +19,15 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.core.errors import InputError
 from pipeline.core.types import UInt8Array
 from pipeline.data.decoding.depth import BIT_DEPTHS, Depth, Ranges, deep_values, measure, to_eight_bit
-from pipeline.data.decoding.exif import DECODE_ERRORS, read_orientation
+from pipeline.data.decoding.exif import DECODE_ERRORS, LYING, read_orientation, turn
 from pipeline.data.facts.exif import read_exif
 from pipeline.data.facts.read import FileFacts, count_frames, describe_array, read_header
+from pipeline.data.raw import Content, DeepPixels, UnreadableError
 
 Fit = Literal["crop", "squash", "pad"]
 MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
 ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
 _MASK_THRESHOLD = 127
-_UPRIGHT = {  # what undoes each orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-
-class UnreadableError(Exception):
-    """One image or mask cannot be decoded; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class _Frame:
 
 
 def decode(
-    image: Path | UInt8Array,
+    image: Path | Content,
     mask: Path | npt.NDArray[np.generic] | None,
     *,
     size: int,
@@ -92,31 +83,53 @@ def decode(
     return Decoded(pixels, drawn, frame.facts, frame.depth, frame.orientation is None, frame.has_more)
 
 
-def _open_picture(source: Path | UInt8Array, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
+def _open_picture(source: Path | Content, size: int, ranges: Ranges) -> tuple[Image.Image, _Frame]:
+    if isinstance(source, DeepPixels):
+        return _show_deep(source, ranges)
     if isinstance(source, np.ndarray):
         _check_array(source)
         picture = Image.fromarray(np.ascontiguousarray(source))
         return picture, _Frame(picture.size, picture.size, 1, describe_array(source))
     try:
-        with Image.open(source) as opened:
-            stored = opened.size
+        with _opened(source) as opened:
+            stored = shown = opened.size
             if stored[0] * stored[1] > MAX_PIXELS:
                 raise UnreadableError(f"{stored[0]} x {stored[1]} pixels, more than {MAX_PIXELS:,}")
             header = read_header(opened)
             if opened.format == "JPEG":
                 opened.draft(None, (2 * size, 2 * size))  # decodes large photographs at 1/2, 1/4, 1/8
-            values = deep_values(opened, source)  # first: to read EXIF may decode, and forget what was stored
-            orientation, exif = read_orientation(opened), read_exif(opened)
+            is_tiff = opened.format == "TIFF"  # which Pillow turns, and whose size it gives as shown
+            orientation = read_orientation(opened) if is_tiff else None
+            exif = read_exif(opened) if is_tiff else None  # decoding forgets both
+            values = deep_values(opened, source, orientation or 1)  # of a PNG, to read EXIF may decode
+            if exif is None:
+                orientation, exif = read_orientation(opened), read_exif(opened)
             depth = None if values is None else measure(values)
-            picture = _to_rgb(opened) if values is None else to_eight_bit(values, ranges)
-            picture = _turn(picture, orientation)
+            picture = to_rgb(opened) if values is None else to_eight_bit(values, ranges)
+            picture = picture if is_tiff else turn(picture, orientation)
             has_more = _has_more_frames(opened)  # last: to look at a second frame forgets the first
-            width, height = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-            seen = stored if header.format == "TIFF" else (width, height)  # Pillow gives it as shown
-            facts = FileFacts(*seen, header, exif, count_frames(opened, is_many=has_more))
+            if orientation in LYING:
+                stored, shown = (stored[::-1], shown) if is_tiff else (stored, shown[::-1])
+            facts = FileFacts(*shown, header, exif, count_frames(opened, is_many=has_more))
     except DECODE_ERRORS as error:
         raise UnreadableError(_reason(error)) from error
-    return picture, _Frame((width, height), stored, orientation, facts, depth, has_more)
+    return picture, _Frame(shown, stored, orientation, facts, depth, has_more)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes) -> Iterator[Image.Image]:
+    """An image as Pillow opens it, not by name: turned TIFFs that it maps into memory come out scrambled."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    with file, Image.open(file) as opened:
+        yield opened
+
+
+def _show_deep(source: DeepPixels, ranges: Ranges) -> tuple[Image.Image, _Frame]:
+    try:
+        picture, depth = to_eight_bit(source.values, ranges), measure(source.values)
+    except DECODE_ERRORS as error:
+        raise UnreadableError(_reason(error)) from error
+    return picture, _Frame(picture.size, picture.size, 1, describe_array(source.values), depth)
 
 
 def _has_more_frames(opened: Image.Image) -> bool:
@@ -129,11 +142,6 @@ def _has_more_frames(opened: Image.Image) -> bool:
         return True
 
 
-def _turn(picture: Image.Image, orientation: int | None) -> Image.Image:
-    undo = _UPRIGHT.get(orientation or 1)
-    return picture if undo is None else picture.transpose(undo)
-
-
 def _check_array(image: UInt8Array) -> None:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InputError(
@@ -141,7 +149,7 @@ def _check_array(image: UInt8Array) -> None:
         )
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
+def to_rgb(picture: Image.Image) -> Image.Image:
     """Any Pillow image of 8 bits or less as RGB."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
@@ -156,10 +164,10 @@ def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
             raise InputError(f"a mask array has shape {source.shape}; expected h x w.")
         return Image.fromarray(_binary_levels(source))
     try:
-        with Image.open(source) as opened:
+        with _opened(source) as opened:
             if opened.size[0] * opened.size[1] > MAX_PIXELS:
                 raise UnreadableError(f"its mask has {opened.size[0]} x {opened.size[1]} pixels")
-            upright = _turn(opened, read_orientation(opened))
+            upright = opened if opened.format == "TIFF" else turn(opened, read_orientation(opened))
             # A palette's colors mean nothing; its indices do: 0 is background by convention.
             levels = np.asarray(upright) > 0 if upright.mode == "P" else _gray_levels(upright)
     except DECODE_ERRORS as error:
@@ -187,7 +195,7 @@ def _binary(levels: npt.NDArray[np.generic], threshold: int = _MASK_THRESHOLD) -
 def _match_frame(mask: Image.Image, frame: _Frame) -> Image.Image:
     """Turn a mask that was drawn on the pixels as stored, and check its proportions."""
     if mask.size != frame.shown and mask.size == frame.stored:
-        mask = _turn(mask, frame.orientation)
+        mask = turn(mask, frame.orientation)
     aspect, wanted = mask.size[0] / mask.size[1], frame.shown[0] / frame.shown[1]
     if abs(aspect / wanted - 1) > ASPECT_TOLERANCE:
         raise UnreadableError(

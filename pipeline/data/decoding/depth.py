@@ -18,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.core.types import UInt8Array
+from pipeline.data.decoding.exif import forget_orientation, turn_values
 
 Kind = Literal["integer", "float"]
 Values = npt.NDArray[np.generic]
@@ -68,20 +69,31 @@ def fit_ranges(tried: Ranges, depths: Sequence[Depth]) -> Ranges:
     )
 
 
-def deep_values(opened: Image.Image, path: Path) -> Values | None:
+def deep_values(opened: Image.Image, source: Path | bytes, orientation: int) -> Values | None:
     """The pixels of an opened image with more than 8 bits, h x w or h x w x (3 or 4); None for others.
 
     Pillow reads gray ones; of 16-bit color it keeps the upper 8 bits only, so OpenCV reads those.
+
+    Args:
+        source: the image's file, or what it holds.
+        orientation: of a TIFF, which Pillow turns while it decodes; here it is turned as well.
     """
     if opened.mode.startswith("I") or opened.mode == "F":
         return np.asarray(opened)
     if not _is_deep_color(opened):
         return None
-    read = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    is_turned = opened.format == "TIFF" and orientation != 1
+    # of four of the eight orientations OpenCV fails
+    plain = forget_orientation(data) if is_turned else data
+    if plain is None:
+        return None
+    read = cv2.imdecode(np.frombuffer(plain, np.uint8), cv2.IMREAD_UNCHANGED)
     if read is None or read.dtype != np.uint16 or read.ndim != 3:
         return None
     code = cv2.COLOR_BGRA2RGBA if read.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    return np.asarray(cv2.cvtColor(read, code))
+    values = np.asarray(cv2.cvtColor(read, code))
+    return turn_values(values, orientation) if is_turned else values
 
 
 def _is_deep_color(opened: Image.Image) -> bool:

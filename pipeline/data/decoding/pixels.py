@@ -8,10 +8,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,12 +21,12 @@ from pipeline.core.errors import InputError
 from pipeline.core.progress import Progress
 from pipeline.core.types import BoolArray, Int64Array, UInt8Array
 from pipeline.core.words import list_some
-from pipeline.data.decoding.decode import Decoded, UnreadableError, decode
+from pipeline.data.decoding.decode import Decoded, decode
 from pipeline.data.decoding.depth import Depth, Ranges, first_ranges, fit_ranges, note_depths
 from pipeline.data.decoding.npy_stream import NpyAppender
 from pipeline.data.facts.read import FileFacts
 from pipeline.data.plan import Plan
-from pipeline.data.raw import RawRow
+from pipeline.data.raw import Content, RawRow, UnreadableError, content_of
 from pipeline.data.splits import TRAIN
 from pipeline.settings.data import DataSettings
 
@@ -32,6 +34,10 @@ _BLOCK_BYTES = 8 << 20  # packed pixels held at a time
 _MAX_THREADS = 8
 _SHOWN = 10
 _ROWS_PER_TASK = 16
+_TASK_BYTES = 4 << 20  # encoded, of images inside of larger files
+_Found = Path | Content | UnreadableError
+_Part = TypeVar("_Part")
+_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -109,23 +115,59 @@ def _decode_blocks(
     size, fit = settings.image_size, settings.fit
     n_block = max(_MAX_THREADS, _BLOCK_BYTES // (size * size * 3))
 
-    def decode_row(row: RawRow) -> Decoded | UnreadableError:
+    def decode_row(row: RawRow, content: _Found) -> Decoded | UnreadableError:
+        if isinstance(content, UnreadableError):
+            return content
         try:
-            return decode(row.image, row.mask, size=size, fit=fit, ranges=ranges)
+            return decode(content, row.mask, size=size, fit=fit, ranges=ranges)
         except UnreadableError as error:
             return error
         except InputError as error:
             raise InputError(f"{row.name}: {error}") from error
 
-    def decode_rows(part: list[RawRow]) -> list[Decoded | UnreadableError]:
-        return [decode_row(row) for row in part]
+    def decode_rows(part: list[tuple[RawRow, _Found]]) -> list[Decoded | UnreadableError]:
+        return [decode_row(row, content) for row, content in part]
 
-    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, os.cpu_count() or 1)) as pool:
+    n_threads = min(_MAX_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(max_workers=n_threads) as pool:
         for start in range(0, len(rows), n_block):
-            block = rows[start : start + n_block]
-            # A few rows per task: small arrays would spend more time in the queue than in decoding.
-            parts = [block[i : i + _ROWS_PER_TASK] for i in range(0, len(block), _ROWS_PER_TASK)]
-            yield start, [decoded for part in pool.map(decode_rows, parts) for decoded in part]
+            parts = _read_parts(rows[start : start + n_block])
+            done = _map_ahead(pool, decode_rows, parts, 2 * n_threads)
+            yield start, [decoded for part in done for decoded in part]
+
+
+def _read_parts(rows: list[RawRow]) -> Iterator[list[tuple[RawRow, _Found]]]:
+    """A few rows per task, with what is to be decoded, read here and in order; few bytes, however large.
+
+    Small arrays would spend more time in the queue than in decoding.
+    """
+    part: list[tuple[RawRow, _Found]] = []
+    n_bytes = 0
+    for row in rows:
+        try:
+            content: _Found = content_of(row)
+        except UnreadableError as error:
+            content = error
+        part.append((row, content))
+        n_bytes += len(content) if isinstance(content, bytes) else 0
+        if len(part) == _ROWS_PER_TASK or n_bytes >= _TASK_BYTES:
+            yield part
+            part, n_bytes = [], 0
+    if part:
+        yield part
+
+
+def _map_ahead(
+    pool: ThreadPoolExecutor, call: Callable[[_Part], _Result], parts: Iterator[_Part], n_ahead: int
+) -> Iterator[_Result]:
+    """`pool.map` that takes no more than `n_ahead` parts before their results are asked for."""
+    waiting: deque[Future[_Result]] = deque()
+    for part in parts:
+        waiting.append(pool.submit(call, part))
+        if len(waiting) >= n_ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _gather_files(gathered: Gathered, rows: list[RawRow], block: list[Decoded | UnreadableError]) -> None:

@@ -5,30 +5,49 @@ A guess is only made where the files leave little doubt; otherwise the message l
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from pydantic import TypeAdapter
 
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
+from pipeline.data.entry.containers import Container, guess_container
 from pipeline.data.files.listing import find_images, is_junk, subfolders, unwrap
-from pipeline.data.files.read_table import read_table
+from pipeline.data.files.read_table import TABLE_SUFFIXES, read_table
 from pipeline.data.files.table_files import FileIndex, match_masks
 from pipeline.data.names.columns import Given, check_twins, guess_columns
 from pipeline.data.names.folder_levels import explain_empty
+from pipeline.data.raw import DeepPixels, UnreadableError, content_of
 from pipeline.data.sources import cifar100, tiny_imagenet
+from pipeline.data.sources.registry import load_raw
+from pipeline.settings.sources import Source
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 MASK_FOLDERS = ("masks", "mask", "segmentations", "segmentation")
 FOLDER_KEYS = ("split_level", "label_level", "attribute_level")
 SIZES = (32, 48, 64)  # of packed images; larger ones are the user's decision, they cost time
 N_TRIED = 50
 
 
-def new_dataset_entry(
+@dataclass(frozen=True)
+class Guessed:
+    """An entry of params.yaml, and what its columns were taken for where images lie in larger files."""
+
+    entry: dict[str, Any]
+    container: Container | None = None
+
+
+def new_dataset_entry(name: str, path: Path, **given: Any) -> dict[str, Any]:
+    """`guess_entry` without what is said besides it."""
+    return guess_entry(name, path, **given).entry
+
+
+def guess_entry(
     name: str,
     path: Path,
     *,
@@ -39,8 +58,8 @@ def new_dataset_entry(
     group_column: str | None = None,
     image_size: int | None = None,
     said: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """The entry of a dataset at `path`: a table, its folder, or a folder of class folders.
+) -> Guessed:
+    """The entry of a dataset at `path`: a table, its folder, class folders, or files that hold many images.
 
     Args:
         name: the dataset's name in params.yaml.
@@ -58,12 +77,16 @@ def new_dataset_entry(
     has_split = said.get("split_level") != 0
     if not path.exists():
         raise InputError(f"{path} does not exist.")
+    given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
+    container = None if _official(path) else guess_container(path, given, said)
+    if container is not None:
+        return Guessed(_with_size(container.source, _stored_sides(container.source), image_size), container)
     outer, path = path, _within(path)
     wants_folders = any(said.get(key) for key in FOLDER_KEYS)
+    official = _official(path)
     table = path if path.is_file() else None if wants_folders else _find_table(path)
     if wants_folders and path.is_file():
         raise InputError(f"levels (--label-level ...) are of folders, and {path} is a file. Give the folder.")
-    official = _official(path)
     columns = {
         "--file-column": file,
         "--label-column": label,
@@ -78,13 +101,16 @@ def new_dataset_entry(
         source, sample = official, find_images(path)[:: max(1, len(find_images(path)) // N_TRIED)]
     elif table is not None:
         said = {key: value for key, value in said.items() if key not in FOLDER_KEYS}
-        given = Given(file, label, split, attributes, group_column, said.get("splits"), has_split)
         source, sample = _table_source(table, given)
     else:
         source, sample = _folder_source(outer, wants_folders)  # which the loader unwraps, and says so
     source |= said
+    return Guessed(_with_size(source, _sides(sample), image_size))
+
+
+def _with_size(source: dict[str, Any], sides: Sequence[int], image_size: int | None) -> dict[str, Any]:
     entry: dict[str, Any] = {"source": source}
-    side = image_size or _image_size(sample)
+    side = image_size or _image_size(sides)
     entry["data"] = {"image_size": side}
     if side >= 64:
         # keeps small_resnet as fast as at 32 px
@@ -174,6 +200,7 @@ def _table_source(path: Path, given: Given) -> tuple[dict[str, Any], list[Path]]
     optional = {"split": found.split, "attributes": found.attributes, "group_column": found.group_column}
     columns |= {key: value for key, value in optional.items() if value}
     source = {"kind": "table", "path": str(root), "table": path.name, "columns": columns}
+    assert found.file is not None
     if found.images != ".":
         source["images"] = found.images
     index = FileIndex(root / found.images)
@@ -195,15 +222,38 @@ def _guess_masks(root: Path, files: list[str]) -> str | None:
     return None
 
 
-def _image_size(sample: list[Path]) -> int:
-    """The largest usual side that the median image's shorter side reaches."""
+def _stored_sides(source: dict[str, Any]) -> list[int]:
+    """Shorter sides of some of the images that a guessed source describes."""
+    parsed: Source = TypeAdapter(Source).validate_python(source)
+    rows = load_raw(parsed, Path()).rows
     sides = []
-    for path in sample[: 2 * N_TRIED]:
+    for row in rows[:: max(1, len(rows) // N_TRIED)]:
         try:
-            with Image.open(path) as picture:
+            content = content_of(row)
+            if isinstance(content, DeepPixels | np.ndarray):
+                pixels = content.values if isinstance(content, DeepPixels) else content
+                sides.append(min(pixels.shape[:2]))
+            else:
+                sides += _sides([content])
+        except UnreadableError:
+            continue
+    return sides
+
+
+def _sides(sample: Sequence[Path | bytes]) -> list[int]:
+    """Shorter sides of some images, px."""
+    sides = []
+    for image in sample[: 2 * N_TRIED]:
+        try:
+            with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as picture:
                 sides.append(min(picture.size))
         except (OSError, ValueError, SyntaxError):
             continue
+    return sides
+
+
+def _image_size(sides: Sequence[int]) -> int:
+    """The largest usual side that the median image's shorter side reaches."""
     if not sides:
         return SIZES[0]
     return max([size for size in SIZES if size <= np.median(sides)], default=SIZES[0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
-from pathlib import Path
 from textwrap import indent
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 from pipeline.core.types import SPLIT_NAMES
 from pipeline.core.words import align
 from pipeline.data.names.naming import natural_key
-from pipeline.data.raw import RawDataset, RawRow
+from pipeline.data.raw import DeepPixels, RawDataset, RawRow, UnreadableError, content_of
 
 MAX_TABLE_ROWS = 40
 N_OPENED = 200  # images looked into for mode and size
@@ -70,12 +70,15 @@ def _formats(rows: list[RawRow]) -> str:
 
 
 def _format(row: RawRow) -> str:
-    if not isinstance(row.image, Path):
-        return f"array {row.image.shape[1]} x {row.image.shape[0]}"
     try:
-        with Image.open(row.image) as picture:
+        found = content_of(row)
+        if isinstance(found, DeepPixels):
+            return f"array {found.values.shape[1]} x {found.values.shape[0]} of {found.values.dtype}"
+        if isinstance(found, np.ndarray):
+            return f"array {found.shape[1]} x {found.shape[0]}"
+        with Image.open(io.BytesIO(found) if isinstance(found, bytes) else found) as picture:
             return f"{picture.format} {picture.mode} {picture.size[0]} x {picture.size[1]}"
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, UnreadableError):
         return "unreadable"
 
 

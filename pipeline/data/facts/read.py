@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
-from pipeline.core.types import UInt8Array
 from pipeline.data.facts.exif import UNKNOWN, ExifFacts, attempt
 from pipeline.data.facts.jpeg import NO_JPEG, JpegFacts, read_jpeg
 
@@ -49,6 +51,7 @@ class FileFacts:
 def read_header(opened: Image.Image) -> Header:
     """Facts of an image that has been opened and not been decoded."""
     found = attempt(_stat, opened)
+    n_bytes = attempt(_count_bytes, opened) if found is None else found.st_size
     return Header(
         format=opened.format,
         mode=opened.mode,
@@ -56,14 +59,16 @@ def read_header(opened: Image.Image) -> Header:
         has_icc=bool(opened.info.get("icc_profile")),
         has_alpha=attempt(_has_alpha, opened),
         jpeg=attempt(read_jpeg, opened) or NO_JPEG,
-        bytes=None if found is None else found.st_size,
+        bytes=n_bytes,
         modified=None if found is None else found.st_mtime,
     )
 
 
-def describe_array(image: UInt8Array) -> FileFacts:
-    """Facts of an image that is no file: h x w x 3."""
-    return FileFacts(width=image.shape[1], height=image.shape[0], header=Header(mode="RGB"))
+def describe_array(image: npt.NDArray[np.generic]) -> FileFacts:
+    """Facts of an image that is no file: h x w or h x w x C."""
+    mode = "L" if image.ndim == 2 else "RGBA" if image.shape[2] == 4 else "RGB"
+    bits = None if image.dtype == np.uint8 else 8 * image.dtype.itemsize
+    return FileFacts(width=image.shape[1], height=image.shape[0], header=Header(mode=mode, bit_depth=bits))
 
 
 def count_frames(opened: Image.Image, *, is_many: bool) -> int:
@@ -82,6 +87,13 @@ def _stat(opened: Image.Image) -> os.stat_result:
     assert isinstance(opened, ImageFile)
     assert opened.fp is not None
     return os.fstat(opened.fp.fileno())
+
+
+def _count_bytes(opened: Image.Image) -> int:
+    """Of an image that lies in memory."""
+    assert isinstance(opened, ImageFile)
+    assert isinstance(opened.fp, io.BytesIO)
+    return opened.fp.getbuffer().nbytes
 
 
 def _has_alpha(opened: Image.Image) -> bool:

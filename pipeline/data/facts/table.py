@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline.artifacts.facts import as_fact_table
 from pipeline.data.facts.names import NameFacts, make_reader
 from pipeline.data.facts.read import FileFacts
 from pipeline.data.plan import Plan
-from pipeline.data.raw import RawDataset
+from pipeline.data.raw import RawDataset, RawRow
 
 _READ = {
     "width": "width",
@@ -65,7 +66,14 @@ def _per_pixel(facts: FileFacts) -> float | None:
 
 
 def _read_names(raw: RawDataset, plan: Plan) -> Iterator[NameFacts]:
-    files = [row.image for row in plan.rows if isinstance(row.image, Path)]
-    reader = make_reader(files, plan.classes, raw.other_names)
-    for row in plan.rows:
-        yield reader.read(row.image) if isinstance(row.image, Path) else NameFacts()
+    files = [_own_file(row) for row in plan.rows]
+    reader = make_reader((file for file in files if file is not None), plan.classes, raw.other_names)
+    for file in files:
+        yield NameFacts() if file is None else reader.read(file)
+
+
+def _own_file(row: RawRow) -> Path | None:
+    """The image's own file, or what it was called before it was put into a larger one."""
+    if isinstance(row.image, Path | np.ndarray):
+        return row.image if isinstance(row.image, Path) else None
+    return None if row.image.called is None else Path(row.image.called)

@@ -113,7 +113,21 @@ def _extract_tar(archive: Path, target_dir: Path) -> None:
             except tarfile.FilterError as error:
                 raise _unsafe(archive, member.name, str(error)) from error
             progress.update(1)
-        _check_tar_end(archive, tar)
+        check_tar_end(archive, tar)
+
+
+def check_plain_member(archive: Path, member: tarfile.TarInfo) -> None:
+    """Refuse a member of a tar whose files are read where they are: what only extraction could need.
+
+    Raises:
+        UnsafeArchiveError: it leaves the archive's folder, or is a link, a device or a pipe.
+    """
+    if _leaves(member.name, PurePosixPath()) or "\0" in member.name:
+        raise _unsafe(archive, member.name, "would be written outside the target")
+    if not (member.isfile() or member.isdir()):
+        raise _unsafe(archive, member.name, "is a link, a device or a pipe")
+    if member.issparse():
+        raise _unsafe(archive, member.name, "is stored in pieces (sparse), as no tool writes images")
 
 
 def _check_tar_member(archive: Path, member: tarfile.TarInfo, folder: Path) -> None:
@@ -126,7 +140,7 @@ def _check_tar_member(archive: Path, member: tarfile.TarInfo, folder: Path) -> N
         raise _unsafe(archive, member.name, "is a device or a pipe")
 
 
-def _check_tar_end(archive: Path, tar: tarfile.TarFile) -> None:
+def check_tar_end(archive: Path, tar: tarfile.TarFile) -> None:
     """A cut at a member boundary looks like the end: look for what only the real end has."""
     stream = tar.fileobj
     if isinstance(stream, io.BufferedReader):  # a plain tar: no compression, so no checksum

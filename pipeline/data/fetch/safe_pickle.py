@@ -6,8 +6,12 @@ need three names; everything else is refused before it is imported.
 
 from __future__ import annotations
 
+import contextlib
 import pickle
-from collections.abc import Callable, Mapping
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +83,39 @@ def load_pickle(path: Path) -> dict[str, Any]:
 def text(value: object) -> str:
     """A Python 2 string as str."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+_guarded = threading.local()
+
+
+@contextlib.contextmanager
+def without_code(where: str) -> Iterator[None]:
+    """Refuse, in this thread, what other libraries unpickle, where it asks for more than pictures need.
+
+    Raises:
+        UnsafeArchiveError: within, when something does; `where` says whose files these are.
+    """
+    _watch()
+    before = getattr(_guarded, "where", None)
+    _guarded.where = where
+    try:
+        yield
+    finally:
+        _guarded.where = before
+
+
+@cache
+def _watch() -> None:
+    """Once a process, and for good: Python does not take such a hook back."""
+    sys.addaudithook(_refuse)
+
+
+def _refuse(event: str, args: tuple[Any, ...]) -> None:
+    if event != "pickle.find_class":
+        return
+    where = getattr(_guarded, "where", None)
+    if where is not None and tuple(args[:2]) not in _ALLOWED:
+        raise UnsafeArchiveError(
+            f"{where}: a pickle asks for {'.'.join(map(str, args[:2]))}, which pictures and labels do not "
+            "need: it was not loaded. Delete the file and obtain the official one."
+        )

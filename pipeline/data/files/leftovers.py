@@ -20,15 +20,13 @@ _UNREAD_TABLES = {
     ".xls",
     ".ods",
     ".json",
-    ".jsonl",
-    ".ndjson",
     ".xml",
     ".yaml",
     ".yml",
     ".mat",
     ".h5",
 }
-_UNREAD_TABLES |= {".feather", ".arrow", ".pkl", ".pickle", ".sqlite", ".db", ".npz"}
+_UNREAD_TABLES |= {".feather", ".arrow", ".pkl", ".pickle", ".sqlite", ".db"}
 _PACKED_TABLE = re.compile(r"\.(csv|tsv|txt|json|jsonl|parquet)\.(gz|bz2|xz|zip|zst)$", re.IGNORECASE)
 _LISTS = re.compile(r"label|class|meta|annot|list|train|test|split|attr|data|index", re.IGNORECASE)
 _N_SNIFFED = 1000  # files of an unknown ending that are looked into
@@ -82,8 +80,8 @@ def name_unread_tables(root: Path) -> str:
     if not files:
         return ""
     return (
-        f" If {list_some(files, 3)} says the labels: it cannot be read as it is. Save it as CSV or Parquet, "
-        "a row for each image with its file and label, beside the images."
+        f" If {list_some(files, 3)} says the labels: it cannot be read as it is. Save it as CSV, JSON "
+        "lines or Parquet, a row for each image with its file and label, beside the images."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from pipeline.core.words import list_some
 from pipeline.data.files.listing import is_image
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", *PARQUET_SUFFIXES, *JSON_SUFFIXES)
 SEPARATORS = (",", ";", "\t", "|")
 N_SNIFFED = 50  # rows that separator and header are guessed from
 _N_BYTES = 4096  # looked at for an encoding without a mark
@@ -37,34 +40,75 @@ def read_table(path: Path) -> Table:
     Without a header (its first row names an image) the columns are called column_1, column_2 ...
 
     Raises:
-        InputError: missing, empty, neither CSV/TSV nor Parquet, or two columns of one name.
+        InputError: missing, empty, none of `TABLE_SUFFIXES`, or two columns of one name.
     """
     if not path.is_file():
         raise InputError(
             f"{path} does not exist. Set `source.path` to its folder and `source.table` to its name."
         )
     try:
-        table = _read_parquet(path) if path.suffix.lower() in PARQUET_SUFFIXES else _read_csv(path)
+        table = _read(path)
     except InputError:
         raise
     except (ValueError, OSError, csv.Error) as error:  # of pandas and pyarrow, too
         reason = str(error).strip()
         raise InputError(
-            f"{path} cannot be read as a table ({reason}). Use CSV (UTF-8) or Parquet."
+            f"{path} cannot be read as a table ({reason}). Use CSV (UTF-8), JSON lines or Parquet."
         ) from error
     if table.cells.empty:
         raise InputError(f"{path} has no rows.")
     return table
 
 
+def _read(path: Path) -> Table:
+    suffix = path.suffix.lower()
+    if suffix in JSON_SUFFIXES:
+        return _read_json_lines(path)
+    return _read_parquet(path) if suffix in PARQUET_SUFFIXES else _read_csv(path)
+
+
 def _read_parquet(path: Path) -> Table:
     cells = pd.read_parquet(path)
     names = _column_names([str(column) for column in cells.columns], path)
-    cells = pd.DataFrame({name: _as_text(cells.iloc[:, i]) for i, name in enumerate(names)})
+    cells = pd.DataFrame({name: as_text(cells.iloc[:, i]) for i, name in enumerate(names)})
     return Table(cells.reset_index(drop=True), [])
 
 
-def _as_text(column: pd.Series[Any]) -> pd.Series[str]:
+def _read_json_lines(path: Path) -> Table:
+    rows = []
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                rows.append(parse_object(line, f"{path}, line {number}"))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = {name: [row.get(name, "") for row in rows] for name in names}
+    table = pd.DataFrame(dict(zip(_column_names(names, path), cells.values(), strict=True)), dtype=str)
+    return Table(table, [])
+
+
+def parse_object(text: str, where: str) -> dict[str, str]:
+    """The keys of a JSON object with each value as a cell's text; what is nested as JSON, null as "".
+
+    Raises:
+        InputError: it is no JSON object; `where` says where it stands.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: not JSON ({error}). Mend or remove it.") from error
+    if not isinstance(found, dict):
+        raise InputError(f'{where}: a JSON {type(found).__name__}; expected an object, as in {{"label": 1}}.')
+    return {key: _json_cell(value) for key, value in found.items()}
+
+
+def _json_cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def as_text(column: pd.Series[Any]) -> pd.Series[str]:
+    """Cells as a CSV would have them; "" where there is none."""
     if pd.api.types.is_float_dtype(column) and bool((column.dropna() % 1 == 0).all()):
         column = column.astype("Int64")  # an integer column with gaps: "1", not "1.0"
     return column.astype("string").fillna("").astype(str)

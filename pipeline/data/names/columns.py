@@ -55,7 +55,7 @@ N_TRIED = 50
 class Columns:
     """Roles of a table's columns: those that the user gave, and guesses for the others (None: none)."""
 
-    file: str
+    file: str | None  # None: images are beside the columns
     images: str  # the folder that file names are relative to
     label: str
     split: str | None
@@ -87,6 +87,17 @@ def guess_columns(table: pd.DataFrame, root: Path, given: Given) -> Columns:
     Raises:
         InputError: an unknown column, no files, no label, or a split that is not plain.
     """
+    check_known(table, given)
+    file, images = _guess_files(table, root, given.file)
+    return guess_roles(table, given, file=file, images=images)
+
+
+def check_known(table: pd.DataFrame, given: Given) -> None:
+    """Refuse columns that the user names and the table lacks.
+
+    Raises:
+        InputError: with those that it has.
+    """
     named = (given.file, given.label, given.split, given.group_column, *(given.attributes or ()))
     unknown = next((column for column in named if column and column not in table), None)
     if unknown:
@@ -94,9 +105,24 @@ def guess_columns(table: pd.DataFrame, root: Path, given: Given) -> Columns:
             f"the table has no column {unknown!r}{did_you_mean(unknown, table.columns) or '.'} "
             f"Columns found: {', '.join(table.columns)}."
         )
-    file, images = _guess_files(table, root, given.file)
+
+
+def guess_roles(
+    table: pd.DataFrame, given: Given, *, file: str | None = None, images: str = ".", label: str | None = None
+) -> Columns:
+    """`guess_columns` where it is known which column names the images.
+
+    Args:
+        file: that column; None: there is none, images are beside the columns.
+        images: the folder that file names are relative to.
+        label: the column of labels, where the source says it and the user does not.
+
+    Raises:
+        InputError: no label, or a split that is not plain.
+    """
+    named = (given.file, given.label, given.split, given.group_column, *(given.attributes or ()))
     like_split = [c for c in table.columns if c != file and looks_like_split(c, table[c].unique())]
-    label = given.label or _guess_label(table, file=file, like_split=like_split, taken=set(named))
+    label = given.label or label or _guess_label(table, file=file, like_split=like_split, taken=set(named))
     like_split = [column for column in like_split if column != label]
     split = given.split
     asked = [c for c in given.attributes or () if c in like_split]
@@ -219,7 +245,7 @@ def _guess_split(
 
 
 def _guess_label(
-    table: pd.DataFrame, *, file: str, like_split: Collection[str], taken: Collection[str | None]
+    table: pd.DataFrame, *, file: str | None, like_split: Collection[str], taken: Collection[str | None]
 ) -> str:
     for column in _by_name(table, LABEL_WORDS):
         if column != file and column not in taken:

@@ -25,6 +25,7 @@ def ask(
     column: str | None = None,
     level: int = 1,
     without_classes: Sequence[str] = (),
+    is_by_name: bool = False,
 ) -> InputError:
     """The error that asks for a mapping, with one to start from, as flags and as YAML.
 
@@ -33,6 +34,7 @@ def ask(
         column: the table's column; None: they are folders.
         level: of the folders.
         without_classes: folders whose images have no class, good for nothing but leaving them out.
+        is_by_name: they are names of files that hold many images, or of arrays.
     """
     places, _ = read_plainly(counts, has_numbers=False)
     places |= _flag_places(column, counts)
@@ -44,6 +46,7 @@ def ask(
             places | dict.fromkeys(without_classes, "leave_out"),
             column=column,
             level=level,
+            is_by_name=is_by_name,
         )
     )
 
@@ -65,6 +68,7 @@ def _question(
     *,
     column: str | None = None,
     level: int = 1,
+    is_by_name: bool = False,
 ) -> str:
     mapping = _propose(counts, places)
     flags = f"--split-column {shlex.quote(column)} " if column else ""
@@ -75,6 +79,8 @@ def _question(
         if column
         else "If the folders are classes: --no-split (in params.yaml: `split_level: 0`)."
     )
+    if is_by_name:
+        no_split = "If the names are no splits: --no-split (in params.yaml: `split_by_name: false`)."
     return (
         f"{what} looks like a split, but it is not plain which images are for training and which for testing "
         f"({why}). Found: {_counted(counts)}.\n"

@@ -13,19 +13,29 @@ from pipeline.core.errors import InputError, PipelineError
 from pipeline.data.raw import Loader, RawDataset, RawRow
 from pipeline.data.sources.cifar100 import Cifar100
 from pipeline.data.sources.folder import FolderLoader
+from pipeline.data.sources.imagefolder import ImageFolderLoader
+from pipeline.data.sources.npz import NpzLoader
+from pipeline.data.sources.parquet import ParquetLoader
 from pipeline.data.sources.table import TableLoader
 from pipeline.data.sources.tiny_imagenet import TinyImagenet
+from pipeline.data.sources.torchvision_sets import TorchvisionLoader
 from pipeline.data.sources.waterbirds import Waterbirds
+from pipeline.data.sources.webdataset import WebDatasetLoader
 from pipeline.settings.parsing import did_you_mean
 from pipeline.settings.sources import (
     Cifar100Source,
     FolderSource,
+    ImageFolderSource,
+    NpzSource,
+    ParquetSource,
     PhotoDigitsSource,
     PythonSource,
     Source,
     TableSource,
     TinyImagenetSource,
+    TorchvisionSource,
     WaterbirdsSource,
+    WebDatasetSource,
 )
 
 PLUGINS = "pipeline.data.plugins"
@@ -127,5 +137,10 @@ _LOADERS: dict[type, Callable[[Any, Path], Loader]] = {
     WaterbirdsSource: Waterbirds,
     FolderSource: lambda source, _: FolderLoader(source),
     TableSource: lambda source, _: TableLoader(source),
+    ImageFolderSource: lambda source, _: ImageFolderLoader(source),
+    ParquetSource: lambda source, _: ParquetLoader(source),
+    WebDatasetSource: lambda source, _: WebDatasetLoader(source),
+    NpzSource: lambda source, _: NpzLoader(source),
+    TorchvisionSource: TorchvisionLoader,
     PythonSource: lambda source, _: _CheckedPlugin(source),
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
@@ -184,3 +185,18 @@ def test_a_title_of_what_the_data_lack_is_an_error_before_anything_is_trained(
         checking.run()
     with pytest.raises(InputError, match=wrong):
         run_stage("groups", "mine")
+
+
+def test_edits_inside_of_a_file_that_holds_the_images_show(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    images, labels = np.stack([noise(i) for i in range(40)]), np.arange(40) % 2
+    np.savez("mine.npz", images=images, labels=labels)
+    add_dataset("mine", {"kind": "npz", "path": "mine.npz"}, active=True)
+    run_stage("data", "mine")
+    assert AS_PACKED in check(capsys)
+    images[7, 0, 0, 0] ^= 1
+    np.savez("mine.npz", images=images, labels=labels)
+    assert f"of mine.npz {CHANGED}: raise datasets.mine.source.version by one" in check(capsys)
+    Path("mine.npz").write_bytes(Path("mine.npz").read_bytes()[:-9])
+    assert f"{CHANGED} (mine.npz is no .npz, or damaged" in check(capsys)

@@ -1,5 +1,6 @@
 """Every kind of image file becomes the right 8-bit RGB square; masks follow the same geometry."""
 
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,9 @@ from PIL import Image
 
 from pipeline.core.errors import InputError
 from pipeline.data.decoding import decode as module
-from pipeline.data.decoding.decode import UnreadableError
 from pipeline.data.decoding.depth import Depth, Ranges, fit_ranges
 from pipeline.data.decoding.pixels import note_files, scan_files
-from pipeline.data.raw import RawRow
+from pipeline.data.raw import RawRow, UnreadableError
 from tests.fixtures.data import data_settings
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
@@ -203,7 +203,7 @@ def test_exif_rotation_is_applied_to_the_image_and_to_a_mask_drawn_on_stored_pix
     # A 40 x 20 picture, as shown, whose left half is red.
     shown = np.full((20, 40, 3), 255, np.uint8)
     shown[:, :20] = RED
-    undo = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}[orientation]
+    undo = UNDO[orientation]
     picture = Image.fromarray(shown)
     stored = picture if undo is None else picture.transpose(Image.Transpose(undo))
     exif = Image.Exif()
@@ -216,6 +216,71 @@ def test_exif_rotation_is_applied_to_the_image_and_to_a_mask_drawn_on_stored_pix
     assert decoded.image[8, 13, 1] > 200
     if orientation >= 5:  # only a turned frame tells which way the mask was drawn
         np.testing.assert_array_equal(decoded.mask[8], [255] * 8 + [0] * 8)
+
+
+UNDO = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # what makes of a picture as shown one as stored
+
+
+def save_tiff(path: Path, values: np.ndarray, orientation: int, compression: str | None) -> Path:
+    """A TIFF as cameras write it; 16-bit color, which Pillow cannot write, by hand."""
+    if values.ndim == 2 or values.dtype == np.uint8:
+        Image.fromarray(values).save(path, tiffinfo={0x0112: orientation}, compression=compression)
+        return path
+    height, width, n = values.shape
+    data, place = values.astype("<u2").tobytes(), 8 + 2 + 12 * 10 + 4
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, n, place), (259, 3, 1, 1), (262, 3, 1, 2)]
+    tags += [(273, 4, 1, place + 2 * n), (274, 3, 1, orientation), (277, 3, 1, n), (278, 4, 1, height)]
+    tags += [(279, 4, 1, len(data))]
+    head = b"II*\0" + struct.pack("<LH", 8, len(tags)) + b"".join(struct.pack("<HHLL", *tag) for tag in tags)
+    path.write_bytes(head + struct.pack(f"<L{n}H", 0, *[16] * n) + data)
+    return path
+
+
+def test_a_big_tiff_of_sixteen_bit_color_is_read_whichever_way_it_lies(tmp_path):
+    values = np.random.default_rng(1).integers(0, 65536, (6, 6, 3)).astype(np.uint16)
+    data = save_tiff(tmp_path / "x.tif", values, 1, None).read_bytes()
+    n = struct.unpack_from("<H", data, 8)[0]
+    tags = [struct.unpack_from("<HHLL", data, 10 + 12 * i) for i in range(n)]
+    place = 16 + 8 + 20 * n + 8
+    for orientation in (1, 6):
+        moved = {258: struct.unpack("<Q", struct.pack("<4H", 16, 16, 16, 0))[0], 273: place, 274: orientation}
+        entries = b"".join(
+            struct.pack("<HHQQ", tag, kind, count, moved.get(tag, value)) for tag, kind, count, value in tags
+        )
+        head = b"II" + struct.pack("<HHHQQ", 43, 8, 0, 16, n)
+        (tmp_path / "big.tif").write_bytes(head + entries + bytes(8) + values.astype("<u2").tobytes())
+        found = decode(tmp_path / "big.tif", None, size=6, fit="squash")
+        shown = np.rot90(values, -1) if orientation == 6 else values
+        assert np.abs(found.image.astype(int) - shown / 257).max() <= (1 if orientation == 6 else 0.51)
+
+
+@pytest.mark.parametrize("kind", ["gray", "color", "packed gray", "gray 16", "color 16", "float"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_is_turned_once_as_pillow_turns_it_while_decoding(tmp_path, orientation, kind):
+    rng = np.random.default_rng(0)
+    shape = (6, 10, 3) if "color" in kind else (6, 10)
+    shown = rng.integers(0, 256, shape).astype(np.uint8)
+    channels = [shown] if shown.ndim == 2 else list(shown.transpose(2, 0, 1))
+    undo = UNDO[orientation]
+    turned = [Image.fromarray(c) if undo is None else Image.fromarray(c).transpose(undo) for c in channels]
+    stored = np.stack([np.asarray(c) for c in turned], axis=-1).squeeze()
+    wide = {"gray 16": lambda v: v.astype(np.uint16) * 257, "color 16": lambda v: v.astype(np.uint16) * 257}
+    values = wide.get(kind, lambda v: v)(stored) if kind != "float" else (stored / 255).astype(np.float32)
+    path = save_tiff(tmp_path / "x.tif", values, orientation, "tiff_lzw" if "packed" in kind else None)
+    drawn = Image.fromarray(np.where(stored if stored.ndim == 2 else stored[..., 0], 255, 0).astype(np.uint8))
+    mask = save_tiff(tmp_path / "m.tif", np.asarray(drawn), orientation, None)
+    whole = shown if shown.ndim == 3 else np.stack([shown] * 3, axis=-1)
+    expected = np.asarray(Image.fromarray(whole).resize((16, 16), Image.Resampling.BILINEAR))
+    for source in (path, path.read_bytes()):
+        found = decode(source, mask, size=16, fit="squash")
+        np.testing.assert_array_equal(found.image, expected)
+        assert (found.facts.width, found.facts.height) == (10, 6)
+        assert found.facts.exif.orientation == orientation
+    small = Image.fromarray(np.where(whole[..., 0], 255, 0).astype(np.uint8))
+    np.testing.assert_array_equal(found.mask, np.asarray(small.resize((16, 16), Image.Resampling.NEAREST)))
+    if orientation >= 5:  # only a turned frame tells which way the mask was drawn
+        plain = decode(path, save(tmp_path, drawn, "m.png"), size=16, fit="squash")
+        np.testing.assert_array_equal(plain.mask, found.mask)
 
 
 def striped(width: int, height: int) -> Image.Image:

@@ -97,7 +97,9 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, images, table):
     root = tmp_path / "set"
     save_image(root / images)
     (root / table).write_bytes(b"x")
-    with pytest.raises(InputError, match=rf"If {table} says the labels: .* Save it as CSV or Parquet"):
+    with pytest.raises(
+        InputError, match=rf"If {table} says the labels: .* Save it as CSV, JSON lines or Parquet"
+    ):
         load(tmp_path, kind="folder", path=str(root))
     save_image(root / "cat/2.png")
     save_image(root / "dog/2.png")

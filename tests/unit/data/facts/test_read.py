@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,21 @@ def read(path: Path) -> FileFacts:
 def save(path: Path, picture: Image.Image = PICTURE, **options: Any) -> FileFacts:
     picture.save(path, **options)
     return read(path)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP"])
+def test_facts_and_pixels_of_bytes_are_those_of_the_file(tmp_path: Path, kind: str) -> None:
+    """An image inside of a larger file is the same image; only when it was changed is not known."""
+    exif = Image.Exif()
+    exif[Base.Make], exif[Base.Orientation] = "Maker", 6
+    path = tmp_path / "x"
+    PICTURE.save(path, kind, **({} if kind in ("GIF", "BMP") else {"exif": exif}))
+    of_file, of_bytes = (
+        decode(source, None, size=16, fit="crop", ranges=Ranges()) for source in (path, path.read_bytes())
+    )
+    np.testing.assert_array_equal(of_file.image, of_bytes.image)
+    assert of_bytes.facts == replace(of_file.facts, header=replace(of_file.facts.header, modified=None))
+    assert of_bytes.facts.header.bytes == path.stat().st_size
 
 
 def test_a_plain_jpeg(tmp_path: Path) -> None:

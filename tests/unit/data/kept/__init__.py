@@ -1,0 +1,1 @@
+"""Data as other people keep it."""
