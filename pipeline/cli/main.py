@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    parser = argparse.ArgumentParser(prog="shortcut-audit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in {**DATASET_STAGES, **METHOD_STAGES}.items():
         stage = commands.add_parser(name, help=text)
@@ -73,6 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     ahead.add_argument("dataset")
     ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    init = commands.add_parser(
+        "init", help="write dvc.yaml, params.yaml and DVC's settings into a folder, never over a file"
+    )
+    init.add_argument("folder", type=Path, nargs="?", default=Path(), help="made where it is not there; .")
+    init.add_argument("--show", metavar="FILE", help="print what init would write as FILE, and write nothing")
     new = commands.add_parser("new-dataset", help="add a folder or table of images to params.yaml")
     new.add_argument("name", help="a-z, 0-9 and _")
     new.add_argument("path", type=Path, help="folder of class folders, folder with a table, or the table")
@@ -145,6 +150,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         _load(f"pipeline.stages.{command}").run()
     elif command == "check":
         _load("pipeline.cli.check").run(writes_schema=options.write_schema)
+    elif command == "init":
+        _load("pipeline.cli.init").run(options.folder, show=options.show)
     elif command == "preflight":
         _load("pipeline.cli.preflight").run(options)
     elif command == "gate":
