@@ -156,7 +156,8 @@ def test_ci_runs_the_readmes_two_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted(set(re.findall(r"python -m pipeline ([a-z-]+)", README + ARCHITECTURE)))
+    "command",
+    sorted(set(re.findall(r"(?:python -m pipeline|shortcut-audit) ([a-z][a-z-]+)", README + ARCHITECTURE))),
 )
 def test_commands_exist(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:

@@ -76,7 +76,7 @@ def _pitfalls(folder: Path) -> list[str]:
     if runs is None or Path(runs).parent.resolve() != scripts.resolve():
         found.append(
             f"DVC looks for {COMMAND} in PATH, which {f'has {runs}' if runs else 'lacks it'}: activate "
-            f" the environment that you installed it into ({scripts}) before `dvc repro`."
+            f"the environment that you installed it into ({scripts}) before `dvc repro`."
         )
     return found
 

@@ -182,7 +182,8 @@ def test_under_dvc_the_plan_as_written_decides(
     assert main(["color", "photo_digits"]) == 1
     error = capsys.readouterr().err
     assert (
-        ".plan/photo_digits/color.json does not exist: nothing says what color is to do. Run `shortcut" in error
+        ".plan/photo_digits/color.json does not exist: nothing says what color is to do. Run `shortcut"
+        in error
     )
     assert not Path(".plan").exists()
 
