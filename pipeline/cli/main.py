@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.handed_over import hand_over
 from pipeline.cli.gate_options import add_gate_options
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import keep_freed_memory, loaded
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(options)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
+        hand_over(error)
         return CANNOT_JUDGE if options.command == "gate" else 1
     except KeyboardInterrupt:
         print("interrupted; run `dvc repro` to go on from the last checkpoint", file=sys.stderr)

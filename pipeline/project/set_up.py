@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,11 +43,11 @@ def set_up(folder: Path, *, has_git: bool = True, params: str | None = None) -> 
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file. Name a folder: shortcut-audit init FOLDER")
     remarks = check_folder(folder)
-    with friendly_os_errors(folder):
+    with friendly_os_errors(folder), _taken_back(folder, folder / ".dvcignore"):
         folder.mkdir(parents=True, exist_ok=True)
-    # DVC would write one of its own
-    written = _write_missing(folder, [".dvcignore"], remarks)
-    repository = find_repository(folder, has_git=has_git)
+        # first: DVC would write one of its own
+        written = _write_missing(folder, [".dvcignore"], remarks)
+        repository = find_repository(folder, has_git=has_git)
     if repository.is_new:
         how = "" if repository.git_root else " --no-scm"
         written.append(f"{folder / '.dvc'} (as `dvc init{how}` does)")
@@ -60,6 +62,21 @@ def set_up(folder: Path, *, has_git: bool = True, params: str | None = None) -> 
         if not (folder / name).exists():
             written += _write_missing(folder, [name], remarks, text=text)
     return SetUp(written, remarks)
+
+
+@contextlib.contextmanager
+def _taken_back(folder: Path, file: Path) -> Iterator[None]:
+    """Where DVC refuses the folder, it is left as it was: without what was not there before."""
+    was_there, had_file = folder.exists(), os.path.lexists(file)
+    try:
+        yield
+    except InputError:
+        if not had_file:
+            file.unlink(missing_ok=True)
+        if not was_there:
+            with contextlib.suppress(OSError):  # somebody else's files by now
+                folder.rmdir()
+        raise
 
 
 def _write_missing(

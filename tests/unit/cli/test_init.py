@@ -235,7 +235,11 @@ def test_a_folder_that_git_ignores_is_refused(folder: Path, capsys: pytest.Captu
     (folder / ".gitignore").write_text("/audit/\n")
     said = init(capsys, "audit", status=1)
     assert "ignored by your SCM tool" in said
-    assert not (folder / "audit" / "dvc.yaml").exists()
+    assert not (folder / "audit").exists()
+    (folder / "audit").mkdir()
+    (folder / "audit" / "mine.txt").write_text("")
+    init(capsys, "audit", status=1)
+    assert [path.name for path in (folder / "audit").iterdir()] == ["mine.txt"]
 
 
 def test_a_file_is_no_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
