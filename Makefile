@@ -9,7 +9,7 @@ TWO := -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := -m "not slow" tests/unit tests/test_*.py
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test quick coverage lint check format install sample benchmarks clean
+.PHONY: demo test quick coverage lint check format install shipped sample benchmarks clean
 
 demo: $(STAMP)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
@@ -47,6 +47,12 @@ $(STAMP): pyproject.toml constraints.txt
 	python=$$(.ci/find_python.sh $(PYTHON)) && "$$python" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
+
+# What the package carries for projects elsewhere: copies of what lies at the top, which are the ones to edit.
+shipped:
+	cp dvc.yaml pipeline/project/files/stages.yaml
+	cp .dvcignore pipeline/project/files/dvcignore
+	cp params.yaml .dvc/plots/method_curves.json .dvc/plots/method_groups.json .dvc/plots_page.html pipeline/project/files/
 
 sample: $(STAMP)
 	$(BIN)/python docs/sample/refresh.py

@@ -45,8 +45,19 @@ def test_a_stage_goes_by_its_plan_and_by_files_of_other_stages(stage: str) -> No
     assert not [dep for dep in stage_body(stage).get("deps", []) if dep.startswith(("pipeline", "params"))]
 
 
-def test_the_plan_follows_the_settings_and_all_code() -> None:
-    assert STAGES["plan"]["deps"] == ["params.yaml", "pipeline"]
+def test_the_plan_is_looked_at_in_every_run_and_lists_no_folder_of_this_repository() -> None:
+    """Where the package is installed there is no such folder, and DVC sees no update of it."""
+    assert STAGES["plan"]["deps"] == ["params.yaml"]
+    assert STAGES["plan"]["always_changed"] is True
+    assert not [dep for stage in STAGES for dep in stage_body(stage).get("deps", []) if "pipeline" in dep]
+
+
+def test_no_stage_takes_a_folder_of_the_users_for_this_package() -> None:
+    """`python -m` looks in the working directory first, where a `pipeline` is common."""
+    for stage in STAGES:
+        commands = stage_body(stage)["cmd"]
+        lines = [commands] if isinstance(commands, str) else commands
+        assert all(line.split()[0] == "shortcut-audit" for line in lines), stage
 
 
 def test_every_stage_is_a_command_and_the_other_way_round() -> None:
@@ -87,7 +98,7 @@ def importers_of(library: str, *modules: str) -> list[str]:
 def test_what_runs_no_network_does_not_wait_for_torch() -> None:
     """Half of a report's memory and of its time was torch, which it does not use."""
     modules = ("stages.plan", "stages.verdict", "stages.report", "stages.index")
-    modules += ("cli.compare", "cli.gate", "cli.export")
+    modules += ("cli.compare", "cli.gate", "cli.export", "cli.init", "audit")
     assert importers_of("torch", *modules) == []
     assert importers_of("numpy", "core.errors", "core.types") == ["core.types"], "it would be noticed"
 

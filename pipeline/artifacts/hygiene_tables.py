@@ -109,7 +109,7 @@ def fold_copies(dataset: str, train: S, test: S) -> tuple[S, S]:
     if copy_set_N is None:
         _log.info(
             "%s: copies of images were not looked for, each image counts by itself; "
-            "`python -m pipeline hygiene %s` before this finds them",
+            "`shortcut-audit hygiene %s` before this finds them",
             dataset, dataset,
         )  # fmt: skip
         return train, test

@@ -92,6 +92,11 @@ def plots_dir(dataset: str) -> Path:
     return reports_dir() / "plots" / dataset
 
 
+def own_loader(module: str) -> Path:
+    """A loader of a project's own data: its files are not the package's, which may be installed anywhere."""
+    return Path("plugins") / f"{module}.py"
+
+
 def scratch_dir(stage: str, *parts: str) -> Path:
     """Checkpoints and partial work: git-ignored, outside DVC's outs, deleted on success."""
     return Path(".scratch").joinpath(stage, *parts)

@@ -46,7 +46,7 @@ def read_plan(kind: type[S], stage: str, *names: str) -> S:
     found = load_plan(path)
     if found is None:
         raise ArtifactError(
-            f"{path} does not exist: nothing says what {stage} is to do. Run `python -m pipeline plan`, or "
+            f"{path} does not exist: nothing says what {stage} is to do. Run `shortcut-audit plan`, or "
             "`dvc repro`."
         )
     plan, untracked = found
@@ -108,4 +108,4 @@ def _broken(path: Path, error: Exception) -> ArtifactError:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         what = ": ".join([".".join(map(str, first["loc"])), first["msg"]])
-    return ArtifactError(f"{path} is not a plan ({what}). Run `python -m pipeline plan` to make it again.")
+    return ArtifactError(f"{path} is not a plan ({what}). Run `shortcut-audit plan` to make it again.")

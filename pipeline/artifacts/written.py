@@ -92,7 +92,9 @@ def is_record(path: Path) -> bool:
 
 
 def _is_known(md5: str, entry: Mapping[str, Any] | None, lock: str) -> bool:
-    is_cached = (Path(".dvc/cache/files/md5") / md5[:2] / md5[2:]).exists()  # also of other commits
+    above = (Path.cwd(), *Path.cwd().parents)  # a project may be a part of a DVC repository
+    caches = (folder / ".dvc/cache/files/md5" for folder in above if (folder / ".dvc").is_dir())
+    is_cached = any((cache / md5[:2] / md5[2:]).exists() for cache in caches)  # also of other commits
     return (entry is not None and entry["md5"] == md5) or f"md5: {md5}\n" in lock or is_cached
 
 

@@ -1,1 +1,1 @@
-"""`python -m pipeline`: the command line, and what people run by hand."""
+"""`shortcut-audit`: the command line, and what people run by hand."""

@@ -30,7 +30,7 @@ def run(*, writes_schema: bool = False) -> None:
     if is_stale():
         print(
             f"warning: {SCHEMA_PATH}, by which editors check params.yaml, was made of other code: "
-            "python -m pipeline check --write-schema"
+            "shortcut-audit check --write-schema"
         )
     for name in params.active:
         source = params.dataset(name).source

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.handed_over import hand_over
 from pipeline.cli.gate_options import add_gate_options
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import keep_freed_memory, loaded
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _dispatch(options)
     except PipelineError as error:
         print(f"error: {error}", file=sys.stderr)
+        hand_over(error)
         return CANNOT_JUDGE if options.command == "gate" else 1
     except KeyboardInterrupt:
         print("interrupted; run `dvc repro` to go on from the last checkpoint", file=sys.stderr)
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
+    parser = argparse.ArgumentParser(prog="shortcut-audit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in {**DATASET_STAGES, **METHOD_STAGES}.items():
         stage = commands.add_parser(name, help=text)
@@ -73,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     ahead.add_argument("dataset")
     ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    init = commands.add_parser(
+        "init", help="write dvc.yaml, params.yaml and DVC's settings into a folder, never over a file"
+    )
+    init.add_argument("folder", type=Path, nargs="?", default=Path(), help="made where it is not there; .")
+    init.add_argument("--show", metavar="FILE", help="print what init would write as FILE, and write nothing")
     new = commands.add_parser("new-dataset", help="add images, however they are kept, to params.yaml")
     new.add_argument("name", help="a-z, 0-9 and _")
     new.add_argument(
@@ -162,6 +169,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         _load(f"pipeline.stages.{command}").run()
     elif command == "check":
         _load("pipeline.cli.check").run(writes_schema=options.write_schema)
+    elif command == "init":
+        _load("pipeline.cli.init").run(options.folder, show=options.show)
     elif command == "preflight":
         _load("pipeline.cli.preflight").run(options)
     elif command == "gate":

@@ -11,19 +11,18 @@ from pipeline.artifacts.paths import NAME_PATTERN, downloads_dir
 from pipeline.core.errors import InputError
 from pipeline.data.decoding.pixels import check_unreadable, note_files, scan_files
 from pipeline.data.entry.containers import describe_container
-from pipeline.data.entry.guess import guess_entry
 from pipeline.data.entry.preview import preview
 from pipeline.data.entry.write import write_entry, write_lists
 from pipeline.data.names.roles import describe_roles
 from pipeline.data.names.split_mapping import parse_flags
 from pipeline.data.plan import Plan, make_plan
 from pipeline.data.sources.registry import load_raw
-from pipeline.methods.method import GroupMethod
-from pipeline.methods.registry import BASE, find_method, method_names
+from pipeline.methods.registry import BASE
 from pipeline.plan.guard import check_all_outputs
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
 from pipeline.plan.source_overlap import check_sources
+from pipeline.project.entry import guess_entry
 from pipeline.settings.data import DataSettings
 
 
@@ -48,10 +47,6 @@ def run(options: argparse.Namespace) -> None:
         said=_said(options),
     )
     entry = guessed.entry
-    if not entry["source"].get("columns", {}).get("attributes"):
-        # groups of a cue may well be empty for some class: leave those out instead of stopping
-        methods = [name for name in method_names() if isinstance(find_method(name), GroupMethod)]
-        entry["methods"] = {name: {"allow_empty_groups": True} for name in methods}
     if options.skip_unreadable:
         entry["data"]["skip_unreadable"] = True
     changed = params.model_dump() | {"datasets": {**params.datasets, options.name: entry}}

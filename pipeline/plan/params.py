@@ -206,7 +206,7 @@ class Params(Settings):
             raise InputError(
                 f"params.yaml has no dataset {name!r}{did_you_mean(name, self.datasets) or '.'} "
                 f"Known: {', '.join(self.datasets)}. Add one with "
-                "`python -m pipeline new-dataset NAME PATH`."
+                "`shortcut-audit new-dataset NAME PATH`."
             )
         if not NAME_PATTERN.match(name):
             raise InputError(

@@ -6,9 +6,11 @@ stage's `read_plan` asks for; a setting that it does not return cannot make the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.artifacts.paths import own_loader
 from pipeline.artifacts.plans import StagePlan
 from pipeline.artifacts.provenance import file_digest
 from pipeline.core.types import Device
@@ -52,9 +54,11 @@ def tell(params: Params, settings: DatasetSettings, stage: str, *names: str) -> 
 
 def make_plan(told: Settings | None, code: Code, stage: str, *names: str) -> StagePlan:
     """What `stage` is told for `names`, with the fingerprint of the code that makes something of it."""
+    fingerprint = code.fingerprint(*roots(code, stage, told, *names), alone=_worded(code, told))
+    own = _own_code(told)
     return StagePlan(
         settings={} if told is None else deciding(told),
-        code=code.fingerprint(*roots(code, stage, told, *names), alone=_worded(code, told)),
+        code=hashlib.sha256(fingerprint.encode() + own).hexdigest()[:16] if own else fingerprint,
     )
 
 
@@ -73,6 +77,14 @@ def roots(code: Code, stage: str, told: Settings | None, *names: str) -> list[st
         plugin = f"{PLUGINS}.{told.source.cls.partition(':')[0]}"
         found += [plugin] if code.has(plugin) else []  # the stage says what is wrong with the name
     return found
+
+
+def _own_code(told: Settings | None) -> bytes:
+    """The project's own loader, where that is what reads the data. What it imports is not followed."""
+    if not (isinstance(told, DataPlan) and isinstance(told.source, PythonSource)):
+        return b""
+    path = own_loader(told.source.cls.partition(":")[0])
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _worded(code: Code, told: Settings | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 import platform
@@ -21,7 +22,9 @@ from pipeline.report.provenance import SHORT, describe_revision, describe_stages
 
 LOCK_PATH = Path("dvc.lock")
 # what decides the numbers; reports, notes and dvc.lock itself may differ from the commit
-DECIDING = ("pipeline", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt")
+DECIDING = ("params.yaml", "dvc.yaml")
+CODE = ("pipeline", "pyproject.toml", "constraints.txt")  # likewise, in a checkout of this project
+PACKAGE = Path(__file__).resolve().parents[1]
 # in the order of dvc.yaml; the report's own entry is the one of its last run and is left out
 STAGES = (
     "data", "color", "hygiene", "cues", "groups", "train", "evaluate", "retrain", "attribute", "gradcam",
@@ -130,11 +133,7 @@ class _Disk:
 def _list_files(root: Path) -> list[tuple[str, int]]:
     """Files at or below `root` that DVC tracks, with their sizes."""
     found = [root] if root.is_file() else [path for path in root.rglob("*") if path.is_file()]
-    return [
-        (file.as_posix(), file.stat().st_size)
-        for file in found
-        if "__pycache__" not in file.parts and file.suffix != ".pyc"  # as .dvcignore says
-    ]
+    return [(file.as_posix(), file.stat().st_size) for file in found]
 
 
 def _digest(path: Path, files: Sequence[tuple[str, int]]) -> str:
@@ -163,11 +162,20 @@ def _read_revision() -> tuple[Revision | None, str]:
         return None, "git names no commit for this folder: the revision is not known."
     if _git("ls-files", "--error-unmatch", "dvc.yaml") is None:  # an outer project's repository
         return None, "git does not track this project's files: their revision is not known."
-    status = _git("status", "--porcelain", "-z", "--no-renames", "--", *DECIDING)
+    is_checkout = Path("pipeline").resolve() == PACKAGE
+    deciding = (*DECIDING, *CODE) if is_checkout else DECIDING
+    status = _git("status", "--porcelain", "-z", "--no-renames", "--", *deciding)
     if status is None:
         return None, "git did not answer: the revision is not known."
     revision = Revision(commit=commit.strip(), changed=[line[3:] for line in status.split("\0") if line])
-    return revision, describe_revision(revision)
+    return revision, describe_revision(revision, None if is_checkout else _installed_version())
+
+
+def _installed_version() -> str:
+    try:
+        return importlib.metadata.version("shortcut-audit")
+    except importlib.metadata.PackageNotFoundError:
+        return "of a version that is not recorded"
 
 
 def _git(*arguments: str) -> str | None:

@@ -34,8 +34,17 @@ def describe_stages(stages: Sequence[StageRun]) -> str:
     )
 
 
-def describe_revision(revision: Revision) -> str:
-    """Whether the commit alone gives the code and settings, in a sentence."""
+def describe_revision(revision: Revision, installed: str | None = None) -> str:
+    """Whether the commit alone gives the code and settings, in a sentence.
+
+    Args:
+        installed: the version of the package whose code ran, where that is not the commit's own.
+    """
+    if installed is not None:
+        return (
+            f"The settings {'differed from' if revision.changed else 'were'} those of this commit; the code "
+            f"was shortcut-audit {installed}, as it is installed, and its fingerprints are in dvc.lock."
+        )
     if not revision.changed:
         return "Code and settings were those of this commit."
     return (

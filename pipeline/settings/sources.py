@@ -209,7 +209,7 @@ class TorchvisionSource(Settings):
 
 
 class PythonSource(Settings):
-    """A class in `pipeline/data/plugins/<module>.py`, given as `module:ClassName`."""
+    """A class in the project's `plugins/<module>.py` (or `pipeline/data/plugins/`), as `module:ClassName`."""
 
     kind: Literal["python"]
     cls: str = Field(alias="class", pattern=r"^[a-z0-9_]+:[A-Za-z_][A-Za-z0-9_]*$")

@@ -92,7 +92,7 @@ def _found_cues(packed: PackedInfo) -> CuesResult:
     path = color_dir(packed.name) / "cues.json"
     if not path.exists():
         raise ArtifactError(
-            f"{path} does not exist, and groups may be of a cue. Run `python -m pipeline cues {packed.name}` "
+            f"{path} does not exist, and groups may be of a cue. Run `shortcut-audit cues {packed.name}` "
             f"first, or write `datasets.{packed.name}.groups: {{ from: never }}`."
         )
     return load_current(path, CuesResult, packed.packing)

@@ -61,4 +61,4 @@ def test_without_scripts_the_page_says_where_the_lists_are(browser: Any, reports
         assert visit.page.locator(".list-tools:visible").count() == 0
         notes = visit.page.locator(".list-note").all_inner_texts()
         assert any("lists.suspected_erm_attribution" in note for note in notes)
-        assert any("python -m pipeline export reports/photo_birds.json" in note for note in notes)
+        assert any("shortcut-audit export reports/photo_birds.json" in note for note in notes)

@@ -29,6 +29,7 @@ for name in json.loads(pathlib.Path("outputs.json").read_text())[" ".join(sys.ar
     path.write_text(f"{name} {told}")
 """
 METHODS = ("erm", "repair")
+LOOKED_AT = {"plan": ["always changed"]}  # all that is to do where nothing is
 
 
 def write_outputs() -> None:
@@ -48,11 +49,12 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repo]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_STAGE", raising=False)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    shutil.copytree(ROOT / "pipeline", "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "installed"))  # before what is installed with the tests
+    shutil.copytree(ROOT / "pipeline", "installed/pipeline", ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".dvcignore", "params.yaml"):
         shutil.copy(ROOT / name, name)
-    stages = re.sub(r".*pipeline preflight.*\n", "", (ROOT / "dvc.yaml").read_text())
-    Path("dvc.yaml").write_text(re.sub(r"-m pipeline (?!plan\b)", "stub.py ", stages))
+    stages = re.sub(r".*shortcut-audit preflight.*\n", "", (ROOT / "dvc.yaml").read_text())
+    Path("dvc.yaml").write_text(re.sub(r"shortcut-audit (?!plan\b)", "python stub.py ", stages))
     Path("stub.py").write_text(STUB)
     write_outputs()
     edit({"active_methods": list(METHODS), "explained_methods": ["erm"]})
@@ -77,9 +79,12 @@ def ran(repo: Repo) -> set[str]:
 @pytest.mark.slow
 def test_dvc_runs_what_an_edit_decides_and_nothing_else(repo: Repo) -> None:
     assert ran(repo) == {stage.addressing for stage in repo.index.stages}
-    assert repo.status() == {}
-    style = Path("pipeline/report/page/templates/style.css")
+    assert repo.status() == LOOKED_AT
+    lock = Path("dvc.lock").read_bytes()
+    assert ran(repo) == {"plan"}, "it looks, and nothing is out of date"
+    assert Path("dvc.lock").read_bytes() == lock
+    style = Path("installed/pipeline/report/page/templates/style.css")
     style.write_text(style.read_text() + "/* a comment */")
     edit({"datasets.photo_digits.train.workers": 2})
     assert ran(repo) == {"plan", "report@photo_digits", "index"}
-    assert repo.status() == {}
+    assert repo.status() == LOOKED_AT

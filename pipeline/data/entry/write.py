@@ -82,18 +82,17 @@ def write_lists(params_path: Path, lists: Mapping[str, Sequence[str]]) -> None:
         InputError: the file is missing, not YAML, or lacks one of the lists.
     """
     text, params = _load(params_path)
-    for key, names in lists.items():
-        shown = f"{key}: [{', '.join(names)}]"
+    shown = {key: f"{key}: [{', '.join(names)}]" for key, names in lists.items()}
+    for key, line in shown.items():
         if not isinstance(params.get(key), list):
-            raise InputError(f"{params_path} has no list `{key}`. Write `{shown}`.")
-        lines = text.splitlines(keepends=True)
+            raise InputError(f"{params_path} has no list `{key}`. Write `{line}`.")
+    lines = text.splitlines(keepends=True)
+    for key in sorted(lists, key=params.lc.key, reverse=True):  # from below: those above do not move
         start, column = params.lc.key(key)
         end = _end_of(lines, start, column, is_list=True)
         comment = re.search(r"\s#.*$", lines[start].rstrip("\n"))
-        lines[start:end] = [f"{shown}{comment.group() if comment else ''}\n"]
-        text = "".join(lines)
-        params = YAML().load(text)  # lines have moved
-    write_text(params_path, text)
+        lines[start:end] = [f"{shown[key]}{comment.group() if comment else ''}\n"]
+    write_text(params_path, "".join(lines))
 
 
 def _load(params_path: Path) -> tuple[str, CommentedMap]:

@@ -1,6 +1,6 @@
-'''Loaders of your own: one file here with one class, named in params.yaml as `module:ClassName`.
+'''Loaders of your own: one file with one class, named in params.yaml as `module:ClassName`.
 
-A complete example, `pipeline/data/plugins/night_roads.py`::
+It lies in the folder `plugins/` beside params.yaml, or here. A complete example, `plugins/night_roads.py`::
 
     from pathlib import Path
     from pipeline.data.raw import RawDataset, RawRow

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.artifacts.paths import own_loader
 from pipeline.core.errors import InputError, PipelineError
 from pipeline.data.raw import Loader, RawDataset, RawRow
 from pipeline.data.sources.cifar100 import Cifar100
@@ -53,6 +55,16 @@ def load_raw(source: Source, downloads: Path) -> RawDataset:
     return _LOADERS[type(source)](source, downloads).load()
 
 
+def _import_file(path: Path) -> Any:
+    """A module of the project's own, which is in no package and on no path."""
+    spec = importlib.util.spec_from_file_location(f"plugins_of_this_project.{path.stem}", path.resolve())
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is no Python module. Name the file after the module in `source.class`.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _photo_digits(source: PhotoDigitsSource) -> Loader:
     from pipeline.data.sources.photo_digits import PhotoDigits
 
@@ -86,14 +98,17 @@ class _CheckedPlugin:
 
     def _find_class(self) -> Any:
         folder = Path(importlib.import_module(PLUGINS).__file__ or "").parent
-        known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+        own = own_loader(self.module_name)
+        files = [*own.parent.glob("*.py"), *folder.glob("*.py")]
+        known = sorted({path.stem for path in files if path.stem != "__init__"})
         if self.module_name not in known:
             raise InputError(
-                f"source.class = {self.source.cls!r}: {folder / self.module_name}.py does not exist"
-                f"{did_you_mean(self.module_name, known) or '.'} Modules there: {', '.join(known) or 'none'}."
+                f"source.class = {self.source.cls!r}: {own} does not exist"
+                f"{did_you_mean(self.module_name, known) or '.'} Modules there and in {folder}: "
+                f"{', '.join(known) or 'none'}."
             )
         try:
-            module = importlib.import_module(f"{PLUGINS}.{self.module_name}")
+            module = _import_file(own) if own.is_file() else importlib.import_module(f"{PLUGINS}.{own.stem}")
         except Exception as error:
             raise InputError(self._failure(error)) from error
         plugin_class = getattr(module, self.class_name, None)

@@ -284,7 +284,7 @@ class View:
 
     @property
     def export_command(self) -> str:
-        return f"python -m pipeline export reports/{self.s.dataset.name}.json"
+        return f"shortcut-audit export reports/{self.s.dataset.name}.json"
 
     def attribution(self, method: str) -> AttributionView:
         return AttributionView(self.s, method)

@@ -427,6 +427,20 @@ def test_the_documented_example_runs_as_it_stands(tmp_path, plugin_folder):
     ]
 
 
+def test_a_loader_of_the_projects_own_needs_no_file_in_the_package(tmp_path, plugin_folder, monkeypatch):
+    project = tmp_path / "project"
+    (project / "plugins").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    (project / "plugins" / "mistakes.py").write_text(MISTAKES)
+    assert load(tmp_path, kind="python", **{"class": "mistakes:Fine"}, options={"n": 3}).title == "3"
+    with pytest.raises(InputError, match=r"failed at .*/project/plugins/mistakes\.py:9: ZeroDivisionError"):
+        load(tmp_path, kind="python", **{"class": "mistakes:Failing"}, options={})
+    with pytest.raises(InputError, match=r"plugins/mistake\.py does not exist; did you mean 'mistakes'"):
+        load(tmp_path, kind="python", **{"class": "mistake:Fine"}, options={})
+    (plugin_folder / "mistakes.py").write_text("class Fine: ...")
+    assert load(tmp_path, kind="python", **{"class": "mistakes:Fine"}, options={"n": 4}).title == "4"
+
+
 @pytest.mark.parametrize(
     ("cls", "options", "message"),
     [

@@ -84,7 +84,7 @@ def test_a_second_run_writes_the_same_predictions_and_one_line(
         run_stage("color", "photo_digits")
     assert (out / "color_predictions.parquet").read_bytes() == before
     assert len(caplog.messages) == 2
-    assert "python -m pipeline hygiene photo_digits" in caplog.messages[0], "copies were not looked for"
+    assert "shortcut-audit hygiene photo_digits" in caplog.messages[0], "copies were not looked for"
     assert "color findings in whole, ring, center, background, foreground" in caplog.messages[1]
 
 

@@ -182,7 +182,8 @@ def test_under_dvc_the_plan_as_written_decides(
     assert main(["color", "photo_digits"]) == 1
     error = capsys.readouterr().err
     assert (
-        ".plan/photo_digits/color.json does not exist: nothing says what color is to do. Run `python" in error
+        ".plan/photo_digits/color.json does not exist: nothing says what color is to do. Run `shortcut"
+        in error
     )
     assert not Path(".plan").exists()
 
@@ -194,7 +195,7 @@ def test_a_damaged_plan_names_the_remedy(project: Path, text: str) -> None:
     refresh("color", "photo_digits")
     path = plan_path("color", "photo_digits")
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(ArtifactError, match=r"color\.json is not a plan .* Run `python -m pipeline plan`"):
+    with pytest.raises(ArtifactError, match=r"color\.json is not a plan .* Run `shortcut-audit plan`"):
         read_plan(ColorSettings, "color", "photo_digits")
 
 

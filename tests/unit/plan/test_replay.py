@@ -213,3 +213,24 @@ def test_a_plugin_is_code_of_its_dataset_alone(house: House) -> None:
     plugin.unlink()
     assert edited.code != roads.code
     assert same == birds, "whose plugin is not there: its stage says so"
+
+
+def test_a_loader_of_the_projects_own_is_code_of_its_dataset(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    house.params["datasets"]["roads"] = {"source": {"kind": "python", "class": "roads:Loader"}}
+    params = Params.model_validate(house.params)
+
+    def codes() -> list[str]:
+        names = (("data", "roads"), ("data", "photo_digits"), ("color", "roads"))
+        return [make_plan(resolve(params, *name), house.code, *name).code for name in names]
+
+    without = codes()
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "roads.py").write_text("class Loader: ...\n")
+    first = codes()
+    (tmp_path / "plugins" / "roads.py").write_text("class Loader: ...  # edited\n")
+    edited = codes()
+    assert len({without[0], first[0], edited[0]}) == 3
+    assert without[1:] == first[1:] == edited[1:]

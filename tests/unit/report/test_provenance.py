@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from pipeline.artifacts.plans import plan_path
 from pipeline.records.base import Provenance
 from pipeline.records.report import FileHash, Machine, Report, ReportProvenance, Revision, StageRun
+from pipeline.report import origins
 from pipeline.report.origins import trace_report
 from pipeline.report.page.html import render_report
 from pipeline.report.page.pictures import Pictures
@@ -62,14 +63,11 @@ def run(*command: str) -> None:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that `dvc repro` ran in: its hashes are DVC's own."""
     folder = tmp_path_factory.mktemp("built")
-    (folder / "pipeline" / "__pycache__").mkdir(parents=True)
+    (folder / "pipeline").mkdir()
     (folder / "pipeline" / "core.py").write_text("x = 1\n")
-    (folder / "pipeline" / "__pycache__" / "core.pyc").write_text("not code")
     (folder / "dvc.yaml").write_text(DVC_YAML)
-    (folder / ".gitignore").write_text("__pycache__/\n")
     (folder / "make.py").write_text(MAKE)
     (folder / "plan.py").write_text(PLAN)
-    (folder / ".dvcignore").write_text("__pycache__/\n*.pyc\n")
     for command in (["init", "--no-scm", "-q"], ["config", "core.analytics", "false"], ["repro", "-q"]):
         subprocess.run([sys.executable, "-m", "dvc", *command], cwd=folder, check=True, capture_output=True)
     return folder
@@ -151,7 +149,8 @@ def test_without_a_lock_a_sentence_says_so(project: Path) -> None:
     assert "made without DVC" in describe_stages([])
 
 
-def test_the_commit_and_what_differs_from_it(project: Path) -> None:
+def test_the_commit_and_what_differs_from_it(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(origins, "PACKAGE", project / "pipeline")
     commit_all()
     clean = trace()
     assert clean.revision is not None
@@ -162,6 +161,20 @@ def test_the_commit_and_what_differs_from_it(project: Path) -> None:
     dirty = trace()
     assert dirty.revision == Revision(commit=clean.revision.commit, changed=["pipeline/ö new.py"])
     assert "commit the changes" in dirty.revision_note
+
+
+def test_where_the_package_is_installed_the_commit_is_of_the_settings_alone(project: Path) -> None:
+    """`pipeline/` is a user's own here."""
+    commit_all()
+    (project / "pipeline" / "core.py").write_text("x = 3\n")
+    assert trace().revision_note.startswith(
+        "The settings were those of this commit; the code was shortcut-audit"
+    )
+    (project / "dvc.yaml").write_text(DVC_YAML + "# mine\n")
+    found = trace()
+    assert found.revision is not None
+    assert found.revision.changed == ["dvc.yaml"]
+    assert found.revision_note.startswith("The settings differed from those of this commit")
 
 
 def test_without_git_a_sentence_says_so(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

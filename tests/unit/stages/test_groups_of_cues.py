@@ -268,7 +268,7 @@ def test_without_the_audit_of_cues_it_is_said_how_to_go_on(project: Path) -> Non
     prepare(images, labels_N, [])
     (color_dir(DATASET) / "cues.json").unlink()
     assert grouped(**{"from": "never"}).attributes[0].origin == "none"
-    with pytest.raises(ArtifactError, match=r"python -m pipeline cues birds.*groups: { from: never }"):
+    with pytest.raises(ArtifactError, match=r"shortcut-audit cues birds.*groups: { from: never }"):
         grouped()
 
 
