@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from pipeline.core.errors import InputError
 from pipeline.explain.cam.closed_form import raw_maps
 from pipeline.explain.cam.sanity import check_randomization, redraw
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.registry import build_model
 from tests.fixtures.cam import make_split, train
 
@@ -101,7 +101,7 @@ def test_maps_that_ignore_the_network_survive() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return nn.functional.avg_pool2d(x, 4)[:, :1] + 4
 
-    model = Classifier(nn.Sequential(Pixels()), 1, 3, [0.5] * 3, [0.25] * 3).eval()
+    model = StagedClassifier(nn.Sequential(Pixels()), 1, 3, [0.5] * 3, [0.25] * 3).eval()
     with torch.no_grad():
         model.head.weight.fill_(1)
     images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
 from pipeline.models.small_resnet import ResidualBlock
@@ -49,7 +49,7 @@ def test_deeper_branches_are_skipped_more_often_and_the_mean_is_kept() -> None:
             return torch.ones_like(x)
 
     blocks = nn.Sequential(*(ResidualBlock(Ones()) for _ in range(4)))
-    model = Classifier(blocks, 3, 2, [0.0] * 3, [1.0] * 3)
+    model = StagedClassifier(blocks, 3, 2, [0.0] * 3, [1.0] * 3)
     regularize(model, dropout=0.0, stochastic_depth=0.8)
     torch.manual_seed(0)
     for depth, block in enumerate(blocks, start=1):

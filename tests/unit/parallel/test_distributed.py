@@ -14,7 +14,7 @@ import torch
 from torch import multiprocessing, nn
 
 from pipeline.core.errors import InputError
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
 from pipeline.parallel.rank import World, joined_processes, synchronize_batch_norm
@@ -45,7 +45,7 @@ def network(name: str) -> Classifier:
         )
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU()]
-    return Classifier(nn.Sequential(*layers), 8, 2, GREY, GREY)
+    return StagedClassifier(nn.Sequential(*layers), 8, 2, GREY, GREY)
 
 
 def train(name: str, resume: Any = None, saved: list[Any] | None = None) -> Outcome:
