@@ -121,7 +121,10 @@ def _first_that_runs(
     attempts = [
         (tapped, torch.channels_last),
         (tapped, torch.contiguous_format),
-        ([layer for layer in map(partial(_without_vectors, model), tapped) if layer.names], torch.channels_last),
+        (
+            [layer for layer in map(partial(_without_vectors, model), tapped) if layer.names],
+            torch.channels_last,
+        ),
         (plain, torch.channels_last),
     ]
     for layers, memory_format in attempts:

@@ -35,7 +35,9 @@ def make_examples(n: int, seed: int) -> Examples:
 def make_fitted(train: Examples) -> Classifier:
     """A linear model at the minimum of its loss, so that influence is well defined."""
     torch.manual_seed(0)
-    model = StagedClassifier(nn.Sequential(nn.AvgPool2d(4), nn.PixelUnshuffle(2)), 12, 3, [0.5] * 3, [0.25] * 3)
+    model = StagedClassifier(
+        nn.Sequential(nn.AvgPool2d(4), nn.PixelUnshuffle(2)), 12, 3, [0.5] * 3, [0.25] * 3
+    )
     pixels, labels = train.batch(0, len(train), "cpu")
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=300)
 
