@@ -13,7 +13,7 @@ from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.models.registry import build_model
 from tests.fixtures.gradients import per_sample_gradients
-from tests.fixtures.zoo import ARGS, REGNET, RESNET18, VIT, build_small
+from tests.fixtures.zoo import ARGS, MOBILENET, RESNET18, VIT, build_small
 
 B, SIDE = 3, 8
 
@@ -172,7 +172,7 @@ def test_every_layer_equals_the_loop_without_fallback(name: str) -> None:
     assert plan.by_vmap == ()
 
 
-@pytest.mark.parametrize("name", ["small_resnet", RESNET18, REGNET, VIT])
+@pytest.mark.parametrize("name", ["small_resnet", RESNET18, MOBILENET, VIT])
 def test_networks_equal_the_loop(name: str) -> None:
     model = build_small(name, n_classes=4, width=6)
     _shake(model)

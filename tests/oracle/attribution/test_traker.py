@@ -16,7 +16,7 @@ from pipeline.attribution.estimators.traker import TrakerStore
 from pipeline.attribution.estimators.traker_interface import require_traker
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
-from pipeline.models.interface import StagedClassifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.predict import to_pixels
 from pipeline.settings.attribution import AttributeSettings, TrakerSettings
 from tests.fixtures.attribution import make_examples, make_net, make_settings

@@ -42,7 +42,7 @@ def test_it_has_the_shape_of_a_classifier(side: int) -> None:
 
 
 def test_a_side_below_that_of_a_patch_is_an_error() -> None:
-    with pytest.raises(InputError, match="does not take images of 3 x 8 x 8: .*`input_size`"):
+    with pytest.raises(InputError, match=r"does not take images of 3 x 8 x 8: .*`input_size`"):
         build_small(VIT, image_size=8, args={**ARGS[VIT], "patch_size": 16})
 
 

@@ -20,7 +20,7 @@ from pipeline.models.regularization import regularize
 from pipeline.parallel.rank import World, joined_processes, synchronize_batch_norm
 from pipeline.train.loop import Job, Outcome, train_seed
 from tests.fixtures.train import make_dro, make_erm, make_job, make_split
-from tests.fixtures.zoo import REGNET, RESNET18, build_small
+from tests.fixtures.zoo import MOBILENET, RESNET18, build_small
 
 pytestmark = pytest.mark.slow
 
@@ -163,7 +163,7 @@ def test_synchronized_batch_norm_keeps_stochastic_depth() -> None:
     assert sum(getattr(module, "drop_prob", 0) > 0 for module in model.modules()) == 7, "all but the first"
 
 
-@pytest.mark.parametrize("name", ["small_resnet", RESNET18, REGNET])
+@pytest.mark.parametrize("name", ["small_resnet", RESNET18, MOBILENET])
 def test_synchronized_batch_norm_computes_the_same(name: str) -> None:
     model, pixels = build_small(name).eval(), torch.rand(2, 3, 32, 32)
     with torch.no_grad():
