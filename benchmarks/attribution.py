@@ -83,7 +83,7 @@ def compare_resnet9(args: argparse.Namespace) -> None:
 
 
 def compare_resnet18(args: argparse.Namespace, side: int) -> None:
-    net = {"net": "resnet18", "side": side}
+    net = {"net": "timm/resnet18", "side": side}
     print(f"ResNet-18, {side} px, {count(net):,} parameters")
     ours = run(
         args, {**net, "kind": "ours", "batch": 64, "images": min(128, args.our_images), "projection": "auto"}
@@ -136,6 +136,7 @@ def network(job: dict[str, object]) -> nn.Module:
         str(job["net"]),
         n_classes=CLASSES,
         width=RESNET9_WIDTH,
+        image_size=int(job["side"]),  # type: ignore[call-overload]
         pretrained=False,
         mean=GREY,
         std=SPREAD,

@@ -89,7 +89,8 @@ def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tupl
     norms = [c for c in found if id(c) in counting and _patches_count(c, counting[id(c)])]
     convolved = [c for c in found if id(c) in counting and _layout_of(c) == "NCHW"]
     is_tokens = bool(norms) and (not convolved or order[id(norms[-1])] > order[id(convolved[-1])])
-    return [c.name for c in (norms if is_tokens else _chain(calls, convolved))], layouts
+    last = next((c for c in reversed(found) if id(c) in counting and _is_grid(c)), None)
+    return [c.name for c in (norms if is_tokens else _chain(calls, last))], layouts
 
 
 def as_map(output: Tensor, layout: Layout | None) -> Tensor:
@@ -154,10 +155,18 @@ def _patches_count(call: _Call, grad: Tensor) -> bool:
     return layout in ("NTD", "NHWC") and bool((as_map(grad, layout) != 0).any())
 
 
-def _chain(calls: list[_Call], convolved: list[_Call]) -> list[_Call]:
-    """The modules that the image passes one after the other, as coarse as they are no mere sequence."""
+def _is_grid(call: _Call) -> bool:
+    """Whether it is a map or, of a small image, the one cell that is left of a map."""
+    return _layout_of(call) == "NCHW" or call.output.shape[2:] == (1, 1)
+
+
+def _chain(calls: list[_Call], last: _Call | None) -> list[_Call]:
+    """The modules that the image passes one after the other, as coarse as they are no mere sequence.
+
+    `last` may have one cell: the last with more may lie inside a branch that others go around.
+    """
     chain: list[_Call] = []
-    call = _maker(calls, convolved[-1].output) if convolved else None
+    call = None if last is None else _maker(calls, last.output)
     while call is not None:
         if _layout_of(call) == "NCHW":
             chain.insert(0, call)

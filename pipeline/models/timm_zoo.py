@@ -109,8 +109,15 @@ def _made(wanted: Wanted, args: dict[str, Any], weights: dict[str, Any]) -> nn.M
     where = f"train.model = {PREFIX}{wanted.name}"
     try:
         net: nn.Module = timm.create_model(wanted.name, num_classes=wanted.n_classes, **args, **weights)
-    except TypeError as error:
-        raise InputError(f"{where} does not take these train.model_args: {error}.") from None
+    except (TypeError, ValueError, AssertionError, LookupError, ArithmeticError) as error:
+        if not args:
+            raise
+        why = f" ({error})" if str(error) else ""
+        if "drop_path_rate" in why and "drop_path_rate" not in wanted.args:
+            raise InputError(
+                f"{where} has no stochastic depth{why}. Set train.stochastic_depth: 0."
+            ) from None
+        raise InputError(f"{where} does not take train.model_args = {dict(wanted.args)}{why}.") from None
     except (OSError, ConnectionError) as error:
         raise InputError(
             f"{where}: its pretrained weights could not be had ({_first_line(error)}). Connect to the "

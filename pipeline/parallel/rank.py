@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -96,13 +97,11 @@ class World:
 def synchronize_batch_norm(model: nn.Module) -> None:
     """Let BatchNorm use the statistics of the whole batch, in place: the layers sit in containers.
 
-    Torch makes new layers without the hooks of the old ones, and stochastic depth is such a hook.
+    Torch makes new layers of its own kind: of timm's, which have an activation inside, only timm knows how.
     """
-    hooks = {name: module._forward_hooks for name, module in model.named_modules()}
-    nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    for name, module in model.named_modules():
-        if name in hooks:
-            module._forward_hooks = hooks[name]
+    timm = sys.modules.get("timm.layers")  # not loaded: none of its layers is here
+    convert = nn.SyncBatchNorm.convert_sync_batchnorm if timm is None else timm.convert_sync_batchnorm
+    convert(model)
 
 
 def current_world() -> World:

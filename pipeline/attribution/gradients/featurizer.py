@@ -5,7 +5,7 @@ Shape legend: B images, K projected dimensions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.choice import choose_precision, choose_projection
-from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
+from pipeline.attribution.gradients.fallback import gradients_without_hooks
+from pipeline.attribution.gradients.log_odds import one_minus_p
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.attribution.gradients.sketching import LayerSketch
-from pipeline.attribution.gradients.tape import evaluating, record
+from pipeline.attribution.gradients.tape import record
 from pipeline.core.errors import InputError
 from pipeline.records.attribution import Projection
 
 MEMORY_BYTES = 2**29
-VMAP_BYTES = 2**28  # of per-sample gradients by torch.func at a time
 BACKWARD_SHARE = 2  # memory of both passes over that of what the forward pass keeps
 MOST_IMAGES = 256  # more at a time are no faster
 TIMED_IMAGES = 64  # fewer would time the cast of the weights
@@ -80,7 +80,13 @@ class Featurizer:
         out_BK = torch.zeros(len(pixels_BCHW), self._sketch.dim, device=pixels_BCHW.device)
         left_B = torch.zeros(len(pixels_BCHW), device=pixels_BCHW.device)
         by_vmap = self._plan.by_vmap
-        groups = vmap_gradients(self.model, by_vmap, pixels_BCHW, labels_B) if by_vmap else iter(())
+        groups = (
+            gradients_without_hooks(
+                self.model, by_vmap, pixels_BCHW, labels_B, is_looped=self._plan.is_looped
+            )
+            if by_vmap
+            else iter(())
+        )
         for rows, grads, left in groups:
             left_B[rows] = left
             for name, grad in grads.items():
@@ -96,28 +102,6 @@ class Featurizer:
             )
             left_B = one_minus_p(logits_BK, labels_B)
         return Features(out_BK, left_B)
-
-
-def vmap_gradients(
-    model: nn.Module, names: Sequence[str], pixels_BCHW: Tensor, labels_B: Tensor
-) -> Iterator[tuple[slice, dict[str, Tensor], Tensor]]:
-    """Rows, their gradients for the parameters `names`, and 1 - p: torch.func, for any network.
-
-    A few images at a time, as many as keep the gradients small.
-    """
-    weights = {name: model.get_parameter(name).detach() for name in names}
-    step = max(1, VMAP_BYTES // (4 * sum(w.numel() for w in weights.values())))
-
-    def margin(some: dict[str, Tensor], pixels: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
-        logits = torch.func.functional_call(model, some, (pixels[None],))
-        return label_log_odds(logits, label[None])[0], one_minus_p(logits, label[None])[0]
-
-    each = torch.func.vmap(torch.func.grad(margin, has_aux=True), in_dims=(None, 0, 0))
-    for start in range(0, len(pixels_BCHW), step):
-        rows = slice(start, start + step)
-        with evaluating(model):
-            grads, left_B = each(weights, pixels_BCHW[rows], labels_B[rows])
-        yield rows, {name: grad.detach() for name, grad in grads.items()}, left_B.detach()
 
 
 def make_featurizer(

@@ -11,13 +11,14 @@ import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.attribution.gradients.log_odds import label_log_odds
+from pipeline.attribution.gradients.fallback import gradients_without_hooks, loop_gradients
 from pipeline.attribution.gradients.rules import find_rule
-from pipeline.attribution.gradients.tape import Tapped, evaluating, record
+from pipeline.attribution.gradients.tape import Tapped, record
 from pipeline.attribution.gradients.terms import Outer, Term
 from pipeline.core.errors import InputError
 
@@ -33,6 +34,7 @@ class Plan:
     shapes: dict[str, torch.Size]  # of all trainable parameters, in the network's order
     tapped: tuple[Tapped, ...]
     by_vmap: tuple[str, ...]  # parameters left to torch.func
+    is_looped: bool  # it cannot run this network: those parameters one image at a time
     matrices: frozenset[str]  # hooked weights whose gradients are outer products in one group
     memory_format: torch.memory_format
     bytes_per_image: int  # that the float32 forward pass keeps for the backward pass
@@ -64,8 +66,10 @@ def make_plan(model: nn.Module, image_shape: Sequence[int]) -> Plan:
         if names_kept:
             kept.append(Tapped(layer.module, names_kept, layer.rule))
     by_vmap = tuple(name for name in shapes if name not in {n for k in kept for n in k.names.values()})
-    _say(by_vmap, model)
-    return Plan(shapes, tuple(kept), by_vmap, frozenset(collected.matrices) & good, memory_format, size)
+    why = _why_no_vmap(twin, by_vmap, pixels, labels) if by_vmap else ""
+    _say(by_vmap, model, why)
+    matrices = frozenset(collected.matrices) & good
+    return Plan(shapes, tuple(kept), by_vmap, bool(why), matrices, memory_format, size)
 
 
 def find_layers(model: nn.Module, names: dict[int, str]) -> list[Tapped]:
@@ -102,21 +106,6 @@ class Exact:
         self.grads[term.name] = grads if before is None else before + grads
 
 
-def loop_gradients(model: nn.Module, pixels_BCHW: Tensor, labels_B: Tensor) -> dict[str, Tensor]:
-    """Per-sample gradients of the trainable parameters, one image at a time."""
-    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    rows: dict[str, list[Tensor]] = {name: [] for name in parameters}
-    with evaluating(model), torch.enable_grad():
-        for p in parameters.values():
-            p.requires_grad_()
-        for pixels, label in zip(torch.split(pixels_BCHW, 1), torch.split(labels_B, 1), strict=True):
-            output = label_log_odds(model(pixels), label).sum()
-            found = torch.autograd.grad(output, list(parameters.values()), allow_unused=True)
-            for (name, p), grad in zip(parameters.items(), found, strict=True):
-                rows[name].append(torch.zeros_like(p) if grad is None else grad)
-    return {name: torch.stack(grads) for name, grads in rows.items()}
-
-
 def _probe_images(model: nn.Module, image_shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     place = next(model.parameters()).device
     generator = torch.Generator().manual_seed(0)
@@ -132,6 +121,10 @@ def _first_that_runs(
     attempts = [
         (tapped, torch.channels_last),
         (tapped, torch.contiguous_format),
+        (
+            [layer for layer in map(partial(_without_vectors, model), tapped) if layer.names],
+            torch.channels_last,
+        ),
         (plain, torch.channels_last),
     ]
     for layers, memory_format in attempts:
@@ -142,6 +135,14 @@ def _first_that_runs(
         else:
             return collected, memory_format, size
     return Exact(), torch.contiguous_format, 0
+
+
+def _without_vectors(model: nn.Module, layer: Tapped) -> Tapped:
+    """Of parameters that a module uses by itself, those with room for the images: tokens, positions."""
+    if layer.rule is not None or isinstance(model.get_submodule(layer.module), nn.MultiheadAttention):
+        return layer
+    roomy = {k: name for k, name in layer.names.items() if model.get_parameter(name).shape[:1] == (1,)}
+    return Tapped(layer.module, roomy, None)
 
 
 def _probe(model: nn.Module, tapped: Sequence[Tapped], pixels: Tensor, labels: Tensor) -> tuple[Exact, int]:
@@ -168,9 +169,23 @@ def _agree(hooked: Tensor | None, expected: Tensor) -> bool:
     return float((hooked.reshape(expected.shape) - expected).norm()) <= TOLERANCE * float(expected.norm())
 
 
-def _say(by_vmap: Sequence[str], model: nn.Module) -> None:
+def _why_no_vmap(model: nn.Module, names: Sequence[str], pixels: Tensor, labels: Tensor) -> str:
+    """What torch.func says of this network; nothing where it runs."""
+    try:
+        for _ in gradients_without_hooks(model, names, pixels, labels, is_looped=False):
+            pass
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as reason:  # any: the network is a stranger's, and a plain loop went through it
+        return str(reason).strip().partition("\n")[0] or type(reason).__name__
+    return ""
+
+
+def _say(by_vmap: Sequence[str], model: nn.Module, why_no_vmap: str) -> None:
     if not by_vmap:
         return
     modules = sorted({name.rpartition(".")[0] for name in by_vmap})
     kinds = [f"{path or 'the network'} ({type(model.get_submodule(path)).__name__})" for path in modules]
-    _log.info("attribution: gradients by torch.func.vmap, which is slow, for %s", ", ".join(kinds))
+    way = "one image at a time" if why_no_vmap else "by torch.func.vmap"
+    because = f": torch.func.vmap cannot run this network ({why_no_vmap})" if why_no_vmap else ""
+    _log.info("attribution: gradients %s, which is slow, for %s%s", way, ", ".join(kinds), because)

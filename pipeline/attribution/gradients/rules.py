@@ -7,6 +7,7 @@ Shape legend: B images, C channels, H height, W width, T positions, O outputs.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
@@ -23,7 +24,8 @@ def find_rule(module: nn.Module) -> Rule | None:
     """The rule of a layer, or None where there is none."""
     if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.running_mean is None:
         return None  # statistics of the batch: samples are not separate
-    return _RULES.get(getattr(type(module), "forward", None))
+    forward = getattr(type(module), "forward", None)
+    return _RULES.get(forward) or _timm_rules().get(forward)
 
 
 def linear_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
@@ -96,6 +98,35 @@ def _layer_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tens
         yield Direct(names["bias"], _exact_sum(grad, places))
 
 
+def _layer_norm_2d_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
+    """Of a layer normalization over the channels of a map B x C x H x W."""
+    yield from _layer_norm_terms(module, names, x.movedim(-3, -1), out_grad.movedim(-3, -1))
+
+
+def _norm_act_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
+    """Of batch normalization with an activation behind it: its gradient is taken once more."""
+    assert isinstance(module, nn.BatchNorm2d)
+    assert callable(module.act)
+    assert callable(module.drop)
+    with torch.enable_grad():
+        y = functional.batch_norm(
+            x.to(out_grad.dtype), module.running_mean, module.running_var, module.weight, module.bias,
+            eps=module.eps,
+        ).requires_grad_()  # fmt: skip
+        (grad,) = torch.autograd.grad(module.act(module.drop(y.clone())), y, out_grad)
+    yield from _batch_norm_terms(module, names, x, grad)
+
+
+def _scale_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
+    """Of y = x * gamma, gamma along the last axis."""
+    places = tuple(range(1, x.ndim - 1))
+    yield Direct(names["gamma"], _exact_sum(_exact(out_grad) * x, places))
+
+
+def _scale_2d_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
+    yield from _scale_terms(module, names, x.movedim(-3, -1), out_grad.movedim(-3, -1))
+
+
 def _exact(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
@@ -117,3 +148,24 @@ _RULES: dict[object, Rule] = {
     nn.GroupNorm.forward: _group_norm_terms,
     nn.LayerNorm.forward: _layer_norm_terms,
 }
+
+
+def _timm_rules() -> dict[object, Rule]:
+    """Of timm's own kinds of torch's layers; nothing where no network of timm's was made."""
+    layers = sys.modules.get("timm.layers")
+    if layers is None:
+        return {}
+    kinds: dict[str, Rule] = {
+        "Linear": linear_terms,
+        "LayerNorm": _layer_norm_terms,
+        "LayerNormFp32": _layer_norm_terms,
+        "LayerNorm2d": _layer_norm_2d_terms,
+        "LayerNorm2dFp32": _layer_norm_2d_terms,
+        "GroupNorm": _group_norm_terms,
+        "GroupNorm1": _group_norm_terms,
+        "BatchNormAct2d": _norm_act_terms,
+        "LayerScale": _scale_terms,
+        "LayerScale2d": _scale_2d_terms,
+    }
+    found = {name: getattr(layers, name, None) for name in kinds}  # what other versions lack is left out
+    return {kind.forward: kinds[name] for name, kind in found.items() if kind is not None}

@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from pipeline.core.types import Float32Array, Int64Array, UInt8Array
 from pipeline.explain.cam.adapter import raw_cams
@@ -20,8 +21,13 @@ ComputedBy = Literal["closed form", "grad-cam"]
 
 def computed_by(model: Classifier, layer_name: str) -> ComputedBy:
     """The closed form serves the last stage where only average pooling and a linear head follow."""
-    is_last = isinstance(model, StagedClassifier) and model.map_layers()[-1:] == [layer_name]
-    return "closed form" if is_last else "grad-cam"
+    only_pooling = (
+        isinstance(model, StagedClassifier)
+        and type(model).embed is StagedClassifier.embed
+        and type(model).forward is StagedClassifier.forward
+        and isinstance(model.head, nn.Linear)
+    )
+    return "closed form" if only_pooling and model.map_layers()[-1:] == [layer_name] else "grad-cam"
 
 
 def raw_maps(

@@ -16,7 +16,7 @@ from pipeline.attribution.estimators import ekfac as module
 from pipeline.attribution.estimators.ekfac import ekfac
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 
 needs_kronfluence = pytest.mark.skipif(
     importlib.util.find_spec("kronfluence") is None, reason="pip install 'shortcut-audit[ekfac]'"
@@ -35,7 +35,9 @@ def make_examples(n: int, seed: int) -> Examples:
 def make_fitted(train: Examples) -> Classifier:
     """A linear model at the minimum of its loss, so that influence is well defined."""
     torch.manual_seed(0)
-    model = Classifier(nn.Sequential(nn.AvgPool2d(4), nn.PixelUnshuffle(2)), 12, 3, [0.5] * 3, [0.25] * 3)
+    model = StagedClassifier(
+        nn.Sequential(nn.AvgPool2d(4), nn.PixelUnshuffle(2)), 12, 3, [0.5] * 3, [0.25] * 3
+    )
     pixels, labels = train.batch(0, len(train), "cpu")
     optimizer = torch.optim.LBFGS(model.parameters(), max_iter=300)
 
@@ -104,7 +106,7 @@ def test_models_are_averaged_and_what_a_killed_run_left_is_not_trusted(tmp_path:
     train, targets = make_examples(40, 0), make_examples(6, 1)
     torch.manual_seed(1)
     body = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
-    other = Classifier(body, 6, 3, [0.5] * 3, [0.25] * 3).eval()
+    other = StagedClassifier(body, 6, 3, [0.5] * 3, [0.25] * 3).eval()
     kwargs = {"train": train, "targets": targets, "work_dir": tmp_path}
     left = tmp_path / "ekfac" / "run" / "factors_factors"
     left.mkdir(parents=True)

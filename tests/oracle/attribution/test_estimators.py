@@ -17,7 +17,7 @@ from pipeline.attribution.proof.group_effects import group_shares
 from pipeline.attribution.scores import Factor, FactoredScores
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError, TrainingError
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.predict import to_pixels
 from pipeline.statistics.intervals import sidak_confidence
 
@@ -28,7 +28,7 @@ def make_linear(seed: int, n_classes: int = 3) -> Classifier:
     """A head on 12 pixels' averages: its last layer is all of it."""
     torch.manual_seed(seed)
     stages = nn.Sequential(nn.AvgPool2d(3), nn.PixelUnshuffle(2))
-    return Classifier(stages, 12, n_classes, [0.5] * 3, [0.25] * 3).eval()
+    return StagedClassifier(stages, 12, n_classes, [0.5] * 3, [0.25] * 3).eval()
 
 
 def make_examples(n: int, seed: int, n_classes: int = 3) -> Examples:
@@ -211,7 +211,7 @@ def test_last_layer_equals_traker_on_all_parameters_of_a_linear_model(tmp_path: 
 def test_last_layer_sees_through_a_body_and_leaves_the_model_as_it_was() -> None:
     torch.manual_seed(3)
     stages = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU())
-    model = Classifier(stages, 8, 3, [0.5] * 3, [0.25] * 3).train()
+    model = StagedClassifier(stages, 8, 3, [0.5] * 3, [0.25] * 3).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     train, targets = make_examples(60, 2), make_examples(5, 3)
     scores = last_layer([model], train, targets, batch_size=7).block(ALL, ALL)

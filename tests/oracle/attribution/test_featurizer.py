@@ -15,8 +15,8 @@ from pipeline.attribution.gradients.featurizer import Featurizer, make_featurize
 from pipeline.core.errors import InputError
 from pipeline.models.interface import Classifier
 from pipeline.models.registry import build_model
-from pipeline.models.vision_transformer import build_vit
 from tests.fixtures.gradients import per_sample_gradients
+from tests.fixtures.zoo import VIT, build_small
 
 SIDE, N, DIM = 16, 8, 512
 KINDS = ("block_sketch", "factorized")
@@ -24,11 +24,9 @@ KINDS = ("block_sketch", "factorized")
 
 @functools.cache
 def _network(name: str = "small_resnet") -> Classifier:
-    if name == "vit":
-        torch.manual_seed(0)
-        model = build_vit(SIDE, 4, [0.5] * 3, [0.2] * 3, depth=2, hidden=96, mlp=192)
-        nn.init.normal_(model.head.weight)  # torchvision starts with zeros: no gradient below the head
-        return model
+    if name == VIT:
+        args = {"patch_size": 2, "depth": 2, "embed_dim": 96, "num_heads": 3, "mlp_ratio": 2.0}
+        return build_small(name, n_classes=4, image_size=SIDE, args=args)
     return build_model(name, n_classes=4, width=12, pretrained=False, mean=[0.5] * 3, std=[0.2] * 3, seed=0)
 
 
@@ -61,7 +59,7 @@ def _sketched_products(kind: str, name: str, draws: int) -> Tensor:
     return torch.stack([f @ f.T for f in found])
 
 
-@pytest.mark.parametrize("name", ["small_resnet", "vit"])
+@pytest.mark.parametrize("name", ["small_resnet", VIT])
 @pytest.mark.parametrize("kind", KINDS)
 def test_inner_products_are_unbiased_and_as_precise_as_the_law(kind: str, name: str) -> None:
     draws = 40

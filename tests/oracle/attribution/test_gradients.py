@@ -12,8 +12,8 @@ from trak.modelout_functions import ImageClassificationModelOutput
 from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.models.registry import build_model
-from pipeline.models.vision_transformer import build_vit
 from tests.fixtures.gradients import per_sample_gradients
+from tests.fixtures.zoo import ARGS, MOBILENET, RESNET18, VIT, build_small
 
 B, SIDE = 3, 8
 
@@ -172,19 +172,24 @@ def test_every_layer_equals_the_loop_without_fallback(name: str) -> None:
     assert plan.by_vmap == ()
 
 
-@pytest.mark.parametrize("name", ["small_resnet", "resnet18", "vit_tiny"])
+@pytest.mark.parametrize("name", ["small_resnet", RESNET18, MOBILENET, VIT])
 def test_networks_equal_the_loop(name: str) -> None:
-    if name == "vit_tiny":
-        torch.manual_seed(0)
-        model: nn.Module = build_vit(16, 4, [0.5] * 3, [0.2] * 3, depth=2, hidden=24, mlp=32)
-        nn.init.normal_(model.head.weight)  # torchvision starts with zeros: no gradient below the head
-    else:
-        model = build_model(
-            name, n_classes=4, width=6, pretrained=False, mean=[0.5] * 3, std=[0.2] * 3, seed=0
-        )
+    model = build_small(name, n_classes=4, width=6)
     _shake(model)
-    plan = _compare(model.train(), *_images(32 if name != "vit_tiny" else 16))
-    assert plan.by_vmap == ()
+    assert _compare(model.train(), *_images(32)).by_vmap == ()
+
+
+def test_a_transformer_with_layer_scale_equals_the_loop() -> None:
+    model = build_small(VIT, n_classes=4, image_size=16, args={**ARGS[VIT], "init_values": 0.1})
+    assert _compare(model, *_images(16)).by_vmap == ()
+
+
+def test_parameters_without_room_for_the_images_do_not_cost_the_others_their_hooks() -> None:
+    args = {"depths": (1, 1, 1, 1), "dims": (8, 8, 8, 8), "ls_init_value": 0.1}
+    model = build_small("timm/convnext_atto", n_classes=4, args=args)
+    plan = _compare(model, *_images(32))
+    assert {name.rpartition(".")[2] for name in plan.by_vmap} == {"gamma"}
+    assert not plan.is_looped
 
 
 def test_vgg_with_in_place_relus_equals_the_loop() -> None:
@@ -274,6 +279,39 @@ def test_fallback_equals_the_loop_and_is_said(caplog: pytest.LogCaptureFixture) 
     assert len(said) == 1
     assert "layers.1 (Scaled)" in said[0]
     assert "layers.2 (ConvTranspose2d)" in said[0]
+
+
+class Choosy(nn.Module):
+    """Looks at its values, which torch.func.vmap refuses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bright, self.dark = nn.Parameter(torch.randn(3, 3)), nn.Parameter(torch.randn(3, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bchw,cd->bdhw", x, self.bright if x.sum() > 0 else self.dark)
+
+
+def test_a_network_that_looks_at_its_values_is_looped_where_hooks_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    torch.manual_seed(0)
+    model = Flat(nn.Conv2d(3, 3, 3), Choosy())
+    model(_images()[0][:2])
+    with torch.no_grad():
+        model.layers[0].bias.fill_(3.0)  # every image takes the same turn, and the other gets no gradient
+    with caplog.at_level(logging.INFO):
+        plan = make_plan(model, (3, SIDE, SIDE))
+    assert plan.is_looped
+    assert set(plan.by_vmap) == {"layers.1.bright"}
+    assert {layer.module for layer in plan.tapped} >= {"layers.0", "head"}
+    (said,) = [r.getMessage() for r in caplog.records if "one image at a time" in r.getMessage()]
+    assert "layers.1 (Choosy)" in said
+    pixels, labels = _images()
+    found = per_sample_gradients(model, pixels, labels, plan)
+    model.layers[1].dark.requires_grad_(False)
+    for name, expected in _loop(model, pixels, labels).items():
+        torch.testing.assert_close(found[name], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_a_weight_used_behind_its_layers_back_is_found_out() -> None:

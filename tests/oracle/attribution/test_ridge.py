@@ -19,7 +19,7 @@ from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.store.solving import factorize, leverages, solve
 from pipeline.core.errors import InputError
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import StagedClassifier
 from tests.fixtures.attribution import make_settings
 from tests.fixtures.vmap_featurizer import VmapFeaturizer
 
@@ -49,7 +49,7 @@ def _prediction(phi: np.ndarray, labels: np.ndarray, at: np.ndarray, penalty: fl
 def test_scores_and_self_influence_give_the_refitted_ridge_regression(tmp_path: Path, n: int) -> None:
     torch.manual_seed(0)
     size = SIZE * SIZE * 3
-    model = Classifier(nn.PixelUnshuffle(SIZE), size, 2, [0.5] * 3, [0.25] * 3)
+    model = StagedClassifier(nn.PixelUnshuffle(SIZE), size, 2, [0.5] * 3, [0.25] * 3)
     train, targets = _examples(n, 1), _examples(8, 2)
     store = TrakStore(
         [[model]],

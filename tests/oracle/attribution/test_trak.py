@@ -13,7 +13,7 @@ from pipeline.attribution.estimators.trak import TrakStore
 from pipeline.attribution.gradients.projector import BlockSketch
 from pipeline.attribution.selection import Examples
 from pipeline.attribution.streaming import group_matrix, mean_weights, summarize
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.predict import to_pixels
 from pipeline.settings.attribution import AttributeSettings
 from tests.fixtures.vmap_featurizer import VmapFeaturizer
@@ -26,7 +26,7 @@ def _net(seed: int, n_classes: int = 3) -> Classifier:
     norm.running_mean.normal_()
     norm.running_var.uniform_(0.2, 2)
     stages = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), norm, nn.ReLU(), nn.MaxPool2d(2))
-    return Classifier(stages, 4, n_classes, [0.4, 0.5, 0.6], [0.2, 0.25, 0.3])
+    return StagedClassifier(stages, 4, n_classes, [0.4, 0.5, 0.6], [0.2, 0.25, 0.3])
 
 
 def _examples(n: int, seed: int, n_classes: int = 3) -> Examples:

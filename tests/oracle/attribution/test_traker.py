@@ -16,7 +16,7 @@ from pipeline.attribution.estimators.traker import TrakerStore
 from pipeline.attribution.estimators.traker_interface import require_traker
 from pipeline.attribution.selection import Examples
 from pipeline.core.errors import InputError
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.predict import to_pixels
 from pipeline.settings.attribution import AttributeSettings, TrakerSettings
 from tests.fixtures.attribution import make_examples, make_net, make_settings
@@ -70,7 +70,7 @@ def test_with_our_parts_it_gives_our_scores(tmp_path: Path) -> None:
     np.testing.assert_allclose(theirs.self_influence_N, ours.self_influence_N, rtol=1e-3)
 
 
-class Linear(Classifier):
+class Linear(StagedClassifier):
     """Two classes from 108 pixel values: log-odds are linear, so gradients of an image are the image."""
 
     def __init__(self) -> None:

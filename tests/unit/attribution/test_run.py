@@ -16,7 +16,7 @@ from pipeline.attribution.run import LabelEvidence, flip_enrichment, run_attribu
 from pipeline.attribution.selection import choose_targets
 from pipeline.core.errors import InputError
 from pipeline.core.types import Split
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.predict import predict_logits, to_pixels
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import Provenance
@@ -57,7 +57,7 @@ def _trained(train: Split, seed: int) -> Classifier:
     torch.manual_seed(seed)
     convolution = nn.Conv2d(3, 8, 3, padding=1, bias=False)
     stages = nn.Sequential(convolution, nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2))
-    model = Classifier(stages, 8, 2, [0.45] * 3, [0.2] * 3)
+    model = StagedClassifier(stages, 8, 2, [0.45] * 3, [0.2] * 3)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
     pixels, labels = to_pixels(train.images), torch.from_numpy(train.labels)
     for _ in range(12):

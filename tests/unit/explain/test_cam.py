@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotExplainError, InputError
 from pipeline.explain.cam.adapter import choose_layer, raw_cams
 from pipeline.models.interface import Classifier
 from pipeline.models.registry import build_model
+from tests.fixtures.zoo import RESNET18, RESNET50, build_small
 
 
 def build(name: str = "small_resnet", width: int = 4) -> Classifier:
@@ -27,11 +28,6 @@ def n_hooks(model: nn.Module) -> int:
     return sum(len(m._forward_hooks) + len(m._backward_hooks) for m in model.modules())
 
 
-@pytest.fixture(scope="module")
-def resnet18() -> Classifier:
-    return build("resnet18")
-
-
 @pytest.mark.parametrize(
     ("side", "min_cells", "name", "cells"),
     [(32, 4, "stages.3", (4, 4)), (64, 4, "stages.3", (8, 8)), (32, 8, "stages.2", (8, 8))],
@@ -43,24 +39,28 @@ def test_small_resnet_takes_the_last_stage_with_enough_cells(side, min_cells, na
 
 @pytest.mark.parametrize(
     ("side", "min_cells", "name", "cells"),
-    [(32, 4, "stages.2", (4, 4)), (64, 5, "stages.2", (8, 8)), (128, 4, "stages.4", (4, 4))],
+    [(32, 4, "net.layer2.1", (4, 4)), (64, 5, "net.layer2.1", (8, 8)), (128, 4, "net.layer4.1", (4, 4))],
 )
-def test_resnet18_skips_stages_that_are_too_coarse(resnet18, side, min_cells, name, cells):
+def test_resnet18_skips_stages_that_are_too_coarse(side, min_cells, name, cells):
+    resnet18 = build_small(RESNET18, image_size=side)
     layer = choose_layer(resnet18, side, min_cells)
     assert (layer.name, layer.cells) == (name, cells)
     assert layer.module is resnet18.get_submodule(name)
 
 
-def test_resnet18_at_32_px_skips_the_one_cell_stage(resnet18):
-    assert choose_layer(resnet18, 32, 1).cells == (1, 1)
-    assert min(choose_layer(resnet18, 32, 2).cells) == 2
+@pytest.mark.parametrize(("name", "last"), [(RESNET18, "net.layer3.1"), (RESNET50, "net.layer3.5")])
+def test_one_cell_is_no_map_and_nothing_inside_a_block_stands_in(name, last):
+    """A bottleneck's first layer still has 2 x 2 cells at 32 px, but half of the image goes around it."""
+    layer = choose_layer(build_small(name), 32, 1)
+    assert (layer.name, layer.cells) == (last, (2, 2))
 
 
-def test_an_explicit_layer_is_taken_even_where_it_is_coarse(resnet18):
-    layer = choose_layer(resnet18, 32, 4, "stages.4.1")
-    assert layer.name == "stages.4.1"
+def test_an_explicit_layer_is_taken_even_where_it_is_coarse():
+    model = build_small(RESNET18)
+    layer = choose_layer(model, 32, 4, "net.layer4.1")
+    assert layer.name == "net.layer4.1"
     assert layer.cells == (1, 1)
-    assert layer.module is resnet18.stages[4][1]
+    assert layer.module is model.get_submodule("net.layer4.1")
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_an_unusable_layer_name_is_an_error_that_names_the_choices(name, words):
     assert all(word in str(error.value) for word in words)
 
 
-def test_no_stage_with_enough_cells_is_an_error_with_the_sizes(resnet18):
-    with pytest.raises(InputError, match=r"stages\.0 2x2.*min_cells to 2 or less"):
-        choose_layer(resnet18, 8, 4)
+def test_no_stage_with_enough_cells_is_an_error_with_the_sizes():
+    with pytest.raises(CannotExplainError, match=r"net\.maxpool 2x2.*min_cells to 4 or less"):
+        choose_layer(build_small(RESNET18, image_size=8), 8, 5)
 
 
 def test_choosing_and_mapping_leave_no_trace_on_the_model():

@@ -14,7 +14,7 @@ from pipeline.explain.cam.faithfulness import (
     score_rankings,
     summarize_scores,
 )
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 
 SIDE, CELLS = 16, 4
 
@@ -28,7 +28,7 @@ class RedInCell(nn.Module):
 
 
 def reader() -> Classifier:
-    model = Classifier(nn.Sequential(RedInCell()), 2, 2, [0.5] * 3, [0.1] * 3)
+    model = StagedClassifier(nn.Sequential(RedInCell()), 2, 2, [0.5] * 3, [0.1] * 3)
     with torch.no_grad():
         model.head.weight.copy_(torch.eye(2))
         model.head.bias.zero_()

@@ -7,31 +7,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.core.errors import InputError
 from pipeline.explain.cam.closed_form import raw_maps
 from pipeline.explain.cam.sanity import check_randomization, redraw
-from pipeline.models.interface import Classifier
-from pipeline.models.registry import build_model
+from pipeline.models.interface import Classifier, StagedClassifier
 from tests.fixtures.cam import make_split, train
+from tests.fixtures.zoo import RESNET18, VIT, build_small
 
 SEEDS = (0, 1)
 
 
 def build(name: str = "small_resnet", seed: int = 0) -> Classifier:
-    model = build_model(
-        name,
-        n_classes=3,
-        width=4,
-        image_size=16,
-        pretrained=False,
-        mean=[0.5] * 3,
-        std=[0.25] * 3,
-        seed=seed,
-    )
-    return model.eval()
+    return build_small(name, image_size=16, seed=seed).eval()
 
 
-@pytest.mark.parametrize("name", ["small_resnet", "vit_tiny"])
+@pytest.mark.parametrize("name", ["small_resnet", VIT, RESNET18])
 def test_a_redraw_changes_every_weight_even_with_the_seed_of_the_network(name: str) -> None:
     for seed in SEEDS:
         model = build(name, seed)
@@ -59,19 +48,26 @@ def test_a_redraw_forgets_normalization_statistics_and_is_seeded() -> None:
     assert norm.weight.tolist() == [2, 2, 2, 2]
 
 
-def test_a_module_that_cannot_be_redrawn_is_named() -> None:
+def test_parameters_that_no_module_can_draw_change_places() -> None:
     class Scale(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.factor = nn.Parameter(torch.ones(1))
+            self.factors = nn.Parameter(torch.arange(32.0).view(1, 8, 2, 2))
 
         def forward(self, x: Tensor) -> Tensor:
-            return x * self.factor
+            return x * self.factors
 
     model = build()
     model.stages[3] = Scale()
-    with pytest.raises(InputError, match=r"stages\.3 \(Scale\).*sanity_images: 0"):
-        redraw(model, (0, 0))
+    (fresh, again, other) = (
+        redraw(model, entropy).get_parameter("stages.3.factors") for entropy in ((0, 0), (0, 0), (0, 1))
+    )
+    assert fresh.shape == (1, 8, 2, 2)
+    assert sorted(fresh.flatten().tolist()) == list(range(32))
+    assert float((fresh != torch.arange(32.0).view_as(fresh)).float().mean()) > 0.8
+    assert torch.equal(fresh, again)
+    assert not torch.equal(fresh, other)
+    assert model.get_parameter("stages.3.factors").flatten().tolist() == list(range(32)), "its own stay"
 
 
 def check(models: list[Classifier], layer: str, images: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -101,7 +97,7 @@ def test_maps_that_ignore_the_network_survive() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return nn.functional.avg_pool2d(x, 4)[:, :1] + 4
 
-    model = Classifier(nn.Sequential(Pixels()), 1, 3, [0.5] * 3, [0.25] * 3).eval()
+    model = StagedClassifier(nn.Sequential(Pixels()), 1, 3, [0.5] * 3, [0.25] * 3).eval()
     with torch.no_grad():
         model.head.weight.fill_(1)
     images = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3), dtype=np.uint8)

@@ -7,16 +7,14 @@ import pytest
 
 from pipeline.models.embed import embed_split
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import build_model
 from tests.fixtures.train import make_split
+from tests.fixtures.zoo import RESNET18, VIT, build_small
 
 
-@pytest.mark.parametrize("name", ["small_resnet", "vit_tiny"])
+@pytest.mark.parametrize("name", ["small_resnet", VIT, RESNET18])
 def test_head_of_embeddings_gives_the_logits(name: str) -> None:
     split = make_split(20)
-    model = build_model(
-        name, n_classes=3, width=4, image_size=16, pretrained=False, mean=[0.4] * 3, std=[0.2] * 3, seed=0
-    )
+    model = build_small(name, image_size=16)
     model.train()
     found = embed_split(model, split, batch_size=8)
     assert model.training, "the flag is restored"

@@ -14,12 +14,13 @@ import torch
 from torch import multiprocessing, nn
 
 from pipeline.core.errors import InputError
-from pipeline.models.interface import Classifier
+from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
 from pipeline.parallel.rank import World, joined_processes, synchronize_batch_norm
 from pipeline.train.loop import Job, Outcome, train_seed
 from tests.fixtures.train import make_dro, make_erm, make_job, make_split
+from tests.fixtures.zoo import MOBILENET, RESNET18, build_small
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +46,7 @@ def network(name: str) -> Classifier:
         )
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU()]
-    return Classifier(nn.Sequential(*layers), 8, 2, GREY, GREY)
+    return StagedClassifier(nn.Sequential(*layers), 8, 2, GREY, GREY)
 
 
 def train(name: str, resume: Any = None, saved: list[Any] | None = None) -> Outcome:
@@ -153,10 +154,21 @@ def test_a_batch_too_small_for_the_processes_names_the_remedy() -> None:
 
 
 def test_synchronized_batch_norm_keeps_stochastic_depth() -> None:
-    model = build_model("resnet18", n_classes=2, pretrained=False, width=4, mean=GREY, std=GREY, seed=0)
+    model = build_small("small_resnet")
     regularize(model, dropout=0.0, stochastic_depth=0.5)
     synchronize_batch_norm(model)
-    layers = [module for module in model.modules() if isinstance(module, nn.SyncBatchNorm)]
-    assert layers
+    assert sum(len(module._forward_hooks) for module in model.modules()) == 2, "one for each block"
+    model = build_small(RESNET18, stochastic_depth=0.5)
+    synchronize_batch_norm(model)
+    assert sum(getattr(module, "drop_prob", 0) > 0 for module in model.modules()) == 7, "all but the first"
+
+
+@pytest.mark.parametrize("name", ["small_resnet", RESNET18, MOBILENET])
+def test_synchronized_batch_norm_computes_the_same(name: str) -> None:
+    model, pixels = build_small(name).eval(), torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        expected = model(pixels)
+        synchronize_batch_norm(model)
+        torch.testing.assert_close(model(pixels), expected)
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in model.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in model.modules())
-    assert sum(len(layer._forward_hooks) for layer in layers) == 8, "one for each block of a ResNet-18"

@@ -182,7 +182,7 @@ def test_seconds_are_images_times_their_cost() -> None:
 
 
 def test_a_smaller_network_is_proposed_where_it_would_take_hours() -> None:
-    settings = settings_with(train={"model": "resnet18", "width": 32, "epochs": 20})
+    settings = settings_with(train={"model": "timm/resnet18", "width": 32, "epochs": 20})
     work = Work(settings, sizes_of(40_000, 400, 400, 40_000), ["erm"], ["erm"])
     assert propose_network(work, 2, MANY_SECONDS - 1) is None
     found = propose_network(work, 2, 1e6)
