@@ -174,6 +174,7 @@ class Adapted(Classifier):
 
     def map_layers(self) -> list[str]:
         if self._layers is None:
+            self._layers = []  # whoever listens to the network meanwhile asks `to_map`
             names, self._layouts = find_maps(self.net, self._probe())  # type: ignore[assignment]
             self._layers = [f"net.{name}" for name in names]
         return self._layers

@@ -131,6 +131,7 @@ def _open_cam(model: Classifier, layer: nn.Module) -> Iterator[_RawGradCam]:
     The library's own context manager prints IndexErrors instead of raising them, and objects made
     per batch leave their hooks behind, so neither is used.
     """
+    model.map_layers()  # before hooks are set: a network may have to be run to know its maps
     was_training = model.training
     required = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     # Registered before the library's hooks, so that those see a graph that starts at the layer:
