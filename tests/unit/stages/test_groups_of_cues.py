@@ -218,7 +218,7 @@ def test_where_no_cue_could_be_used_nothing_is_trained(
 
 def test_what_a_class_may_look_like_forms_groups_where_a_corner_tells_a_part_of_it(project: Path) -> None:
     images, labels_N, cue_N = draw(shape=4)
-    images[cue_N == 1, :, :8] = 20  # so much that a network on any processor takes it
+    images[cue_N == 1, :, :8] = 20
     color = found_cue("color", "color", kind="pixels", may_be_content=True)
     prepare(images, labels_N, [color, CORNER.model_copy(update={"under": "color"})])
     info = grouped()
@@ -286,7 +286,7 @@ def test_without_validation_images_no_model_is_asked(project: Path) -> None:
 def test_inferred_groups_are_clusters_of_an_early_network_and_find_the_patch(project: Path) -> None:
     images, labels_N, cue_N = draw(shape=4)
     images[cue_N == 1, :, :8] = (
-        20  # so much that a network on any processor takes it  # a large one: what a network sees first
+        20  # a large one: what a network sees first
     )
     prepare(images, labels_N, [])
     info = grouped(**{"from": "inferred"})
@@ -317,7 +317,7 @@ def test_groups_inferred_inside_classes_are_not_joined_by_superclass(project: Pa
 def test_inferred_groups_may_be_what_an_early_network_gets_wrong(project: Path) -> None:
     images, labels_N, cue_N = draw(shape=4)
     images[cue_N == 1, :, :8] = (
-        20  # so much that a network on any processor takes it  # what it goes by: where the patch misleads, it errs
+        20  # what it goes by: where the patch misleads, it errs
     )
     prepare(images, labels_N, [])
     info = grouped(**{"from": "inferred", "inference": "errors"})
