@@ -6,6 +6,7 @@ Shape legend: R rows of the table, N images, K classes.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -195,7 +196,7 @@ def _lists(column: pd.Series[Any], name: str, where: str) -> Float64Array:
     rows: list[list[float]] = []
     for at, cell in enumerate(column):
         try:
-            values = json.loads(cell) if isinstance(cell, str) else cell
+            values = _parsed(cell) if isinstance(cell, str) else cell
             rows.append([float(value) for value in values])
         except (TypeError, ValueError):
             raise InputError(
@@ -211,6 +212,15 @@ def _lists(column: pd.Series[Any], name: str, where: str) -> Float64Array:
         )
         raise InputError(f"{where}: column {name} holds {wrong}. Every image needs a score for every class.")
     return np.array(rows, np.float64)
+
+
+def _parsed(cell: str) -> list[float]:
+    """A list as JSON, or as Python and NumPy print it: [0.1 0.9], [np.float64(0.1), ...]."""
+    bare = re.sub(r"np\.float\d+\(([^)]*)\)", r"\1", cell.strip())
+    if "," not in bare:
+        bare = re.sub(r"(?<=[^\s\[])\s+(?=[^\s\]])", ", ", bare)
+    found: list[float] = json.loads(re.sub(r"(?<=\d)\.(?=[\s,\]])", ".0", bare))
+    return found
 
 
 def _plain(name: str) -> str:

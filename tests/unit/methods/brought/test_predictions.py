@@ -1,0 +1,238 @@
+"""Tables of predictions: every usual way of writing one is read, and whatever does not fit is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.core.errors import InputError
+from pipeline.methods.brought.predictions import Images, Predicted, bring_predictions
+from pipeline.settings.models import PredictionsModel
+
+CLASSES = ["land bird", "water bird", "Owl"]
+N = 12
+IMAGES = Images(
+    ids_N=np.arange(N),
+    files_N=[f"{'train' if i < 4 else 'rest'}/{'a' if i % 2 else 'b'}/{i:03}.jpg" for i in range(N)],
+    labels_N=np.arange(N) % 3,
+    splits_N=["train"] * 4 + ["val"] * 3 + ["test"] * 5,
+    classes=CLASSES,
+)
+TRUTH = np.random.default_rng(0).permutation(N) % 3
+VAL_TEST = slice(4, N)
+
+
+def table(**columns: Any) -> pd.DataFrame:
+    """Validation and test images with their predicted classes."""
+    own = {"file": IMAGES.files_N[VAL_TEST], "predicted": [CLASSES[k] for k in TRUTH[VAL_TEST]]}
+    return pd.DataFrame({key: value for key, value in (own | columns).items() if value is not None})
+
+
+def scores(*, order: list[int] | None = None) -> np.ndarray[Any, Any]:
+    found = np.full((N, 3), 0.1)
+    found[np.arange(N), TRUTH] = 0.8
+    return found[VAL_TEST][:, order or [0, 1, 2]]
+
+
+def read(folder: Path, frame: pd.DataFrame, name: str = "p.csv", **entry: Any) -> Predicted:
+    path = folder / name
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    return bring_predictions(
+        PredictionsModel(kind="predictions", path=str(path), **entry), IMAGES, "models.my_net"
+    )
+
+
+def predicted(found: Predicted) -> list[int]:
+    assert list(found.table["id"]) == list(range(4, N))
+    assert list(found.table["split"]) == ["val"] * 3 + ["test"] * 5
+    return found.table["predicted"].tolist()
+
+
+LETTERS = list("LWO")
+WAYS: dict[str, tuple[pd.DataFrame, dict[str, Any]]] = {
+    "names": (table(), {}),
+    "names in other spelling": (
+        table(predicted=[CLASSES[k].upper().replace(" ", "_") for k in TRUTH[4:]]),
+        {},
+    ),
+    "ids": (table(file=None, id=range(4, N)), {}),
+    "the end of paths": (table(file=[f.split("/", 1)[1] for f in IMAGES.files_N[4:]]), {}),
+    "absolute paths": (table(file=[f"/mnt/data/{f}" for f in IMAGES.files_N[4:]]), {}),
+    "windows paths": (table(file=[f.replace("/", "\\") for f in IMAGES.files_N[4:]]), {}),
+    "other columns": (
+        table(file=None, predicted=None, Image_Path=IMAGES.files_N[4:], y_pred=table()["predicted"]),
+        {},
+    ),
+    "asked columns": (
+        table(file=None, predicted=None, k=IMAGES.files_N[4:], v=table()["predicted"]),
+        {"columns": {"image": "k", "predicted": "v"}},
+    ),
+    "places": (table(predicted=TRUTH[4:]), {"classes": CLASSES}),
+    "mapped names": (
+        table(predicted=[LETTERS[k] for k in TRUTH[4:]]),
+        {"classes": {"land bird": "L", "water bird": "W", "Owl": "O"}},
+    ),
+    "probabilities by class": (
+        table(predicted=None, **{f"prob_{c}": scores()[:, k] for k, c in enumerate(CLASSES)}),
+        {},
+    ),
+    "scores in another order": (
+        table(predicted=None, **{CLASSES[k]: scores()[:, k] for k in (2, 0, 1)}),
+        {},
+    ),
+    "logits": (
+        table(predicted=None, **{f"logit_{c}": np.log(scores()[:, k]) * 3 for k, c in enumerate(CLASSES)}),
+        {},
+    ),
+    "listed columns": (
+        table(predicted=None, x=scores()[:, 1], y=scores()[:, 0], z=scores()[:, 2]),
+        {"columns": {"scores": ["x", "y", "z"]}, "classes": ["water bird", "land bird", "Owl"]},
+    ),
+    "lists as text": (
+        table(predicted=None, probs=[str(list(row)) for row in scores()]),
+        {"classes": CLASSES},
+    ),
+    "lists as NumPy prints them": (
+        table(predicted=None, probs=[str(row) for row in scores()]),
+        {"classes": CLASSES},
+    ),
+    "rows in any order": (table().sample(frac=1, random_state=1), {}),
+    "training images too": (
+        pd.DataFrame({"file": IMAGES.files_N, "predicted": [CLASSES[k] for k in TRUTH]}),
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_usual_way_of_writing_predictions_says_the_same(tmp_path: Path, way: str) -> None:
+    frame, entry = WAYS[way]
+    assert predicted(read(tmp_path, frame, **entry)) == TRUTH[4:].tolist()
+
+
+def test_parquet_with_lists_is_read(tmp_path: Path) -> None:
+    frame = table(predicted=None, logits=list(np.log(scores())))
+    assert predicted(read(tmp_path, frame, "p.parquet", classes=CLASSES)) == TRUTH[4:].tolist()
+
+
+def test_scores_of_outputs_that_are_one_class_are_summed(tmp_path: Path) -> None:
+    """.3 + .3 of two kinds of land bird beat .4 of a water bird; the owl's output is called otherwise."""
+    frame = table(predicted=None, probs=["[0.3, 0.3, 0.4, 0.0]"] * 8)
+    found = read(tmp_path, frame, classes={"land bird": [0, 1], "water bird": 2, "Owl": 3})
+    assert predicted(found) == [0] * 8
+
+
+def test_seeds_are_apart_and_test_images_alone_are_enough(tmp_path: Path) -> None:
+    test = table().iloc[3:]
+    both = pd.concat([test.assign(seed=7), test.assign(seed=3, predicted="Owl")])
+    found = read(tmp_path, both)
+    assert found.seeds == [3, 7]
+    assert found.table[found.table["seed"] == 3]["predicted"].tolist() == [2] * 5
+    assert any("no predictions of validation images" in note for note in found.notes)
+
+
+REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
+    "an image twice": (
+        pd.concat([table(), table().head(1)]),
+        {},
+        r"1 row.* repeat an image \(rest/b/004.jpg\).*`seed`",
+    ),
+    "a test image missing": (table().drop(index=5), {}, r"missing for 1 of 5 test images \(rest/a/009.jpg\)"),
+    "a part of validation": (table().drop(index=0), {}, "missing for 1 of 3 val images"),
+    "an unknown image": (
+        table(file=["x.jpg", *IMAGES.files_N[5:]]),
+        {},
+        r"1 of 8 rows .* name no image .*x.jpg",
+    ),
+    "an unknown class": (
+        table(predicted=["emu", *table()["predicted"][1:]]),
+        {},
+        r"emu is predicted and no class .*Write .*models.my_net.classes: \{ land bird: emu",
+    ),
+    "numbers for classes": (
+        table(predicted=TRUTH[4:]),
+        {},
+        r"Write the class of each number.*\[land bird, water bird, Owl\]",
+    ),
+    "another label": (table(label=["Owl"] * 8), {}, "another label than the dataset"),
+    "sums that are not 1": (
+        table(predicted=None, **{f"prob_{c}": scores()[:, k] * 1.1 for k, c in enumerate(CLASSES)}),
+        {},
+        r"of 8 rows are no probabilities: .* sum to 1.1, not to 1.*scores: logits",
+    ),
+    "one sum that is not 1": (
+        table(predicted=None, probs=["[0.5, 0.2, 0.2]", *[str(list(r)) for r in scores()[1:]]]),
+        {"classes": CLASSES},
+        "1 of 8 rows are no probabilities: those of rest/b/004.jpg sum to 0.9",
+    ),
+    "logits in another order": (
+        table(logits=[str(list(r)) for r in np.log(scores(order=[1, 2, 0]))]),
+        {"classes": CLASSES},
+        "highest score is of another class than `predicted`",
+    ),
+    "scores without names": (
+        table(predicted=None, probs=[str(list(r)) for r in scores()]),
+        {},
+        r"which of its 3 outputs is which class.*classes: \[land bird, water bird, Owl\]",
+    ),
+    "too few names": (
+        table(predicted=None, probs=[str(list(r)) for r in scores()]),
+        {"classes": CLASSES[:2]},
+        "names 2 classes, and the model has 3 outputs",
+    ),
+    "not a number": (
+        table(predicted=None, **{f"prob_{c}": [np.nan, *scores()[1:, k]] for k, c in enumerate(CLASSES)}),
+        {},
+        "row 1, column prob_land bird holds '', which is no finite number",
+    ),
+    "lists of two lengths": (
+        table(predicted=None, probs=["[0.5, 0.5]", *[str(list(r)) for r in scores()[1:]]]),
+        {"classes": CLASSES},
+        "lists of 2 and of 3 numbers",
+    ),
+    "no list": (
+        table(predicted=None, probs=["oops"] * 8),
+        {"classes": CLASSES},
+        "'oops', which is no list of numbers",
+    ),
+    "nothing predicted": (table(predicted=None), {}, "neither a class .* nor scores"),
+    "no image": (table(file=None), {}, "no column .* names the image"),
+    "no such column": (
+        table(),
+        {"columns": {"image": "pic"}},
+        r"columns.image = 'pic': there is no such column",
+    ),
+    "two images of one name": (
+        table(file=["same.jpg", *IMAGES.files_N[5:]]),
+        {},
+        "name no image",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_what_does_not_fit_is_refused_with_what_to_write(tmp_path: Path, why: str) -> None:
+    frame, entry, message = REFUSED[why]
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, frame, **entry)
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere.csv does not exist"):
+        bring_predictions(PredictionsModel(kind="predictions", path="nowhere.csv"), IMAGES, "models.my_net")
+
+
+def test_an_end_that_two_images_share_is_asked_about(tmp_path: Path) -> None:
+    files = ["a/1.jpg", "b/1.jpg"]
+    images = Images(np.arange(2), files, np.zeros(2, np.int64), ["test"] * 2, CLASSES)
+    path = tmp_path / "p.csv"
+    pd.DataFrame({"file": ["1.jpg", "b/1.jpg"], "predicted": ["Owl"] * 2}).to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"1.jpg may be a/1.jpg, b/1.jpg"):
+        bring_predictions(PredictionsModel(kind="predictions", path=str(path)), images, "models.my_net")
