@@ -285,9 +285,7 @@ def test_without_validation_images_no_model_is_asked(project: Path) -> None:
 
 def test_inferred_groups_are_clusters_of_an_early_network_and_find_the_patch(project: Path) -> None:
     images, labels_N, cue_N = draw(shape=4)
-    images[cue_N == 1, :, :8] = (
-        20  # a large one: what a network sees first
-    )
+    images[cue_N == 1, :, :8] = 20  # a large one: what a network sees first
     prepare(images, labels_N, [])
     info = grouped(**{"from": "inferred"})
     first = info.attributes[0]
@@ -316,9 +314,7 @@ def test_groups_inferred_inside_classes_are_not_joined_by_superclass(project: Pa
 
 def test_inferred_groups_may_be_what_an_early_network_gets_wrong(project: Path) -> None:
     images, labels_N, cue_N = draw(shape=4)
-    images[cue_N == 1, :, :8] = (
-        20  # what it goes by: where the patch misleads, it errs
-    )
+    images[cue_N == 1, :, :8] = 20  # what it goes by: where the patch misleads, it errs
     prepare(images, labels_N, [])
     info = grouped(**{"from": "inferred", "inference": "errors"})
     first = info.attributes[0]
