@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some
 from pipeline.models.adapted import Door
-from pipeline.models.brought.sources import CONFIG, PROCESSOR, WEIGHTS, working_folder_first
+from pipeline.models.brought.sources import CONFIG, PROCESSOR, WEIGHTS, python_file, working_folder_first
 from pipeline.settings.models import HuggingfaceModel, NetworkModel, PythonModel, TimmModel
 from pipeline.settings.parsing import did_you_mean
 
@@ -70,17 +70,16 @@ def rebuild(made_of: Mapping[str, Any], where: str) -> nn.Module:
     Raises:
         InputError: a function's file is another one since.
     """
-    kind, where_of = made_of["kind"], f"{where}: "
+    kind = made_of["kind"]
     if kind == "timm":
         return _create_timm(made_of["config"], where)
     if kind == "huggingface":
         return _create_huggingface(made_of["config"], where)
-    found, digest = _call(made_of["path"], made_of["args"], where)
-    if digest != made_of["digest"]:
+    if _digest(made_of["path"]) != made_of["digest"]:  # before it is called
         raise InputError(
-            f"{where_of}{made_of['path']} was changed since its weights were read. Run `dvc repro`."
+            f"{where}: {made_of['path']} was changed since its weights were read. Run `dvc repro`."
         )
-    return found
+    return _call(made_of["path"], made_of["args"], where)
 
 
 # --- timm -------------------------------------------------------------------------------------------
@@ -111,7 +110,10 @@ def _open_timm(config: dict[str, Any], folder: Path, where: str) -> Opened:
 def _create_timm(config: Mapping[str, Any], where: str) -> nn.Module:
     import timm
 
+    from pipeline.models.timm_zoo import check_args
+
     name, args = str(config["architecture"]), dict(config.get("model_args") or {})
+    check_args(args, f"{where}: model_args of {CONFIG}")
     if "num_classes" in config:
         args["num_classes"] = config["num_classes"]
     if not timm.is_model(name):
@@ -301,7 +303,7 @@ def _pil_filter(number: Any) -> str:
 
 
 def _open_python(path: str, args: Mapping[str, Any], where: str) -> Opened:
-    net, digest = _call(path, args, where)
+    net = _call(path, args, where)
     config = getattr(net, "pretrained_cfg", None) or getattr(net, "default_cfg", None)
     notes: list[str] = []
     if isinstance(config, Mapping) and "mean" in config:  # of timm, also where a function built it
@@ -312,12 +314,18 @@ def _open_python(path: str, args: Mapping[str, Any], where: str) -> Opened:
             "its function says nothing of preprocessing: it is shown pixels in [0, 1] as they were packed. "
             "Where it was trained with others, write `mean`, `std` and `input_size`"
         )
-    made_of = {"kind": "python", "path": path, "args": dict(args), "digest": digest}
+    made_of = {"kind": "python", "path": path, "args": dict(args), "digest": _digest(path)}
     return Opened(net, made_of, door, notes=notes)
 
 
-def _call(path: str, args: Mapping[str, Any], where: str) -> tuple[nn.Module, str]:
-    """What the function returns, and the digest of its file."""
+def _digest(path: str) -> str:
+    """sha256 of the function's file; empty for what has none."""
+    file = python_file(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file is not None and file.is_file() else ""
+
+
+def _call(path: str, args: Mapping[str, Any], where: str) -> nn.Module:
+    """What the function returns."""
     module_name, _, name = path.rpartition(":")
     module = _import(module_name, where)
     function = getattr(module, name, None)
@@ -330,9 +338,7 @@ def _call(path: str, args: Mapping[str, Any], where: str) -> tuple[nn.Module, st
     net = _called(function, args, f"{where}: {path}")
     if not isinstance(net, nn.Module):
         raise InputError(f"{where}: {path} returned {type(net).__name__}, not a torch.nn.Module.")
-    file = getattr(module, "__file__", None)
-    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
-    return net.float(), digest
+    return net.float()
 
 
 def _called(function: Callable[..., Any], args: Mapping[str, Any], where: str) -> Any:
