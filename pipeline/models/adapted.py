@@ -48,8 +48,9 @@ class Door:
         """
         if self.side is None or not self.changes(image_size):
             return None
-        basis = torch.eye(image_size).view(1, image_size, image_size, 1)
-        size, is_smooth = (self._resized, 1), self.interpolation in ("bilinear", "bicubic")
+        # along a row: torch's smoothing of columns that are one pixel wide gives every row the first one
+        basis = torch.eye(image_size).view(1, image_size, 1, image_size)
+        size, is_smooth = (1, self._resized), self.interpolation in ("bilinear", "bicubic")
         resized = functional.interpolate(
             basis,
             size,
@@ -58,7 +59,7 @@ class Door:
             **({"align_corners": False} if is_smooth else {}),
         )
         first = round((self._resized - self.side) / 2)
-        return resized[0, :, first : first + self.side, 0].T.contiguous()
+        return resized[0, :, 0, first : first + self.side].T.contiguous()
 
 
 def enter(
