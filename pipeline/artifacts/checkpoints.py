@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 
 from pipeline.artifacts.files import write_atomic
-from pipeline.core.errors import ArtifactError
+from pipeline.artifacts.plans import load_plan, plan_path
+from pipeline.core.errors import ArtifactError, PipelineError
+from pipeline.models.brought.sources import python_file
 from pipeline.models.interface import Classifier
-from pipeline.models.registry import rebuild_model
+from pipeline.models.registry import BROUGHT, rebuild_model
 
 
 class CheckpointStore:
@@ -63,15 +65,54 @@ def _write_bytes(path: Path, content: bytes | memoryview) -> None:
 def load_weights(path: Path) -> Classifier:
     """Rebuild the network of `save_weights`, in evaluation mode.
 
+    A function is only called for it where `params.yaml` names that function: a file of weights from
+    elsewhere runs nothing.
+
     Raises:
-        ArtifactError: missing, truncated or not of a network this code knows.
+        ArtifactError: missing, truncated, not of a network this code knows, or of a function that nobody
+            planned.
+        InputError: the network's own files are others since.
     """
     try:
         with safe_open(path, framework="pt") as file:
             spec = json.loads((file.metadata() or {})["spec"])
         state = load_file(path)
-    except (OSError, KeyError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise ArtifactError(f"{path} cannot be read ({error}). Run `dvc repro` to make it again.") from None
-    model = rebuild_model(spec)
-    model.load_state_dict(state)
+    try:
+        _check_function(path, spec)
+        model = rebuild_model(spec)
+        model.load_state_dict(state)
+    except PipelineError:
+        raise
+    except Exception as error:  # whatever a spec of another version, or of another's making, may raise
+        raise ArtifactError(
+            f"{path} holds no network that this version rebuilds ({type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}). Run `dvc repro` to make it again."
+        ) from None
     return model.eval()
+
+
+def _check_function(path: Path, spec: dict[str, Any]) -> None:
+    """Refuse a network that a function makes, unless it is the one that this model's plan names."""
+    if spec["name"] != BROUGHT or spec["made_of"]["kind"] != "python":
+        return
+    # models/<dataset>/<method>/weights/<file>
+    dataset, method = path.absolute().parents[2].name, path.absolute().parents[1].name
+    if spec["made_of"] != _planned_function(dataset, method):
+        raise ArtifactError(
+            f"{path} asks for the function {spec['made_of']['path']!r}, which was not called: it is not "
+            f"what the plan of {dataset} and {method} says (models.{method} in params.yaml). Run "
+            f"`dvc repro train@{dataset}-{method}`."
+        )
+
+
+def _planned_function(dataset: str, method: str) -> dict[str, Any] | None:
+    """`made_of` of a network whose function `params.yaml` names; None where it names none."""
+    found = load_plan(plan_path("train", dataset, method))
+    entry = {} if found is None else found[0].settings.get("brought", {})
+    if found is None or entry.get("kind") != "python":
+        return None
+    file = python_file(entry["path"])
+    digest = "" if file is None else found[0].settings["files"].get(str(file), "")
+    return {"kind": "python", "path": entry["path"], "args": entry["args"], "digest": digest}

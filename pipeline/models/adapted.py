@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,7 @@ class Door:
     side: int | None = None  # None: the images' own
     crop_pct: float = 1.0  # of the resized image's side, that the network sees
     interpolation: str = "bilinear"
+    is_bgr: bool = False  # blue, green, red
 
     def changes(self, image_size: int) -> bool:
         """Whether images of this side are resized or cut."""
@@ -36,7 +38,7 @@ class Door:
 
     @property
     def _resized(self) -> int:
-        return math.floor((self.side or 0) / self.crop_pct)
+        return math.floor((self.side or 0) / self.crop_pct + 1e-6)  # 224 / (224 / 256) is 256
 
     def matrix(self, image_size: int) -> Tensor | None:
         """T x S: what resizing and cutting the middle out do along one side; None where nothing is done.
@@ -46,8 +48,9 @@ class Door:
         """
         if self.side is None or not self.changes(image_size):
             return None
-        basis = torch.eye(image_size).view(1, image_size, image_size, 1)
-        size, is_smooth = (self._resized, 1), self.interpolation in ("bilinear", "bicubic")
+        # along a row: torch's smoothing of columns that are one pixel wide gives every row the first one
+        basis = torch.eye(image_size).view(1, image_size, 1, image_size)
+        size, is_smooth = (1, self._resized), self.interpolation in ("bilinear", "bicubic")
         resized = functional.interpolate(
             basis,
             size,
@@ -56,7 +59,17 @@ class Door:
             **({"align_corners": False} if is_smooth else {}),
         )
         first = round((self._resized - self.side) / 2)
-        return resized[0, :, first : first + self.side, 0].T.contiguous()
+        return resized[0, :, 0, first : first + self.side].T.contiguous()
+
+
+def enter(
+    pixels_NCHW: Tensor, matrix_TS: Tensor | None, mean: Tensor, std: Tensor, *, is_bgr: bool = False
+) -> Tensor:
+    """Pixels in [0, 1] as a network is shown them, N x 3 x T x T."""
+    if matrix_TS is not None:
+        matrix = matrix_TS.to(pixels_NCHW.dtype)
+        pixels_NCHW = (matrix @ pixels_NCHW @ matrix.T).clamp(0, 1)  # cubic curves overshoot
+    return ((pixels_NCHW.flip(1) if is_bgr else pixels_NCHW) - mean) / std
 
 
 class Readout(nn.Module):
@@ -105,6 +118,7 @@ class Adapted(Classifier):
         self.door, self.image_size = door, image_size
         self.columns = None if columns is None else [list(own) for own in columns]
         without_in_place(net)
+        without_caches(net)
         self.net = net
         self._layers: list[str] | None = None
         self._layouts: dict[tuple[int, ...], str] = {}
@@ -112,15 +126,16 @@ class Adapted(Classifier):
         self.readout: nn.Module = nn.Identity()
         self.n_classes = 0  # not known of a network that holds no numbers
         if not any(p.is_meta for p in net.parameters()):
+            was_training = net.training
             self._take_head(head)
             with torch.no_grad():
-                was_training = net.training
-                net.eval()
                 self.n_classes = self._logits(self._run(self._probe())).shape[1]
                 net.train(was_training)
 
+    @torch.no_grad()
     def _take_head(self, name: str | None) -> None:
-        probe = self._probe()
+        probe, is_given = self._probe(), name is not None
+        self.net.eval()
         try:
             name = name or find_head(self.net, probe)
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
@@ -135,7 +150,17 @@ class Adapted(Classifier):
         if not isinstance(head, nn.Linear):
             known = [n for n, m in self.net.named_modules() if isinstance(m, nn.Linear)]
             raise InputError(f"head: {name!r} is no linear layer of the network; it has {', '.join(known)}.")
+        before = self._run(probe)
         self.net.set_submodule(name, nn.Identity())
+        if not _gives(head, self._run(probe), before):  # it is used in another way too
+            self.net.set_submodule(name, head)
+            if is_given:
+                raise InputError(
+                    f"head: {name!r} is not the last layer: what it gives are not the network's logits. "
+                    "Leave `head` out, or name the layer whose output they are."
+                )
+            self.readout = nn.Identity() if self.columns is None else Readout(self.columns)
+            return
         self.has_head = self.columns is None or all(len(own) == 1 for own in self.columns)
         rows = [own[0] for own in self.columns] if self.columns is not None and self.has_head else None
         self.head = _plain(head, rows)
@@ -143,10 +168,7 @@ class Adapted(Classifier):
             self.readout = Readout(self.columns)
 
     def _enter(self, pixels_NCHW: Tensor) -> Tensor:
-        if self.resize_TS is not None:
-            matrix = self.resize_TS.to(pixels_NCHW.dtype)
-            pixels_NCHW = (matrix @ pixels_NCHW @ matrix.T).clamp(0, 1)  # cubic curves overshoot
-        return (pixels_NCHW - self.mean) / self.std
+        return enter(pixels_NCHW, self.resize_TS, self.mean, self.std, is_bgr=self.door.is_bgr)
 
     def _run(self, entered_NCTT: Tensor) -> Tensor:
         # Plain matrix products: fused attention has no per-sample gradients under vmap.
@@ -215,6 +237,31 @@ def without_in_place(net: nn.Module) -> None:
     for module in net.modules():
         if getattr(module, "inplace", False) is True:
             module.inplace = False  # type: ignore[assignment]
+
+
+class _Once(dict[Any, Any]):
+    """What is taken out is gone."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.pop(key)
+
+
+def without_caches(net: nn.Module) -> None:
+    """Attention that keeps its biases from image to image (LeViT and its kin) makes them anew each time.
+
+    What is kept is of other weights after these were loaded, and holds a graph that was gone back through.
+    """
+    for module in net.modules():
+        if isinstance(getattr(module, "attention_bias_cache", None), dict):
+            module.attention_bias_cache = _Once()  # type: ignore[assignment]
+
+
+def _gives(head: nn.Linear, features: Tensor, logits: Tensor) -> bool:
+    """Whether a layer, taken out and put behind the network, gives the same."""
+    if features.ndim != 2 or features.shape[1] != head.in_features:
+        return False
+    found = head(features)
+    return found.shape == logits.shape and bool(torch.allclose(found, logits, rtol=1e-4, atol=1e-5))
 
 
 def _plain(head: nn.Linear, rows: Sequence[int] | None) -> nn.Linear:

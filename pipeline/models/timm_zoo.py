@@ -18,6 +18,7 @@ from pipeline.models.adapted import Adapted, Door
 from pipeline.settings.parsing import did_you_mean
 
 PREFIX = "timm/"
+NOT_OF_A_NETWORK = frozenset({"checkpoint_path", "cache_dir", "scriptable", "exportable", "no_jit"})
 
 
 class Wanted(NamedTuple):
@@ -52,6 +53,17 @@ def check_name(name: str) -> None:
     )
 
 
+def check_args(args: Mapping[str, Any], where: str) -> None:
+    """Refuse arguments with which timm would read files or the network: others decide the weights.
+
+    Raises:
+        InputError: names them.
+    """
+    refused = sorted(key for key in args if key in NOT_OF_A_NETWORK or key.startswith("pretrained"))
+    if refused:
+        raise InputError(f"{where} holds {', '.join(refused)}, which do not decide a network. Take them out.")
+
+
 def build_timm(
     wanted: Wanted,
     *,
@@ -70,6 +82,7 @@ def build_timm(
         InputError: no such network, arguments that it does not take, weights that cannot be had.
     """
     check_name(wanted.name)
+    check_args(wanted.args, "train.model_args")
     side = wanted.input_size or wanted.image_size
     args = dict(wanted.args) | ({"drop_path_rate": stochastic_depth} if stochastic_depth else {})
     net, side = _create(wanted, args, pretrained, side)

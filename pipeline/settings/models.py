@@ -10,15 +10,23 @@ from pipeline.settings.base import Settings
 
 
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+    return [value] if isinstance(value, str | int) else value
 
 
 def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, bool | int | float) else value
 
 
+def _no_truth_values(value: Any) -> Any:
+    """YAML reads no, yes, on and off as truth values, and Python counts them as places."""
+    if isinstance(value, bool):
+        raise ValueError(f"is read as {str(value).lower()}: put a name such as 'yes' or 'no' in quotes")
+    return value
+
+
 # names of a model's classes, or their places among its outputs
-Outputs = Annotated[list[str | int], BeforeValidator(_as_list), Field(min_length=1)]
+Output = Annotated[str | int, BeforeValidator(_no_truth_values)]
+Outputs = Annotated[list[Output], BeforeValidator(_as_list), Field(min_length=1)]
 ClassName = Annotated[str, BeforeValidator(_as_text)]  # YAML reads 0 as a number
 Classes = list[ClassName] | dict[ClassName, Outputs]
 Channels = Annotated[list[float], Field(min_length=3, max_length=3)]

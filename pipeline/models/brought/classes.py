@@ -35,7 +35,9 @@ def match_classes(
     """
     if isinstance(given, Mapping):
         return _by_mapping(classes, outputs, n_outputs, given, where)
-    names, source = (given, f"{where}.classes") if given is not None else (_named(outputs), "the model")
+    names, source = (
+        (given, f"{where}.classes") if given is not None else (_named(outputs, classes), "the model")
+    )
     if names is None:
         raise InputError(
             f"{where}: the model does not say which of its {n_outputs} outputs is which class. Write it, "
@@ -82,10 +84,11 @@ def folded(name: str) -> str:
     return " ".join(re.sub(r"[_\s-]+", " ", unicodedata.normalize("NFKC", name)).split()).casefold()
 
 
-def _named(outputs: Sequence[str] | None) -> list[str] | None:
-    if outputs is None or all(UNNAMED.fullmatch(str(name).strip()) for name in outputs):
-        return None
-    return [str(name) for name in outputs]
+def _named(outputs: Sequence[str] | None, classes: Sequence[str]) -> list[str] | None:
+    """Names that say something: not such as LABEL_0 or 17, unless the classes are called just so."""
+    names = [str(name) for name in outputs or []]
+    says_nothing = all(UNNAMED.fullmatch(name.strip()) for name in names)
+    return None if says_nothing and set(names) != set(classes) else names
 
 
 def _places(name: str, names: Sequence[str]) -> list[int]:
@@ -108,6 +111,14 @@ def _check(classes: Sequence[str], columns: list[list[int]], names: Sequence[str
             f"{where}: {len(columns[list(classes).index(twice[0])])} outputs are called {twice[0]}. Write "
             f"their places: `classes: {{ {twice[0]}: {columns[list(classes).index(twice[0])]}, ... }}`."
         )
+    taken: dict[int, str] = {}
+    for name, (at,) in zip(classes, columns, strict=True):
+        if at in taken:
+            raise InputError(
+                f"{where}: {taken[at]} and {name} of the dataset are both like the output {names[at]}. Write "
+                f"which output is which class: `classes: {{ {taken[at]}: {at}, {name}: ... }}`."
+            )
+        taken[at] = name
 
 
 def _by_mapping(
@@ -128,7 +139,9 @@ def _by_mapping(
     used = [k for own in columns for k in own]
     twice = sorted({k for k in used if used.count(k) > 1})
     if twice:
-        raise InputError(f"{where}.classes gives output {twice[0]} to more than one class. Give it to one.")
+        raise InputError(
+            f"{where}.classes names output {twice[0]} more than once. Give it to one class, once."
+        )
     return columns
 
 

@@ -5,28 +5,34 @@ Each opener gives the network without its weights, which `weights` lays in, and 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some
 from pipeline.models.adapted import Door
-from pipeline.models.brought.sources import CONFIG, PROCESSOR, WEIGHTS, working_folder_first
+from pipeline.models.brought.doors import overridden, processor_door, three_channels, timm_door
+from pipeline.models.brought.processors import check_door, quiet
+from pipeline.models.brought.sources import CONFIG, PROCESSOR, WEIGHTS, python_file, working_folder_first
+from pipeline.models.brought.weights import COUNTER
 from pipeline.settings.models import HuggingfaceModel, NetworkModel, PythonModel, TimmModel
 from pipeline.settings.parsing import did_you_mean
+
+LABELS = ("label_names", "labels")  # of timm's folders, the second in old ones
 
 
 @dataclass(frozen=True)
@@ -54,14 +60,13 @@ def open_network(entry: NetworkModel, where: str) -> Opened:
     """
     match entry:
         case TimmModel():
-            opened = _open_timm(_read_config(entry.path, where), Path(entry.path), where)
+            return _open_timm(_read_config(entry.path, where), entry, where)
         case HuggingfaceModel():
-            opened = _open_huggingface(_read_config(entry.path, where), Path(entry.path), where)
+            return _open_huggingface(_read_config(entry.path, where), entry, where)
         case PythonModel():
-            opened = _open_python(entry.path, entry.args, where)
+            return _open_python(entry, where)
         case _:
             raise InputError(f"{where}: kind {type(entry).__name__} has no network.")
-    return replace(opened, door=_overridden(opened.door, entry))
 
 
 def rebuild(made_of: Mapping[str, Any], where: str) -> nn.Module:
@@ -70,48 +75,98 @@ def rebuild(made_of: Mapping[str, Any], where: str) -> nn.Module:
     Raises:
         InputError: a function's file is another one since.
     """
-    kind, where_of = made_of["kind"], f"{where}: "
+    kind = made_of["kind"]
     if kind == "timm":
         return _create_timm(made_of["config"], where)
     if kind == "huggingface":
         return _create_huggingface(made_of["config"], where)
-    found, digest = _call(made_of["path"], made_of["args"], where)
-    if digest != made_of["digest"]:
+    if _digest(made_of["path"]) != made_of["digest"]:  # before it is called
         raise InputError(
-            f"{where_of}{made_of['path']} was changed since its weights were read. Run `dvc repro`."
+            f"{where}: {made_of['path']} was changed since its weights were read. Run `dvc repro`."
         )
-    return found
+    return _call(made_of["path"], made_of["args"], where)
 
 
 # --- timm -------------------------------------------------------------------------------------------
 
 
-def _open_timm(config: dict[str, Any], folder: Path, where: str) -> Opened:
+def _open_timm(config: dict[str, Any], entry: TimmModel, where: str) -> Opened:
+    folder = Path(entry.path)
     if "architecture" not in config:
         is_other = "model_type" in config
         raise InputError(
             f"{where}: {folder / CONFIG} names no `architecture`, so it is no folder of timm's"
             + (". It is one of Hugging Face's: write `kind: huggingface`." if is_other else ".")
         )
-    net = _create_timm(config, where)
-    saved = {**getattr(net, "pretrained_cfg", {}), **config.get("pretrained_cfg", {})}
-    labels = config.get("label_names") or saved.get("label_names")
+    own: dict[str, Any] = {k: config[k] for k in ("architecture", "num_classes", "model_args") if k in config}
+    net = _create_timm(own, where)
+    # old folders have no such part: all of it lies beside the architecture
+    told = config.get("pretrained_cfg", {k: v for k, v in config.items() if k not in own})
+    if not isinstance(told, Mapping):
+        raise InputError(f"{where}: pretrained_cfg of {folder / CONFIG} is no mapping. Save the model again.")
+    saved = {**getattr(net, "pretrained_cfg", {}), **told}
+    three_channels((own.get("model_args") or {}).get("in_chans", 3), where)
+    labels = next((found for key in LABELS for found in (config.get(key), told.get(key)) if found), None)
+    n_outputs = getattr(net, "num_classes", None)
     return Opened(
         net,
-        {
-            "kind": "timm",
-            "config": {k: config[k] for k in ("architecture", "num_classes", "model_args") if k in config},
-        },
-        _door(saved, where),
-        list(labels) if labels else None,
+        {"kind": "timm", "config": own},
+        timm_door(saved, entry, where),
+        _names(labels, n_outputs, f"{where}: {folder / CONFIG}"),
         _beside(folder),
+        partial(_as_timm_names, net),
     )
+
+
+def _as_timm_names(net: nn.Module, state: dict[str, Tensor], _: Path) -> dict[str, Tensor]:
+    """Tensors under the names of this version of timm, by its own rules, where they are those of another."""
+    rename = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    if rename is None or set(state) == set(net.state_dict()):
+        return state
+    try:
+        renamed: dict[str, Tensor] = rename(dict(state), net)
+    except Exception:  # whatever it may raise for names that it does not know: they are told of as they are
+        return state
+    return renamed if set(renamed) == set(net.state_dict()) else state
+
+
+def _names(labels: Any, n_outputs: int | None, where: str) -> list[str] | None:
+    """Names of outputs, from a list or from a mapping of their places; those without one are empty.
+
+    Raises:
+        InputError: it is neither, or names places that there are not.
+    """
+    if not labels:
+        return None
+    if isinstance(labels, list | tuple):
+        return [str(name) for name in labels]
+    try:
+        by_place = {int(place): str(name) for place, name in labels.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise InputError(
+            f"{where} has names of classes that are neither a list nor a mapping of places to names. Save "
+            "the model again."
+        ) from None
+    n_outputs = len(by_place) if n_outputs is None else n_outputs
+    outside = [place for place in by_place if not 0 <= place < n_outputs]
+    if outside:
+        raise InputError(
+            f"{where} names output {outside[0]}, and the network's outputs are 0 to {n_outputs - 1}. Mend "
+            "its names of classes there."
+        )
+    return [by_place.get(place, "") for place in range(n_outputs)]
 
 
 def _create_timm(config: Mapping[str, Any], where: str) -> nn.Module:
     import timm
 
-    name, args = str(config["architecture"]), dict(config.get("model_args") or {})
+    from pipeline.models.timm_zoo import check_args
+
+    name, args = str(config["architecture"]), config.get("model_args") or {}
+    if not isinstance(args, Mapping):
+        raise InputError(f"{where}: model_args of {CONFIG} is no mapping. Save the model again.")
+    args = dict(args)
+    check_args(args, f"{where}: model_args of {CONFIG}")
     if "num_classes" in config:
         args["num_classes"] = config["num_classes"]
     if not timm.is_model(name):
@@ -119,33 +174,16 @@ def _create_timm(config: Mapping[str, Any], where: str) -> nn.Module:
         raise InputError(f"{where}: architecture {name!r} is not one of timm {timm.__version__}'s{near}")
     try:
         net: nn.Module = timm.create_model(name, pretrained=False, **args)
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
-        raise InputError(f"{where}: timm cannot build {name} with {args}: {error}.") from None
+    except Exception as error:  # whatever it may raise for what somebody else wrote into a file
+        raise InputError(f"{where}: timm cannot build {name} with {args}: {_line(error)}.") from None
     return net
-
-
-def _door(saved: Mapping[str, Any], where: str) -> Door:
-    from pipeline.models.timm_zoo import smooth
-
-    channels, *sides = saved.get("input_size", (3, 224, 224))
-    if channels != 3 or len(set(sides)) != 1:
-        raise InputError(
-            f"{where}: the network was made for images of {' x '.join(map(str, (channels, *sides)))}; only "
-            "three channels and squares are audited. Give the side as `input_size`, if it takes others."
-        )
-    return Door(
-        saved.get("mean", (0.485, 0.456, 0.406)),
-        saved.get("std", (0.229, 0.224, 0.225)),
-        int(sides[0]),
-        float(saved.get("crop_pct") or 1.0),
-        smooth(str(saved.get("interpolation", "bicubic"))),
-    )
 
 
 # --- Hugging Face -----------------------------------------------------------------------------------
 
 
-def _open_huggingface(config: dict[str, Any], folder: Path, where: str) -> Opened:
+def _open_huggingface(config: dict[str, Any], entry: HuggingfaceModel, where: str) -> Opened:
+    folder = Path(entry.path)
     if "model_type" not in config:
         is_timm = "architecture" in config
         raise InputError(
@@ -154,39 +192,56 @@ def _open_huggingface(config: dict[str, Any], folder: Path, where: str) -> Opene
         )
     if config["model_type"] == "timm_wrapper":
         raise InputError(f"{where}: {folder} wraps a network of timm's. Write `kind: timm`.")
+    three_channels(config.get("num_channels", 3), where)
+    names = _names(config.get("id2label"), None, f"{where}: {folder / CONFIG}")
     net = _create_huggingface(config, where)
-    labels = config.get("id2label") or {}
-    names = [str(labels[key]) for key in sorted(labels, key=int)] if labels else None
-    notes: list[str] = []
-    door = _processor_door(folder, config, notes)
+    path = folder / PROCESSOR
+    saved = _read_json(path) if path.is_file() else None
+    door, notes = processor_door(folder, saved, config.get("image_size"), entry, where)
+    is_whole = saved is not None and saved.get("do_resize", True)
+    if is_whole and overridden(Door(), entry) == Door():
+        notes += check_door(folder, door)
     made_of = {"kind": "huggingface", "config": config}
-    return Opened(net, made_of, door, names, _beside(folder), partial(_rename, config, where), notes)
+    return Opened(
+        net, made_of, door, names, _beside(folder), partial(_rename, type(net), config, where), notes
+    )
 
 
-def _rename(config: Mapping[str, Any], where: str, state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def _rename(
+    kind: Any, config: Mapping[str, Any], where: str, state: dict[str, Tensor], path: Path
+) -> dict[str, Tensor]:
     """Tensors under the names of this version of transformers, by its own rules.
 
     Raises:
         InputError: some are missing, too many or of another shape.
     """
-    own: Any = type(_create_huggingface(config, where))
-    with _quiet():
-        net, info = own.from_pretrained(
-            None,
-            config=_config_of(config, where),
-            state_dict=state,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            dtype="float32",
-        )
+    with quiet():
+        try:
+            net, info = kind.from_pretrained(
+                None,
+                config=_config_of(config, where),
+                state_dict=state,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                dtype="float32",
+            )
+        except InputError:
+            raise
+        except Exception as error:  # whatever it may raise for what somebody else saved
+            raise InputError(
+                f"{path}: transformers cannot read these weights into {kind.__name__}: {_line(error)}. Give "
+                "the weights of this network, or the folder of these weights."
+            ) from None
+    missing = [key for key in map(_key, info["missing_keys"]) if not key.endswith(COUNTER)]
+    found = {"missing_keys": missing, **{k: list(map(_key, info[k])) for k in info if k != "missing_keys"}}
     wrong = [
-        f"{len(info[kind])} tensors {said} ({list_some(sorted(map(_key, info[kind])), 3)})"
-        for kind, said in (
+        f"{len(found[key])} tensors {said} ({list_some(sorted(found[key]), 3)})"
+        for key, said in (
             ("missing_keys", "are missing"),
             ("unexpected_keys", "belong to no part of it"),
             ("mismatched_keys", "have another shape"),
         )
-        if info[kind]
+        if found[key]
     ]
     if wrong:
         raise InputError(
@@ -201,40 +256,23 @@ def _key(found: Any) -> str:
     return str(found[0] if isinstance(found, tuple) else found)
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Its progress bars and tables of tensors say nothing that our messages do not."""
-    from transformers.utils import logging
-
-    theirs: Any = logging
-
-    level, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
-    theirs.set_verbosity_error()
-    theirs.disable_progress_bar()
-    try:
-        yield
-    finally:
-        theirs.set_verbosity(level)
-        if bars:
-            theirs.enable_progress_bar()
-
-
 def _create_huggingface(config: Mapping[str, Any], where: str) -> nn.Module:
     kind = _config_of(config, where)
     import transformers
 
     auto: Any = transformers.AutoModelForImageClassification
-    try:
-        net: nn.Module = auto.from_config(kind, dtype="float32")
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise _no_classifier(config, where, error) from None
+    with quiet():
+        try:
+            net: nn.Module = auto.from_config(kind, dtype="float32", trust_remote_code=False)
+        except Exception as error:  # whatever it may raise for what somebody else wrote into a file
+            raise _no_classifier(config, where, error) from None
     return net.float()
 
 
 def _no_classifier(config: Mapping[str, Any], where: str, error: Exception) -> InputError:
     return InputError(
         f"{where}: transformers knows no image classifier of model_type {config['model_type']!r} with this "
-        f"config: {str(error).partition(chr(10))[0]}"
+        f"config: {_line(error)}"
     )
 
 
@@ -251,73 +289,50 @@ def _config_of(config: Mapping[str, Any], where: str) -> Any:
             f"{where}: the folder brings code of its own (auto_map), which is not run. Give the network as a "
             "function that you wrote: `kind: python`."
         )
+    if config.get("quantization_config"):
+        raise InputError(f"{where}: its weights are quantized. Save the model in float32, or float16.")
     try:
-        return transformers.AutoConfig.for_model(**dict(config))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        with quiet():
+            return transformers.AutoConfig.for_model(**_without_kernels(config))
+    except Exception as error:  # whatever it may raise for what somebody else wrote into a file
         raise _no_classifier(config, where, error) from None
 
 
-def _processor_door(folder: Path, config: Mapping[str, Any], notes: list[str]) -> Door:
-    """The preprocessing of preprocessor_config.json; without one, what is usual is taken and said."""
-    path = folder / PROCESSOR
-    own = config.get("image_size")
-    side = int(own[0] if isinstance(own, Sequence) else own) if own else 224
-    if not path.is_file():
-        notes.append(
-            f"{path.name} is missing: images are shown at {side} px with ImageNet's mean and deviation. "
-            "Where it was trained with others, write `mean`, `std` and `input_size`"
-        )
-        return Door((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), side)
-    saved = _read_json(path)
-    size, crop = _side(saved.get("size")), _side(saved.get("crop_size"))
-    cropped = bool(saved.get("do_center_crop")) and crop is not None
-    side = (crop if cropped else size) or side
-    resized = size if cropped and size else side
-    crop_pct = saved.get("crop_pct") or min(1.0, side / max(resized or side, 1))
-    if not saved.get("do_resize", True) and not cropped:
-        notes.append("its preprocessing resizes nothing: images are shown as they were packed")
-        side = None  # type: ignore[assignment]
-    scale = float(saved.get("rescale_factor", 1 / 255)) * 255 if saved.get("do_rescale", True) else 255.0
-    normal = bool(saved.get("do_normalize", True))
-    mean = [m / scale for m in (saved.get("image_mean") if normal else None) or (0.0,) * 3]
-    std = [s / scale for s in (saved.get("image_std") if normal else None) or (1.0,) * 3]
-    return Door(mean, std, side, float(crop_pct), _pil_filter(saved.get("resample", 2)))
-
-
-def _side(size: Any) -> int | None:
-    """Of {height, width}, {shortest_edge} or a number; the shorter one."""
-    if isinstance(size, Mapping):
-        found = [int(v) for v in size.values() if isinstance(v, int | float)]
-        return min(found) if found else None
-    return int(size) if isinstance(size, int | float) else None
-
-
-def _pil_filter(number: Any) -> str:
-    """Torch's name of Pillow's filter; Lanczos and others are nearest to bicubic."""
-    return {0: "nearest", 2: "bilinear"}.get(number, "bicubic")
+def _without_kernels(config: Any) -> Any:
+    """Without what names code for attention, which transformers would fetch and run."""
+    if isinstance(config, Mapping):
+        return {k: _without_kernels(v) for k, v in config.items() if "_implementation" not in str(k)}
+    return [_without_kernels(v) for v in config] if isinstance(config, list) else config
 
 
 # --- a function -------------------------------------------------------------------------------------
 
 
-def _open_python(path: str, args: Mapping[str, Any], where: str) -> Opened:
-    net, digest = _call(path, args, where)
+def _open_python(entry: PythonModel, where: str) -> Opened:
+    net = _call(entry.path, entry.args, where)
     config = getattr(net, "pretrained_cfg", None) or getattr(net, "default_cfg", None)
     notes: list[str] = []
     if isinstance(config, Mapping) and "mean" in config:  # of timm, also where a function built it
-        door = _door(config, where)
+        door = timm_door(config, entry, where)
     else:
-        door = Door()
-        notes.append(
-            "its function says nothing of preprocessing: it is shown pixels in [0, 1] as they were packed. "
-            "Where it was trained with others, write `mean`, `std` and `input_size`"
-        )
-    made_of = {"kind": "python", "path": path, "args": dict(args), "digest": digest}
+        door = overridden(Door(), entry)
+        if not (entry.mean and entry.std):
+            notes.append(
+                "its function says nothing of preprocessing: it is shown pixels in [0, 1] as they were "
+                "packed. Where it was trained with others, write `mean`, `std` and `input_size`"
+            )
+    made_of = {"kind": "python", "path": entry.path, "args": dict(entry.args), "digest": _digest(entry.path)}
     return Opened(net, made_of, door, notes=notes)
 
 
-def _call(path: str, args: Mapping[str, Any], where: str) -> tuple[nn.Module, str]:
-    """What the function returns, and the digest of its file."""
+def _digest(path: str) -> str:
+    """sha256 of the function's file; empty for what has none."""
+    file = python_file(path)
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file is not None and file.is_file() else ""
+
+
+def _call(path: str, args: Mapping[str, Any], where: str) -> nn.Module:
+    """What the function returns."""
     module_name, _, name = path.rpartition(":")
     module = _import(module_name, where)
     function = getattr(module, name, None)
@@ -327,12 +342,28 @@ def _call(path: str, args: Mapping[str, Any], where: str) -> tuple[nn.Module, st
         raise InputError(
             f"{where}: {module_name} has no function {name}{near} It has {', '.join(known[:12]) or 'none'}."
         )
-    net = _called(function, args, f"{where}: {path}")
+    folder = Path(module_name).resolve().parent if module_name.endswith(".py") else None
+    with working_folder_first(folder):
+        net = _called(function, args, f"{where}: {path}")
     if not isinstance(net, nn.Module):
-        raise InputError(f"{where}: {path} returned {type(net).__name__}, not a torch.nn.Module.")
-    file = getattr(module, "__file__", None)
-    digest = hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
-    return net.float(), digest
+        raise InputError(
+            f"{where}: {path} returned {type(net).__name__}, not a torch.nn.Module. Let it return the "
+            "network."
+        )
+    if not any(True for _ in net.parameters()) or any(p.is_meta or is_lazy(p) for p in net.parameters()):
+        raise InputError(
+            f"{where}: {path} returned a {type(net).__name__} whose parameters hold no numbers (it has none, "
+            "or they are on `meta` or lazy). Let it return a network that is ready."
+        )
+    return _copy(net).cpu().float()
+
+
+def _copy(net: nn.Module) -> nn.Module:
+    """A network of its own: the function may give the same one each time, and it is taken apart here."""
+    try:
+        return copy.deepcopy(net)
+    except Exception:  # whatever a stranger's module may raise; most functions make a new one anyway
+        return net
 
 
 def _called(function: Callable[..., Any], args: Mapping[str, Any], where: str) -> Any:
@@ -342,7 +373,7 @@ def _called(function: Callable[..., Any], args: Mapping[str, Any], where: str) -
         raise InputError(f"{where} does not take `args: {dict(args)}`: {error}.") from None
     try:
         return function(**args)
-    except Exception as error:  # whatever a user's function may raise
+    except (Exception, SystemExit) as error:  # whatever a user's function may raise
         raise InputError(f"{where} failed with {type(error).__name__}: {error}.") from error
 
 
@@ -355,7 +386,7 @@ def _import(name: str, where: str) -> ModuleType:
             return importlib.import_module(name)
     except InputError:
         raise
-    except Exception as error:  # whatever a user's module may raise while it is imported
+    except (Exception, SystemExit) as error:  # whatever a user's module may raise while it is imported
         raise InputError(f"{where}: {name} cannot be imported: {type(error).__name__}: {error}.") from error
 
 
@@ -393,24 +424,17 @@ def _read_config(path: str, where: str) -> dict[str, Any]:
 def _read_json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is not JSON ({error}). Save the model again.") from None
     if not isinstance(found, dict):
         raise InputError(f"{file} holds {type(found).__name__}, not settings by name. Save the model again.")
     return found
 
 
+def _line(error: Exception) -> str:
+    """The first line of what a library says."""
+    return (str(error).strip().partition("\n")[0] or type(error).__name__).rstrip(".")
+
+
 def _beside(folder: Path) -> list[Path]:
     return [path for name in WEIGHTS if (path := folder / name).is_file()][:1]
-
-
-def _overridden(door: Door, entry: NetworkModel) -> Door:
-    """With what the user wrote; where only a side is given, nothing is cut away."""
-    resized: dict[str, Any] = {"side": entry.input_size, "crop_pct": 1.0} if entry.input_size else {}
-    own: dict[str, Any] = {
-        "mean": entry.mean,
-        "std": entry.std,
-        "interpolation": entry.interpolation,
-        "crop_pct": entry.crop_pct,
-    }
-    return replace(door, **{**resized, **{key: value for key, value in own.items() if value is not None}})

@@ -13,7 +13,7 @@ from pipeline.core.errors import InputError
 from pipeline.models.adapted import Adapted, Door, why_no_head
 from pipeline.models.brought.classes import describe, match_classes, read_as
 from pipeline.models.brought.networks import Opened, open_network, rebuild
-from pipeline.models.brought.weights import check_finite, lay_in, read_weights
+from pipeline.models.brought.weights import check_finite, lay_in, read_weights, unwrapped
 from pipeline.models.dissect import unwrap
 from pipeline.models.interface import Classifier
 from pipeline.settings.models import NetworkModel, PythonModel
@@ -61,12 +61,14 @@ def bring(
     opened = open_network(entry, where)
     notes = list(opened.notes)
     if weights is not None:
-        notes += lay_in(opened.net, opened.renamed(read_weights(weights), weights), weights)
+        state, said = unwrapped(read_weights(weights), opened.net, weights)
+        lay_in(opened.net, opened.renamed(state, weights), weights)
+        notes += said
     else:
         check_finite(opened.net, where)
     own = _is_own(opened, entry, classes)
     if own is not None:
-        return Brought(own, _spec(opened, entry, opened.door, image_size, None), [])
+        return Brought(own, _spec(opened, entry, image_size, None, is_own=True), notes[len(opened.notes) :])
     n_outputs = _count_outputs(opened, image_size, where)
     columns = match_classes(
         classes, outputs=opened.outputs, n_outputs=n_outputs, given=entry.classes, where=where
@@ -74,13 +76,13 @@ def bring(
     read = read_as(columns, n_outputs)
     model = _adapt(opened.net, opened.door, image_size, read, entry.head, where)
     notes += _said(model, image_size, columns, n_outputs)
-    return Brought(model.eval(), _spec(opened, entry, opened.door, image_size, read), notes)
+    return Brought(model.eval(), _spec(opened, entry, image_size, read, is_own=False), notes)
 
 
 def rebuild_brought(spec: Mapping[str, Any]) -> Classifier:
     """The network of `Brought.spec`, for its weights to be laid in."""
     net = rebuild(spec["made_of"], spec["where"])
-    if isinstance(net, Classifier) and spec["is_own"]:
+    if spec["is_own"] and isinstance(net, Classifier):
         return net
     return Adapted(
         net, Door(**spec["door"]), image_size=spec["image_size"], columns=spec["columns"], head=spec["head"]
@@ -92,21 +94,21 @@ def _is_own(opened: Opened, entry: NetworkModel, classes: Sequence[str]) -> Clas
     net, door = opened.net, opened.door
     if not isinstance(net, Classifier) or door != Door() or net.head.out_features != len(classes):
         return None
-    return net.eval() if entry.classes is not None and list(entry.classes) == list(classes) else None
+    return net.eval() if isinstance(entry.classes, list) and entry.classes == list(classes) else None
 
 
 def _spec(
-    opened: Opened, entry: NetworkModel, door: Door, image_size: int, columns: list[list[int]] | None
+    opened: Opened, entry: NetworkModel, image_size: int, columns: list[list[int]] | None, *, is_own: bool
 ) -> dict[str, Any]:
     return {
         "name": BROUGHT,
         "where": str(entry.path),
         "made_of": opened.made_of,
-        "door": asdict(door),
+        "door": asdict(opened.door),
         "image_size": image_size,
         "columns": columns,
         "head": entry.head,
-        "is_own": isinstance(opened.net, Classifier) and columns is None and door == Door(),
+        "is_own": is_own,
     }
 
 
@@ -130,7 +132,8 @@ def _count_outputs(opened: Opened, image_size: int, where: str) -> int:
     was_training = opened.net.training
     opened.net.eval()
     try:
-        logits = unwrap(opened.net(torch.rand(2, 3, side, side)))
+        pixels = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
+        logits = unwrap(opened.net(pixels))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except Exception as error:  # whatever a network that somebody else wrote may raise

@@ -21,8 +21,7 @@ def source_files(entry: Model) -> list[Path]:
         return _there([Path(entry.path)])
     assert isinstance(entry, NetworkModel)
     if isinstance(entry, PythonModel):
-        module = entry.path.rpartition(":")[0]
-        found = Path(module) if module.endswith(".py") else _module_file(module)
+        found = python_file(entry.path)
         files = [found] if found is not None else []
     else:
         folder = Path(entry.path)
@@ -30,6 +29,18 @@ def source_files(entry: Model) -> list[Path]:
         files += [] if entry.weights else [folder / name for name in WEIGHTS]
     listed = [*entry.weights, *(path for paths in entry.checkpoints for path in paths)]
     return _there([*files, *map(Path, listed)])
+
+
+def python_file(path: str) -> Path | None:
+    """The file of `module:function` or `file.py:function`; None for a module without one. Nothing is run.
+
+    Below the working folder it is relative to it, so that it is called the same on another machine.
+    """
+    module = path.rpartition(":")[0]
+    found = Path(module) if module.endswith(".py") else _module_file(module)
+    if found is None or not found.is_absolute() or not found.is_relative_to(Path.cwd()):
+        return found
+    return found.relative_to(Path.cwd())
 
 
 def _there(paths: list[Path]) -> list[Path]:

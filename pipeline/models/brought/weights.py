@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some
 
+COUNTER = "num_batches_tracked"  # nothing is computed from it; old files lack it
+WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
 NESTED = ("state_dict", "model_state_dict", "model", "net", "weights")  # where checkpoints keep tensors
+_DEEPEST = 4  # a checkpoint may hold itself
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -28,19 +29,11 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))
-        except (SafetensorError, OSError, ValueError) as error:
+        except Exception as error:  # whatever a file that somebody else wrote may raise
             raise InputError(f"{path} is not a whole safetensors file ({error}). Save it again.") from None
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        OSError,
-        KeyError,
-        AttributeError,
-    ) as error:
+    except Exception as error:  # whatever a file that somebody else wrote may raise
         raise InputError(
             f"{path} cannot be read as weights alone, and nothing in it was run: {_reason(error)}. Save the "
             "tensors where you trust the file: `safetensors.torch.save_file(model.state_dict(), "
@@ -55,22 +48,39 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def lay_in(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> list[str]:
-    """Load weights into a network, all of them and no others.
+def unwrapped(state: Mapping[str, Tensor], net: nn.Module, path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """Weights by names without what a wrapper (DataParallel, Lightning, compile) put in front of each.
 
     Returns:
-        what was converted, in words.
+        them, and what was done and will be converted, in words.
+
+    Raises:
+        InputError: they are quantized.
+    """
+    own = net.state_dict()
+    prefix = _prefix(state, own)
+    notes = [f"names in {path.name} were read without `{prefix}` in front"] if prefix else []
+    given = {name.removeprefix(prefix): value for name, value in state.items()}
+    whole = [n for n in given if n in own and own[n].is_floating_point() and not given[n].is_floating_point()]
+    if whole:
+        raise InputError(
+            f"{path}: {len(whole)} tensors hold {_kind(given[whole[0]])} numbers ({list_some(whole, 3)}), as "
+            "quantized weights do. Save the model in float32, or float16."
+        )
+    others = {_kind(value) for value in given.values() if value.is_floating_point()} - {"float32"}
+    if others:
+        notes.append(f"weights in {', '.join(sorted(others))} are computed with in float32")
+    return given, notes
+
+
+def lay_in(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
+    """Load weights into a network, all of them and no others.
 
     Raises:
         InputError: tensors are missing, too many, of another shape, or not finite.
     """
-    own, notes = net.state_dict(), []
-    prefix = _prefix(state, own)
-    if prefix:
-        notes.append(f"names in {path.name} were read without `{prefix}` in front")
-    given = {name.removeprefix(prefix): value for name, value in state.items()}
-    # counters that nothing is computed from; old files lack them
-    missing = [n for n in own if n not in given and not n.endswith("num_batches_tracked")]
+    own, given = net.state_dict(), dict(state)
+    missing = [n for n in own if n not in given and not n.endswith(COUNTER)]
     extra = [name for name in given if name not in own]
     shapes = [
         f"{name} is {_shape(given[name])} and not {_shape(own[name])}"
@@ -88,19 +98,15 @@ def lay_in(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> list[str]
             f"tensors {'; '.join(filter(None, wrong))}. Give the weights of this network, or the network of "
             "these weights."
         )
-    broken = [n for n, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
+    broken = [
+        n for n, value in given.items() if value.is_floating_point() and not value.float().isfinite().all()
+    ]
     if broken:
         raise InputError(
             f"{path}: {len(broken)} tensors hold NaN or infinity ({list_some(broken, 3)}), so that no "
             "prediction means anything. Take weights of an earlier epoch."
         )
-    halves = {str(v.dtype).removeprefix("torch.") for v in given.values() if v.is_floating_point()} - {
-        "float32"
-    }
-    if halves:
-        notes.append(f"weights in {', '.join(sorted(halves))} are computed with in float32")
     net.load_state_dict(given, strict=False)
-    return notes
 
 
 def check_finite(net: nn.Module, where: str) -> None:
@@ -109,7 +115,9 @@ def check_finite(net: nn.Module, where: str) -> None:
     Raises:
         InputError: names the tensors.
     """
-    broken = [n for n, v in net.state_dict().items() if v.is_floating_point() and not v.isfinite().all()]
+    broken = [
+        n for n, v in net.state_dict().items() if v.is_floating_point() and not v.float().isfinite().all()
+    ]
     if broken:
         raise InputError(
             f"{where}: {len(broken)} tensors hold NaN or infinity ({list_some(broken, 3)}), so that no "
@@ -117,25 +125,37 @@ def check_finite(net: nn.Module, where: str) -> None:
         )
 
 
-def _tensors(found: object) -> dict[str, Tensor]:
+def _tensors(found: object, depth: int = 0) -> dict[str, Tensor]:
     """The largest mapping of names to tensors: the checkpoint itself, or what it keeps under a usual name."""
-    if not isinstance(found, Mapping):
+    if not isinstance(found, Mapping) or depth > _DEEPEST:
         return {}
     for key in NESTED:
         if isinstance(found.get(key), Mapping):
-            inside = _tensors(found[key])
+            inside = _tensors(found[key], depth + 1)
             if inside:
                 return inside
     return {str(k): v for k, v in found.items() if isinstance(v, Tensor)}
 
 
 def _prefix(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    """What a wrapper (DataParallel, Lightning, compile) put in front of every name; empty where they fit."""
+    """What stands in front of the name of every tensor of the network; empty where names fit as they are.
+
+    A library's older names are unlike the network's: then what wrappers usually put there.
+    """
     if not own or set(state) & set(own):
         return ""
-    first = next(iter(own))
-    ends = [name.removesuffix(first) for name in state if name.endswith(f".{first}")]
-    return ends[0] if ends and all(name.startswith(ends[0]) for name in state) else ""
+    needed = [name for name in own if not name.endswith(COUNTER)]
+    for end in (name.removesuffix(needed[0]) for name in state if name.endswith(f".{needed[0]}")):
+        if all(f"{end}{name}" in state for name in needed):
+            return end
+    prefix, names = "", set(state)
+    while found := next((w for w in WRAPPERS if names and all(n.startswith(prefix + w) for n in names)), ""):
+        prefix += found
+    return prefix if not all(name.startswith(prefix) for name in own) else ""
+
+
+def _kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def _shape(tensor: Tensor) -> str:

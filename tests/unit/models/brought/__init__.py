@@ -1,0 +1,1 @@
+"""Models that were trained elsewhere, opened as real libraries and hostile hands leave them."""
