@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     new.add_argument("--no-scan", action="store_true", help="do not open every image")
     new.add_argument("--skip-unreadable", action="store_true", help="leave images out that cannot be read")
     new.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    _add_new_model(commands)
     compare = commands.add_parser("compare", help="two reports, revisions or methods side by side")
     compare.add_argument(
         "first", help="reports/<dataset>.json, or reports/<dataset>.json:METHOD, by key or label"
@@ -133,6 +134,19 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("report", type=Path, help="reports/<dataset>.json")
     export.add_argument("--to", type=Path, help="folder, replaced as a whole; reports/export/<dataset>")
     return parser
+
+
+def _add_new_model(commands: Any) -> None:
+    model = commands.add_parser("new-model", help="add a model that was trained elsewhere to params.yaml")
+    model.add_argument("name", help="a-z, 0-9 and _")
+    model.add_argument(
+        "path",
+        help="table of predictions, folder of timm or Hugging Face, or file.py:function or module:function",
+    )
+    model.add_argument("--weights", action="append", help="one file for each seed; given several times")
+    model.add_argument("--classes", nargs="+", help="the class of each output, in their order")
+    model.add_argument("--dataset", help="that it is tried on; the first active one")
+    model.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
 
 
 def _method(text: str) -> str:
@@ -178,6 +192,8 @@ def _dispatch(options: argparse.Namespace) -> int:
         return status
     elif command == "compare":
         _load("pipeline.cli.compare").run(options)
+    elif command == "new-model":
+        _load("pipeline.cli.new_model").run(options)
     elif command == "export":
         _load("pipeline.cli.export").run(options)
     else:

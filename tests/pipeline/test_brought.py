@@ -163,4 +163,4 @@ def test_a_model_that_may_have_seen_validation_images_is_not_chosen_by_them(audi
     report = Report.model_validate_json(Path(f"reports/{DATASET}.json").read_text())
     advised = report.verdict.recommendation
     assert advised.method not in ("same", "plain", "table")
-    assert all("trained elsewhere" in c.why_not for c in advised.candidates if c.method != "erm")
+    assert all("trained elsewhere" in c.why_not for c in advised.validation.candidates if c.method != "erm")

@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -23,24 +23,34 @@ _ONE_LINE = 90  # characters
 _CLOSING = ("}", "]")  # of a flow collection that spans lines; may stand in its key's column
 
 
-def write_entry(params_path: Path, name: str, entry: dict[str, Any], *, overwrite: bool = False) -> None:
-    """Add `datasets.<name>` after the last dataset, or replace it where it stands.
+def write_entry(
+    params_path: Path,
+    name: str,
+    entry: dict[str, Any],
+    *,
+    overwrite: bool = False,
+    section: Literal["datasets", "models"] = "datasets",
+) -> None:
+    """Add `datasets.<name>`, or `models.<name>`, after the last one, or replace it where it stands.
 
     Raises:
         InputError: the file is missing or not YAML, or the name exists and `overwrite` is False.
     """
     text, params = _load(params_path)
-    datasets = params.get("datasets")
+    datasets = params.get(section)
     if not isinstance(datasets, CommentedMap):
-        raise InputError(f"{params_path} has no mapping `datasets`. Restore it, for example with git.")
-    if name in datasets and not overwrite:
         raise InputError(
-            f"{params_path} has a dataset {name!r} already. Choose another name, or overwrite it."
+            f"{params_path} has no mapping `{section}`. Write `{section}: {{}}` into it, or restore it, for "
+            "example with git."
         )
+    if name in datasets and not overwrite:
+        raise InputError(f"{params_path} has {section}.{name} already. Choose another name, or overwrite it.")
     lines = text.splitlines(keepends=True)
     if not datasets:
-        start, column = params.lc.key("datasets")
-        lines[start : _end_of(lines, start, column)] = ["datasets:\n", *_block(name, entry, 2)]
+        start, column = params.lc.key(section)
+        comment = re.search(r"\s#.*$", lines[start].rstrip("\n"))
+        head = f"{section}:{comment.group() if comment else ''}\n"
+        lines[start : _end_of(lines, start, column)] = [head, *_block(name, entry, 2)]
     elif name in datasets:
         start, column = datasets.lc.key(name)
         lines[start : _end_of(lines, start, column)] = _block(name, entry, column)

@@ -252,7 +252,9 @@ def test_gradcam_of_a_transformer_points_at_what_decides(tmp_path: Path) -> None
     pixels = torch.rand(512, 3, 32, 32, generator=generator) * 0.3 + 0.3
     for i, (cell, label) in enumerate(zip(cells.tolist(), labels.tolist(), strict=True)):
         y, x = 8 * (cell // 4), 8 * (cell % 4)
-        pixels[i, :, y : y + 8, x : x + 8] = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9]][label])[:, None, None]
+        pixels[i, :, y : y + 8, x : x + 8] = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9]][label])[
+            :, None, None
+        ]
     torch.manual_seed(0)
     args = {"img_size": 32, "patch_size": 8, "embed_dim": 48, "depth": 3, "num_heads": 4}
     net = timm.create_model("vit_tiny_patch16_224", num_classes=2, **args)

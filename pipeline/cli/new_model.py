@@ -1,0 +1,149 @@
+"""`new-model`: look at a model that was trained elsewhere, say what it is, and add it to params.yaml."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+
+from pipeline.artifacts.datasets import load_packed, load_packed_split, load_samples
+from pipeline.artifacts.paths import NAME_PATTERN, dataset_dir
+from pipeline.core.errors import InputError
+from pipeline.core.words import list_some, percent
+from pipeline.data.entry.write import write_entry
+from pipeline.data.files.read_table import PARQUET_SUFFIXES, TABLE_SUFFIXES
+from pipeline.methods.brought.predictions import Images, bring_predictions
+from pipeline.models.brought.networks import open_network
+from pipeline.models.brought.open import bring, weights_of
+from pipeline.models.brought.sources import CONFIG
+from pipeline.models.predict import predict_logits
+from pipeline.plan.params import Params
+from pipeline.plan.params_file import PARAMS_PATH, read_params
+from pipeline.settings.models import Model, NetworkModel, PredictionsModel
+from pipeline.settings.parsing import did_you_mean
+
+_SHOWN = 4  # images whose predictions are shown
+
+
+def run(options: argparse.Namespace) -> None:
+    """Guess the entry, try it on a dataset that is packed, show what it finds, and only then write it."""
+    if not NAME_PATTERN.match(options.name):
+        raise InputError(f"model name {options.name!r} is not allowed: use a-z, 0-9 and _ only.")
+    params = read_params()
+    if options.name in params.models and not options.overwrite:
+        raise InputError(
+            f"{PARAMS_PATH} has a model {options.name!r} already. Choose another name, or --overwrite it."
+        )
+    dataset = options.dataset or params.active[0]
+    if dataset not in params.datasets:
+        near = did_you_mean(dataset, params.datasets) or "."
+        raise InputError(
+            f"--dataset {dataset} is not in {PARAMS_PATH}{near} Known: {', '.join(params.datasets)}."
+        )
+    written = _guess(options.path, options.weights, options.classes)
+    Params.model_validate(params.model_dump() | {"models": {**params.models, options.name: written}})
+    entry: Any = TypeAdapter(Model).validate_python(written)
+    where, packed = f"models.{options.name}", dataset_dir(dataset) / "packed"
+    is_packed = (packed / "dataset.json").exists()
+    if isinstance(entry, PredictionsModel):
+        _show_table(entry, packed if is_packed else None, where)
+    else:
+        _show_network(entry, packed if is_packed else None, where)
+    if not is_packed:
+        print(
+            f"{dataset} is not packed yet, so that its classes were not matched: `dvc repro data@{dataset}`"
+        )
+    write_entry(PARAMS_PATH, options.name, written, overwrite=options.overwrite, section="models")
+    active = ", ".join([*params.active_methods, options.name])
+    print(f"\nwrote models.{options.name} to {PARAMS_PATH}")
+    print(f"audit it:  set `active_methods: [{active}]`, then dvc repro")
+
+
+def _guess(path: str, weights: Sequence[str] | None, classes: Sequence[str] | None) -> dict[str, Any]:
+    """The entry of what lies at `path`.
+
+    Raises:
+        InputError: it is nothing that can be audited.
+    """
+    more = {"weights": list(weights)} if weights else {}
+    more |= {"classes": list(classes)} if classes else {}
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return {"kind": _kind_of(place), "path": path, **more}
+    if place.is_file() and place.suffix.lower() in (*PARQUET_SUFFIXES, *TABLE_SUFFIXES):
+        return {"kind": "predictions", "path": path, **more}
+    if ":" in path and not place.exists():
+        return {"kind": "python", "path": path, **more}
+    what = "does not exist" if not place.exists() else "is weights alone, or nothing known"
+    raise InputError(
+        f"{path} {what}. Give a table of predictions (.csv, .parquet), a folder with {CONFIG} (timm, "
+        "Hugging Face), or a function `file.py:function` that returns the network, with --weights FILE."
+    )
+
+
+def _kind_of(folder: Path) -> str:
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} has no {CONFIG} that can be read ({error}).") from None
+    if not isinstance(config, dict) or not {"architecture", "model_type"} & set(config):
+        raise InputError(
+            f"{folder / CONFIG} names neither an `architecture` (timm) nor a `model_type` (Hugging Face). "
+            "Give the network as a function: `file.py:function`, with --weights FILE."
+        )
+    return "timm" if "architecture" in config else "huggingface"
+
+
+def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:
+    opened = open_network(entry, where)
+    door, files = opened.door, weights_of(entry, opened, where)
+    n_parameters = sum(p.numel() for p in opened.net.parameters())
+    print(f"{type(opened.net).__name__}, {n_parameters:,} parameters, kind {entry.kind}")
+    print(f"weights: {list_some([str(path or 'those of the function') for path in files], 3)}")
+    side = f"{door.side} px" if door.side else "that of the packed images"
+    print(f"input: {side}, {door.interpolation}, {door.crop_pct:.1%} of the resized side")
+    mean, std = ([round(float(v), 4) for v in values] for values in (door.mean, door.std))
+    print(f"normalization of pixels in [0, 1]: mean {mean}, standard deviation {std}")
+    print(f"classes: {list_some(list(opened.outputs), 12) if opened.outputs else 'it names none'}")
+    if packed is None:
+        for note in opened.notes:
+            print(f"note: {note}")
+        return
+    info, val = load_packed(packed), load_packed_split(packed, "val")
+    for path in files:
+        one = bring(entry, path, info.classes, info.image_size, where)
+        for note in one.notes if path == files[0] else []:
+            print(f"note: {note}")
+        logits_NK = torch.from_numpy(predict_logits(one.model, val.images[:_SHOWN]))
+        for file, label, row in zip(val.files, val.labels, logits_NK.softmax(1).numpy(), strict=False):
+            best = int(np.argmax(row))
+            print(f"  {file} ({info.classes[label]}): {info.classes[best]}, {percent(float(row[best]), 0)}")
+
+
+def _show_table(entry: PredictionsModel, packed: Path | None, where: str) -> None:
+    if not Path(entry.path).is_file():
+        raise InputError(f"{entry.path} does not exist.")
+    if packed is None:
+        return
+    info, samples = load_packed(packed), load_samples(packed)
+    images = Images(
+        samples["id"].to_numpy(np.int64),
+        samples["file"].astype(str).tolist(),
+        samples["label"].to_numpy(np.int64),
+        samples["split"].tolist(),
+        info.classes,
+    )
+    found = bring_predictions(entry, images, where)
+    print(f"predictions of {len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}")
+    for note in found.notes:
+        print(f"note: {note}")
+    head = found.table.head(_SHOWN)
+    for at, best in zip(head["id"].to_numpy(np.int64), head["predicted"].to_numpy(np.int64), strict=True):
+        label = info.classes[images.labels_N[at]]
+        print(f"  {images.files_N[at] or at} ({label}): {info.classes[best]}")
