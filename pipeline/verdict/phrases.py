@@ -22,6 +22,7 @@ SELECTION_WORDS = {
     "worst_group_lower_bound": "epoch whose worst group has the highest lower end on validation images",
     "one_standard_error": "first epoch within one standard error of the best worst group (validation)",
     "last": "last epoch",
+    "brought": "trained elsewhere: nothing was selected here",
 }
 INFERENCE_WORDS = {
     "errors": "Groups were inferred from the errors of an ERM model",

@@ -123,6 +123,11 @@ def _of_training(s: Report, found: EvaluationResult) -> Iterator[str]:
     n = len(found.seeds)
     if n < s.verdict.thresholds.min_seeds:
         yield f"{n} seed{'' if n == 1 else 's'} cannot show how much luck is in the numbers."
+    if found.is_brought:
+        yield (
+            "It was trained elsewhere: which of these images it has seen is not known, so that its accuracy may be "
+            "flattered."
+        )
     if found.trained_on_val:
         yield "Validation images trained it, so its validation accuracy promises nothing."
     if any("group label" in label for label in found.labels_used):

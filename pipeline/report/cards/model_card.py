@@ -101,7 +101,9 @@ def _details(s: Report, method: str) -> Iterator[Fact]:
     subtitle = phrases.method_subtitle(method)
     label = phrases.method_label(method)
     yield Fact(term="Method", text=f"{label}: {subtitle}" if subtitle else label)
-    if training is not None:
+    if training is not None and training.brought is not None:
+        yield Fact(term="Trained elsewhere", text=f"{training.brought.kind}: {training.brought.path}")
+    if training is not None and not training.is_table:
         yield Fact(term="Network", text=f"{training.model}, {words.count(training.n_parameters)} parameters")
     side = s.dataset.image_size
     yield Fact(term="Input", text=f"color images of {side} × {side} pixels, values from 0 to 1")
@@ -170,6 +172,10 @@ def _procedure(s: Report, method: str) -> Iterator[Fact]:
     selection = phrases.SELECTION_WORDS.get(found.selection, found.selection)
     yield Fact(term="Selection", text=selection)
     if training is None:
+        return
+    if training.brought is not None:
+        for note in training.brought.notes:
+            yield Fact(term="Note", text=note)
         return
     kept = ", ".join(f"seed {seed}: {epoch + 1}" for seed, epoch in training.selected_epoch.items())
     yield Fact(term="Epochs", text=f"{words.count(curves.n_epochs if curves else 0)}; kept {kept or 'none'}")
