@@ -68,7 +68,8 @@ def enter(
     """Pixels in [0, 1] as a network is shown them, N x 3 x T x T."""
     if matrix_TS is not None:
         matrix = matrix_TS.to(pixels_NCHW.dtype)
-        pixels_NCHW = (matrix @ pixels_NCHW @ matrix.T).clamp(0, 1)  # cubic curves overshoot
+        # cubic curves overshoot, and image libraries cut that off after each of the two directions
+        pixels_NCHW = (matrix @ (pixels_NCHW @ matrix.T).clamp(0, 1)).clamp(0, 1)
     return ((pixels_NCHW.flip(1) if is_bgr else pixels_NCHW) - mean) / std
 
 
@@ -239,13 +240,6 @@ def without_in_place(net: nn.Module) -> None:
             module.inplace = False  # type: ignore[assignment]
 
 
-class _Once(dict[Any, Any]):
-    """What is taken out is gone."""
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.pop(key)
-
-
 def without_caches(net: nn.Module) -> None:
     """Attention that keeps its biases from image to image (LeViT and its kin) makes them anew each time.
 
@@ -253,7 +247,11 @@ def without_caches(net: nn.Module) -> None:
     """
     for module in net.modules():
         if isinstance(getattr(module, "attention_bias_cache", None), dict):
-            module.attention_bias_cache = _Once()  # type: ignore[assignment]
+            module.register_forward_pre_hook(_forget)
+
+
+def _forget(module: nn.Module, _: Any) -> None:
+    module.attention_bias_cache.clear()  # type: ignore[operator,union-attr]
 
 
 def _gives(head: nn.Linear, features: Tensor, logits: Tensor) -> bool:

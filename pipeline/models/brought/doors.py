@@ -108,7 +108,7 @@ def _of_processor(saved: Mapping[str, Any], side: int, where: str) -> tuple[Door
         )
     scale = float(saved.get("rescale_factor") or 1 / 255) * 255 if saved.get("do_rescale", True) else 255.0
     offset = 1.0 if saved.get("rescale_offset") else 0.0  # x * factor - 1
-    is_normal = bool(saved.get("do_normalize", True))
+    is_normal = bool(saved.get("do_normalize", not _is_of(saved, "MobileViT")))
     mean = _channels((saved.get("image_mean") if is_normal else None) or (0.0,) * 3)
     std = _channels((saved.get("image_std") if is_normal else None) or (1.0,) * 3)
     mean = [(m + offset) / scale for m in mean]
@@ -124,9 +124,15 @@ def _resized(saved: Mapping[str, Any], size: int, *, is_cropped: bool) -> int:
     """The side that an image has before its middle is cut out."""
     if crop_pct := saved.get("crop_pct"):
         return size if not is_cropped and size >= _WARPED else int(size / float(crop_pct))
-    if str(saved.get("image_processor_type", "")).startswith("Levit"):
+    if _is_of(saved, "Levit"):
         return int(_LEVIT * size)
     return size
+
+
+def _is_of(saved: Mapping[str, Any], kind: str) -> bool:
+    """Whether a processor is of a kind that has rules of its own; its name has had several endings."""
+    names = (saved.get(key) for key in ("image_processor_type", "feature_extractor_type"))
+    return any(str(name).startswith(kind) for name in names)
 
 
 def _sensible(door: Door, where: str) -> Door:

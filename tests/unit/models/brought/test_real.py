@@ -16,6 +16,7 @@ from timm.data.transforms_factory import create_transform
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.plan import make_plan
+from pipeline.core.errors import InputError
 from pipeline.explain.cam.adapter import choose_layer, raw_cams
 from pipeline.models.adapted import Adapted
 from pipeline.models.brought.networks import open_network
@@ -145,13 +146,18 @@ def test_a_folder_of_old_timm_is_read(tmp_path: Path) -> None:
 
 
 def test_a_wrapper_of_transformers_around_timm_is_one_of_timm(tmp_path: Path) -> None:
-    from transformers import TimmWrapperForImageClassification
+    from transformers import TimmWrapperConfig, TimmWrapperForImageClassification
 
-    own = save_timm(tmp_path / "timm")
-    wrapped: Any = TimmWrapperForImageClassification.from_pretrained(tmp_path / "timm")
-    wrapped.save_pretrained(tmp_path / "wrapped")
-    brought = bring_only(TimmModel(kind="timm", path=str(tmp_path / "wrapped"), classes=NAMES))
-    check("test_resnet", brought, own)
+    labels = {"id2label": dict(enumerate(NAMES)), "label2id": {n: k for k, n in enumerate(NAMES)}}
+    torch.manual_seed(0)
+    wrapped: Any = TimmWrapperForImageClassification(
+        TimmWrapperConfig(architecture="test_resnet", num_labels=3, **labels)
+    ).eval()
+    wrapped.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"wraps a network of timm's\. Write `kind: timm`"):
+        bring_only(HuggingfaceModel(kind="huggingface", path=str(tmp_path)))
+    brought = bring_only(TimmModel(kind="timm", path=str(tmp_path)))
+    check("test_resnet", brought, wrapped)
     assert "without `timm_model.` in front" in brought.notes[0]
 
 
