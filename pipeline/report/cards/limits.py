@@ -125,8 +125,8 @@ def _of_training(s: Report, found: EvaluationResult) -> Iterator[str]:
         yield f"{n} seed{'' if n == 1 else 's'} cannot show how much luck is in the numbers."
     if found.is_brought:
         yield (
-            "It was trained elsewhere: which of these images it has seen is not known, so that its accuracy may be "
-            "flattered."
+            "It was trained elsewhere: which of these images it has seen is not known, so that its "
+            "accuracy may be flattered."
         )
     if found.trained_on_val:
         yield "Validation images trained it, so its validation accuracy promises nothing."
