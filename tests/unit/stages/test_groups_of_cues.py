@@ -218,7 +218,8 @@ def test_where_no_cue_could_be_used_nothing_is_trained(
 
 def test_what_a_class_may_look_like_forms_groups_where_a_corner_tells_a_part_of_it(project: Path) -> None:
     images, labels_N, cue_N = draw(shape=4)
-    images[cue_N == 1, :, :8] = 20
+    images[cue_N == 1, :8] = 20
+    images[cue_N == 1, :, :8] = 20  # so much that any network learns it
     color = found_cue("color", "color", kind="pixels", may_be_content=True)
     prepare(images, labels_N, [color, CORNER.model_copy(update={"under": "color"})])
     info = grouped()
