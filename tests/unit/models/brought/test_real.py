@@ -258,8 +258,8 @@ def test_gradcam_of_a_transformer_points_at_what_decides(tmp_path: Path) -> None
     nothing in the image speaks for it.
     """
     generator, n_classes = torch.Generator().manual_seed(0), 4
-    cells, labels = torch.randint(16, (448,), generator=generator), torch.arange(448) % n_classes
-    pixels = torch.rand(448, 3, 32, 32, generator=generator) * 0.3 + 0.3
+    cells, labels = torch.randint(16, (512,), generator=generator), torch.arange(512) % n_classes
+    pixels = torch.rand(512, 3, 32, 32, generator=generator) * 0.3 + 0.3
     colors = torch.tensor([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.1, 0.9, 0.1], [0.9, 0.9, 0.1]])
     for i, (cell, label) in enumerate(zip(cells.tolist(), labels.tolist(), strict=True)):
         y, x = 8 * (cell // 4), 8 * (cell % 4)
@@ -288,7 +288,7 @@ def test_gradcam_of_a_transformer_points_at_what_decides(tmp_path: Path) -> None
     )
     entry = TimmModel(kind="timm", path=str(tmp_path))
     model = bring(entry, tmp_path / "model.safetensors", names, 32, "m").model
-    held_out = slice(384, 448)
+    held_out = slice(448, 512)
     with torch.no_grad():
         assert float((model(pixels[held_out]).argmax(1) == labels[held_out]).float().mean()) > 0.95
     layer = choose_layer(model, 32, 2)
