@@ -109,16 +109,18 @@ def _check(classes: Sequence[str], columns: list[list[int]], names: Sequence[str
         )
     twice = [name for name, own in zip(classes, columns, strict=True) if len(own) > 1]
     if twice:
+        own = columns[list(classes).index(twice[0])]
         raise InputError(
-            f"{where}: {len(columns[list(classes).index(twice[0])])} outputs are called {twice[0]}. Write "
-            f"their places: `classes: {{ {_quoted(twice[0])}: {columns[list(classes).index(twice[0])]}, ... }}`."
+            f"{where}: {len(own)} outputs are called {twice[0]}. Write their places: `classes: "
+            f"{{ {_quoted(twice[0])}: {own}, ... }}`."
         )
     taken: dict[int, str] = {}
     for name, (at,) in zip(classes, columns, strict=True):
         if at in taken:
             raise InputError(
                 f"{where}: {taken[at]} and {name} of the dataset are both like the output {names[at]}. Write "
-                f"which output is which class: `classes: {{ {_quoted(taken[at])}: {at}, {_quoted(name)}: ... }}`."
+                f"which output is which class: `classes: {{ {_quoted(taken[at])}: {at}, "
+                f"{_quoted(name)}: ... }}`."
             )
         taken[at] = name
 

@@ -490,7 +490,7 @@ def test_functions_that_fail(path: str, says: str) -> None:
 
 @pytest.mark.usefixtures("nets")
 def test_args_and_heads_are_checked() -> None:
-    with pytest.raises(InputError, match="does not take `args: {'no': 1}`"):
+    with pytest.raises(InputError, match=r"does not take `args: \{'no': 1\}`"):
         bring_python("nets.py:good", args={"no": 1})
     assert bring_python("nets.py:good", head="b").model.head.out_features == 3
     with pytest.raises(
@@ -505,7 +505,8 @@ def test_args_and_heads_are_checked() -> None:
 OWN = """
 from pipeline.models.registry import build_model
 def build():
-    return build_model("small_resnet", n_classes=3, width=4, pretrained=False, mean=[0.5] * 3, std=[0.2] * 3, seed=1)
+    statistics = {"mean": [0.5] * 3, "std": [0.2] * 3}
+    return build_model("small_resnet", n_classes=3, width=4, pretrained=False, **statistics, seed=1)
 """
 
 
