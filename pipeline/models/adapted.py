@@ -153,7 +153,7 @@ class Adapted(Classifier):
             raise InputError(f"head: {name!r} is no linear layer of the network; it has {', '.join(known)}.")
         before = self._run(probe)
         self.net.set_submodule(name, nn.Identity())
-        if not _gives(head, self._run(probe), before):  # it is used in another way too
+        if not self._gives(head, probe, before):  # it is used in another way too
             self.net.set_submodule(name, head)
             if is_given:
                 raise InputError(
@@ -167,6 +167,14 @@ class Adapted(Classifier):
         self.head = _plain(head, rows)
         if self.columns is not None and not self.has_head:
             self.readout = Readout(self.columns)
+
+    def _gives(self, head: nn.Linear, probe: Tensor, logits: Tensor) -> bool:
+        """Whether the layer, taken out and put behind the network, gives the same."""
+        try:
+            found = head(self._run(probe))
+        except (RuntimeError, ValueError, AssertionError, TypeError):  # another layer needs what it gave
+            return False
+        return found.shape == logits.shape and bool(torch.allclose(found, logits, rtol=1e-4, atol=1e-5))
 
     def _enter(self, pixels_NCHW: Tensor) -> Tensor:
         return enter(pixels_NCHW, self.resize_TS, self.mean, self.std, is_bgr=self.door.is_bgr)
@@ -252,14 +260,6 @@ def without_caches(net: nn.Module) -> None:
 
 def _forget(module: nn.Module, _: Any) -> None:
     module.attention_bias_cache.clear()  # type: ignore[operator,union-attr]
-
-
-def _gives(head: nn.Linear, features: Tensor, logits: Tensor) -> bool:
-    """Whether a layer, taken out and put behind the network, gives the same."""
-    if features.ndim != 2 or features.shape[1] != head.in_features:
-        return False
-    found = head(features)
-    return found.shape == logits.shape and bool(torch.allclose(found, logits, rtol=1e-4, atol=1e-5))
 
 
 def _plain(head: nn.Linear, rows: Sequence[int] | None) -> nn.Linear:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,15 +54,15 @@ def processor_door(
         InputError: it is for images that are not square, or makes no sense.
     """
     try:
-        side = entry.input_size or (_one_side(own_side, where) if own_side else 224)
         if saved is None:
+            side = _own(own_side, entry, where)
             is_told = entry.input_size and entry.mean and entry.std
             missing = (
                 f"{PROCESSOR} is missing: images are shown at {side} px with ImageNet's mean and deviation. "
                 "Where it was trained with others, write `mean`, `std` and `input_size`"
             )
             return overridden(Door(*IMAGENET, side), entry), [] if is_told else [missing]
-        door, notes = _of_processor(saved, side, where)
+        door, notes = _of_processor(saved, lambda: _own(own_side, entry, where), where)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         raise _unreadable(f"{where}: {folder / PROCESSOR}", error) from None
     return overridden(_sensible(door, where), entry), notes
@@ -94,12 +94,19 @@ def three_channels(channels: Any, where: str) -> None:
         )
 
 
-def _of_processor(saved: Mapping[str, Any], side: int, where: str) -> tuple[Door, list[str]]:
+def _own(own_side: Any, entry: NetworkModel, where: str) -> int:
+    """The side that the network's config names."""
+    return entry.input_size or (_one_side(own_side, where) if own_side else 224)
+
+
+def _of_processor(
+    saved: Mapping[str, Any], own_side: Callable[[], int], where: str
+) -> tuple[Door, list[str]]:
     notes: list[str] = []
     does_resize = bool(saved.get("do_resize", True))
     size, crop = _side(saved.get("size"), where), _side(saved.get("crop_size"), where)
     cropped = bool(saved.get("do_center_crop")) and crop is not None
-    seen = (crop if cropped else size if does_resize else None) or side
+    seen = (crop if cropped else size if does_resize else None) or own_side()
     resized = _resized(saved, size if does_resize and size else seen, is_cropped=cropped)
     if not does_resize:
         notes.append(
@@ -123,6 +130,8 @@ def _of_processor(saved: Mapping[str, Any], side: int, where: str) -> tuple[Door
 def _resized(saved: Mapping[str, Any], size: int, *, is_cropped: bool) -> int:
     """The side that an image has before its middle is cut out."""
     if crop_pct := saved.get("crop_pct"):
+        if not 0 < float(crop_pct) <= 1:
+            raise ValueError(f"crop_pct {crop_pct} is no share")
         return size if not is_cropped and size >= _WARPED else int(size / float(crop_pct))
     if _is_of(saved, "Levit"):
         return int(_LEVIT * size)
