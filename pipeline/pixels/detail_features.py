@@ -65,9 +65,9 @@ def _region_details(means_Qn: Float64Array) -> Float64Array:
     """n x len(DETAIL_FEATURES) from one region's mean of every pixel map."""
     mean_squares = means_Qn[MAP.squares : MAP.edge]
     variance = mean_squares - means_Qn[: MAP.squares] ** 2
-    # What cancellation leaves of a constant region is noise that could still separate two classes; how much it
-    # is depends on the processor's order of sums.
-    sd = np.sqrt(np.where(variance > 4e-6 * mean_squares, variance, 0))
+    # What cancellation leaves of a constant region is noise that could still separate two classes; how much
+    # it is depends on the order of sums, which is the processor's.
+    sd = np.sqrt(np.where(variance > 2e-5 * mean_squares, variance, 0))
     opponent_mean = np.hypot(means_Qn[MAP.red_green], means_Qn[MAP.yellow_blue])
     opponent_sd = np.hypot(sd[MAP.red_green], sd[MAP.yellow_blue])
     columns = (
