@@ -183,6 +183,20 @@ def test_the_example_entry_is_valid() -> None:
     parse(Params, params).check()
 
 
+def test_models_of_ones_own_are_entries_that_params_take() -> None:
+    """Both tiers, in as many lines as README says it takes."""
+    section = README.split("\n## Your own model\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    assert [block.count("\n") for block in blocks] == [3, 3]
+    shipped = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())
+    kinds = []
+    for block in blocks:
+        params = Params.model_validate(shipped | YAML(typ="safe", pure=True).load(block))
+        params.check()
+        kinds.append(params.models["mine"].kind)
+    assert kinds == ["predictions", "timm"]
+
+
 def keys_of_the_table(section: str) -> list[str]:
     text = README.split(f"\n## {section}\n")[1].split("\n## ")[0]
     return re.findall(r"^\| `([a-z0-9_]+)` \|", text, re.MULTILINE)
