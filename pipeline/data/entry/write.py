@@ -44,7 +44,9 @@ def write_entry(
             "example with git."
         )
     if name in datasets and not overwrite:
-        raise InputError(f"{params_path} has {section}.{name} already. Choose another name, or overwrite it.")
+        raise InputError(
+            f"{params_path} has a {section[:-1]} {name!r} already. Choose another name, or overwrite it."
+        )
     lines = text.splitlines(keepends=True)
     if not datasets:
         start, column = params.lc.key(section)

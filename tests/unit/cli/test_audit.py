@@ -251,8 +251,13 @@ def test_who_is_interrupted_leaves_nothing_running(place: Path) -> None:
     folder = project(place / "p", "echo $$ > ../pid; sleep 100")
     timer = threading.Thread(target=interrupt_when, args=(place / "pid",))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        reproducing.reproduce(folder)
+    # a shell that starts something in the background has it ignore interrupts
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            reproducing.reproduce(folder)
+    finally:
+        signal.signal(signal.SIGINT, before)
     timer.join()
     pid = int((place / "pid").read_text())
     for _ in range(100):
