@@ -17,7 +17,7 @@ from pipeline.artifacts.paths import NAME_PATTERN, dataset_dir
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some, percent
 from pipeline.data.entry.write import write_entry
-from pipeline.data.files.read_table import PARQUET_SUFFIXES, TABLE_SUFFIXES
+from pipeline.data.files.read_table import TABLE_SUFFIXES
 from pipeline.methods.brought.predictions import Images, bring_predictions
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import bring, weights_of
@@ -76,7 +76,7 @@ def _guess(path: str, weights: Sequence[str] | None, classes: Sequence[str] | No
     place = Path(path).expanduser()
     if place.is_dir():
         return {"kind": _kind_of(place), "path": path, **more}
-    if place.is_file() and place.suffix.lower() in (*PARQUET_SUFFIXES, *TABLE_SUFFIXES):
+    if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
         return {"kind": "predictions", "path": path, **more}
     if ":" in path and not place.exists():
         return {"kind": "python", "path": path, **more}
@@ -131,14 +131,8 @@ def _show_table(entry: PredictionsModel, packed: Path | None, where: str) -> Non
         raise InputError(f"{entry.path} does not exist.")
     if packed is None:
         return
-    info, samples = load_packed(packed), load_samples(packed)
-    images = Images(
-        samples["id"].to_numpy(np.int64),
-        samples["file"].astype(str).tolist(),
-        samples["label"].to_numpy(np.int64),
-        samples["split"].tolist(),
-        info.classes,
-    )
+    info = load_packed(packed)
+    images = Images.of(load_samples(packed), info.classes)
     found = bring_predictions(entry, images, where)
     print(f"predictions of {len(found.seeds)} seed{'s' if len(found.seeds) > 1 else ''}")
     for note in found.notes:

@@ -124,7 +124,7 @@ class Adapted(Classifier):
         self._layers: list[str] | None = None
         self._layouts: dict[tuple[int, ...], str] = {}
         self.has_head = False
-        self.readout: nn.Module = nn.Identity()
+        self.readout: nn.Module = nn.Identity() if self.columns is None else Readout(self.columns)
         self.n_classes = 0  # not known of a network that holds no numbers
         if not any(p.is_meta for p in net.parameters()):
             was_training = net.training
@@ -145,7 +145,6 @@ class Adapted(Classifier):
                 "the side that it was made for as `input_size`."
             ) from None
         if name is None:
-            self.readout = nn.Identity() if self.columns is None else Readout(self.columns)
             return
         head = dict(self.net.named_modules()).get(name)
         if not isinstance(head, nn.Linear):
@@ -160,13 +159,12 @@ class Adapted(Classifier):
                     f"head: {name!r} is not the last layer: what it gives are not the network's logits. "
                     "Leave `head` out, or name the layer whose output they are."
                 )
-            self.readout = nn.Identity() if self.columns is None else Readout(self.columns)
             return
         self.has_head = self.columns is None or all(len(own) == 1 for own in self.columns)
         rows = [own[0] for own in self.columns] if self.columns is not None and self.has_head else None
         self.head = _plain(head, rows)
-        if self.columns is not None and not self.has_head:
-            self.readout = Readout(self.columns)
+        if self.has_head:  # its rows are the classes
+            self.readout = nn.Identity()
 
     def _gives(self, head: nn.Linear, probe: Tensor, logits: Tensor) -> bool:
         """Whether the layer, taken out and put behind the network, gives the same."""

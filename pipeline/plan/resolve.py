@@ -101,17 +101,16 @@ def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
 
 def _train(settings: DatasetSettings, params: Params, method: str) -> Settings:
     if method in params.models:
-        return _brought(settings, params, method)
+        return _brought(params, method)
     return plan_training(settings.setup(method), is_baseline=method == params.active_methods[0])
 
 
-def _brought(settings: DatasetSettings, params: Params, name: str) -> Settings:
+def _brought(params: Params, name: str) -> Settings:
     model = params.models[name]
     return BroughtPlan(
         brought=model,
         entry=name,
         files={str(path): file_digest(path) for path in source_files(model)},
-        device=settings.train.device,
         is_baseline=name == params.active_methods[0],
     )
 

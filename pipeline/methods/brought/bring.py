@@ -86,14 +86,7 @@ def _bring(dataset: str, name: str, plan: BroughtPlan, info: DatasetInfo) -> Tra
 def _bring_table(
     dataset: str, name: str, entry: PredictionsModel, info: DatasetInfo, key: str
 ) -> TrainHistory:
-    samples = load_samples(data_folders(dataset).packed)
-    images = Images(
-        samples["id"].to_numpy("int64"),
-        samples["file"].astype(str).tolist(),
-        samples["label"].to_numpy("int64"),
-        samples["split"].tolist(),
-        info.classes,
-    )
+    images = Images.of(load_samples(data_folders(dataset).packed), info.classes)
     found = bring_predictions(entry, images, f"models.{name}")
     with _fresh_weights(dataset, name) as folder:
         save_table(folder / "predictions.parquet", found.table, info.digest)

@@ -41,6 +41,17 @@ class Images:
     splits_N: Sequence[str]
     classes: Sequence[str]
 
+    @classmethod
+    def of(cls, samples: pd.DataFrame, classes: Sequence[str]) -> Images:
+        """Those of `samples.parquet`."""
+        return cls(
+            samples["id"].to_numpy(np.int64),
+            samples["file"].astype(str).tolist(),
+            samples["label"].to_numpy(np.int64),
+            samples["split"].tolist(),
+            classes,
+        )
+
 
 def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Predicted:
     """Read an entry's table and match it with a dataset.

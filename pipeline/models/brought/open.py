@@ -16,9 +16,8 @@ from pipeline.models.brought.networks import Opened, open_network, rebuild
 from pipeline.models.brought.weights import check_finite, lay_in, read_weights, unwrapped
 from pipeline.models.dissect import unwrap
 from pipeline.models.interface import Classifier
+from pipeline.models.registry import BROUGHT
 from pipeline.settings.models import NetworkModel, PythonModel
-
-BROUGHT = "brought"  # the name in a saved spec
 
 
 @dataclass(frozen=True)

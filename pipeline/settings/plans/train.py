@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.core.types import Device
 from pipeline.settings.base import DecidesNothing, Settings
 from pipeline.settings.models import Model
 from pipeline.settings.train import TrainSettings
@@ -25,7 +24,6 @@ class BroughtPlan(Settings):
     brought: Model
     entry: str = Field(description="its name in `models`")
     files: dict[str, str] = Field(description="sha256 of the files that it is made of, by their paths")
-    device: Device
     is_baseline: Annotated[bool, DecidesNothing()]
 
 
