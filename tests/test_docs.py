@@ -99,6 +99,20 @@ def test_a_stale_sample_is_noticed() -> None:
         assert reason in found
 
 
+def test_a_demo_that_another_processor_rounds_otherwise_is_the_same_sample() -> None:
+    refresh = load_refresh()
+    sample, page = json.loads(refresh.SAMPLE.read_text()), refresh.PAGE.read_text()
+    other = json.loads(json.dumps(sample))
+    fixed = other["verdict"]["rungs"][4]
+    fixed["status"] = "yes" if fixed["status"] == "partly" else "partly"
+    finding = re.search('<h2 id="fixed-h"><span dir="ltr">(.*?)</span>', page)
+    assert finding
+    page_now = page.replace(finding.group(1), "SUBG raises both groups, at a price")
+    assert refresh.differences(sample, other, page, page_now) == []
+    fixed["status"] = "insufficient"
+    assert refresh.differences(sample, other, page, page) != []
+
+
 def test_the_sample_report_was_made_with_the_shipped_settings() -> None:
     sample = json.loads((ROOT / "docs" / "sample" / "photo_digits.json").read_text())
     params = parse(Params, YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text()))

@@ -113,12 +113,12 @@ def test_several_reports_fail_where_one_does(birds: str, plain: str) -> None:
 def test_the_sample_passes_with_the_method_that_fixes_it_and_not_without(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = ["gate", str(SAMPLE), "--min-worst-group", "0.8", "--forbid", "used,harmful"]
+    asked = ["gate", str(SAMPLE), "--min-worst-group", "0.8", "--forbid", "used"]
     assert main(asked) == 1
     assert main([*asked, "--method", "group_dro"]) == 0
     # sharpness gives the class away, too, and its exchange carries enough to rule its use out
     assert "sharpness" in capsys.readouterr().out
-    # what is left of its shift is +2.5 points, and five seeds leave room for 12.9: doubt counts against it
+    # little is left of its shift, and five seeds leave room for more: doubt counts against it
     flips = [*asked, "--method", "group_dro", "--max-flip-rate", "0.1"]
     assert main(flips) == 1
     assert main([*flips, "--use", "estimate"]) == 0
