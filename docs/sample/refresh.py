@@ -133,11 +133,12 @@ def differences(old: dict[str, Any], new: dict[str, Any], old_page: str, new_pag
 
 
 def keys(part: Any, path: str = "") -> Iterator[str]:
-    """Paths of all keys; items of a list share theirs."""
+    """Paths of all keys; items of a list share theirs, and so do the methods whose slices are shown."""
     if isinstance(part, dict):
         for key, value in part.items():
-            yield f"{path}.{key}"
-            yield from keys(value, f"{path}.{key}")
+            name = "*" if path == ".verdict.slices" else key
+            yield f"{path}.{name}"
+            yield from keys(value, f"{path}.{name}")
     elif isinstance(part, list):
         for value in part:
             yield from keys(value, path)
