@@ -1,6 +1,6 @@
 """An audit in one call, for notebooks and programs: what the stages do, into a folder, and the typed report.
 
-For example `report = audit.run("/photos/birds", ["erm", "group_dro"], folder="birds_audit")`, and then
+For example `report = audit.run("/photos/birds", ["/nets/my_vit", "erm"], folder="birds_audit")`, and then
 `{rung.rung: rung.status for rung in report.verdict.rungs}`.
 """
 
@@ -12,13 +12,14 @@ from typing import Any
 
 from pipeline.artifacts.files import load_artifact, write_text
 from pipeline.core.errors import InputError
-from pipeline.methods.registry import parse_method
 from pipeline.project.entry import guess_entry, name_of
+from pipeline.project.models import Models, absolute, identify_models
 from pipeline.project.reproduce import reproduce
 from pipeline.project.run_params import (
     Asked,
     check_users,
     is_users,
+    known_models,
     known_names,
     plain,
     plan_run,
@@ -30,7 +31,7 @@ from pipeline.records.report import Report
 
 def run(
     dataset: str | Path | Mapping[str, Any],
-    model: str | Sequence[str] = "erm",
+    model: Models = "erm",
     *,
     folder: str | Path,
     settings: Mapping[str, Any] | None = None,
@@ -47,7 +48,10 @@ def run(
         dataset: a name (of a shipped dataset, or of an entry in the folder's `params.yaml`); a path, read
             as `shortcut-audit new-dataset` reads it; or an entry, `{"source": {...}, ...}`. Of a text that
             could be both the name counts: `Path(...)` says that it is a path.
-        model: a training method, or several; the first is the baseline that others are compared with.
+        model: a training method, or a model that is there already: a path as `shortcut-audit new-model`
+            reads it (a folder of timm's or Hugging Face's, a table of predictions, `file.py:function`), or an
+            entry of `models`, `{"kind": "python", "path": ..., "weights": [...]}`. Or several: the first is
+            the baseline that others are compared with. A mapping gives models their names.
         folder: made where it is not there; may hold other things.
         settings: sections that are laid over the dataset's entry, such as `{"train": {"epochs": 3}}`.
         explain: explain every model by TRAK and GradCAM. False: the baseline alone, whose harm the report
@@ -59,7 +63,8 @@ def run(
     """
     place = Path(folder).expanduser().resolve()
     name, entry = _identify(dataset, known_names(place))
-    asked = Asked(name, plain(entry), _methods(model), plain(settings or {}), explain)
+    methods, models = identify_models(model, known_models(place))
+    asked = Asked(name, plain(entry), methods, plain(settings or {}), explain, models)
     if is_users(place):
         check_users(place, asked)
         reproduce(place, [f"report@{asked.dataset}"])
@@ -70,18 +75,6 @@ def run(
         write_text(place / "params.yaml", text)
         reproduce(place)
     return load_artifact(place / "reports" / f"{asked.dataset}.json", Report)
-
-
-def _methods(model: str | Sequence[str]) -> list[str]:
-    names = [model] if isinstance(model, str) else list(model)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise InputError(
-            f"model = {model!r}: give the name of a training method, such as 'erm', or a list of names."
-        )
-    try:
-        return [parse_method(name) for name in names]
-    except ValueError as error:
-        raise InputError(f"model: {error}") from None
 
 
 def _identify(
@@ -108,6 +101,5 @@ def _identify(
 
 
 def _absolute(source: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A path is meant from where the caller is; the stages run in the audit's folder."""
     path = source.get("path")
-    return source if not path else {**source, "path": str(Path(path).expanduser().resolve())}
+    return source if not path else {**source, "path": absolute(path)}

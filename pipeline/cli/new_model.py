@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,10 @@ from pipeline.artifacts.paths import NAME_PATTERN, dataset_dir
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some, percent
 from pipeline.data.entry.write import write_entry
-from pipeline.data.files.read_table import TABLE_SUFFIXES
+from pipeline.methods.brought.guess import guess_model
 from pipeline.methods.brought.predictions import Images, bring_predictions
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import bring, weights_of
-from pipeline.models.brought.sources import CONFIG
 from pipeline.models.predict import predict_logits
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
@@ -46,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(
             f"--dataset {dataset} is not in {PARAMS_PATH}{near} Known: {', '.join(params.datasets)}."
         )
-    written = _guess(options.path, options.weights, options.classes)
+    written = guess_model(options.path, options.weights, options.classes)
     Params.model_validate(params.model_dump() | {"models": {**params.models, options.name: written}})
     entry: Any = TypeAdapter(Model).validate_python(written)
     where, packed = f"models.{options.name}", dataset_dir(dataset) / "packed"
@@ -63,41 +60,6 @@ def run(options: argparse.Namespace) -> None:
     active = ", ".join([*params.active_methods, options.name])
     print(f"\nwrote models.{options.name} to {PARAMS_PATH}")
     print(f"audit it:  set `active_methods: [{active}]`, then dvc repro")
-
-
-def _guess(path: str, weights: Sequence[str] | None, classes: Sequence[str] | None) -> dict[str, Any]:
-    """The entry of what lies at `path`.
-
-    Raises:
-        InputError: it is nothing that can be audited.
-    """
-    more = {"weights": list(weights)} if weights else {}
-    more |= {"classes": list(classes)} if classes else {}
-    place = Path(path).expanduser()
-    if place.is_dir():
-        return {"kind": _kind_of(place), "path": path, **more}
-    if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
-        return {"kind": "predictions", "path": path, **more}
-    if ":" in path and not place.exists():
-        return {"kind": "python", "path": path, **more}
-    what = "does not exist" if not place.exists() else "is weights alone, or nothing known"
-    raise InputError(
-        f"{path} {what}. Give a table of predictions (.csv, .parquet), a folder with {CONFIG} (timm, "
-        "Hugging Face), or a function `file.py:function` that returns the network, with --weights FILE."
-    )
-
-
-def _kind_of(folder: Path) -> str:
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} has no {CONFIG} that can be read ({error}).") from None
-    if not isinstance(config, dict) or not {"architecture", "model_type"} & set(config):
-        raise InputError(
-            f"{folder / CONFIG} names neither an `architecture` (timm) nor a `model_type` (Hugging Face). "
-            "Give the network as a function: `file.py:function`, with --weights FILE."
-        )
-    return "timm" if "architecture" in config else "huggingface"
 
 
 def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:

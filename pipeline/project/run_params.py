@@ -34,6 +34,7 @@ class Asked(NamedTuple):
     methods: Sequence[str]  # the first is the baseline
     settings: Mapping[str, Any]  # laid over the entry
     explains: bool
+    models: Mapping[str, Any] = {}  # entries of those methods that are models of `models`
 
 
 def is_users(folder: Path) -> bool:
@@ -51,9 +52,11 @@ def plan_run(folder: Path, asked: Asked) -> str:
         InputError: it would not be valid, or `folder` has another dataset of that name.
     """
     path = folder / "params.yaml"
-    there = _load(_read(path))["datasets"] if path.exists() else {}
+    before = _load(_read(path)) if path.exists() else {}
+    there, models = before.get("datasets", {}), before.get("models", {})
     ours = _shipped_datasets()
     _refuse_namesake(folder, asked, there)
+    _refuse_other_model(folder, asked, models)
     others = {name: entry for name, entry in there.items() if not _is_shipped(name, entry, ours)}
     datasets = {**ours, **others}
     entry = asked.entry or datasets[asked.dataset]
@@ -61,7 +64,7 @@ def plan_run(folder: Path, asked: Asked) -> str:
         entry = deep_merge(entry, _UNEXPLAINED)
     entry = deep_merge(entry, asked.settings)
     changed = {name: new for name, new in (others | {asked.dataset: entry}).items() if ours.get(name) != new}
-    text = _changed(asked, changed)
+    text = _changed(asked, changed, models | dict(asked.models))
     parse(Params, _load(text)).check()
     return _marked(text)
 
@@ -80,6 +83,12 @@ def check_users(folder: Path, asked: Asked) -> None:
             f"{path} is yours, and audit.run adds no dataset to it. In {folder}, type `shortcut-audit "
             f"new-dataset {asked.dataset} PATH`, then give its name, {asked.dataset!r}. {other}"
         )
+    if asked.models:
+        name, entry = next(iter(asked.models.items()))
+        raise InputError(
+            f"{path} is yours, and audit.run adds no model to it. In {folder}, type `shortcut-audit "
+            f"new-model {name} {entry['path']}`, then give its name, {name!r}. {other}"
+        )
     if asked.settings:
         raise InputError(f"write the settings into {path}, below `datasets: {asked.dataset}:`. {other}")
     params.dataset(asked.dataset)
@@ -97,6 +106,13 @@ def known_names(folder: Path) -> list[str]:
     there = _load(_read(path)).get("datasets") if path.exists() else None
     names = there if isinstance(there, Mapping) else {}
     return list(dict.fromkeys([*_shipped_datasets(), *map(str, names)]))
+
+
+def known_models(folder: Path) -> list[str]:
+    """Models that a name may mean: those of the folder's `params.yaml`."""
+    path = folder / "params.yaml"
+    there = _load(_read(path)).get("models") if path.exists() else None
+    return list(map(str, there)) if isinstance(there, Mapping) else []
 
 
 def plain(value: Any) -> Any:
@@ -143,13 +159,23 @@ def _refuse_namesake(folder: Path, asked: Asked, datasets: Mapping[str, Any]) ->
     )
 
 
+def _refuse_other_model(folder: Path, asked: Asked, there: Mapping[str, Any]) -> None:
+    for name, entry in asked.models.items():
+        known = there.get(name, entry)
+        if any(known.get(key) != entry.get(key) for key in ("kind", "path")):
+            raise InputError(
+                f"{folder} holds an audit of another model {name!r} ({known.get('path')}), whose results "
+                f"would be replaced. Give this one a name, {{'{name}_2': ...}}, or give another folder."
+            )
+
+
 def _place(entry: Mapping[str, Any]) -> tuple[str, str]:
     source = entry.get("source")
     found = source if isinstance(source, Mapping) else {}
     return str(found.get("kind")), str(found.get("path") or found.get("class") or "")
 
 
-def _changed(asked: Asked, entries: Mapping[str, Mapping[str, Any]]) -> str:
+def _changed(asked: Asked, entries: Mapping[str, Mapping[str, Any]], models: Mapping[str, Any]) -> str:
     """The shipped text with the lists and these entries; every other byte, comments included, as it is."""
     explained = asked.methods if asked.explains else asked.methods[:1]
     lists = {"active": [asked.dataset], "active_methods": asked.methods, "explained_methods": explained}
@@ -159,6 +185,8 @@ def _changed(asked: Asked, entries: Mapping[str, Mapping[str, Any]]) -> str:
         write_lists(path, lists)
         for name, entry in entries.items():
             write_entry(path, name, dict(entry), overwrite=True)
+        for name, model in models.items():
+            write_entry(path, name, plain(model), section="models")
         return path.read_text(encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +26,15 @@ from pipeline.core.words import list_some
 from pipeline.models.adapted import Door
 from pipeline.models.brought.doors import overridden, processor_door, three_channels, timm_door
 from pipeline.models.brought.processors import check_door, quiet
-from pipeline.models.brought.sources import CONFIG, PROCESSOR, WEIGHTS, python_file, working_folder_first
+from pipeline.models.brought.sources import (
+    CONFIG,
+    PROCESSOR,
+    WEIGHTS,
+    python_file,
+    read_config,
+    read_json,
+    working_folder_first,
+)
 from pipeline.models.brought.weights import COUNTER
 from pipeline.settings.models import HuggingfaceModel, NetworkModel, PythonModel, TimmModel
 from pipeline.settings.parsing import did_you_mean
@@ -60,9 +67,9 @@ def open_network(entry: NetworkModel, where: str) -> Opened:
     """
     match entry:
         case TimmModel():
-            return _open_timm(_read_config(entry.path, where), entry, where)
+            return _open_timm(read_config(entry.path, f"{where}.path"), entry, where)
         case HuggingfaceModel():
-            return _open_huggingface(_read_config(entry.path, where), entry, where)
+            return _open_huggingface(read_config(entry.path, f"{where}.path"), entry, where)
         case PythonModel():
             return _open_python(entry, where)
         case _:
@@ -196,7 +203,7 @@ def _open_huggingface(config: dict[str, Any], entry: HuggingfaceModel, where: st
     names = _names(config.get("id2label"), None, f"{where}: {folder / CONFIG}")
     net = _create_huggingface(config, where)
     path = folder / PROCESSOR
-    saved = _read_json(path) if path.is_file() else None
+    saved = read_json(path) if path.is_file() else None
     door, notes = processor_door(folder, saved, config.get("image_size"), entry, where)
     is_whole = saved is not None and saved.get("do_resize", True)
     if is_whole and overridden(Door(), entry) == Door():
@@ -405,30 +412,6 @@ def _import_file(path: Path, where: str) -> ModuleType:
 
 
 # --- both kinds of folder ---------------------------------------------------------------------------
-
-
-def _read_config(path: str, where: str) -> dict[str, Any]:
-    file = Path(path) / CONFIG
-    if not file.is_file():
-        there = (
-            "is a file"
-            if Path(path).is_file()
-            else "does not exist"
-            if not Path(path).exists()
-            else f"has no {CONFIG}"
-        )
-        raise InputError(f"{where}.path: {path} {there}. Give the folder that the model was saved into.")
-    return _read_json(file)
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{file} is not JSON ({error}). Save the model again.") from None
-    if not isinstance(found, dict):
-        raise InputError(f"{file} holds {type(found).__name__}, not settings by name. Save the model again.")
-    return found
 
 
 def _line(error: Exception) -> str:

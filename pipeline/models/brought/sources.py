@@ -1,13 +1,16 @@
-"""Which files a model that was trained elsewhere is made of; nothing is opened, and no library loaded."""
+"""Which files a model that was trained elsewhere is made of; no network is opened, and no library loaded."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from pipeline.core.errors import InputError
 from pipeline.settings.models import Model, NetworkModel, PredictionsModel, PythonModel
 
 CONFIG = "config.json"
@@ -41,6 +44,40 @@ def python_file(path: str) -> Path | None:
     if found is None or not found.is_absolute() or not found.is_relative_to(Path.cwd()):
         return found
     return found.relative_to(Path.cwd())
+
+
+def read_config(path: str, where: str) -> dict[str, Any]:
+    """What the folder of a model says of itself.
+
+    Raises:
+        InputError: it has no such file, or one that is no JSON.
+    """
+    file = Path(path) / CONFIG
+    if not file.is_file():
+        there = (
+            "is a file"
+            if Path(path).is_file()
+            else "does not exist"
+            if not Path(path).exists()
+            else f"has no {CONFIG}"
+        )
+        raise InputError(f"{where}: {path} {there}. Give the folder that the model was saved into.")
+    return read_json(file)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Settings by name.
+
+    Raises:
+        InputError: the file is not JSON, or holds something else.
+    """
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file} is not JSON ({error}). Save the model again.") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{file} holds {type(found).__name__}, not settings by name. Save the model again.")
+    return found
 
 
 def _there(paths: list[Path]) -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
+from torch import nn
 
 from pipeline import audit
 from pipeline.artifacts.handed_over import VARIABLE, take_over
@@ -21,6 +22,7 @@ from pipeline.cli.main import main
 from pipeline.core.errors import InputError, PipelineError, TaskError
 from pipeline.project import reproduce as reproducing
 from pipeline.project.shipped import shipped
+from tests.fixtures.brought import save_timm
 from tests.fixtures.data import save_classes
 
 
@@ -141,9 +143,21 @@ def test_another_dataset_of_the_same_name_is_refused(place: Path, started: Start
         (({"source": {}},), {}, "needs a `source` with a `kind`"),
         (({"source": {"kind": "folders", "path": "x"}},), {}, "datasets.x.source"),
         (("photo_digits", "irm"), {}, "'irm' is not a method"),
-        (("photo_digits", []), {}, "give the name of a training method"),
-        (("photo_digits", [Path("model.pt")]), {}, "give the name of a training method"),
-        (("photo_digits", ["erm", "erm"]), {}, "names erm more than once"),
+        (("photo_digits", []), {}, "give a training method such as 'erm', a path"),
+        (("photo_digits", [3]), {}, "give a training method such as 'erm', a path"),
+        (("photo_digits", nn.Linear(1, 1)), {}, "A network in memory has to be saved first"),
+        (("photo_digits", "nets/mine"), {}, "'nets/mine' is not a method.*no file or folder of that name"),
+        (("photo_digits", [Path("model.pt")]), {}, "model.pt does not exist. Give a table of predictions"),
+        (("photo_digits", ["erm", "ERM"]), {}, "two models are called 'erm'. Name them: {'erm_1'"),
+        (
+            ("photo_digits", {"kind": "tim", "path": "x"}),
+            {},
+            "'tim' .* does not match any of the expected tags",
+        ),
+        (("photo_digits", {"kind": "timm"}), {}, "path: Field required"),
+        (("photo_digits", {"kind": "timm", "path": "x", "weight": "y"}), {}, "weight: Extra inputs"),
+        (("photo_digits", {"erm": "net.py:make"}), {}, "has the name of a training method"),
+        (("photo_digits", {"My Net": "net.py:make"}), {}, "My Net"),
         (("photo_digits",), {"settings": {"train": {"epoch": 1}}}, "did you mean 'epochs'"),
         (
             ("photo_digits",),
@@ -159,6 +173,55 @@ def test_what_cannot_be_run_is_said_before_anything_is_written(
         audit.run(*arguments, folder="runs", **options)
     assert not Path("runs").exists()
     assert not started.calls
+
+
+def test_models_are_paths_or_entries_from_here(place: Path, started: Started) -> None:
+    save_timm(Path("nets/My ViT"))
+    Path("table.csv").write_text("id,predicted\n")
+    entry = {
+        "kind": "python",
+        "path": "net.py:make",
+        "weights": Path("a.safetensors"),
+        "checkpoints": [["b"]],
+    }
+    params = begin("photo_digits", ["nets/My ViT", "erm", Path("table.csv"), entry])
+    assert params["active_methods"] == ["my_vit", "erm", "table", "make"] == params["explained_methods"]
+    assert params["models"] == {
+        "my_vit": {"kind": "timm", "path": str(place / "nets/My ViT")},
+        "table": {"kind": "predictions", "path": str(place / "table.csv")},
+        "make": {
+            "kind": "python",
+            "path": f"{place / 'net.py'}:make",
+            "weights": [str(place / "a.safetensors")],
+            "checkpoints": [[str(place / "b")]],
+        },
+    }
+    again = begin("photo_digits", ["make", "erm"])
+    assert (again["active_methods"], again["models"]) == (["make", "erm"], params["models"])
+    assert begin("photo_digits", "package.nets:build")["models"]["build"]["path"] == "package.nets:build"
+
+
+def test_a_mapping_names_models_and_another_of_a_name_is_refused(place: Path, started: Started) -> None:
+    for name in ("one", "two"):
+        save_timm(place / name / "net")
+    params = begin("photo_digits", {"first": "one/net", "second": Path("two/net")})
+    assert params["active_methods"] == ["first", "second"]
+    begin("photo_digits", "one/net")
+    before = Path("runs/params.yaml").read_bytes()
+    with pytest.raises(InputError, match=r"another model 'net' \(.*/one/net\).*\{'net_2': \.\.\.\}"):
+        audit.run("photo_digits", "two/net", folder="runs")
+    with pytest.raises(InputError, match="two models are called 'net'"):
+        audit.run("photo_digits", ["one/net", "two/net"], folder="runs")
+    assert Path("runs/params.yaml").read_bytes() == before
+
+
+def test_a_model_is_not_added_to_settings_of_a_users_own(place: Path, started: Started) -> None:
+    save_timm(place / "net")
+    assert main(["init", "runs"]) == 0
+    before = Path("runs/params.yaml").read_bytes()
+    with pytest.raises(InputError, match=r"type `shortcut-audit new-model net .*/net`, then give its name"):
+        audit.run("photo_digits", "net", folder="runs")
+    assert Path("runs/params.yaml").read_bytes() == before
 
 
 def test_settings_of_a_users_own_are_run_and_never_written(place: Path, started: Started) -> None:
