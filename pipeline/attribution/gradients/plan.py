@@ -58,10 +58,10 @@ def make_plan(model: nn.Module, image_shape: Sequence[int]) -> Plan:
     twin = copy.deepcopy(model).double()
     pixels, labels = _probe_images(twin, image_shape)
     expected = loop_gradients(twin, pixels, labels)
-    collected, memory_format, size = _first_that_runs(twin, tapped, pixels, labels)
+    collected, tried, memory_format, size = _first_that_runs(twin, tapped, pixels, labels)
     good = {name for name in shapes if _agree(collected.grads.get(name), expected[name])}
     kept: list[Tapped] = []
-    for layer in tapped:
+    for layer in tried:  # others' gradients may be zero on these images, which no hook has shown
         names_kept = {local: name for local, name in layer.names.items() if name in good}
         if names_kept:
             kept.append(Tapped(layer.module, names_kept, layer.rule))
@@ -115,8 +115,8 @@ def _probe_images(model: nn.Module, image_shape: Sequence[int]) -> tuple[Tensor,
 
 def _first_that_runs(
     model: nn.Module, tapped: Sequence[Tapped], pixels: Tensor, labels: Tensor
-) -> tuple[Exact, torch.memory_format, int]:
-    """Gradients of the probe images from as many hooks as the network bears."""
+) -> tuple[Exact, Sequence[Tapped], torch.memory_format, int]:
+    """Gradients of the probe images from as many hooks as the network bears, and those hooks."""
     plain = [layer for layer in tapped if layer.rule is not None]
     attempts = [
         (tapped, torch.channels_last),
@@ -133,8 +133,8 @@ def _first_that_runs(
         except Exception as reason:  # any: the network is a stranger's, and a plain loop went through it
             _log.debug("attribution: these hooks do not fit this network (%s)", reason)
         else:
-            return collected, memory_format, size
-    return Exact(), torch.contiguous_format, 0
+            return collected, layers, memory_format, size
+    return Exact(), [], torch.contiguous_format, 0
 
 
 def _without_vectors(model: nn.Module, layer: Tapped) -> Tapped:
