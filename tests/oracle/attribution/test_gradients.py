@@ -192,6 +192,27 @@ def test_parameters_without_room_for_the_images_do_not_cost_the_others_their_hoo
     assert not plan.is_looped
 
 
+class Idle(nn.Module):
+    """A table that is read by index, which one with room for the images does not bear; and for naught."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(12))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0 * self.table[torch.arange(12)].sum()
+
+
+def test_a_parameter_without_gradient_whose_hook_does_not_fit_is_not_hooked() -> None:
+    torch.manual_seed(0)
+    model = Flat(nn.Conv2d(3, 4, 3), nn.ReLU(), Idle())
+    pixels, labels = _images()
+    model(pixels)  # lazy layers take their shape
+    plan = make_plan(model, pixels.shape[1:])
+    assert plan.by_vmap == ("layers.2.table",)
+    assert not per_sample_gradients(model, pixels, labels, plan)["layers.2.table"].any()
+
+
 def test_vgg_with_in_place_relus_equals_the_loop() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(
