@@ -74,13 +74,13 @@ def run(options: argparse.Namespace) -> None:
         raw,
         plan,
         settings,
-        methods=params.active_methods,
+        methods=params.trained_methods or [BASE],
         explained=params.explained_methods,
-        is_timed=not options.no_timing,
+        is_timed=not options.no_timing and bool(params.trained_methods),
     )
     print("\n".join(["", *ahead.lines]))
     if options.activate:
-        _activate(options.name, params, ahead.against)
+        _activate(options.name, params, {**ahead.against, **_models_of_others(options.name, params)})
     print(f"\nwrote datasets.{options.name} to {PARAMS_PATH}")
     print(
         "run it:  dvc repro"
@@ -113,6 +113,16 @@ def _said(options: argparse.Namespace) -> dict[str, Any]:
     said |= {"splits": parse_flags(options.split)} if options.split else {}
     said |= {"split_level": 0} if options.no_split else {}
     return said | ({"names": "exact"} if options.keep_names else {})
+
+
+def _models_of_others(name: str, params: Params) -> dict[str, str]:
+    """Active models that say of which datasets they are, not of this one; each with the reason."""
+    active = {key: model for key, model in params.models.items() if key in params.active_methods}
+    return {
+        key: f"It is a model of {', '.join(model.datasets)} (models.{key}.datasets)."
+        for key, model in active.items()
+        if model.datasets is not None and name not in model.datasets
+    }
 
 
 def _activate(name: str, params: Params, left_out: Mapping[str, str]) -> None:

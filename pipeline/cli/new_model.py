@@ -19,6 +19,7 @@ from pipeline.methods.brought.guess import guess_model
 from pipeline.methods.brought.predictions import Images, bring_predictions
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import bring, weights_of
+from pipeline.models.brought.sources import check_table
 from pipeline.models.predict import predict_logits
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
@@ -89,8 +90,7 @@ def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:
 
 
 def _show_table(entry: PredictionsModel, packed: Path | None, where: str) -> None:
-    if not Path(entry.path).is_file():
-        raise InputError(f"{entry.path} does not exist.")
+    check_table(entry.path, where)
     if packed is None:
         return
     info = load_packed(packed)

@@ -16,14 +16,13 @@ def run(options: argparse.Namespace) -> None:
     params = read_params()
     settings = params.dataset(options.dataset)
     raw = load_raw(settings.source, downloads_dir() / options.dataset)
-    trained = [method for method in params.active_methods if method not in params.models]
     found = look_ahead(
         options.dataset,
         raw,
         make_plan(raw, settings.data),
         settings,
-        methods=trained or [BASE],
+        methods=params.trained_methods or [BASE],
         explained=params.explained_methods,
-        is_timed=not options.no_timing and bool(trained),
+        is_timed=not options.no_timing and bool(params.trained_methods),
     )
     print("\n".join(found.lines))

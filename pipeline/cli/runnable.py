@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from pipeline.artifacts.datasets import load_info
 from pipeline.artifacts.paths import data_folders, dataset_dir, groups_dir
 from pipeline.artifacts.titles import resolve_titles
 from pipeline.core.errors import ArtifactError, InputError
+from pipeline.models.brought.sources import check_files
 from pipeline.plan.params import DatasetSettings, Params
+from pipeline.plan.resolve import device_of
 from pipeline.plan.source_overlap import source_paths
 
 
@@ -53,7 +56,9 @@ def _checks(name: str, settings: DatasetSettings, params: Params) -> Iterator[Ca
     """Large packages are loaded only where a setting asks for them: `check` answers at once."""
     if (groups_dir(name) / "groups.json").exists():
         yield lambda: _check_titles(name, settings)
-    devices = {settings.train_for(method).device for method in params.active_methods}
+    for entry in (method for method in params.active_methods if method in params.models):
+        yield partial(check_files, params.models[entry], f"models.{entry}")
+    devices = {device_of(settings, params, method) for method in params.active_methods}
     if "cuda" in devices:
         from pipeline.models.hardware import choose_device
 

@@ -196,6 +196,11 @@ class Params(Settings):
             )
         return self
 
+    @property
+    def trained_methods(self) -> list[str]:
+        """Those of the active methods that train; the others are models that were trained elsewhere."""
+        return [method for method in self.active_methods if method not in self.models]
+
     def dataset(self, name: str) -> DatasetSettings:
         """Settings of the dataset `name`, complete and validated.
 

@@ -16,7 +16,7 @@ from pipeline.artifacts.provenance import file_digest
 from pipeline.core.types import Device
 from pipeline.methods.registry import BASE, BROUGHT, MODULES
 from pipeline.methods.setup import plan_network, plan_training
-from pipeline.models.brought.sources import source_files
+from pipeline.models.brought.sources import check_files, source_files
 from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import shares_source
@@ -107,6 +107,7 @@ def _train(settings: DatasetSettings, params: Params, method: str) -> Settings:
 
 def _brought(params: Params, name: str) -> Settings:
     model = params.models[name]
+    check_files(model, f"models.{name}")
     return BroughtPlan(
         brought=model,
         entry=name,
@@ -115,7 +116,8 @@ def _brought(params: Params, name: str) -> Settings:
     )
 
 
-def _device(settings: DatasetSettings, params: Params, method: str) -> Device:
+def device_of(settings: DatasetSettings, params: Params, method: str) -> Device:
+    """Where a method, or a model that was trained elsewhere, is computed."""
     return (settings.train if method in params.models else settings.train_for(method)).device
 
 
@@ -164,8 +166,7 @@ def _verdict(settings: DatasetSettings, params: Params, name: str) -> Settings:
 def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
     """Everything that decided the results it shows, without the methods that do not run."""
     sections = deciding(settings)
-    trained = [method for method in params.active_methods if method not in params.models]
-    sections["methods"] = {method: sections["methods"][method] for method in trained}
+    sections["methods"] = {method: sections["methods"][method] for method in params.trained_methods}
     return ReportPlan(
         report=sections.pop("report"),
         active_methods=params.active_methods,
@@ -201,14 +202,14 @@ METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "train": _train,
     "evaluate": lambda settings, params, method: EvaluatePlan(
         evaluate=settings.evaluate,
-        device=_device(settings, params, method),
+        device=device_of(settings, params, method),
         is_baseline=method == params.active_methods[0],
     ),
     "retrain": _retrain,
     "attribute": lambda settings, params, method: AttributePlan(
-        attribute=settings.attribute, device=_device(settings, params, method)
+        attribute=settings.attribute, device=device_of(settings, params, method)
     ),
     "gradcam": lambda settings, params, method: GradcamPlan(
-        gradcam=settings.gradcam, device=_device(settings, params, method)
+        gradcam=settings.gradcam, device=device_of(settings, params, method)
     ),
 }

@@ -109,7 +109,7 @@ def test_every_stage_answers_for_it(audited: Path, name: str) -> None:
     assert found.is_brought
     assert len(found.interventions) == len(evaluation("erm").interventions) > 0
     assert found.cue_use is not None
-    assert found.cue_use.exchange.n == 48
+    assert found.cue_use.exchanges[0].n_images == 48
     scores = [influence.score for influence in traced.most_harmful_to_worst]
     assert np.isfinite(scores).all()
     assert np.std(scores) > 0

@@ -20,6 +20,7 @@ from pipeline.core.types import Float64Array, Int64Array
 from pipeline.core.words import count, list_some
 from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
 from pipeline.models.brought.classes import folded
+from pipeline.models.brought.sources import check_table
 from pipeline.settings.models import PredictionColumns
 
 USUAL = {  # names that people give these columns, folded
@@ -61,8 +62,7 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
     Raises:
         InputError: no such table, or no column names the image or says what was predicted.
     """
-    if not path.is_file():
-        raise InputError(f"{where}.path: {path} does not exist. Give a table of predictions, CSV or Parquet.")
+    check_table(str(path), where)
     table = read_table(path)
     cells, raw = table.cells, _raw(path)
     names = {key: _find(cells, getattr(columns, key), key, where) for key in USUAL if key != "scores"}

@@ -34,6 +34,36 @@ def source_files(entry: Model) -> list[Path]:
     return _there([*files, *map(Path, listed)])
 
 
+def check_files(entry: Model, where: str) -> None:
+    """Whether what the entry names is there, before anything is computed.
+
+    Raises:
+        InputError: the first that is not, with what to give.
+    """
+    if isinstance(entry, PredictionsModel):
+        check_table(entry.path, where)
+        return
+    assert isinstance(entry, NetworkModel)
+    if not isinstance(entry, PythonModel):
+        read_config(entry.path, f"{where}.path")
+    elif (module := entry.path.rpartition(":")[0]).endswith(".py") and not Path(module).is_file():
+        raise InputError(f"{where}.path: {module} does not exist. Give the file that has the function.")
+    for key, paths in (("weights", entry.weights), *(("checkpoints", own) for own in entry.checkpoints)):
+        for path in paths:
+            if not Path(path).is_file():
+                raise InputError(f"{where}.{key}: {path} does not exist. Give a file of weights.")
+
+
+def check_table(path: str, where: str) -> None:
+    """Whether the table of predictions is there.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{where}.path: {path} does not exist. Give a table of predictions, CSV or Parquet.")
+
+
 def python_file(path: str) -> Path | None:
     """The file of `module:function` or `file.py:function`; None for a module without one. Nothing is run.
 
