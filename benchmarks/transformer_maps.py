@@ -3,12 +3,12 @@
 Run: python -m benchmarks.transformer_maps [--networks vit swin] [--depths 2 4] [--seeds 5] [--log FILE]
 
 Images of 32 px, noise with one patch of 8 px whose color is the class (four colors): of a map that knows
-nothing 6 % of its energy and of its highest cells lie on it. Networks are trained with a softmax until they are
-right, then asked about images whose answer goes when the patch is covered with noise (of one color a network
-may say "none of the others": then nothing in the image speaks for it, and these are left out). Of every block
-and every normalization that gives a map of tokens: GradCAM, with one weight for each channel, and the same cell
-by cell (`GradCAMElementWise` of grad-cam). The log has a line for each network; printed are means over
-networks, and the lowest.
+nothing 6 % of its energy and of its highest cells lie on it. Networks are trained with a softmax until they
+are right, then asked about images whose answer goes when the patch is covered with noise (of one color a
+network may say "none of the others": then nothing in the image speaks for it, and these are left out). Of
+every block and every normalization that gives a map of tokens: GradCAM, with one weight for each channel, and
+the same cell by cell (`GradCAMElementWise` of grad-cam). The log has a line for each network; printed are
+means over networks, and the lowest.
 """
 
 from __future__ import annotations

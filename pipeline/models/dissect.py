@@ -73,7 +73,7 @@ def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tupl
     Of a convolutional network, those that its image passes one after the other. Of a transformer, the blocks
     behind which the patches still count: where a class token decides, the last of them is the one before the
     last attention. Not the normalizations between them: a token's length is gone there, and with it what tells
-    one that says something from the rest (decision 048).
+    one that says something from the rest (decision 047).
 
     Returns:
         names, and the layout of an output by its shape without the images.
@@ -93,7 +93,9 @@ def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tupl
     last = next((c for c in reversed(found) if id(c) in counting and _is_grid(c)), None)
     if not is_tokens:
         return [c.name for c in _chain(calls, last)], layouts
-    blocks = [b for b in _blocks(calls, layouts) if id(b) in counting and _any_patch(b, counting[id(b)], layouts)]
+    blocks = [
+        b for b in _blocks(calls, layouts) if id(b) in counting and _any_patch(b, counting[id(b)], layouts)
+    ]
     return [c.name for c in (blocks or norms)], layouts
 
 

@@ -23,7 +23,6 @@ from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
 from pipeline.settings.parsing import did_you_mean
 
-
 WITHIN = "net."  # where a network that was written elsewhere lies within ours
 MOST_NAMED = 40  # layers in a message
 
@@ -49,7 +48,7 @@ def choose_layer(
 
     A map of one cell says nothing about *where*: ResNet-18 ends in 1 x 1 at 32 px, so its maps come
     from an earlier stage there. Of a transformer, whose blocks mix all cells of a grid, the first block
-    that has the last grid (decision 048). A name given explicitly is taken whatever its size; of a network
+    that has the last grid (decision 047). A name given explicitly is taken whatever its size; of a network
     that was written elsewhere it may be the name that it has there.
 
     Args:
@@ -120,7 +119,7 @@ def raw_cams(
     positive evidence is all zero. With `rows`, only those images are read (N = len(rows)).
 
     Of tokens, which have no channels that mean the same everywhere, the gradients of each cell itself:
-    Σ_k relu(g_k A_k) (decision 048).
+    Σ_k relu(g_k A_k) (decision 047).
 
     Model, training flag and gradient flags are left as they were, without hooks, also on errors.
 
@@ -145,7 +144,9 @@ class _RawGradCam(GradCAM):  # type: ignore[misc]
     of_tokens = False
 
     def get_cam_image(self, *args: Any) -> Any:
-        return GradCAMElementWise.get_cam_image(self, *args) if self.of_tokens else super().get_cam_image(*args)
+        return (
+            GradCAMElementWise.get_cam_image(self, *args) if self.of_tokens else super().get_cam_image(*args)
+        )
 
     def compute_cam_per_layer(self, input_tensor: Tensor, targets: Sequence[Any], eigen_smooth: bool) -> Any:
         seen = self.activations_and_grads
