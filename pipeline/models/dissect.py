@@ -71,9 +71,9 @@ def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tupl
     """Modules whose output is a map that the result depends on, first to last, and how such outputs lie.
 
     Of a convolutional network, those that its image passes one after the other. Of a transformer, the blocks
-    behind which the patches still count: where a class token decides, the last of them is the one before the
-    last attention. Not the normalizations between them: a token's length is gone there, and with it what tells
-    one that says something from the rest (decision 047).
+    behind which the patches still count: where a class token decides, the last of them is the one before
+    the last attention. Not the normalizations between them: a token's length is gone there, and with it what
+    tells one that says something from the rest (decision 047).
 
     Returns:
         names, and the layout of an output by its shape without the images.
@@ -166,7 +166,7 @@ def _any_patch(call: _Call, grad: Tensor, layouts: Mapping[tuple[int, ...], Layo
 
 
 def _blocks(calls: list[_Call], layouts: Mapping[tuple[int, ...], Layout]) -> list[_Call]:
-    """The modules, with a normalization inside, whose tokens another normalization is given: first to last."""
+    """Modules, with a normalization inside, whose tokens another normalization is given: first to last."""
     found: dict[str, _Call] = {}
     norms = [c for c in calls if _layout_of(c) in ("NTD", "NHWC")]
     for norm in norms:

@@ -21,16 +21,16 @@ def judge_heat(found: GradcamResult, limits: Thresholds) -> HeatVerdict:
     """The common rule on the map's insertion and deletion score over two guesses that never saw the network.
 
     One is a centered Gaussian: photographers put objects in the middle. Where the cue lies at the edge, that
-    is worse than none, so that the map must beat a ranking at random too. Maps that stay alike when all of the
-    network is redrawn, or that are all blank, show nothing either. Without that, pictures of heat are
+    is worse than none, so that the map must beat a ranking at random too. Maps that stay alike when all of
+    the network is redrawn, or that are all blank, show nothing either. Without that, pictures of heat are
     illustrations.
     """
     name, tested = method_label(found.method), found.faithfulness
     gain = tested.over_center if tested else None
     if found.blank_rate >= 1:
         text = (
-            f"{name}: there is no heat: at {found.layer} nothing speaks for the predicted class; name another "
-            "layer in gradcam.layer"
+            f"{name}: there is no heat: at {found.layer} nothing speaks for the predicted class; name "
+            "another layer in gradcam.layer"
         )
         return HeatVerdict(points="no", over_center=None, finding=text)
     if tested is None or gain is None:
