@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import CannotExplainError, InputError
 from pipeline.core.types import Float32Array, Int64Array, UInt8Array
+from pipeline.core.words import list_some
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import to_pixels
 from pipeline.settings.parsing import did_you_mean
 
 WITHIN = "net."  # where a network that was written elsewhere lies within ours
-MOST_NAMED = 40  # layers in a message
+MOST_NAMED = 60  # layers in a message
 
 
 class CamLayer(NamedTuple):
@@ -89,18 +90,12 @@ def _named_layer(model: Classifier, image_size: int, name: str, asked_as: str) -
         return found[full]
     problem = "has no map of cells to look at" if full in modules else "is not a module of the model"
     spatial = [known.removeprefix(WITHIN) for known in _probe_cells(model, modules, image_size)]
+    depth = max((stage.removeprefix(WITHIN).count(".") for stage in model.map_layers()), default=1)
+    coarse = [known for known in spatial if known.count(".") <= depth]  # a network has hundreds
     raise InputError(
         f"{asked_as} = {name!r} {problem}{did_you_mean(name, spatial)}. Use auto, or a module that has one: "
-        f"{', '.join(_coarse(spatial))}."
+        f"{list_some(coarse, MOST_NAMED)}."
     )
-
-
-def _coarse(names: list[str]) -> list[str]:
-    """The least deep, in their order: a network has hundreds."""
-    depth = 0
-    while sum(name.count(".") <= depth + 1 for name in names) <= MOST_NAMED and depth < MOST_NAMED:
-        depth += 1
-    return [name for name in names if name.count(".") <= depth] or names[:MOST_NAMED]
 
 
 def raw_cams(
