@@ -94,7 +94,7 @@ def test_a_models_own_layer_maps_it_alone(project: Path) -> None:
         yaml = YAML(typ="safe", pure=True)
         params = yaml.load(Path("params.yaml").read_text())
         params["models"] = {"mine": {"kind": "timm", "path": "net", **entry}}
-        params["active_methods"] = ["erm", "mine"]
+        params["active_methods"] = params["explained_methods"] = ["erm", "mine"]
         with Path("params.yaml").open("w") as file:
             yaml.dump(params, file)
         found = read_params()
