@@ -143,7 +143,7 @@ def _gradcam(settings: DatasetSettings, params: Params, method: str) -> Settings
     if isinstance(model, NetworkModel):
         own = f"models.{method}.layer"
         where = f"{where} (or {own})" if model.layer is None else own
-        chosen = chosen.model_copy(update={"layer": model.layer or chosen.layer})
+        chosen = chosen if model.layer is None else chosen.model_copy(update={"layer": model.layer})
     return GradcamPlan(gradcam=chosen, device=_device(settings, params, method), layer_of=where)
 
 

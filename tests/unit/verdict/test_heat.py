@@ -81,7 +81,7 @@ def test_blank_maps_are_said() -> None:
     assert (found.points, found.over_center) == ("no", None)
     assert "there is no heat: at net.norm nothing speaks for the predicted class" in found.finding
     mostly = judge_heat(scored(0.2).model_copy(update={"blank_rate": 0.6}), LIMITS)
-    assert mostly.finding.endswith("; 60 % of the maps are blank, and left out of that")
+    assert mostly.finding.endswith("; 60% of the maps are blank, and left out of that")
 
 
 def test_heat_that_was_not_measured_says_what_to_set() -> None:
