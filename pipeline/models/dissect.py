@@ -144,15 +144,20 @@ def _layout_of(call: _Call) -> Layout | None:
     """How a map lies in an output; None where it is none."""
     shape = call.output.shape
     if len(shape) == 3:
-        is_norm = isinstance(call.module, nn.LayerNorm) and call.module.normalized_shape == (shape[2],)
-        return "NTD" if is_norm and shape[1] >= 4 else None
+        return "NTD" if _normalizes(call.module, shape[2]) and shape[1] >= 4 else None
     if len(shape) != 4:
         return None
     _, second, third, last = shape
-    is_last_norm = isinstance(call.module, nn.LayerNorm) and call.module.normalized_shape == (last,)
+    is_last_norm = _normalizes(call.module, last)
     if is_last_norm and second == third and second > 1 and second != last:
         return "NHWC"
     return "NCHW" if third == last and last > 1 and not is_last_norm else None
+
+
+def _normalizes(module: nn.Module, n: int) -> bool:
+    """Whether it is a layer normalization over n features, or one by the root of their mean square."""
+    shape = getattr(module, "normalized_shape", None)
+    return isinstance(shape, tuple) and shape == (n,)
 
 
 def _patches_count(call: _Call, grad: Tensor) -> bool:
