@@ -41,6 +41,11 @@ def test_it_has_the_shape_of_a_classifier(side: int) -> None:
     assert model.cascade() == ["head", "net.norm", "net.blocks", "net.patch_embed"]
 
 
+def test_its_normalizations_may_be_of_another_kind() -> None:
+    by_root_mean_square = build_small(VIT, args={**ARGS[VIT], "norm_layer": "rmsnorm"})
+    assert by_root_mean_square.map_layers() == ["net.blocks.0"]
+
+
 def test_a_side_below_that_of_a_patch_is_an_error() -> None:
     with pytest.raises(InputError, match=r"does not take images of 3 x 8 x 8: .*`input_size`"):
         build_small(VIT, image_size=8, args={**ARGS[VIT], "patch_size": 16})
