@@ -170,8 +170,8 @@ class Adapted(Classifier):
         """Whether the layer, taken out and put behind the network, gives the same."""
         try:
             found = head(self._run(probe))
-        except (RuntimeError, ValueError, AssertionError, TypeError):  # another layer needs what it gave
-            return False
+        except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError):
+            return False  # another layer needs what it gave, or a function its weights
         return found.shape == logits.shape and bool(torch.allclose(found, logits, rtol=1e-4, atol=1e-5))
 
     def _enter(self, pixels_NCHW: Tensor) -> Tensor:

@@ -70,9 +70,10 @@ def find_head(net: nn.Module, pixels_1CHW: Tensor) -> str | None:
 def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tuple[int, ...], Layout]]:
     """Modules whose output is a map that the result depends on, first to last, and how such outputs lie.
 
-    Of a convolutional network, those that its image passes one after the other. Of a transformer, the layer
-    normalizations behind which the patches still count: where a class token decides, the last of them is the
-    one before the last attention.
+    Of a convolutional network, those that its image passes one after the other. Of a transformer, the blocks
+    behind which the patches still count: where a class token decides, the last of them is the one before
+    the last attention. Not the normalizations between them: a token's length is gone there, and with it what
+    tells one that says something from the rest (decision 047).
 
     Returns:
         names, and the layout of an output by its shape without the images.
@@ -90,7 +91,12 @@ def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tupl
     convolved = [c for c in found if id(c) in counting and _layout_of(c) == "NCHW"]
     is_tokens = bool(norms) and (not convolved or order[id(norms[-1])] > order[id(convolved[-1])])
     last = next((c for c in reversed(found) if id(c) in counting and _is_grid(c)), None)
-    return [c.name for c in (norms if is_tokens else _chain(calls, last))], layouts
+    if not is_tokens:
+        return [c.name for c in _chain(calls, last)], layouts
+    blocks = [
+        b for b in _blocks(calls, layouts) if id(b) in counting and _any_patch(b, counting[id(b)], layouts)
+    ]
+    return [c.name for c in (blocks or norms)], layouts
 
 
 def as_map(output: Tensor, layout: Layout | None) -> Tensor:
@@ -138,21 +144,42 @@ def _layout_of(call: _Call) -> Layout | None:
     """How a map lies in an output; None where it is none."""
     shape = call.output.shape
     if len(shape) == 3:
-        is_norm = isinstance(call.module, nn.LayerNorm) and call.module.normalized_shape == (shape[2],)
-        return "NTD" if is_norm and shape[1] >= 4 else None
+        return "NTD" if _normalizes(call.module, shape[2]) and shape[1] >= 4 else None
     if len(shape) != 4:
         return None
     _, second, third, last = shape
-    is_last_norm = isinstance(call.module, nn.LayerNorm) and call.module.normalized_shape == (last,)
+    is_last_norm = _normalizes(call.module, last)
     if is_last_norm and second == third and second > 1 and second != last:
         return "NHWC"
     return "NCHW" if third == last and last > 1 and not is_last_norm else None
+
+
+def _normalizes(module: nn.Module, n: int) -> bool:
+    """Whether it is a layer normalization over n features, or one by the root of their mean square."""
+    shape = getattr(module, "normalized_shape", None)
+    return isinstance(shape, tuple) and shape == (n,)
 
 
 def _patches_count(call: _Call, grad: Tensor) -> bool:
     """Whether it is a layer normalization of tokens, and the result depends on those that are patches."""
     layout = _layout_of(call)
     return layout in ("NTD", "NHWC") and bool((as_map(grad, layout) != 0).any())
+
+
+def _any_patch(call: _Call, grad: Tensor, layouts: Mapping[tuple[int, ...], Layout]) -> bool:
+    return bool((as_map(grad, layouts[tuple(call.output.shape[1:])]) != 0).any())
+
+
+def _blocks(calls: list[_Call], layouts: Mapping[tuple[int, ...], Layout]) -> list[_Call]:
+    """Modules, with a normalization inside, whose tokens another normalization is given: first to last."""
+    found: dict[str, _Call] = {}
+    norms = [c for c in calls if _layout_of(c) in ("NTD", "NHWC")]
+    for norm in norms:
+        call = None if norm.given is None else _maker(calls, norm.given)
+        is_stream = call is not None and any(c.name.startswith(f"{call.name}.") for c in norms)
+        if call is not None and is_stream and tuple(call.output.shape[1:]) in layouts:
+            found[call.name] = call
+    return list(found.values())
 
 
 def _is_grid(call: _Call) -> bool:

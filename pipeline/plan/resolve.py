@@ -21,6 +21,7 @@ from pipeline.plan.fingerprint import Code
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import shares_source
 from pipeline.settings.base import Settings, deciding
+from pipeline.settings.models import NetworkModel
 from pipeline.settings.plans.attribute import AttributePlan
 from pipeline.settings.plans.data import DataPlan
 from pipeline.settings.plans.evaluate import EvaluatePlan
@@ -108,8 +109,9 @@ def _train(settings: DatasetSettings, params: Params, method: str) -> Settings:
 def _brought(params: Params, name: str) -> Settings:
     model = params.models[name]
     check_files(model, f"models.{name}")
+    read = model.model_copy(update={"layer": None}) if isinstance(model, NetworkModel) else model
     return BroughtPlan(
-        brought=model,
+        brought=read,  # another map is no other network: nothing but `gradcam` runs again
         entry=name,
         files={str(path): file_digest(path) for path in source_files(model)},
         is_baseline=name == params.active_methods[0],
@@ -135,6 +137,16 @@ def _retrain(settings: DatasetSettings, params: Params, method: str) -> Settings
         train=network.train.model_copy(update={"seeds": [0]}),
         method=network.method,
     )
+
+
+def _gradcam(settings: DatasetSettings, params: Params, method: str) -> Settings:
+    """A brought network's modules have names of their own, so that its entry may say which is mapped."""
+    chosen, model, where = settings.gradcam, params.models.get(method), "gradcam.layer"
+    if isinstance(model, NetworkModel):
+        own = f"models.{method}.layer"
+        where = f"{where} (or {own})" if model.layer is None else own
+        chosen = chosen if model.layer is None else chosen.model_copy(update={"layer": model.layer})
+    return GradcamPlan(gradcam=chosen, device=device_of(settings, params, method), layer_of=where)
 
 
 def _groups(settings: DatasetSettings, *_: Any) -> Settings:
@@ -209,7 +221,5 @@ METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
     "attribute": lambda settings, params, method: AttributePlan(
         attribute=settings.attribute, device=device_of(settings, params, method)
     ),
-    "gradcam": lambda settings, params, method: GradcamPlan(
-        gradcam=settings.gradcam, device=device_of(settings, params, method)
-    ),
+    "gradcam": _gradcam,
 }

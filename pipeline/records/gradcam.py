@@ -76,7 +76,7 @@ class GradcamResult(Artifact):
     method: str
     library: str
     layer: str
-    computed_by: Literal["closed form", "grad-cam"]
+    computed_by: Literal["closed form", "grad-cam", "cell by cell"]  # the last: tokens of a transformer
     cells: list[int]  # height and width of the map before upsampling
     n_images: int
     n_models: int

@@ -81,6 +81,7 @@ class NetworkModel(ModelSettings):
     interpolation: Literal["bilinear", "bicubic", "nearest"] | None = None
     crop_pct: float | None = Field(None, gt=0, le=1, description="share of the resized side that is seen")
     head: str | None = Field(None, description="name of the last linear layer; null = the one that is found")
+    layer: str | None = Field(None, description="name of the module that GradCAM maps; null = gradcam.layer")
 
     @field_validator("std")
     @classmethod

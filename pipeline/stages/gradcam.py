@@ -44,6 +44,7 @@ def run(dataset: str, method: str) -> None:
             best_group=trained.best_group,
             info=trained.info,
             settings=settings,
+            layer_of=plan.layer_of,
             provenance=make_provenance(settings_hash(settings), trained.seeds, data=trained.info.digest),
         )
         with fresh_dir(out / "overlays", foreign=partial(find_foreign, holds=r".+\.png")) as folder:

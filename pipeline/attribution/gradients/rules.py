@@ -98,6 +98,16 @@ def _layer_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tens
         yield Direct(names["bias"], _exact_sum(grad, places))
 
 
+def _rms_norm_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
+    """Of y = x / rms(x) * w over the last axes; where `eps` is None, torch takes that of the input's type."""
+    assert isinstance(module.normalized_shape, tuple)
+    eps = module.eps if isinstance(module.eps, float) else torch.finfo(x.dtype).eps
+    grad, exact = _exact(out_grad), _exact(x)
+    places = tuple(range(1, grad.ndim - len(module.normalized_shape)))
+    square = exact.square().mean(tuple(range(-len(module.normalized_shape), 0)), keepdim=True)
+    yield Direct(names["weight"], _exact_sum(grad * exact * (square + eps).rsqrt(), places))
+
+
 def _layer_norm_2d_terms(module: nn.Module, names: Names, x: Tensor, out_grad: Tensor) -> Iterator[Term]:
     """Of a layer normalization over the channels of a map B x C x H x W."""
     yield from _layer_norm_terms(module, names, x.movedim(-3, -1), out_grad.movedim(-3, -1))
@@ -147,6 +157,7 @@ _RULES: dict[object, Rule] = {
     nn.BatchNorm2d.forward: _batch_norm_terms,  # of 1d and 3d as well: the function is one
     nn.GroupNorm.forward: _group_norm_terms,
     nn.LayerNorm.forward: _layer_norm_terms,
+    nn.RMSNorm.forward: _rms_norm_terms,
 }
 
 
@@ -161,6 +172,7 @@ def _timm_rules() -> dict[object, Rule]:
         "LayerNormFp32": _layer_norm_terms,
         "LayerNorm2d": _layer_norm_2d_terms,
         "LayerNorm2dFp32": _layer_norm_2d_terms,
+        "RmsNorm": _rms_norm_terms,
         "GroupNorm": _group_norm_terms,
         "GroupNorm1": _group_norm_terms,
         "BatchNormAct2d": _norm_act_terms,

@@ -51,6 +51,7 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
     info: DatasetInfo,
     settings: GradcamSettings,
     provenance: Provenance,
+    layer_of: str = "gradcam.layer",
 ) -> GradcamRun:
     """Map where the models look on the sampled images, and measure it.
 
@@ -62,6 +63,7 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
         rows: positions in `test`, for example from `statistics.sampling.choose_by_group`.
         predicted_SN: predicted class of each model for each of `rows`; it is the map's target.
         worst_group, best_group: their failures and successes are drawn.
+        layer_of: the setting that `settings.layer` was taken from, for messages.
 
     Raises:
         InputError: no rows or models, or no usable layer.
@@ -75,7 +77,7 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
             "split has images and that train.seeds names the trained models."
         )
     predicted_SN = predicted_SN[: len(models)]
-    layer = choose_layer(models[0], test.images.shape[1], settings.min_cells, settings.layer)
+    layer = choose_layer(models[0], test.images.shape[1], settings.min_cells, settings.layer, layer_of)
     maps_SNhw = _map_all(models, layer, test, rows, predicted_SN, settings.batch_size)
     masked = None if test.masks is None else _measure_masks(test.masks, rows, maps_SNhw, layer.cells)
     sample = _Sample(models, layer.name, test, rows, predicted_SN, maps_SNhw, settings)
@@ -94,7 +96,7 @@ def run_gradcam(  # noqa: PLR0913 - all keyword-only, each a thing of its own
         method=method,
         library=library_name(),
         layer=layer.name,
-        computed_by=computed_by(models[0], layer.name),
+        computed_by="cell by cell" if layer.is_tokens else computed_by(models[0], layer.name),
         cells=list(layer.cells),
         n_images=len(rows),
         n_models=len(models),

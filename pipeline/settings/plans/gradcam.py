@@ -9,4 +9,5 @@ from pipeline.settings.gradcam import GradcamSettings
 
 class GradcamPlan(Settings):
     gradcam: GradcamSettings
+    layer_of: str = "gradcam.layer"  # the setting that its layer is of, for messages
     device: Device  # of the method's trainings

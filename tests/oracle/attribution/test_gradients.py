@@ -6,6 +6,7 @@ import logging
 
 import pytest
 import torch
+from timm.layers import RmsNorm
 from torch import Tensor, nn
 from trak.modelout_functions import ImageClassificationModelOutput
 
@@ -114,6 +115,9 @@ LAYERS = {
     "batch_norm_1d": lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 6), nn.BatchNorm1d(6), nn.Tanh()),
     "group_norm": lambda: nn.Sequential(nn.Conv2d(3, 6, 3), nn.GroupNorm(3, 6), nn.Tanh()),
     "layer_norm": lambda: nn.Sequential(Tokens(), nn.LayerNorm(3), nn.Tanh()),
+    "rms_norm": lambda: nn.Sequential(Tokens(), nn.RMSNorm(3), nn.Tanh()),
+    "rms_norm_all": lambda: nn.Sequential(nn.RMSNorm([3, SIDE, SIDE], eps=1e-3), nn.Tanh()),
+    "rms_norm_of_timm": lambda: nn.Sequential(Tokens(), RmsNorm(3), nn.Tanh()),
     "layer_norm_all": lambda: nn.Sequential(nn.LayerNorm([3, SIDE, SIDE]), nn.Tanh()),
     "linear_tokens": lambda: nn.Sequential(Tokens(), nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 2, bias=False)),
     "attention": lambda: nn.Sequential(Tokens(), nn.Linear(3, 6), Attention()),

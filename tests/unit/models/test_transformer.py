@@ -37,8 +37,13 @@ def test_it_has_the_shape_of_a_classifier(side: int) -> None:
     assert model(pixels).shape == (2, 5)
     assert model.embed(pixels).shape == (2, 12)
     torch.testing.assert_close(model.head(model.embed(pixels)), model(pixels))
-    assert model.map_layers() == ["net.blocks.0.norm1", "net.blocks.0.norm2", "net.blocks.1.norm1"]
+    assert model.map_layers() == ["net.blocks.0"]  # behind the last block only the class token counts
     assert model.cascade() == ["head", "net.norm", "net.blocks", "net.patch_embed"]
+
+
+def test_its_normalizations_may_be_of_another_kind() -> None:
+    by_root_mean_square = build_small(VIT, args={**ARGS[VIT], "norm_layer": "rmsnorm"})
+    assert by_root_mean_square.map_layers() == ["net.blocks.0"]
 
 
 def test_a_side_below_that_of_a_patch_is_an_error() -> None:
@@ -106,17 +111,17 @@ def test_a_planted_token_is_found_where_it_was_planted() -> None:
     np.testing.assert_array_equal(maps > 1e-6, expected)
 
 
-def test_maps_come_from_the_last_block_and_leave_no_trace() -> None:
+def test_maps_come_from_before_the_last_attention_and_leave_no_trace() -> None:
     model = small().train()
     layer = choose_layer(model, 32, 4)
-    assert (layer.name, layer.cells) == ("net.blocks.1.norm1", (8, 8))
+    assert (layer.name, layer.cells) == ("net.blocks.0", (8, 8))
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     assert raw_cams(model, layer.module, images, np.array([0, 1, 2])).shape == (3, 8, 8)
     assert model.training
     assert not any(m._forward_hooks for m in model.modules())
     with pytest.raises(InputError, match="has no map of cells"):
         choose_layer(model, 32, 4, "head")
-    with pytest.raises(CannotExplainError, match=r"min_cells = 9.*net\.blocks\.1\.norm1 8x8"):
+    with pytest.raises(CannotExplainError, match=r"min_cells = 9.*net\.blocks\.0 8x8"):
         choose_layer(model, 32, 9)
 
 

@@ -84,6 +84,34 @@ def test_what_decides_nothing_is_told_and_not_tracked(project: Path) -> None:
     assert read_plan(TrainPlan, "train", "photo_digits", "erm").is_baseline
 
 
+def test_a_models_own_layer_maps_it_alone(project: Path) -> None:
+    """And it is no other network: nothing else of it runs again."""
+    Path("net").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        Path("net", name).write_text("{}")
+
+    def plans(**entry: Any) -> dict[str, Any]:
+        yaml = YAML(typ="safe", pure=True)
+        params = yaml.load(Path("params.yaml").read_text())
+        params["models"] = {"mine": {"kind": "timm", "path": "net", **entry}}
+        params["active_methods"] = params["explained_methods"] = ["erm", "mine"]
+        with Path("params.yaml").open("w") as file:
+            yaml.dump(params, file)
+        found = read_params()
+        asked = {"own": ("gradcam", "mine"), "other": ("gradcam", "erm"), "read": ("train", "mine")}
+        return {
+            name: resolve(found, stage, "photo_digits", method) for name, (stage, method) in asked.items()
+        }
+
+    plain, named = plans(), plans(layer="blocks.2")
+    assert plain["own"].gradcam.layer == "auto"
+    assert plain["own"].layer_of == "gradcam.layer (or models.mine.layer)"
+    assert (named["own"].gradcam.layer, named["own"].layer_of) == ("blocks.2", "models.mine.layer")
+    assert named["other"] == plain["other"]
+    assert (named["other"].gradcam.layer, named["other"].layer_of) == ("auto", "gradcam.layer")
+    assert named["read"] == plain["read"]
+
+
 def test_titles_rerun_what_people_read_and_nothing_else(project: Path) -> None:
     assert main(["plan"]) == 0
     first = contents()

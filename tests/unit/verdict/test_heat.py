@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.explain.cam.faithfulness import Scores, summarize_scores
-from pipeline.records.gradcam import GradcamResult
+from pipeline.records.base import Estimate
+from pipeline.records.gradcam import GradcamResult, SanityStep
 from pipeline.verdict.cue.heat import judge_heat
 from tests.fixtures.report import build_verdict, photo_birds
 
@@ -22,6 +23,10 @@ def scored(gain: float, *, n: int = 100, spread: float = 0.1) -> GradcamResult:
     scores = Scores(center + gain + noise, rng.normal(0, 0.05, (3, n)), center)
     cam = photo_birds().gradcams["erm"]
     return cam.model_copy(update={"faithfulness": summarize_scores(scores, n_steps=16)})
+
+
+def estimate(value: float) -> Estimate:
+    return Estimate(value=value, low=value - 0.05, high=value + 0.05, n=50)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,36 @@ def test_the_common_rule(gain: float, n: int, spread: float, points: str, words:
     assert words in found.finding
     assert found.over_center is not None
     assert found.over_center.value == pytest.approx(gain, abs=1e-9)
+
+
+def test_a_blob_at_the_wrong_place_is_no_rival_alone() -> None:
+    """The cue lies at the edge: a map that knows nothing beats a blob in the middle, and not chance."""
+    rng = np.random.default_rng(0)
+    random = rng.normal(0, 0.05, (3, 100))
+    scores = Scores(rng.normal(0, 0.05, (3, 100)), random, random - 0.2)
+    cam = photo_birds().gradcams["erm"].model_copy(update={"faithfulness": summarize_scores(scores, 16)})
+    found = judge_heat(cam, LIMITS)
+    assert found.points == "no"
+    assert "is not shown to point better than chance" in found.finding
+    assert found.finding.endswith("its pictures prove nothing")
+
+
+def test_maps_that_survive_a_redrawn_network_show_the_images() -> None:
+    steps = [SanityStep(layer=layer, spearman=estimate(0.9)) for layer in ("head", "stages.0")]
+    found = judge_heat(scored(0.2).model_copy(update={"sanity": steps}), LIMITS)
+    assert found.points == "no"
+    assert "stays alike when all that the network learned is redrawn at random" in found.finding
+    steps[-1] = SanityStep(layer="stages.0", spearman=estimate(0.1))
+    assert judge_heat(scored(0.2).model_copy(update={"sanity": steps}), LIMITS).points == "yes"
+
+
+def test_blank_maps_are_said() -> None:
+    blank = scored(0.2).model_copy(update={"blank_rate": 1.0, "faithfulness": None, "layer": "net.norm"})
+    found = judge_heat(blank, LIMITS)
+    assert (found.points, found.over_center) == ("no", None)
+    assert "there is no heat: at net.norm nothing speaks for the predicted class" in found.finding
+    mostly = judge_heat(scored(0.2).model_copy(update={"blank_rate": 0.6}), LIMITS)
+    assert mostly.finding.endswith("; 60% of the maps are blank, and left out of that")
 
 
 def test_heat_that_was_not_measured_says_what_to_set() -> None:

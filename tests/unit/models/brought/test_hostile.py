@@ -412,6 +412,11 @@ class Twice(Net):
         z = self.a(x.mean((2, 3)))
         return self.b(z) + self.b(2 * z)
 twice = Twice
+class Cosine(Net):
+    def forward(self, x):
+        z, w = self.a(x.mean((2, 3))), self.b.weight
+        return nn.functional.linear(nn.functional.normalize(z), nn.functional.normalize(w))
+cosine = Cosine
 """
 
 
@@ -499,7 +504,12 @@ def test_args_and_heads_are_checked() -> None:
         bring_python("nets.py:good", head="c")
     with pytest.raises(InputError, match=r"models.m: head: 'a' is not the last layer"):
         bring_python("nets.py:good", head="a")
-    assert not bring_python("nets.py:twice").model.has_head  # type: ignore[union-attr]
+    with pytest.raises(InputError, match=r"models.m: head: 'b' is not the last layer"):
+        bring_python("nets.py:cosine", head="b")  # a function uses its weights
+    for name in ("twice", "cosine"):
+        brought = bring_python(f"nets.py:{name}")
+        assert not brought.model.has_head  # type: ignore[union-attr]
+        assert any("another way than by one last linear layer" in note for note in brought.notes)
 
 
 OWN = """
