@@ -8,9 +8,7 @@ import pytest
 from pipeline.explain.cam.faithfulness import Scores, summarize_scores
 from pipeline.records.gradcam import GradcamResult
 from pipeline.verdict.cue.heat import judge_heat
-from tests.fixtures.report import build_verdict, photo_birds
-
-LIMITS = photo_birds().limits
+from tests.fixtures.report import LIMITS, build_verdict, photo_birds
 
 
 def scored(gain: float, *, n: int = 100, spread: float = 0.1) -> GradcamResult:
