@@ -20,11 +20,8 @@ from tests.fixtures.report import LIMITS, around, build_report, photo_birds, pla
 def judge(
     found: CueUse | None, *, kappa: float = 0.34, interventions: list[Intervention] | None = None
 ) -> Rung:
-    erm = (
-        photo_birds()
-        .evaluations["erm"]
-        .model_copy(update={"cue_use": found, "interventions": interventions or []})
-    )
+    seen = {"cue_use": found, "interventions": interventions or []}
+    erm = photo_birds().evaluations["erm"].model_copy(update=seen)
     only = photo_birds().color.color_only.model_copy(update={"kappa": kappa, "low": kappa - 0.02})
     return judge_used(erm, only, LIMITS)
 
