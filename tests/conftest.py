@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 
 import pytest
@@ -12,9 +11,6 @@ from tests.fixtures.shared import FOLDER
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported anywhere
 
-# Subprocesses need not compile all of the package each time, whatever the shell says.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 if FOLDER not in os.environ:  # the first process is the last to end
     _shared = tempfile.TemporaryDirectory(prefix="shared-by-tests-")
     os.environ[FOLDER] = _shared.name
