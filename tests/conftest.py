@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 import pytest
 
+from tests.fixtures.shared import FOLDER
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported anywhere
+
+if FOLDER not in os.environ:  # the first process is the last to end
+    _shared = tempfile.TemporaryDirectory(prefix="shared-by-tests-")
+    os.environ[FOLDER] = _shared.name
 
 LONGEST_FIRST = ("tests/pipeline/", "tests/unit/stages/", "tests/unit/methods/", "tests/unit/parallel/")
 

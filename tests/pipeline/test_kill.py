@@ -25,7 +25,8 @@ def numbers(pattern: str, log: str) -> list[int]:
 @pytest.fixture
 def demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Path:
     monkeypatch.chdir(tmp_path)
-    write_params(tmp_path, n_train=800, train={"seeds": [0], "epochs": 3, "checkpoint_seconds": 0.2})
+    train = {"seeds": [0], "epochs": 3, "checkpoint_seconds": 0.2}
+    write_params(tmp_path, n_train=800, n_val=120, n_test=120, train=train)
     caplog.set_level("INFO")
     assert main(["data", "photo_digits"]) == 0
     assert main(["groups", "photo_digits"]) == 0

@@ -61,7 +61,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("planted")
         patch.chdir(folder)
-        write_params(folder, strength=0.97)
+        write_params(folder, strength=0.97, cues={})
         for name in USERS_FILES:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(f"a user's {name}")
@@ -73,7 +73,7 @@ def null(tmp_path_factory: pytest.TempPathFactory) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("null")
         patch.chdir(folder)
-        write_params(folder, strength=0.5)
+        write_params(folder, strength=0.5, cues={}, n_train=1000)
         yield run_all(["erm"], [])  # nothing that is asked of the twin needs the others
 
 

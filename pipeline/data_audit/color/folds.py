@@ -55,16 +55,35 @@ def _source_folds(
     counts_SK = np.zeros((n_sources, n_classes), np.int64)
     np.add.at(counts_SK, (codes_N, labels_N), 1)
     main_S, size_S = counts_SK.argmax(axis=1), counts_SK.sum(axis=1)
-    shares_D = np.full(n_folds, 1 / n_folds) if share is None else np.array([share, 1 - share])
-    has_KD, fold_S = np.zeros((n_classes, len(shares_D))), np.empty(n_sources, np.int64)
+    shares = [1 / n_folds] * n_folds if share is None else [share, 1 - share]
     tie_S = np.random.default_rng(seed).random(n_sources)
-    for source in np.lexsort((tie_S, -size_S, main_S)):
-        # then the fold that has fewest images of all classes
-        filled_D = np.stack([has_KD[main_S[source]], has_KD.sum(axis=0)]) / np.maximum(shares_D, 1e-9)
-        fold = int(np.lexsort(filled_D[::-1])[0])
-        fold_S[source] = fold
-        has_KD[:, fold] += counts_SK[source]
+    order_S = np.lexsort((tie_S, -size_S, main_S))
+    fold_S = np.empty(n_sources, np.int64)
+    fold_S[order_S] = _deal(main_S[order_S], counts_SK[order_S], [max(part, 1e-9) for part in shares])
     return fold_S[codes_N]
+
+
+def _deal(main_S: Int64Array, counts_SK: Int64Array, shares: list[float]) -> list[int]:
+    """The fold of each source, one after the other.
+
+    Plain numbers: where every image is a source, arrays so small took a quarter of stage `cues`.
+    """
+    folds = range(len(shares))
+    has_KD = [[0] * len(shares) for _ in range(counts_SK.shape[1])]
+    total_D = [0] * len(shares)
+    own_S: list[list[tuple[int, int]]] = [[] for _ in main_S]
+    for source, label in np.argwhere(counts_SK).tolist():
+        own_S[source].append((label, int(counts_SK[source, label])))
+    dealt = []
+    for main, own in zip(main_S.tolist(), own_S, strict=True):
+        has_D = has_KD[main]
+        # of equal ones the fold that has fewest images of all classes
+        fold = min(folds, key=lambda d: (has_D[d] / shares[d], total_D[d] / shares[d]))
+        dealt.append(fold)
+        for label, n in own:
+            has_KD[label][fold] += n
+            total_D[fold] += n
+    return dealt
 
 
 def _shuffled_by_class(labels_N: Int64Array, seed: int) -> Int64Array:

@@ -19,7 +19,6 @@ from tests.fixtures.report import PROVENANCE, photo_birds
 
 R = TypeVar("R", bound=Artifact)
 OURS = PROVENANCE.model_copy(update={"data": "grouped"})
-BIRDS = photo_birds()
 
 
 def place(path: str, record: Artifact, made_from: str = "grouped") -> None:
@@ -29,34 +28,34 @@ def place(path: str, record: Artifact, made_from: str = "grouped") -> None:
 
 
 def part(kind: type[R], **more: str) -> R:
-    """The packed data's record, or that of the groups, of which `BIRDS.info` is made."""
-    return kind.model_validate({k: v for k, v in BIRDS.info if k in kind.model_fields} | more)
+    """The packed data's record, or that of the groups, of which `photo_birds().info` is made."""
+    return kind.model_validate({k: v for k, v in photo_birds().info if k in kind.model_fields} | more)
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    name = BIRDS.info.name
+    name = photo_birds().info.name
     place(f"data/{name}/packed/dataset.json", part(PackedInfo, packing="packed"))
     place(f"groups/{name}/groups.json", part(GroupsInfo, digest="grouped"), "packed")
-    place(f"audit/{name}/color.json", BIRDS.color, "packed")
-    place(f"verdict/{name}/color.json", BIRDS.color)  # told by group
+    place(f"audit/{name}/color.json", photo_birds().color, "packed")
+    place(f"verdict/{name}/color.json", photo_birds().color)  # told by group
     for method in ("erm", "group_dro"):
-        place(f"models/{name}/{method}/history.json", BIRDS.histories[method])
-        place(f"evaluation/{name}/{method}/evaluation.json", BIRDS.evaluations[method])
-    place(f"attribution/{name}/erm/attribution.json", BIRDS.attributions["erm"])
+        place(f"models/{name}/{method}/history.json", photo_birds().histories[method])
+        place(f"evaluation/{name}/{method}/evaluation.json", photo_birds().evaluations[method])
+    place(f"attribution/{name}/erm/attribution.json", photo_birds().attributions["erm"])
 
 
 def verdict() -> Verdict:
-    found = gather(BIRDS.info.name, ["erm", "group_dro"], ["erm"])
-    return judge(found, BIRDS.limits, OURS)
+    found = gather(photo_birds().info.name, ["erm", "group_dro"], ["erm"])
+    return judge(found, photo_birds().limits, OURS)
 
 
 def test_a_report_reads_what_its_verdict_read_and_nothing_newer() -> None:
     before = verdict()
     assert [part.stage for part in before.missing] == ["gradcam", "hygiene", "cues"]
-    place(f"audit/{BIRDS.info.name}/hygiene.json", BIRDS.hygiene, "packed")  # type: ignore[arg-type]
-    found = gather_judged(BIRDS.info.name, before)
+    place(f"audit/{photo_birds().info.name}/hygiene.json", photo_birds().hygiene, "packed")  # type: ignore[arg-type]
+    found = gather_judged(photo_birds().info.name, before)
     assert list(found.evaluations) == ["erm", "group_dro"]
     assert list(found.attributions) == ["erm"]
     assert found.hygiene is None
@@ -66,17 +65,17 @@ def test_a_report_reads_what_its_verdict_read_and_nothing_newer() -> None:
 
 def test_a_result_made_again_after_the_verdict_is_refused_with_what_to_do() -> None:
     before = verdict()
-    path = f"evaluation/{BIRDS.info.name}/erm/evaluation.json"
-    place(path, BIRDS.evaluations["group_dro"])
+    path = f"evaluation/{photo_birds().info.name}/erm/evaluation.json"
+    place(path, photo_birds().evaluations["group_dro"])
     with pytest.raises(ArtifactError, match=rf"{path} was made again .* `dvc repro verdict@photo_birds`"):
-        gather_judged(BIRDS.info.name, before)
+        gather_judged(photo_birds().info.name, before)
 
 
 def test_a_baseline_that_cannot_be_trained_is_an_error_and_another_method_a_note() -> None:
     place(
-        f"models/{BIRDS.info.name}/group_dro/history.json",
+        f"models/{photo_birds().info.name}/group_dro/history.json",
         NotTrained(provenance=OURS, method="group_dro", not_trained="Too few images."),
     )
     assert verdict().not_trained == {"group_dro": "Too few images."}
     with pytest.raises(InputError, match="the baseline, was not trained: Too few images"):
-        gather(BIRDS.info.name, ["group_dro", "erm"], [])
+        gather(photo_birds().info.name, ["group_dro", "erm"], [])

@@ -20,6 +20,7 @@ from pipeline.statistics.sampling import choose_by_group
 from tests.fixtures.cam import PATCH, SETTINGS, SIDE, gradcam, make_info, make_split, train
 
 pytestmark = pytest.mark.slow
+MAPS_ALONE = SETTINGS.model_copy(update={"faithfulness_images": 0, "sanity_images": 0})
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,7 @@ def test_every_model_shows_it_clearly(patch_readers, test_split):
 def test_a_patch_that_is_no_cue_is_not_found():
     """The lightness of all the rest decides, so the patch is where the map is lower."""
     model = train(make_split(1024, 3, rho=0.0, shift=40), seed=0)
-    result = gradcam([model], make_split(300, 2, rho=0.0, shift=40)).result
+    result = gradcam([model], make_split(300, 2, rho=0.0, shift=40), MAPS_ALONE).result
     assert result.lift is not None
     assert result.lift.high < 1
     assert result.pointing is not None
@@ -102,8 +103,7 @@ def test_groups_carry_every_number(found, test_split):
 
 
 def test_checks_can_be_switched_off(patch_readers, test_split):
-    off = SETTINGS.model_copy(update={"faithfulness_images": 0, "sanity_images": 0})
-    result = gradcam(patch_readers[:1], test_split, off).result
+    result = gradcam(patch_readers[:1], test_split, MAPS_ALONE).result
     assert (result.faithfulness, result.sanity) == (None, [])
 
 
@@ -119,22 +119,23 @@ def test_images_without_a_mask_are_left_out_of_what_masks_say(patch_readers, tes
     assert test_split.masks is not None
     masks = test_split.masks.copy()
     masks[::2] = 0
-    result = gradcam(patch_readers[:1], dataclasses.replace(test_split, masks=masks)).result
-    whole = gradcam(patch_readers[:1], test_split).result
+    result = gradcam(patch_readers[:1], dataclasses.replace(test_split, masks=masks), MAPS_ALONE).result
+    whole = gradcam(patch_readers[:1], test_split, MAPS_ALONE).result
     assert result.pointing is not None
     assert whole.pointing is not None
     assert result.pointing.n < 0.7 * whole.pointing.n
     assert result.pointing.value == whole.pointing.value == 1
     assert result.lift is not None
     assert result.lift.low > 4
-    none = gradcam(patch_readers[:1], dataclasses.replace(test_split, masks=0 * masks)).result
+    without = dataclasses.replace(test_split, masks=0 * masks)
+    none = gradcam(patch_readers[:1], without, MAPS_ALONE).result
     assert (none.energy_in_mask, none.lift, none.pointing, none.pointing_by_chance) == (None,) * 4
     assert none.mask_area == 0
 
 
 def test_untrained_models_show_no_lift_worth_the_name(test_split):
     models = [train(make_split(64, 4, rho=0.0), seed, epochs=0) for seed in range(3)]
-    result = gradcam(models, test_split).result
+    result = gradcam(models, test_split, MAPS_ALONE).result
     assert result.lift is not None
     assert result.lift.value < 2
 

@@ -10,9 +10,7 @@ import pytest
 from pipeline.records.verdict import CueGap, Rung
 from pipeline.verdict.harm.aligned import MAY_BE_CONTENT, NOT_APART, NOT_IN_PIXELS, measure_gaps
 from tests.fixtures.cues import found_cue
-from tests.fixtures.report import ReportInputs, build_verdict, photo_birds, withheld_birds
-
-LIMITS = photo_birds().limits
+from tests.fixtures.report import LIMITS, ReportInputs, build_verdict, withheld_birds
 
 
 def harmful(inputs: ReportInputs) -> Rung:

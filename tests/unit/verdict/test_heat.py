@@ -9,9 +9,7 @@ from pipeline.explain.cam.faithfulness import Scores, summarize_scores
 from pipeline.records.base import Estimate
 from pipeline.records.gradcam import GradcamResult, SanityStep
 from pipeline.verdict.cue.heat import judge_heat
-from tests.fixtures.report import build_verdict, photo_birds
-
-LIMITS = photo_birds().limits
+from tests.fixtures.report import LIMITS, build_verdict, photo_birds
 
 
 def scored(gain: float, *, n: int = 100, spread: float = 0.1) -> GradcamResult:

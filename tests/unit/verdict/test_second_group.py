@@ -8,9 +8,7 @@ from pipeline.records.verdict import Verdict
 from pipeline.statistics.accuracy.groups import split_metrics
 from pipeline.verdict.evidence.small_groups import clearly_worse, worse_clause
 from tests.fixtures.planted.outcomes import measured
-from tests.fixtures.report import build_verdict, photo_birds, replant
-
-LIMITS = photo_birds().limits
+from tests.fixtures.report import LIMITS, build_verdict, photo_birds, replant
 
 
 def audited(*erm: float) -> Verdict:

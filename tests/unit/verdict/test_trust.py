@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.core.words import number, per_thousand, percent, signed
 from pipeline.records.attribution import Agreement, AttributionResult, GroupCheck, LabelErrors, Lds
+from pipeline.records.data import GroupInfo
 from pipeline.records.training import RemovalPoint
 from pipeline.report.export.cards import write_dataset_card, write_model_card
 from pipeline.report.page.charts.effects import draw_changes
@@ -28,6 +29,7 @@ from pipeline.verdict.cause.trust import (
 from pipeline.verdict.learning import summarize_removal_points
 from pipeline.verdict.phrases import percent_interval
 from tests.fixtures.planted.audit import audit_data, explain_method
+from tests.fixtures.planted.data import Packed
 from tests.fixtures.planted.proof import Known, plant_group_check, plant_lds
 from tests.fixtures.planted.removal import explain_repair
 from tests.fixtures.report import (
@@ -43,20 +45,25 @@ from tests.fixtures.report import (
     repaired_birds,
 )
 
-PACKED = audit_data(BIRDS).packed
-GROUPS = photo_birds().info.groups
+
+def birds() -> Packed:
+    return audit_data(BIRDS).packed
+
+
+def groups() -> list[GroupInfo]:
+    return birds().info.groups
 
 
 def lds(known: Known, *, is_paired: bool = True) -> Lds:
     """Of scores that know so much; results of before leads were recorded had none."""
-    found = plant_lds(known, tuple((group.label, group.attribute) for group in GROUPS))
+    found = plant_lds(known, tuple((group.label, group.attribute) for group in groups()))
     return found if is_paired else found.model_copy(update={"lead": {}})
 
 
 def with_proof(inputs: ReportInputs | None = None, **found: object) -> ReportInputs:
     """`photo_birds` whose ERM attribution was proven, with these fields."""
     inputs = inputs or photo_birds()
-    found = {"lds": lds("images"), "group_check": plant_group_check(GROUPS)} | found
+    found = {"lds": lds("images"), "group_check": plant_group_check(groups())} | found
     changed = inputs.attributions["erm"].model_copy(update=found)
     return replace(inputs, attributions={**inputs.attributions, "erm": changed})
 
@@ -101,7 +108,7 @@ def test_retraining_decides_before_the_lds_does() -> None:
     found: AttributionResult = with_proof().attributions["erm"]
     hurts, worst = 0, 2
     assert judge_support(found, hurts, worst) == "confirmed"
-    against = found.model_copy(update={"group_check": plant_group_check(GROUPS, sign=-1)})
+    against = found.model_copy(update={"group_check": plant_group_check(groups(), sign=-1)})
     assert judge_support(against, hurts, worst) == "refuted"
     only_lds = found.model_copy(update={"group_check": None})
     assert judge_support(only_lds, hurts, worst) == "backed"
@@ -119,12 +126,12 @@ def test_scores_that_know_no_more_than_groups_are_no_evidence() -> None:
     assert f"better than groups alone: LDS {rule.value:.2f}" in describe_trust(by_groups, hurts, worst)
     lead = f"groups alone {rule.group_rule:.2f}, lead {signed(rule.lead['group_rule'].value)}"
     assert lead in describe_trust(by_groups, hurts, worst)
-    check = plant_group_check(GROUPS, known="rule")
+    check = plant_group_check(groups(), known="rule")
     text = describe_trust(found.model_copy(update={"group_check": check}), hurts, worst)
     assert "That changes of groups were foretold is not owed to the scores" in text
     assert check.rule is not None
     assert f"foretells them by r = {check.rule.value:.2f}, the scores by {check.correlation:.2f}" in text
-    more = plant_group_check(GROUPS)
+    more = plant_group_check(groups())
     assert describe_rule(more).startswith("The scores tell more about groups than a rule without scores")
     unknown = check.model_copy(update={"beyond": None, "beyond_reason": "too few pairs"})
     assert "not owed to the scores" in describe_rule(unknown)
@@ -141,7 +148,7 @@ def test_the_cause_is_not_claimed_on_scores_that_failed() -> None:
     assert status == "insufficient"
     assert "not shown to predict retrained models better than the class alone" in text
     assert cause(with_proof(group_check=None, lds=None))[0] == "yes"
-    assert cause(with_proof(group_check=plant_group_check(GROUPS, sign=-1)))[0] == "insufficient"
+    assert cause(with_proof(group_check=plant_group_check(groups(), sign=-1)))[0] == "insufficient"
 
 
 def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
@@ -165,16 +172,16 @@ def test_next_steps_ask_for_the_proof_that_is_missing() -> None:
 def test_minorities_among_suspects_are_named() -> None:
     margins, attribution = known_errors().lists
     text = describe_suspects(margins)
-    overall = margins.n_suspects / len(PACKED.train)
+    overall = margins.n_suspects / len(birds().train)
     assert text.startswith(f"Suspected by margins more often than all images together ({overall:.1%})")
     for name in ("landbird / water", "waterbird / land"):
         (found,) = (group for group in margins.groups if group.group == name)
         assert f"“{name}”: {found.n_suspects / found.n_train:.1%}" in text
     assert "Known wrong labels there: 20." in text
     assert describe_suspects(attribution).startswith("Suspected by attribution")
-    names, everywhere = [group.name for group in GROUPS], np.arange(len(PACKED.train)) % 10 == 0
+    names, everywhere = [group.name for group in groups()], np.arange(len(birds().train)) % 10 == 0
     suspicion = np.where(everywhere, 1.0, -1.0)  # of every tenth image, whatever its group
-    even = find_label_errors({"aum": suspicion}, PACKED.train, suggested_N=None, group_names=names).lists[0]
+    even = find_label_errors({"aum": suspicion}, birds().train, suggested_N=None, group_names=names).lists[0]
     assert describe_suspects(even).startswith("No group is suspected by margins clearly more often")
 
 
@@ -250,10 +257,10 @@ def test_inferred_groups_and_nothing_left_out_are_said() -> None:
 
 def test_a_group_that_was_not_learned_is_named() -> None:
     """Networks that are wrong on a whole group, and stage `train` that could keep no margins."""
-    names, harmed = [group.name for group in GROUPS], PACKED.train.groups == 2
+    names, harmed = [group.name for group in groups()], birds().train.groups == 2
     errors = find_label_errors(
         {"aum": np.where(harmed, 1.0, -1.0)},
-        PACKED.train,
+        birds().train,
         suggested_N=None,
         group_names=names,
         reason="No margins were kept.",
@@ -265,7 +272,7 @@ def test_a_group_that_was_not_learned_is_named() -> None:
 
 
 def test_pictures_draw_every_change_and_only_page_colors() -> None:
-    check = plant_group_check(GROUPS)
+    check = plant_group_check(groups())
     worst = 2
     svg = draw_changes(check.changes, worst, "c")
     n_worst = sum(c.test_index == worst for c in check.changes)
@@ -274,7 +281,7 @@ def test_pictures_draw_every_change_and_only_page_colors() -> None:
     assert sum("series-2" in mark for mark in marks) == len(check.changes) - n_worst
     assert not re.search(r"#0[1-4]0[0-9a-f]{3}", svg)
     drawn = re.sub(r' data-tip="[^"]*"', "", svg)  # which is text, escaped
-    assert not any(name in drawn for name in (GROUPS[0].name, "<style"))
+    assert not any(name in drawn for name in (groups()[0].name, "<style"))
 
 
 def test_scores_are_written_per_thousand_images() -> None:

@@ -14,17 +14,15 @@ from pipeline.report.gate.judge import judge_report
 from pipeline.settings.gate import GateSettings
 from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used, size_either_way
 from tests.fixtures.planted.cues import plant_carried, plant_cue_use
-from tests.fixtures.report import around, build_report, photo_birds, plain_hundred
-
-BIRDS = photo_birds()
-LIMITS = BIRDS.limits
+from tests.fixtures.report import LIMITS, around, build_report, photo_birds, plain_hundred
 
 
 def judge(
     found: CueUse | None, *, kappa: float = 0.34, interventions: list[Intervention] | None = None
 ) -> Rung:
-    erm = BIRDS.evaluations["erm"].model_copy(update={"cue_use": found, "interventions": interventions or []})
-    only = BIRDS.color.color_only.model_copy(update={"kappa": kappa, "low": kappa - 0.02})
+    seen = {"cue_use": found, "interventions": interventions or []}
+    erm = photo_birds().evaluations["erm"].model_copy(update=seen)
+    only = photo_birds().color.color_only.model_copy(update={"kappa": kappa, "low": kappa - 0.02})
     return judge_used(erm, only, LIMITS)
 
 
@@ -102,7 +100,7 @@ def test_where_nothing_carries_the_attribute_the_answer_says_so() -> None:
 
 def test_a_change_of_color_alone_is_fragility() -> None:
     """A tint without information: turning its hue costs 30 points and says nothing of use."""
-    grey = BIRDS.evaluations["erm"].interventions[0]
+    grey = photo_birds().evaluations["erm"].interventions[0]
     unmoved = grey.model_copy(update={"accuracy_change": around(0.0, 0.01, 5000)})
     turned = grey.model_copy(update={"name": "hue_rotation", "accuracy_change": around(-0.3, 0.05, 5000)})
     null = plant_cue_use(0.0, cue="color", v=None)
@@ -141,8 +139,8 @@ def test_the_size_of_a_shift_is_the_same_either_way(
 
 
 def test_the_gate_sees_a_shift_against_the_cue() -> None:
-    erm = BIRDS.evaluations["erm"].model_copy(update={"cue_use": AGAINST})
-    summary = build_report(replace(BIRDS, evaluations={"erm": erm}))
+    erm = photo_birds().evaluations["erm"].model_copy(update={"cue_use": AGAINST})
+    summary = build_report(replace(photo_birds(), evaluations={"erm": erm}))
     asked = GateSettings(max_flip_rate=0.1, forbid=["used"])
     checks = judge_report(summary, asked, ["erm"], {}).checks
     assert [check.passed for check in checks] == [False, False]

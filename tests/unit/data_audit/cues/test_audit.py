@@ -137,7 +137,7 @@ def test_scenes_stay_together() -> None:
     images = textures(400, 1)
     images = np.clip(images + rng.integers(-60, 60, (40, 1, 1, 3))[scenes_N], 0, 255).astype(np.uint8)
     alone = audit_cues(
-        Looked(Seen(images), labels_N), Looked(Seen(images), labels_N), ["a", "b"], settings, Provenance()
+        Looked(Seen(images), labels_N), Looked(Seen(images), labels_N), ["a", "b"], SETTINGS, Provenance()
     )
     together = Looked(Seen(images), labels_N, scenes_N)
     told = audit_cues(together, together, ["a", "b"], settings, Provenance())
