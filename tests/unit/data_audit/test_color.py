@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Int64Array, Split, UInt8Array
@@ -247,8 +248,22 @@ def test_examples_are_the_best_and_worst_told_and_never_both() -> None:
 
 def test_trees_stay_bounded_for_many_classes() -> None:
     for n_classes in (2, 10, 100, 1000):
-        n_trees = boosted_model(n_classes).max_iter * n_classes
+        n_trees = boosted_model(n_classes)[-1].max_iter * n_classes
         assert n_trees <= max(MAX_TREES, BOOSTING_ITERATIONS[0] * n_classes)
+
+
+def test_bins_are_those_that_scikit_learn_finds_without_weights() -> None:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(900, 6)).astype(np.float32)
+    inputs[:, 3] = inputs[:, 3].round(1)  # few values: each its own bin
+    inputs[:, 4] = inputs[:, 4] > 0
+    inputs[rng.random(900) < 0.1, 5] = np.nan
+    targets = ((inputs[:, 0] + inputs[:, 3] + rng.normal(size=900)) > 0).astype(np.int64)
+    model = boosted_model(2)
+    trees = model[-1].set_params(class_weight=None)
+    binned = model.fit(inputs, targets).predict_proba(inputs)
+    raw = clone(trees).fit(inputs, targets).predict_proba(inputs)
+    np.testing.assert_array_equal(binned, raw)
 
 
 def test_palettes_show_the_planted_colors() -> None:
