@@ -1,0 +1,308 @@
+"""Does the verdict tell models apart that are given as files alone: `python -m benchmarks.brought_verdicts`.
+
+For each seed the embedded demo is packed small, and networks are trained on it by a plain loop of PyTorch that
+shares nothing with this package:
+
+- biased: on the training images as they are; the photograph goes with 95 of 100 labels
+- balanced: on as many images, of the same digits, whose photograph is independent of the label
+- shuffled: on the training images with their labels drawn in another order, so that nothing can be learned
+
+Each is handed over as a table of predictions, and as weights with the function that builds the network, of one
+training or of three. It is the baseline of an audit of the biased data, whose stages run one after the other.
+
+Beside them stand tables that no training makes: one class for every image, answers by chance, the right answers
+with the classes swapped, answers of one class but for a few, and the photograph's own class.
+
+    python -m benchmarks.brought_verdicts --seeds 10 --log FILE      # two minutes a seed on one core
+
+With `--log` a run that was cut off goes on where it stopped.
+
+Shape legend: N images, K classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from ruamel.yaml import YAML
+from safetensors.torch import save_file
+from torch import nn
+
+from benchmarks.cue_discovery.task_log import add_line, read_lines
+from pipeline.artifacts.datasets import load_samples, load_split
+from pipeline.artifacts.paths import data_folders
+from pipeline.core.types import Int64Array, Split, UInt8Array
+from pipeline.data.sources.photo_digits import CLASSES, PhotoDigits
+from pipeline.plan.write import refresh
+from pipeline.records.report import Report
+from pipeline.report.gate.judge import judge_report
+from pipeline.settings.gate import GateSettings
+from pipeline.settings.sources import PhotoDigitsSource
+
+ROOT = Path(__file__).parent.parent
+DATASET = "photo_digits"
+TRAINED = ("biased", "balanced", "shuffled")
+DRAWN = ("constant", "by chance", "swapped", "one class but for 2 %", "the photograph's class")
+SOURCE: dict[str, Any] = {"n_train": 2000, "n_val": 400, "n_test": 800}
+EPOCHS, BATCH, RATE = 8, 64, 0.02
+GATE = GateSettings(forbid=["used", "harmful"])
+ALL_CLEAR = ("no group is clearly worse", "no group clearly pays", "does not rely", "Keep the model")
+NO_BETTER = "no better than a constant"
+NET = '''
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, n_in, n_out, stride):
+        super().__init__()
+        self.conv = nn.Conv2d(n_in, n_out, 3, stride=stride, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(n_out)
+        self.again = nn.Conv2d(n_out, n_out, 3, padding=1, bias=False)
+        self.norm_again = nn.BatchNorm2d(n_out)
+
+    def forward(self, x):
+        x = torch.relu(self.norm(self.conv(x)))
+        return torch.relu(x + self.norm_again(self.again(x)))
+
+
+class Net(nn.Module):
+    """Pixels in [0, 1], 32 x 32, to two logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.blocks = nn.Sequential(Block(3, 12, 2), Block(12, 24, 2), Block(24, 48, 2))
+        self.linear = nn.Linear(48, 2)
+
+    def forward(self, x):
+        return self.linear(self.blocks((x - 0.4) / 0.25).mean((2, 3)))
+
+
+def make():
+    return Net()
+'''
+
+
+class Case(NamedTuple):
+    """One audit of one model."""
+
+    kind: str
+    door: str  # table, network
+    files: int  # trainings
+
+
+CASES = [
+    *(Case(kind, door, files) for kind in TRAINED for door in ("table", "network") for files in (1, 3)),
+    *(Case(kind, "table", 1) for kind in DRAWN),
+]
+
+
+def audit_seed(seed: int, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
+    """Pack, train outside, hand over, and read what the verdict says of each model."""
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
+        (Path(name) / "net.py").write_text(NET)
+        models = {_name(case): _entry(case) for case in cases}
+        _write_params(seed, models, next(iter(models)))
+        for stage in ("data", "hygiene", "color", "cues", "groups"):
+            _run(stage, DATASET)
+        for kind in dict.fromkeys(case.kind for case in cases):
+            _hand_over(kind, seed)
+        for case in cases:
+            model = _name(case)
+            _write_params(seed, models, model)
+            for stage in ("train", "evaluate"):
+                _run(stage, DATASET, model)
+            for stage in ("verdict", "report"):
+                _run(stage, DATASET)
+            yield {"seed": seed, **case._asdict(), **_read(model)}
+
+
+def _name(case: Case) -> str:
+    letters = "".join(c if c.isalnum() else "_" for c in case.kind.lower())
+    return f"{letters}_{case.door}_{case.files}"
+
+
+def _entry(case: Case) -> dict[str, Any]:
+    if case.door == "table":
+        return {"kind": "predictions", "path": f"{case.kind}_{case.files}.csv"}
+    weights = [f"{case.kind}_{s}.safetensors" for s in range(case.files)]
+    return {"kind": "python", "path": "net.py:make", "weights": weights, "classes": CLASSES}
+
+
+def _write_params(seed: int, models: dict[str, Any], baseline: str) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load((ROOT / "params.yaml").read_text())
+    params |= {"models": models, "active_methods": [baseline], "explained_methods": [baseline]}
+    demo = params["datasets"][DATASET]
+    demo["source"] |= SOURCE | {"seed": seed}
+    demo["color"], demo["retrain"] = {"permutations": 199}, {"subsets": 0}
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params, file)
+
+
+def _run(stage: str, *names: str) -> None:
+    refresh(stage, *names)
+    importlib.import_module(f"pipeline.stages.{stage}").run(*names)
+
+
+# --- models, made without the package ----------------------------------------------------------
+
+
+def _hand_over(kind: str, seed: int) -> None:
+    """Write a kind's files: a table, and of what was trained the weights."""
+    packed = data_folders(DATASET)
+    samples = load_samples(packed.packed)
+    val, test = (load_split(packed, name) for name in ("val", "test"))
+    images = np.concatenate([val.images, test.images])
+    ids = np.concatenate([val.ids, test.ids])
+    files = samples.set_index("id").loc[ids, "file"].tolist()
+    if kind not in TRAINED:
+        scores_NK = _drawn_scores(kind, np.concatenate([val.labels, test.labels]), _photos(val, test), seed)
+        _table(files, [scores_NK]).to_csv(f"{kind}_1.csv", index=False)
+        return
+    pixels, labels_N = _training_images(kind, load_split(packed, "train"), seed)
+    tables = []
+    for s in range(3):
+        net = _train(pixels, labels_N, [seed, s])
+        save_file(net.state_dict(), f"{kind}_{s}.safetensors")
+        with torch.no_grad():
+            tables.append(torch.softmax(net(_as_pixels(images)).double(), 1).numpy())
+    for n in (1, 3):
+        _table(files, tables[:n]).to_csv(f"{kind}_{n}.csv", index=False)
+
+
+def _photos(*splits: Split) -> Int64Array:
+    return np.concatenate([split.attributes for split in splits])
+
+
+def _training_images(kind: str, train: Split, seed: int) -> tuple[UInt8Array, Int64Array]:
+    rng = np.random.default_rng([seed, 99])
+    if kind == "shuffled":
+        return train.images, rng.permutation(train.labels)
+    if kind == "biased":
+        return train.images, train.labels
+    source = {"kind": "photo_digits", "contrast": 0.7, "label_noise": 0.03, "strength": 0.5, "seed": seed}
+    drawn = PhotoDigits(PhotoDigitsSource.model_validate(SOURCE | source)).load().rows
+    rows = [row for row in drawn if row.split == "train"]
+    labels_N = np.array([CLASSES.index(row.label) for row in rows], np.int64)
+    return np.stack([np.asarray(row.image, np.uint8) for row in rows]), labels_N
+
+
+def _as_pixels(images_NHWC: UInt8Array) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images_NHWC)).permute(0, 3, 1, 2).float() / 255
+
+
+def _train(images_NHWC: UInt8Array, labels_N: Int64Array, seed: list[int]) -> nn.Module:
+    """Plain SGD, as anybody would write it."""
+    torch.manual_seed(int(np.random.default_rng(seed).integers(2**31)))
+    space: dict[str, Any] = {}
+    exec(NET, space)  # noqa: S102: the text above
+    net: nn.Module = space["make"]()
+    pixels, labels = _as_pixels(images_NHWC), torch.from_numpy(labels_N)
+    steps = EPOCHS * -(-len(labels) // BATCH)
+    optimizer = torch.optim.SGD(net.parameters(), lr=RATE, momentum=0.9, weight_decay=5e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5 * RATE, total_steps=steps)
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(labels)).split(BATCH):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(pixels[rows]), labels[rows]).backward()
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+def _drawn_scores(kind: str, labels_N: Int64Array, photos_N: Int64Array, seed: int) -> np.ndarray:
+    rng = np.random.default_rng([seed, 7])
+    n = len(labels_N)
+    classes_N = {
+        "constant": np.ones(n, np.int64),
+        "by chance": rng.integers(0, 2, n),
+        "swapped": np.where(rng.random(n) < 0.9, 1 - labels_N, labels_N),
+        "one class but for 2 %": np.where(rng.random(n) < 0.02, labels_N, 1),
+        "the photograph's class": photos_N,
+    }[kind]
+    return np.where(classes_N[:, None] == np.arange(2), 0.9, 0.1)
+
+
+def _table(files: Sequence[str], scores: Sequence[np.ndarray]) -> pd.DataFrame:
+    parts = [
+        pd.DataFrame(
+            {"file": files, "seed": s, **{f"prob_{c}": scores_NK[:, k] for k, c in enumerate(CLASSES)}}
+        )
+        for s, scores_NK in enumerate(scores)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+# --- what is said ------------------------------------------------------------------------------
+
+
+def _read(model: str) -> dict[str, Any]:
+    report = Report.model_validate_json(Path(f"reports/{DATASET}.json").read_text())
+    page, verdict = Path(f"reports/{DATASET}.html").read_text(), report.verdict
+    rungs = {rung.rung: rung for rung in verdict.rungs}
+    said = " ".join([verdict.headline, verdict.brief.title, verdict.brief.decision])
+    return {
+        "average": round(report.methods[model].test.average.value, 4),
+        "answers": {name: rung.status for name, rung in rungs.items()},
+        "evidence": {name: rungs[name].evidence for name in ("used", "harmful")},
+        "said": said,
+        "all_clear": any(words in said for words in ALL_CLEAR),
+        "no_better": NO_BETTER in page,
+        "gate_passed": not judge_report(report, GATE, [model], {}).n_failed,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--kinds", nargs="*", default=[*TRAINED, *DRAWN])
+    parser.add_argument("--doors", nargs="*", default=["table", "network"])
+    parser.add_argument("--log", type=Path)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)
+    entries = read_lines(chosen.log)
+    done = {(e["seed"], Case(e["kind"], e["door"], e["files"])) for e in entries}
+    wanted = [c for c in CASES if c.kind in chosen.kinds and c.door in chosen.doors]
+    for seed in range(chosen.first, chosen.first + chosen.seeds):
+        cases = [case for case in wanted if (seed, case) not in done]
+        for entry in audit_seed(seed, cases) if cases else []:
+            add_line(chosen.log, entry)
+            entries.append(entry)
+            print("{seed} {kind} {door} {files}: {answers}".format(**entry), entry["said"], flush=True)
+    _print_table(entries, wanted)
+
+
+def _print_table(entries: Sequence[dict[str, Any]], cases: Sequence[Case]) -> None:
+    for case in cases:
+        own = [e for e in entries if (e["kind"], e["door"], e["files"]) == case]
+        if not own:
+            continue
+        shares = {
+            rung: Counter(e["answers"][rung] for e in own) for rung in ("available", "used", "harmful")
+        }
+        cells = [
+            f"{rung} " + " / ".join(str(found[s]) for s in ("yes", "no", "insufficient"))
+            for rung, found in shares.items()
+        ]
+        right = [e["average"] for e in own]
+        flags = [f"{flag} {sum(e[flag] for e in own)}" for flag in ("all_clear", "no_better", "gate_passed")]
+        print(
+            f"{case.kind:24} {case.door:8} {case.files}  of {len(own)}: right {min(right):.2f} to "
+            f"{max(right):.2f}; yes / no / insufficient: {'; '.join(cells)}; {'; '.join(flags)}"
+        )
+
+
+if __name__ == "__main__":
+    main()
