@@ -40,13 +40,13 @@ from torch import nn
 
 from benchmarks.cue_discovery.task_log import add_line, read_lines
 from pipeline.artifacts.datasets import load_samples, load_split
-from pipeline.artifacts.paths import data_folders
+from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.paths import data_folders, evaluation_dir, verdict_dir
 from pipeline.core.types import Int64Array, Split, UInt8Array
 from pipeline.data.sources.photo_digits import CLASSES, PhotoDigits
 from pipeline.plan.write import refresh
-from pipeline.records.report import Report
-from pipeline.report.gate.judge import judge_report
-from pipeline.settings.gate import GateSettings
+from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.verdict import Verdict
 from pipeline.settings.sources import PhotoDigitsSource
 
 ROOT = Path(__file__).parent.parent
@@ -55,9 +55,8 @@ TRAINED = ("biased", "balanced", "shuffled")
 DRAWN = ("constant", "by chance", "swapped", "one class but for 2 %", "the photograph's class")
 SOURCE: dict[str, Any] = {"n_train": 2000, "n_val": 400, "n_test": 800}
 EPOCHS, BATCH, RATE = 8, 64, 0.02
-GATE = GateSettings(forbid=["used", "harmful"])
 ALL_CLEAR = ("no group is clearly worse", "no group clearly pays", "does not rely", "Keep the model")
-NO_BETTER = "no better than a constant"
+NOT_ASKED = "shortcuts cannot be judged"
 NET = '''
 import torch
 from torch import nn
@@ -122,8 +121,7 @@ def audit_seed(seed: int, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
             _write_params(seed, models, model)
             for stage in ("train", "evaluate"):
                 _run(stage, DATASET, model)
-            for stage in ("verdict", "report"):
-                _run(stage, DATASET)
+            _run("verdict", DATASET)
             yield {"seed": seed, **case._asdict(), **_read(model)}
 
 
@@ -199,7 +197,7 @@ def _training_images(kind: str, train: Split, seed: int) -> tuple[UInt8Array, In
 
 
 def _as_pixels(images_NHWC: UInt8Array) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images_NHWC)).permute(0, 3, 1, 2).float() / 255
+    return torch.tensor(images_NHWC).permute(0, 3, 1, 2).float() / 255
 
 
 def _train(images_NHWC: UInt8Array, labels_N: Int64Array, seed: list[int]) -> nn.Module:
@@ -248,23 +246,26 @@ def _table(files: Sequence[str], scores: Sequence[np.ndarray]) -> pd.DataFrame:
 
 
 def _read(model: str) -> dict[str, Any]:
-    report = Report.model_validate_json(Path(f"reports/{DATASET}.json").read_text())
-    page, verdict = Path(f"reports/{DATASET}.html").read_text(), report.verdict
+    verdict = load_artifact(verdict_dir(DATASET) / "verdict.json", Verdict)
+    evaluation = load_artifact(evaluation_dir(DATASET, model) / "evaluation.json", EvaluationResult)
     rungs = {rung.rung: rung for rung in verdict.rungs}
     said = " ".join([verdict.headline, verdict.brief.title, verdict.brief.decision])
     return {
-        "average": round(report.methods[model].test.average.value, 4),
+        "average": round(evaluation.test.average.value, 4),
         "answers": {name: rung.status for name, rung in rungs.items()},
         "evidence": {name: rungs[name].evidence for name in ("used", "harmful")},
         "said": said,
         "all_clear": any(words in said for words in ALL_CLEAR),
-        "no_better": NO_BETTER in page,
-        "gate_passed": not judge_report(report, GATE, [model], {}).n_failed,
+        "not_asked": NOT_ASKED in said,
+        # what the gate asks with --forbid used,harmful
+        "gate_passed": rungs["used"].status == rungs["harmful"].status == "no",
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--kinds", nargs="*", default=[*TRAINED, *DRAWN])
@@ -289,15 +290,13 @@ def _print_table(entries: Sequence[dict[str, Any]], cases: Sequence[Case]) -> No
         own = [e for e in entries if (e["kind"], e["door"], e["files"]) == case]
         if not own:
             continue
-        shares = {
-            rung: Counter(e["answers"][rung] for e in own) for rung in ("available", "used", "harmful")
-        }
+        shares = {rung: Counter(e["answers"][rung] for e in own) for rung in ("available", "used", "harmful")}
         cells = [
             f"{rung} " + " / ".join(str(found[s]) for s in ("yes", "no", "insufficient"))
             for rung, found in shares.items()
         ]
         right = [e["average"] for e in own]
-        flags = [f"{flag} {sum(e[flag] for e in own)}" for flag in ("all_clear", "no_better", "gate_passed")]
+        flags = [f"{flag} {sum(e[flag] for e in own)}" for flag in ("all_clear", "not_asked", "gate_passed")]
         print(
             f"{case.kind:24} {case.door:8} {case.files}  of {len(own)}: right {min(right):.2f} to "
             f"{max(right):.2f}; yes / no / insufficient: {'; '.join(cells)}; {'; '.join(flags)}"

@@ -163,7 +163,7 @@ SEES = [0.45] * 4  # of one that sees the class
         ([CUE] * 3, None),  # right on no more than a constant
         ([[-0.02, -0.5, -0.5, -0.02]] * 3, None),  # on fewer
         ([[0.0] * 4, [0.01, 0, 0, 0.01], [-0.45, 0.45, 0.45, -0.45]], "ERM is no better than a constant"),
-        ([[-0.4] * 4, [-0.4] * 4, [-0.43] * 4], "ERM is no better than a constant"),  # all, not the lowest
+        ([[-0.4] * 4, [-0.4] * 4, [-0.43] * 4], "ERM is worse than a constant"),  # all, not the lowest
         ([SEES, [0.05, -0.05, -0.05, 0.05], SEES], None),
         ([SEES, [0.0] * 4, SEES], "ERM with seed 1 is no better"),
         ([CUE, CUE, [0.0] * 4], "ERM with seed 2 is no better"),
