@@ -1,19 +1,19 @@
 """Does the verdict tell models apart that are given as files alone: `python -m benchmarks.brought_verdicts`.
 
-For each seed the embedded demo is packed small, and networks are trained on it by a plain loop of PyTorch that
-shares nothing with this package:
+For each seed the embedded demo is packed small, and networks are trained on it by a plain loop of PyTorch
+that shares nothing with this package:
 
 - biased: on the training images as they are; the photograph goes with 95 of 100 labels
 - balanced: on as many images, of the same digits, whose photograph is independent of the label
-- shuffled: on the training images with their labels drawn in another order, so that nothing can be learned
+- shuffled: on the training images with their labels in another order, so that nothing can be learned
 
-Each is handed over as a table of predictions, and as weights with the function that builds the network, of one
-training or of three. It is the baseline of an audit of the biased data, whose stages run one after the other.
+Each is handed over as a table of predictions, and as weights with the function that builds the network, of
+one training or of three. It is the baseline of an audit of the biased data, stage by stage.
 
-Beside them stand tables that no training makes: one class for every image, answers by chance, the right answers
-with the classes swapped, answers of one class but for a few, and the photograph's own class.
+Beside them stand tables that no training makes: one class for every image, answers by chance, the right
+answers with the classes swapped, answers of one class but for a few, and the photograph's own class.
 
-    python -m benchmarks.brought_verdicts --seeds 10 --log FILE      # two minutes a seed on one core
+    python -m benchmarks.brought_verdicts --seeds 2 --repeats 5 --log FILE
 
 With `--log` a run that was cut off goes on where it stopped.
 
@@ -26,6 +26,7 @@ import argparse
 import contextlib
 import importlib
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ from benchmarks.cue_discovery.task_log import add_line, read_lines
 from pipeline.artifacts.datasets import load_samples, load_split
 from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.paths import data_folders, evaluation_dir, verdict_dir
-from pipeline.core.types import Int64Array, Split, UInt8Array
+from pipeline.core.types import Float64Array, Int64Array, Split, UInt8Array
 from pipeline.data.sources.photo_digits import CLASSES, PhotoDigits
 from pipeline.plan.write import refresh
 from pipeline.records.evaluation import EvaluationResult
@@ -53,7 +54,7 @@ ROOT = Path(__file__).parent.parent
 DATASET = "photo_digits"
 TRAINED = ("biased", "balanced", "shuffled")
 DRAWN = ("constant", "by chance", "swapped", "one class but for 2 %", "the photograph's class")
-SOURCE: dict[str, Any] = {"n_train": 2000, "n_val": 400, "n_test": 800}
+SOURCE: dict[str, Any] = {"n_train": 1400, "n_val": 240, "n_test": 480}
 EPOCHS, BATCH, RATE = 8, 64, 0.02
 ALL_CLEAR = ("no group is clearly worse", "no group clearly pays", "does not rely", "Keep the model")
 NOT_ASKED = "shortcuts cannot be judged"
@@ -98,12 +99,16 @@ class Case(NamedTuple):
     kind: str
     door: str  # table, network
     files: int  # trainings
+    repeat: int = 0  # other networks on the same data
 
 
-CASES = [
-    *(Case(kind, door, files) for kind in TRAINED for door in ("table", "network") for files in (1, 3)),
-    *(Case(kind, "table", 1) for kind in DRAWN),
-]
+def list_cases(repeats: int) -> list[Case]:
+    """What one packing of the data is asked."""
+    doors = (("network", 1), ("table", 1), ("network", 3))
+    return [
+        *(Case(kind, "table", 1, 0) for kind in DRAWN),
+        *(Case(kind, *door, repeat) for repeat in range(repeats) for kind in TRAINED for door in doors),
+    ]
 
 
 def audit_seed(seed: int, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
@@ -114,26 +119,32 @@ def audit_seed(seed: int, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
         _write_params(seed, models, next(iter(models)))
         for stage in ("data", "hygiene", "color", "cues", "groups"):
             _run(stage, DATASET)
-        for kind in dict.fromkeys(case.kind for case in cases):
-            _hand_over(kind, seed)
         for case in cases:
+            started = time.process_time()
+            if not Path(f"{_files(case)}_1.csv").exists():
+                _hand_over(case, seed)
             model = _name(case)
             _write_params(seed, models, model)
             for stage in ("train", "evaluate"):
                 _run(stage, DATASET, model)
             _run("verdict", DATASET)
-            yield {"seed": seed, **case._asdict(), **_read(model)}
+            seconds = round(time.process_time() - started, 1)
+            yield {"seed": seed, **case._asdict(), **_read(model), "seconds": seconds}
+
+
+def _files(case: Case) -> str:
+    letters = "".join(c if c.isalnum() else "_" for c in case.kind.lower())
+    return f"{letters}_{case.repeat}"
 
 
 def _name(case: Case) -> str:
-    letters = "".join(c if c.isalnum() else "_" for c in case.kind.lower())
-    return f"{letters}_{case.door}_{case.files}"
+    return f"{_files(case)}_{case.door}_{case.files}"
 
 
 def _entry(case: Case) -> dict[str, Any]:
     if case.door == "table":
-        return {"kind": "predictions", "path": f"{case.kind}_{case.files}.csv"}
-    weights = [f"{case.kind}_{s}.safetensors" for s in range(case.files)]
+        return {"kind": "predictions", "path": f"{_files(case)}_{case.files}.csv"}
+    weights = [f"{_files(case)}_{s}.safetensors" for s in range(case.files)]
     return {"kind": "python", "path": "net.py:make", "weights": weights, "classes": CLASSES}
 
 
@@ -156,38 +167,38 @@ def _run(stage: str, *names: str) -> None:
 # --- models, made without the package ----------------------------------------------------------
 
 
-def _hand_over(kind: str, seed: int) -> None:
-    """Write a kind's files: a table, and of what was trained the weights."""
-    packed = data_folders(DATASET)
+def _hand_over(case: Case, seed: int) -> None:
+    """Write a model's files: a table, and of what was trained the weights of three trainings."""
+    packed, path = data_folders(DATASET), _files(case)
     samples = load_samples(packed.packed)
     val, test = (load_split(packed, name) for name in ("val", "test"))
     images = np.concatenate([val.images, test.images])
     ids = np.concatenate([val.ids, test.ids])
     files = samples.set_index("id").loc[ids, "file"].tolist()
-    if kind not in TRAINED:
-        scores_NK = _drawn_scores(kind, np.concatenate([val.labels, test.labels]), _photos(val, test), seed)
-        _table(files, [scores_NK]).to_csv(f"{kind}_1.csv", index=False)
+    if case.kind not in TRAINED:
+        labels_N = np.concatenate([val.labels, test.labels])
+        scores_NK = _drawn_scores(case.kind, labels_N, _photos(val, test), seed)
+        _table(files, scores_NK).to_csv(f"{path}_1.csv", index=False)
         return
-    pixels, labels_N = _training_images(kind, load_split(packed, "train"), seed)
-    tables = []
+    pixels, labels_N = _training_images(case, load_split(packed, "train"), seed)
     for s in range(3):
-        net = _train(pixels, labels_N, [seed, s])
-        save_file(net.state_dict(), f"{kind}_{s}.safetensors")
-        with torch.no_grad():
-            tables.append(torch.softmax(net(_as_pixels(images)).double(), 1).numpy())
-    for n in (1, 3):
-        _table(files, tables[:n]).to_csv(f"{kind}_{n}.csv", index=False)
+        net = _train(pixels, labels_N, [seed, case.repeat, s])
+        save_file(net.state_dict(), f"{path}_{s}.safetensors")
+        if s == 0:
+            with torch.no_grad():
+                scores_NK = torch.softmax(net(_as_pixels(images)).double(), 1).numpy()
+            _table(files, scores_NK).to_csv(f"{path}_1.csv", index=False)
 
 
 def _photos(*splits: Split) -> Int64Array:
     return np.concatenate([split.attributes for split in splits])
 
 
-def _training_images(kind: str, train: Split, seed: int) -> tuple[UInt8Array, Int64Array]:
-    rng = np.random.default_rng([seed, 99])
-    if kind == "shuffled":
+def _training_images(case: Case, train: Split, seed: int) -> tuple[UInt8Array, Int64Array]:
+    rng = np.random.default_rng([seed, case.repeat, 99])
+    if case.kind == "shuffled":
         return train.images, rng.permutation(train.labels)
-    if kind == "biased":
+    if case.kind == "biased":
         return train.images, train.labels
     source = {"kind": "photo_digits", "contrast": 0.7, "label_noise": 0.03, "strength": 0.5, "seed": seed}
     drawn = PhotoDigits(PhotoDigitsSource.model_validate(SOURCE | source)).load().rows
@@ -204,7 +215,7 @@ def _train(images_NHWC: UInt8Array, labels_N: Int64Array, seed: list[int]) -> nn
     """Plain SGD, as anybody would write it."""
     torch.manual_seed(int(np.random.default_rng(seed).integers(2**31)))
     space: dict[str, Any] = {}
-    exec(NET, space)  # noqa: S102: the text above
+    exec(NET, space)  # the text above
     net: nn.Module = space["make"]()
     pixels, labels = _as_pixels(images_NHWC), torch.from_numpy(labels_N)
     steps = EPOCHS * -(-len(labels) // BATCH)
@@ -219,7 +230,7 @@ def _train(images_NHWC: UInt8Array, labels_N: Int64Array, seed: list[int]) -> nn
     return net.eval()
 
 
-def _drawn_scores(kind: str, labels_N: Int64Array, photos_N: Int64Array, seed: int) -> np.ndarray:
+def _drawn_scores(kind: str, labels_N: Int64Array, photos_N: Int64Array, seed: int) -> Float64Array:
     rng = np.random.default_rng([seed, 7])
     n = len(labels_N)
     classes_N = {
@@ -229,17 +240,11 @@ def _drawn_scores(kind: str, labels_N: Int64Array, photos_N: Int64Array, seed: i
         "one class but for 2 %": np.where(rng.random(n) < 0.02, labels_N, 1),
         "the photograph's class": photos_N,
     }[kind]
-    return np.where(classes_N[:, None] == np.arange(2), 0.9, 0.1)
+    return np.where(classes_N[:, None] == np.arange(2), 0.9, 0.1).astype(np.float64)
 
 
-def _table(files: Sequence[str], scores: Sequence[np.ndarray]) -> pd.DataFrame:
-    parts = [
-        pd.DataFrame(
-            {"file": files, "seed": s, **{f"prob_{c}": scores_NK[:, k] for k, c in enumerate(CLASSES)}}
-        )
-        for s, scores_NK in enumerate(scores)
-    ]
-    return pd.concat(parts, ignore_index=True)
+def _table(files: Sequence[str], scores_NK: Float64Array) -> pd.DataFrame:
+    return pd.DataFrame({"file": files} | {f"prob_{c}": scores_NK[:, k] for k, c in enumerate(CLASSES)})
 
 
 # --- what is said ------------------------------------------------------------------------------
@@ -266,31 +271,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=2, help="packings of the data")
+    parser.add_argument("--repeats", type=int, default=5, help="trainings of each kind on one packing")
     parser.add_argument("--kinds", nargs="*", default=[*TRAINED, *DRAWN])
-    parser.add_argument("--doors", nargs="*", default=["table", "network"])
     parser.add_argument("--log", type=Path)
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     entries = read_lines(chosen.log)
-    done = {(e["seed"], Case(e["kind"], e["door"], e["files"])) for e in entries}
-    wanted = [c for c in CASES if c.kind in chosen.kinds and c.door in chosen.doors]
-    for seed in range(chosen.first, chosen.first + chosen.seeds):
+    done = {(e["seed"], _case(e)) for e in entries}
+    wanted = [case for case in list_cases(chosen.repeats) if case.kind in chosen.kinds]
+    for seed in range(chosen.seeds):
         cases = [case for case in wanted if (seed, case) not in done]
         for entry in audit_seed(seed, cases) if cases else []:
             add_line(chosen.log, entry)
             entries.append(entry)
             print("{seed} {kind} {door} {files}: {answers}".format(**entry), entry["said"], flush=True)
-    _print_table(entries, wanted)
+    _print_table(entries)
 
 
-def _print_table(entries: Sequence[dict[str, Any]], cases: Sequence[Case]) -> None:
-    for case in cases:
-        own = [e for e in entries if (e["kind"], e["door"], e["files"]) == case]
-        if not own:
-            continue
-        shares = {rung: Counter(e["answers"][rung] for e in own) for rung in ("available", "used", "harmful")}
+def _case(entry: dict[str, Any]) -> Case:
+    return Case(*(entry[field] for field in Case._fields))
+
+
+def _print_table(entries: Sequence[dict[str, Any]]) -> None:
+    for kind in dict.fromkeys(_case(entry)._replace(repeat=0) for entry in entries):
+        own = [e for e in entries if _case(e)._replace(repeat=0) == kind]
+        shares = {rung: Counter(e["answers"][rung] for e in own) for rung in ("used", "harmful")}
         cells = [
             f"{rung} " + " / ".join(str(found[s]) for s in ("yes", "no", "insufficient"))
             for rung, found in shares.items()
@@ -298,7 +304,7 @@ def _print_table(entries: Sequence[dict[str, Any]], cases: Sequence[Case]) -> No
         right = [e["average"] for e in own]
         flags = [f"{flag} {sum(e[flag] for e in own)}" for flag in ("all_clear", "not_asked", "gate_passed")]
         print(
-            f"{case.kind:24} {case.door:8} {case.files}  of {len(own)}: right {min(right):.2f} to "
+            f"{kind.kind:24} {kind.door:8} {kind.files}  of {len(own)}: right {min(right):.2f} to "
             f"{max(right):.2f}; yes / no / insufficient: {'; '.join(cells)}; {'; '.join(flags)}"
         )
 
