@@ -28,9 +28,9 @@ from pipeline.records.base import Provenance
 from pipeline.records.cues import CuesResult
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import (
-    Calibration,
     CueUseFound,
     EvaluationResult,
+    ModelCalibration,
     RemovalComparison,
     RemovalControl,
     SplitMetrics,
@@ -175,7 +175,7 @@ def _predict(models: Sequence[nn.Module], val: Split, test: Split) -> GivenPredi
 
 def _calibrate(
     given: GivenPredictions, test: Split, info: DatasetInfo, settings: EvaluateSettings
-) -> Calibration | None:
+) -> ModelCalibration | None:
     """None where classes alone are known."""
     if given.test_confidence_SN is None:
         return None

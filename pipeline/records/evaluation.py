@@ -193,7 +193,7 @@ class CalibrationBin(Record):
     accuracy: float
 
 
-class Calibration(Record):
+class ModelCalibration(Record):
     """Whether a model is right as often as it says: by the probability of the class that it names."""
 
     confidence: Estimate
@@ -235,7 +235,7 @@ class EvaluationResult(Artifact):
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured
-    calibration: Calibration | None = None  # on test; None: classes alone are known, or an older report
+    calibration: ModelCalibration | None = None  # on test; None: classes alone are known, or an older report
     optimism: Optimism | None = None  # None also where validation and test share no group
 
     @property

@@ -42,7 +42,7 @@ def method_tables(s: Report) -> list[Table]:
         ),
         Table(
             "calibration",
-            "Confidence (the probability of the class that is named) beside accuracy: overconfidence is their "
+            "Confidence (probability of the class that is named) beside accuracy: overconfidence is their "
             "difference, error the expected calibration error, error_if_calibrated what chance alone gives.",
             _by_method(s, _calibration_rows),
             "No probabilities are known.",

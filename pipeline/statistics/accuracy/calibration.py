@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate, GroupEstimate
-from pipeline.records.evaluation import Calibration, CalibrationBin
+from pipeline.records.evaluation import CalibrationBin, ModelCalibration
 from pipeline.statistics.intervals import MeanVariance
 from pipeline.statistics.means import mean_variance_of, t_estimate
 from pipeline.statistics.sources import design_effect
@@ -28,7 +28,7 @@ def measure_calibration(
     *,
     min_images: int,
     sources_N: Int64Array | None = None,
-) -> Calibration:
+) -> ModelCalibration:
     """Confidence beside accuracy: over all images, in bins of equally many, and in every group.
 
     The expected calibration error is the mean over images of how far confidence and accuracy of their bin
@@ -52,7 +52,7 @@ def measure_calibration(
     signs_SN = np.stack([_signs(*rows) for rows in zip(gap_SN, bins_SN, strict=True)])
     spread_SN = confidence_SN * (1 - confidence_SN)
     floors = [_floor(*rows) for rows in zip(spread_SN, bins_SN, strict=True)]
-    return Calibration(
+    return ModelCalibration(
         confidence=_mean(confidence_SN, sources_N, least=0.0),
         overconfidence=_mean(gap_SN, sources_N, least=-1.0),
         error=_mean(gap_SN * signs_SN, sources_N, least=0.0),
