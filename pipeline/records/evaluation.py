@@ -201,7 +201,7 @@ class ModelCalibration(Record):
     error: Estimate  # expected calibration error
     error_if_calibrated: float  # what chance alone makes of it, on as many images
     brier: Estimate  # mean squared difference between confidence and being right
-    groups: list[GroupEstimate]  # overconfidence; groups without test images are left out
+    groups: list[GroupEstimate]  # overconfidence, of those with images; intervals hold for all at once
     bins: list[CalibrationBin]
 
 

@@ -13,11 +13,12 @@ import numpy as np
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.evaluation import CalibrationBin, ModelCalibration
-from pipeline.statistics.intervals import MeanVariance
+from pipeline.statistics.intervals import MeanVariance, clip_difference, widen
 from pipeline.statistics.means import mean_variance_of, t_estimate
 from pipeline.statistics.sources import design_effect
 
 MOST_BINS, LEAST_IN_BIN = 15, 20
+ALPHA = 0.05
 
 
 def measure_calibration(
@@ -47,7 +48,7 @@ def measure_calibration(
     >>> [round(x, 2) for x in (found.overconfidence.value, found.error.value, found.error_if_calibrated)]
     [0.2, 0.2, 0.02]
     """
-    gap_SN = confidence_SN - correct_SN
+    gap_SN, present = confidence_SN - correct_SN, np.unique(groups_N).tolist()
     bins_SN = np.stack([_bins(row_N) for row_N in confidence_SN])
     signs_SN = np.stack([_signs(*rows) for rows in zip(gap_SN, bins_SN, strict=True)])
     spread_SN = confidence_SN * (1 - confidence_SN)
@@ -59,9 +60,13 @@ def measure_calibration(
         error_if_calibrated=float(np.mean(floors)),
         brier=_mean(gap_SN**2, sources_N, least=0.0),
         groups=[
-            _of_group(g, name, gap_SN[:, groups_N == g], min_images, _part(sources_N, groups_N == g))
-            for g, name in enumerate(group_names)
-            if (groups_N == g).any()
+            _of_group(
+                (g, group_names[g], len(present)),
+                gap_SN[:, groups_N == g],
+                min_images,
+                _part(sources_N, groups_N == g),
+            )
+            for g in present
         ],
         bins=_describe(confidence_SN.ravel(), correct_SN.ravel()),
     )
@@ -99,9 +104,12 @@ def _mean(values_SN: Float64Array, sources_N: Int64Array | None, *, least: float
 
 
 def _of_group(
-    index: int, name: str, gap_SN: Float64Array, min_images: int, sources_N: Int64Array | None
+    which: tuple[int, str, int], gap_SN: Float64Array, min_images: int, sources_N: Int64Array | None
 ) -> GroupEstimate:
-    found = _mean(gap_SN, sources_N, least=-1.0)
+    """Its interval holds together with those of all others, of which the largest difference is picked."""
+    index, name, n_groups = which
+    wide = widen(_mean(gap_SN, sources_N, least=-1.0), n_comparisons=n_groups, alpha=ALPHA)
+    found = clip_difference(wide)
     return GroupEstimate(**found.model_dump(), index=index, name=name, sufficient=found.n >= min_images)
 
 
