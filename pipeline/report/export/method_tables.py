@@ -41,7 +41,7 @@ def method_tables(s: Report) -> list[Table]:
             "Not measured.",
         ),
         Table(
-            "calibration",
+            "confidence",
             "Confidence (probability of the class that is named) beside accuracy: overconfidence is their "
             "difference, error the expected calibration error, error_if_calibrated what chance alone gives.",
             _by_method(s, _calibration_rows),
