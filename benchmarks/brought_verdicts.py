@@ -8,12 +8,12 @@ that shares nothing with this package:
 - shuffled: on the training images with their labels in another order, so that nothing can be learned
 
 Each is handed over as a table of predictions, and as weights with the function that builds the network, of
-one training or of three. It is the baseline of an audit of the biased data, stage by stage.
+one training or (the first ones) of three. It is the baseline of an audit of the biased data, stage by stage.
 
 Beside them stand tables that no training makes: one class for every image, answers by chance, the right
 answers with the classes swapped, answers of one class but for a few, and the photograph's own class.
 
-    python -m benchmarks.brought_verdicts --seeds 2 --repeats 5 --log FILE
+    python -m benchmarks.brought_verdicts --seeds 2 --repeats 8 --log FILE
 
 With `--log` a run that was cut off goes on where it stopped.
 
