@@ -72,7 +72,9 @@ def make_groups(train_KA: Int64Array, n_test: int = N_TEST) -> Groups:
     return Groups([AttributeInfo(name="cue", values=values, origin="annotated", description="")], groups)
 
 
-def evaluation(info: Groups, correct_SN: BoolArray, groups_N: Int64Array) -> EvaluationResult:
+def evaluation(
+    info: Groups, correct_SN: BoolArray, groups_N: Int64Array, *, is_brought: bool = False
+) -> EvaluationResult:
     seeds = list(range(len(correct_SN)))
     test: SplitMetrics = group_metrics.split_metrics(
         correct_SN,
@@ -93,6 +95,7 @@ def evaluation(info: Groups, correct_SN: BoolArray, groups_N: Int64Array) -> Eva
         interventions=[],
         foreground_sensitivity=None,
         color_agreement=None,
+        is_brought=is_brought,
     )
 
 
@@ -120,16 +123,23 @@ def harder_value(shape: tuple[int, int], base: Sequence[float], cost: float, sca
 
 
 def harmful_rate(
-    train_KA: Int64Array, accuracy_KA: Float64Array, n_seeds: int, scatter: float, repeats: int = REPEATS
+    train_KA: Int64Array,
+    accuracy_KA: Float64Array,
+    n_seeds: int,
+    scatter: float,
+    repeats: int = REPEATS,
+    *,
+    is_brought: bool = False,
 ) -> dict[Status, float]:
-    """Shares of the answers of rung *harmful*."""
+    """Shares of the answers of rung *harmful*, of a method or of models trained elsewhere."""
     rng = np.random.default_rng(0)
     info = make_groups(train_KA)
     n_G = np.full(len(info.groups), N_TEST)
     groups_N = np.repeat(np.arange(len(n_G)), n_G)
     answers: list[Status] = []
     for _ in range(repeats):
-        found = evaluation(info, draw_correct(accuracy_KA.ravel(), n_G, n_seeds, scatter, rng), groups_N)
+        correct_SN = draw_correct(accuracy_KA.ravel(), n_G, n_seeds, scatter, rng)
+        found = evaluation(info, correct_SN, groups_N, is_brought=is_brought)
         answers.append(judge_harmful(info, found, limits=LIMITS).status)
     return {status: answers.count(status) / repeats for status in ("yes", "insufficient", "no")}
 
@@ -167,13 +177,15 @@ def study_harmful() -> None:
         "20x3, one loses 30": (twenty, pays(np.full((20, 3), 0.8), twenty, 0.30, [3])),
     }
     for title, cases in (("nulls", nulls), ("twins", twins)):
-        print(f"\nharmful, {title}: yes in % (insufficient)")
+        print(f"\nharmful, {title}: yes in % (insufficient); one file, two files, then 1, 3, 5 seeds")
         for name, (train_KA, accuracy_KA) in cases.items():
             cells = []
-            for n_seeds in (1, 3, 5):
+            for n_seeds, is_brought in ((1, True), (2, True), (1, False), (3, False), (5, False)):
                 for scatter in (0.0, 0.03, 0.05):
                     repeats = REPEATS if len(train_KA) == 2 else REPEATS // 4
-                    rates = harmful_rate(train_KA, accuracy_KA, n_seeds, scatter, repeats)
+                    rates = harmful_rate(
+                        train_KA, accuracy_KA, n_seeds, scatter, repeats, is_brought=is_brought
+                    )
                     cells.append(f"{100 * rates['yes']:3.0f} ({100 * rates['insufficient']:.0f})")
             print(f"{name:34s} " + "  ".join(cells), flush=True)
 

@@ -19,6 +19,7 @@ from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Float64Array, Int64Array, PackedSplit, Split
 
 _AGAIN = "Run `dvc repro` to make it again."
+CONFIDENCE = "confidence"  # the column, where probabilities are known
 _COLUMNS = ("id", "label", "group", "predicted")
 
 
@@ -101,6 +102,15 @@ def load_predictions(path: Path, split: Split) -> tuple[list[int], Int64Array]:
     if any(not np.array_equal(part["id"].to_numpy(), split.ids) for part in rows):
         raise ArtifactError(f"{path} has predictions for other images than {split.name}'s. {_AGAIN}")
     return seeds, np.stack([part["predicted"].to_numpy(np.int64) for part in rows])
+
+
+def load_confidences(path: Path, split: Split) -> Float64Array | None:
+    """Probability S x N of each predicted class, as `load_predictions`; None where nobody knows it."""
+    seeds, _ = load_predictions(path, split)
+    table = pd.read_parquet(path, filters=[("split", "==", split.name)])
+    if CONFIDENCE not in table:
+        return None
+    return np.stack([table.loc[table["seed"] == seed, CONFIDENCE].to_numpy(np.float64) for seed in seeds])
 
 
 def control_column(control: str) -> str:

@@ -13,9 +13,9 @@ import pandas as pd
 from torch import nn
 
 from pipeline.artifacts.edited import EditedImages
-from pipeline.core.types import Int64Array, Split
+from pipeline.core.types import Float64Array, Int64Array, Split
 from pipeline.cues.look import look
-from pipeline.explain.reliance.changed import choose_rows, predict_classes
+from pipeline.explain.reliance.changed import choose_rows, predict_classes, predict_confidently
 from pipeline.explain.reliance.cue_use import choose_cue
 from pipeline.explain.reliance.found_cues import (
     MOST_IMAGES,
@@ -30,12 +30,14 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import (
     CueUseFound,
     EvaluationResult,
+    ModelCalibration,
     RemovalComparison,
     RemovalControl,
     SplitMetrics,
 )
 from pipeline.records.training import TrainHistory
 from pipeline.settings.evaluation import EvaluateSettings
+from pipeline.statistics.accuracy.calibration import measure_calibration
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
 from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
@@ -47,11 +49,10 @@ CONTROLS: tuple[RemovalControl, ...] = ("random", "balanced", "suspected")
 
 
 class Evaluated(NamedTuple):
-    """The record, the classes S x N that it was made from, and a few of the changed images."""
+    """The record, the predictions that it was made from, and a few of the changed images."""
 
     result: EvaluationResult
-    val_SN: Int64Array | None
-    test_SN: Int64Array
+    predictions: GivenPredictions
     edited: EditedImages
     controls: dict[RemovalControl, Int64Array]  # test images
 
@@ -72,10 +73,15 @@ class EvaluatedData:
 
 @dataclass(frozen=True)
 class GivenPredictions:
-    """Classes S x N that somebody else's model gave the images; validation may be missing."""
+    """Classes S x N that models gave the images, with confidences where these are known.
+
+    Somebody else's may lack validation images.
+    """
 
     val_SN: Int64Array | None
     test_SN: Int64Array
+    val_confidence_SN: Float64Array | None = None
+    test_confidence_SN: Float64Array | None = None
 
 
 def evaluate_models(
@@ -147,6 +153,7 @@ def evaluate_models(
             test.sources,
             follows=measure_following(test_SN, test.groups, info, test.sources),
         ),
+        calibration=_calibrate(given, test, info, settings),
         # the difference would be overfitting, not optimism of selection; or nobody knows what it is
         optimism=None
         if history.trained_on_val or history.brought is not None or val_SN is None or val_metrics is None
@@ -156,11 +163,30 @@ def evaluate_models(
             [g for g in range(len(info.groups)) if _is_counted(g, val_metrics, test_metrics)],
         ),
     )
-    return Evaluated(result, val_SN, test_SN, reliance.edited, controls_SN)
+    return Evaluated(result, given, reliance.edited, controls_SN)
 
 
 def _predict(models: Sequence[nn.Module], val: Split, test: Split) -> GivenPredictions:
-    return GivenPredictions(predict_classes(models, val.images), predict_classes(models, test.images))
+    of_val, of_test = (predict_confidently(models, split.images) for split in (val, test))
+    return GivenPredictions(
+        of_val.predicted_SN, of_test.predicted_SN, of_val.confidence_SN, of_test.confidence_SN
+    )
+
+
+def _calibrate(
+    given: GivenPredictions, test: Split, info: DatasetInfo, settings: EvaluateSettings
+) -> ModelCalibration | None:
+    """None where classes alone are known."""
+    if given.test_confidence_SN is None:
+        return None
+    return measure_calibration(
+        given.test_confidence_SN,
+        given.test_SN == test.labels,
+        test.groups,
+        [group.name for group in info.groups],
+        min_images=settings.min_test,
+        sources_N=test.sources,
+    )
 
 
 def _exchange_found(

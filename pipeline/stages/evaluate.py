@@ -22,16 +22,18 @@ from pipeline.artifacts.packing import load_current
 from pipeline.artifacts.paths import color_dir, data_folders, evaluation_dir, model_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.predictions import (
+    CONFIDENCE,
     control_column,
     has_split,
     load_color_predictions,
+    load_confidences,
     load_predictions,
     save_table,
 )
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import evaluation_metrics, metrics_json, reliance_metrics
-from pipeline.core.types import Int64Array, Split
+from pipeline.core.types import Float64Array, Int64Array, Split
 from pipeline.explain.evaluate import EvaluatedData, GivenPredictions, evaluate_models, removal_kinds
 from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.hardware import choose_device
@@ -58,7 +60,7 @@ def run(dataset: str, method: str) -> None:
         color = load_color_predictions(color_dir(dataset) / "color_predictions.parquet", test)
         load = partial(_load_models, dataset, method, seeds, device)
         table = model_dir(dataset, method) / "weights" / "predictions.parquet"
-        result, val_SN, test_SN, edited, controls_SN = evaluate_models(
+        result, found, edited, controls_SN = evaluate_models(
             given_predictions(table, val, test) if history.is_table else load(),
             EvaluatedData(
                 info,
@@ -76,10 +78,13 @@ def run(dataset: str, method: str) -> None:
             controls={control: load(control) for control in removal_kinds(history)},
         )
         frames = [
-            _table(split, predicted_N, seed, {c: found_SN[s] for c, found_SN in others.items()})
-            for split, predicted_SN, others in ((val, val_SN, {}), (test, test_SN, controls_SN))
+            _table(split, predicted_SN[s], seed, _row(sure_SN, s), {c: own[s] for c, own in others.items()})
+            for split, predicted_SN, sure_SN, others in (
+                (val, found.val_SN, found.val_confidence_SN, {}),
+                (test, found.test_SN, found.test_confidence_SN, controls_SN),
+            )
             if predicted_SN is not None
-            for s, (predicted_N, seed) in enumerate(zip(predicted_SN, seeds, strict=True))
+            for s, seed in enumerate(seeds)
         ]
         predictions = pd.concat(frames, ignore_index=True)
         save_table(out / "predictions.parquet", predictions, info.digest)
@@ -126,8 +131,13 @@ def _log_outcome(dataset: str, result: EvaluationResult) -> None:
 
 def given_predictions(path: Path, val: Split, test: Split) -> GivenPredictions:
     """What a table of predictions says, as the stage `train` checked it."""
-    val_SN = load_predictions(path, val)[1] if has_split(path, "val") else None
-    return GivenPredictions(val_SN, load_predictions(path, test)[1])
+    has_val = has_split(path, "val")
+    return GivenPredictions(
+        load_predictions(path, val)[1] if has_val else None,
+        load_predictions(path, test)[1],
+        load_confidences(path, val) if has_val else None,
+        load_confidences(path, test),
+    )
 
 
 def _load_models(
@@ -138,8 +148,16 @@ def _load_models(
     return [fuse_for_prediction(load_weights(path)).to(device) for path in paths]
 
 
+def _row(values_SN: Float64Array | None, s: int) -> Float64Array | None:
+    return None if values_SN is None else values_SN[s]
+
+
 def _table(
-    split: Split, predicted_N: Int64Array, seed: int, controls: Mapping[str, Int64Array]
+    split: Split,
+    predicted_N: Int64Array,
+    seed: int,
+    confidence_N: Float64Array | None,
+    controls: Mapping[str, Int64Array],
 ) -> pd.DataFrame:
     table = pd.DataFrame(
         {
@@ -152,4 +170,6 @@ def _table(
             "correct": predicted_N == split.labels,
         }
     ).assign(**{control_column(name): pd.array(found_N, "Int64") for name, found_N in controls.items()})
+    if confidence_N is not None:
+        table = table.assign(**{CONFIDENCE: confidence_N})
     return table if split.sources is None else table.assign(source=split.sources)

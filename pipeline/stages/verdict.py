@@ -121,7 +121,8 @@ def _cue_gaps(
         return []
     classes = load_cue_classes(color_dir(dataset) / "cue_classes.parquet", test.packing)
     named = {cue.column: classes.of(cue.column, test) for cue in cues}
-    return measure_gaps(cues, named, test.labels, test.sources, correct, limits)
+    brought = [name for name, evaluation in found.evaluations.items() if evaluation.is_brought]
+    return measure_gaps(cues, named, test.labels, test.sources, correct, limits, brought=brought)
 
 
 def _describe(found: Results, named: DatasetInfo, splits: Sequence[Split]) -> list[Described]:

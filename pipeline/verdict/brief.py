@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.core.words import count, first_sentence, join_names, number, percent, points, quoted, spelled
 from pipeline.records.base import Estimate, GroupEstimate
-from pipeline.records.evaluation import MethodComparison
+from pipeline.records.evaluation import EvaluationResult, MethodComparison
 from pipeline.records.recommendation import Recommendation
 from pipeline.records.verdict import Brief, BriefRung, MethodVerdict, Rung, RungName, Status
 from pipeline.verdict.cause.caused_by import aligned_opponents
@@ -19,7 +19,7 @@ from pipeline.verdict.cue.available import (
 )
 from pipeline.verdict.cue.unnamed import unnamed_cues
 from pipeline.verdict.cue.used import deciding_exchange
-from pipeline.verdict.evidence.askable import why_not_asked
+from pipeline.verdict.evidence.askable import is_worse_than_constant, why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
 from pipeline.verdict.evidence.small_groups import clearly_worse
 from pipeline.verdict.fix.fixed_by import clear_gains
@@ -74,8 +74,14 @@ def _title(case: Case, ladder: Ladder) -> str:
             f"{found.get(ladder['available'], 'Whether the data offer a shortcut is open')}; no model was run"
         )
     if why_not_asked(case.baseline, case.limits) is not None:
-        return "The model has not learned its task, so shortcuts cannot be judged"
+        return _not_learned(case.baseline)
     return _of_harm(case, ladder) if ladder["harmful"] == "yes" else _of_use(case, ladder)
+
+
+def _not_learned(baseline: EvaluationResult) -> str:
+    if is_worse_than_constant(baseline):
+        return "The model is right less often than by chance, so shortcuts cannot be judged"
+    return "The model has not learned its task, so shortcuts cannot be judged"
 
 
 def _of_harm(case: Case, ladder: Ladder) -> str:
@@ -348,6 +354,8 @@ def _decision(case: Case, ladder: Ladder, advised: Recommendation) -> str:
         equal = f" Tied: {', '.join(tie)}." if tie else ""
         use = f"Use {method_label(advised.method)}, not {first_use(case.baseline.method)}"
         return f"{use}.{equal}"
+    if why_not_asked(case.baseline, case.limits) is not None:
+        return _without_skill(case.baseline)
     return _without_method(case, ladder, advised)
 
 
@@ -368,6 +376,13 @@ def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
     if worse:
         return f"Find out why {quoted(worse[0].name)} is clearly worse before you rely on the model for it."
     return "Keep the model."
+
+
+def _without_skill(baseline: EvaluationResult) -> str:
+    """More images answer nothing here, and that no shortcut shows is no all-clear."""
+    if is_worse_than_constant(baseline):
+        return "Do not rely on this model: see first whether its classes are the dataset's, in their order."
+    return "Do not rely on this model, which is at chance: that no shortcut shows clears it of none."
 
 
 def _price(advised: Recommendation) -> str:

@@ -11,12 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
+from scipy.special import softmax
 
-from pipeline.artifacts.datasets import load_samples
+from pipeline.artifacts.checkpoints import load_weights
+from pipeline.artifacts.datasets import load_samples, load_split
 from pipeline.artifacts.files import load_artifact
 from pipeline.artifacts.maps import load_maps
 from pipeline.artifacts.not_trained import why_not_trained
 from pipeline.artifacts.paths import data_folders
+from pipeline.models.fused import fuse_for_prediction
+from pipeline.models.predict import predict_logits
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.report import Report
@@ -61,12 +65,14 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
             run_stage(stage, DATASET, "erm")
         _write_table()
+        _write_probabilities()
         weights = f"models/{DATASET}/erm/weights/seed_0.safetensors"
         network = {"kind": "python", "weights": weights, "classes": CLASSES}
         models = {
             "same": network | {"path": "nets.py:own"},
             "plain": network | {"path": "nets.py:Plain"},
             "table": {"kind": "predictions", "path": "predictions.csv"},
+            "sure": {"kind": "predictions", "path": "probabilities.csv"},
         }
         _activate(folder, models)
         for name in models:
@@ -97,6 +103,21 @@ def _write_table() -> None:
     pd.DataFrame({"file": found["file"], "predicted": names}).to_csv("predictions.csv", index=False)
 
 
+def _write_probabilities() -> None:
+    """Of the network, as somebody would write them."""
+    net = fuse_for_prediction(load_weights(Path(f"models/{DATASET}/erm/weights/seed_0.safetensors")))
+    parts = []
+    for split in (load_split(data_folders(DATASET), name) for name in ("val", "test")):
+        logits_NK = predict_logits(net, np.asarray(split.images))
+        sure_NK = softmax(logits_NK.astype(np.float64), axis=1)
+        parts.append(
+            pd.DataFrame(
+                {"id": split.ids, **{f"prob_{c}": p for c, p in zip(CLASSES, sure_NK.T, strict=True)}}
+            )
+        )
+    pd.concat(parts).to_csv("probabilities.csv", index=False)
+
+
 def evaluation(name: str) -> EvaluationResult:
     return load_artifact(Path(f"evaluation/{DATASET}/{name}/evaluation.json"), EvaluationResult)
 
@@ -105,7 +126,7 @@ def attribution(name: str) -> AttributionResult:
     return load_artifact(Path(f"attribution/{DATASET}/{name}/attribution.json"), AttributionResult)
 
 
-@pytest.mark.parametrize("name", ["same", "plain", "table"])
+@pytest.mark.parametrize("name", ["same", "plain", "table", "sure"])
 def test_accuracies_are_the_same_to_the_last_digit(audited: Path, name: str) -> None:
     ours, theirs = evaluation("erm"), evaluation(name)
     assert theirs.test == ours.test
@@ -114,6 +135,16 @@ def test_accuracies_are_the_same_to_the_last_digit(audited: Path, name: str) -> 
     assert theirs.color_agreement == ours.color_agreement
     assert theirs.is_brought
     assert theirs.optimism is None, "which validation images it has seen is not known"
+
+
+def test_calibration_is_the_same_to_the_last_digit_and_classes_alone_have_none(audited: Path) -> None:
+    ours = evaluation("erm").calibration
+    assert ours is not None
+    assert evaluation("same").calibration == ours
+    assert evaluation("sure").calibration == ours
+    assert evaluation("table").calibration is None
+    page = Path(f"reports/{DATASET}.html").read_text()
+    assert page.count("is right as often as it says cannot be told") == 1
 
 
 @pytest.mark.parametrize("name", ["same", "plain"])
@@ -154,7 +185,7 @@ def test_a_table_says_what_it_cannot_answer(audited: Path) -> None:
     assert used.status == "insufficient"
     assert "use is not tested" in used.evidence
     parts = {(part.stage, part.method) for part in report.verdict.missing}
-    assert parts == {("attribute", "table"), ("gradcam", "table")}
+    assert parts == {(stage, name) for stage in ("attribute", "gradcam") for name in ("table", "sure")}
     page = Path(f"reports/{DATASET}.html").read_text()
     assert "is a table of predictions" in page
     assert json.loads(Path(f"models/{DATASET}/table/metrics.json").read_text()) == {}
@@ -163,6 +194,6 @@ def test_a_table_says_what_it_cannot_answer(audited: Path) -> None:
 def test_a_model_that_may_have_seen_validation_images_is_not_chosen_by_them(audited: Path) -> None:
     report = Report.model_validate_json(Path(f"reports/{DATASET}.json").read_text())
     advised = report.verdict.recommendation
-    assert advised.method not in ("same", "plain", "table")
+    assert advised.method not in ("same", "plain", "table", "sure")
     assert all(candidate.why_not for candidate in advised.validation.candidates)
     assert why_not_by_validation(evaluation("same")).startswith("it was trained elsewhere")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 from torch import nn
 
 from pipeline.core.progress import track
-from pipeline.core.types import Int64Array, Split, UInt8Array
+from pipeline.core.types import Float64Array, Int64Array, Split, UInt8Array
 from pipeline.cues.exchanges.backgrounds import paste_foreground
 from pipeline.explain.reliance.backgrounds import Donors, draw_donors, usable_masks
 from pipeline.explain.reliance.edits import is_nearly_grey
@@ -154,6 +156,29 @@ def predict_classes(
             logits_nK = predict_logits(model, images, batch_size=batch_size)
             predicted_SN[s, i : i + batch_size] = logits_nK.argmax(axis=1)
     return predicted_SN
+
+
+class Confident(NamedTuple):
+    """Classes S x N that models name, and the probability that each gives the class it names."""
+
+    predicted_SN: Int64Array
+    confidence_SN: Float64Array
+
+
+def predict_confidently(
+    models: Sequence[nn.Module], images_NHW3: UInt8Array, batch_size: int = 256
+) -> Confident:
+    """As `predict_classes`, with confidences."""
+    found = Confident(
+        np.empty((len(models), len(images_NHW3)), np.int64), np.empty((len(models), len(images_NHW3)))
+    )
+    for i in range(0, len(images_NHW3), batch_size):
+        images, part = np.asarray(images_NHW3[i : i + batch_size]), slice(i, i + batch_size)
+        for s, model in enumerate(models):
+            logits_nK = predict_logits(model, images, batch_size=batch_size)
+            found.predicted_SN[s, part] = logits_nK.argmax(axis=1)
+            found.confidence_SN[s, part] = softmax(logits_nK.astype(np.float64), axis=1).max(axis=1)
+    return found
 
 
 def choose_rows(groups_N: Int64Array, ids_N: Int64Array, max_images: int | None, seed: int) -> Int64Array:

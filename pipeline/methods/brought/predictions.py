@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
+from pipeline.artifacts.predictions import CONFIDENCE
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.core.words import count, list_some, percent
@@ -26,7 +28,7 @@ TOLERANCE = 1e-3  # of a sum of probabilities: they are often written with three
 class Predicted(NamedTuple):
     """Predictions of validation and test images, a row for each seed and image, and what is to be said."""
 
-    table: pd.DataFrame  # split, seed, id, predicted
+    table: pd.DataFrame  # split, seed, id, predicted, and confidence where the table has scores
     seeds: list[int]
     notes: list[str]
 
@@ -62,20 +64,26 @@ def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Pr
     read = read_predictions(Path(entry.path), entry.columns, images.classes, where)
     at_R = match_images(read, images.files_N, images.ids_N, where)
     _check_labels(read, at_R, images, where)
-    notes, classes_R = list(read.notes), None
+    notes, classes_R, own_RK = list(read.notes), None, None
     if read.scores_RK is not None:
-        scores_RK = _checked_scores(read, entry, where)
-        classes_R, said = _best(scores_RK, read, entry, images.classes, where)
+        own_RK, said = _probabilities(read.scores_RK, read, entry, images.classes, where)
+        classes_R = own_RK.argmax(axis=1).astype(np.int64)
         notes += said
+    else:
+        notes.append(
+            "it has classes alone, no probabilities: whether it is right as often as it says is open"
+        )
     if read.predicted_R is not None:
         named_R = _named_classes(read.predicted_R, entry, images.classes, where)
-        if classes_R is not None:
-            _check_agreement(named_R, classes_R, read, images.classes, where)
+        if own_RK is not None:
+            _check_agreement(named_R, own_RK, read, images.classes, where)
         classes_R = named_R
     assert classes_R is not None
     seeds_R, seeds, said = _seeds(read.seeds_R)
     notes += said
     table = pd.DataFrame({"at": at_R, "seed": seeds_R, "predicted": classes_R})
+    if own_RK is not None:
+        table[CONFIDENCE] = own_RK[np.arange(len(own_RK)), classes_R]
     _check_once(table, images, where)
     return _complete(table, seeds, images, notes, where)
 
@@ -97,16 +105,17 @@ def _check_labels(read: Read, at_R: Int64Array, images: Images, where: str) -> N
         )
 
 
-def _checked_scores(read: Read, entry: PredictionsModel, where: str) -> Float64Array:
-    scores_RK = read.scores_RK
-    assert scores_RK is not None
+def _are_logits(scores_RK: Float64Array, read: Read, entry: PredictionsModel, where: str) -> bool:
+    """By what was written, else by the columns' name, else by the numbers: probabilities sum to 1."""
     if entry.scores == "logits" or (entry.scores == "auto" and read.is_logits):
-        return scores_RK
+        return True
     sums_R = scores_RK.sum(axis=1)
     off = np.flatnonzero((np.abs(sums_R - 1) > TOLERANCE) | (scores_RK.min(axis=1) < 0))
     is_spread = scores_RK.min() < 0 or scores_RK.max() > 1 + TOLERANCE
-    if not len(off) or (entry.scores == "auto" and is_spread and len(off) == len(sums_R)):
-        return scores_RK  # probabilities, or plainly logits
+    if not len(off):
+        return False
+    if entry.scores == "auto" and is_spread and len(off) == len(sums_R):
+        return True
     raise InputError(
         f"{where}: the scores of {count(len(off))} of {count(len(sums_R))} rows are no probabilities: those "
         f"of {read.images_R[off[0]]} sum to {sums_R[off[0]]:.4g}, not to 1. Give the scores of all classes; "
@@ -114,21 +123,27 @@ def _checked_scores(read: Read, entry: PredictionsModel, where: str) -> Float64A
     )
 
 
-def _best(
+def _probabilities(
     scores_RK: Float64Array, read: Read, entry: PredictionsModel, classes: Sequence[str], where: str
-) -> tuple[Int64Array, list[str]]:
-    """The dataset's class with the highest score; scores of several outputs of one class are summed up."""
+) -> tuple[Float64Array, list[str]]:
+    """Of the dataset's classes; those of several outputs of one class are summed up.
+
+    Where outputs are of none of them, the others share what these leave, as a network's do.
+    """
+    are_logits = _are_logits(scores_RK, read, entry, where)
     n_outputs = scores_RK.shape[1]
     columns = match_classes(
         classes, outputs=read.outputs, n_outputs=n_outputs, given=entry.classes, where=where
     )
-    is_probability = bool((np.abs(scores_RK.sum(axis=1) - 1) <= TOLERANCE).all())
-    join = np.sum if is_probability else np.logaddexp.reduce
+    join = np.logaddexp.reduce if are_logits else np.sum
     own_RK = np.column_stack([join(scores_RK[:, own], axis=1) for own in columns])
-    said = describe(columns, n_outputs)
-    return own_RK.argmax(axis=1).astype(np.int64), [said] if (said and read.outputs is None) or len(
-        [k for own in columns for k in own]
-    ) != n_outputs else []
+    n_own, said = sum(map(len, columns)), describe(columns, n_outputs)
+    if are_logits:
+        own_RK = softmax(own_RK, axis=1)
+    elif n_own != n_outputs:
+        left_R1 = own_RK.sum(axis=1, keepdims=True)
+        own_RK = np.where(left_R1 > 0, own_RK / np.where(left_R1 > 0, left_R1, 1), 1 / len(columns))
+    return own_RK, [said] if (said and read.outputs is None) or n_own != n_outputs else []
 
 
 def _named_classes(
@@ -170,9 +185,11 @@ def _names_of(entry: PredictionsModel, classes: Sequence[str]) -> dict[str, int]
 
 
 def _check_agreement(
-    named_R: Int64Array, best_R: Int64Array, read: Read, classes: Sequence[str], where: str
+    named_R: Int64Array, own_RK: Float64Array, read: Read, classes: Sequence[str], where: str
 ) -> None:
-    other = np.flatnonzero(named_R != best_R)
+    """Of classes with the same score either may be named."""
+    best_R = own_RK.argmax(axis=1)
+    other = np.flatnonzero(own_RK[np.arange(len(own_RK)), named_R] < own_RK.max(axis=1))
     if len(other):
         r = other[0]
         raise InputError(
@@ -222,7 +239,7 @@ def _complete(
                 )
             continue
         for seed in seeds:
-            row_of = own[own["seed"] == seed].set_index("at")["predicted"]
+            row_of = own[own["seed"] == seed].set_index("at")
             missing = np.setdiff1d(wanted, row_of.index.to_numpy())
             if len(missing):
                 of_seed = f" of seed {seed}" if len(seeds) > 1 else ""
@@ -238,7 +255,7 @@ def _complete(
                         "split": split,
                         "seed": np.int64(seed),
                         "id": images.ids_N[wanted],
-                        "predicted": row_of.loc[wanted].to_numpy(np.int64),
+                        **{name: row_of.loc[wanted, name].to_numpy() for name in row_of.columns[1:]},
                     }
                 )
             )

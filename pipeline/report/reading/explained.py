@@ -125,6 +125,7 @@ ENTRIES: dict[str, Entry] = {
     ),
     "averages": Entry(_groups, ("sagawa",)),
     "shrunk": Entry(_any_method(lambda method: bool(method.test.shrunk)), ("skellam", "christiansen")),
+    "confidence": Entry(_any_method(lambda method: method.calibration is not None), ("guo",)),
     "optimism": Entry(_any_method(lambda method: method.optimism is not None), ("newcombe",)),
     # training
     METHODS: Entry(_models),

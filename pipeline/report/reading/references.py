@@ -119,6 +119,7 @@ REFERENCES: dict[str, Reference] = {
         "Statistics in Medicine 17:873",
         "Interval estimation for the difference between independent proportions",
     ),
+    "guo": arxiv("Guo et al.", 2017, "1706.04599", "On calibration of modern neural networks"),
     "clopper": doi(
         "Clopper and Pearson",
         1934,

@@ -89,6 +89,12 @@ TEXTS: dict[str, Text] = {
         "Groups with few images are drawn towards the mean of all groups, as far as chance explains how "
         "much they differ (empirical Bayes, beta-binomial). To rank groups and to show them, not to judge.",
     ),
+    "confidence": Text(
+        "Confidence and calibration error",
+        "Confidence is the probability that a model gives the class it names; calibrated, it is right as "
+        "often. The expected calibration error is how far the two are apart in bins of equally many images. "
+        "Chance alone makes some of it: that much is shown beside it.",
+    ),
     "optimism": Text(
         "Optimism",
         "Accuracy on validation images, where epochs were selected, minus accuracy on test images: what "

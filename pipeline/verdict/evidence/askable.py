@@ -7,6 +7,8 @@ tells classes apart no better.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.core.words import count, join_names, percent, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.evaluation import ClassSkill, EvaluationResult
@@ -48,8 +50,8 @@ def _why_constant(evaluation: EvaluationResult | None, limits: Thresholds, *, ma
     found, chance = skill.balanced_accuracy, skill.chance
     follows = skill.follows if may_follow else []
     weak = {
-        seed: own
-        for s, (seed, own) in enumerate(zip(evaluation.seeds, skill.per_seed, strict=True))
+        s: own
+        for s, own in enumerate(skill.per_seed)
         if not _is_better(own, skill, limits)
         and not (follows and judge_effect(follows[s].value, follows[s].low, limits.min_kappa) == "yes")
     }
@@ -57,16 +59,34 @@ def _why_constant(evaluation: EvaluationResult | None, limits: Thresholds, *, ma
     if not weak or (not is_stuck and _is_better(found, skill, limits)):
         return None
     who = method_label(evaluation.method)
+    level = "worse" if _is_worse(skill, [skill.per_seed[s] for s in weak]) else "no better"
     measured = f"{percent(found.value)} {percent_interval(found)}, n = {count(found.n)}"
     if len(weak) < len(skill.per_seed):
-        who += f" with seed {join_names(map(str, weak))}"
+        who += f" with seed {join_names([str(evaluation.seeds[s]) for s in weak])}"
         measured = join_names(
             [f"{percent(own.value)} {percent_interval(own)}, n = {count(own.n)}" for own in weak.values()]
         )
     return (
-        f"{who} is no better than a constant, which says the same class of every image: balanced accuracy "
+        f"{who} is {level} than a constant, which says the same class of every image: balanced accuracy "
         f"{measured}, where a constant has {percent(chance)} ({count(skill.n_classes)} classes)"
+        + (_other_order(evaluation) if level == "worse" and may_follow else "")
     )
+
+
+def is_worse_than_constant(evaluation: EvaluationResult | None) -> bool:
+    """Whether every seed is clearly below a constant: no training does that, a wrong order does."""
+    skill = evaluation.class_skill if evaluation else None
+    return skill is not None and _is_worse(skill, skill.per_seed)
+
+
+def _is_worse(skill: ClassSkill, seeds: Sequence[Estimate]) -> bool:
+    return bool(seeds) and all(own.high < skill.chance for own in seeds)
+
+
+def _other_order(evaluation: EvaluationResult) -> str:
+    """Where a model is wrong more often than by chance its outputs mostly stand for other classes."""
+    remedy = f" (models.{evaluation.method}.classes)" if evaluation.is_brought else ""
+    return f"; its classes may be in another order than the dataset's{remedy}"
 
 
 def _is_better(found: Estimate, skill: ClassSkill, limits: Thresholds) -> bool:

@@ -5,7 +5,7 @@ Shape legend: S seeds, N test images.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.core.words import count
@@ -27,6 +27,8 @@ def measure_gaps(
     sources_N: Int64Array | None,
     correct: Mapping[str, BoolArray],
     limits: Thresholds,
+    *,
+    brought: Collection[str] = (),
 ) -> list[CueGap]:
     """Every found cue with every method.
 
@@ -34,6 +36,7 @@ def measure_gaps(
         found: cues that were found, as they are ranked.
         named: `CueFinding.column` -> class that the cue names of each test image.
         correct: method -> whether seed s is right on image n, S x N.
+        brought: methods that are models trained elsewhere: one of them is asked about itself alone.
     """
     gaps, by_name = list[CueGap](), {cue.name: cue for cue in found}
     for cue in found:
@@ -41,7 +44,9 @@ def measure_gaps(
         images = NamedImages(labels_N, named[cue.column], sources_N)
         for method, correct_SN in correct.items():
             measured = images.measure(correct_SN, n_picked=len(found))
-            gaps.append(_judge(cue, leader, method, measured, len(correct_SN), limits))
+            is_enough = len(correct_SN) >= MIN_SEEDS or method in brought
+            note = "" if is_enough else _few_trainings(len(correct_SN))
+            gaps.append(_judge(cue, leader, method, measured, note, limits))
     return gaps
 
 
@@ -50,10 +55,10 @@ def _judge(
     leader: CueFinding | None,
     method: str,
     found: Alignment,
-    n_seeds: int,
+    few: str,
     limits: Thresholds,
 ) -> CueGap:
-    status, note = _answer(found, n_seeds, limits)
+    status, note = _answer(found, few, limits)
     doubt = _other_reason(cue, leader) if status == "yes" else ""
     if doubt:
         status, note = "insufficient", doubt
@@ -72,7 +77,11 @@ def _judge(
     )
 
 
-def _answer(found: Alignment, n_seeds: int, limits: Thresholds) -> tuple[Status, str]:
+def _few_trainings(n_seeds: int) -> str:
+    return f"{count(n_seeds)} of {count(MIN_SEEDS)} trainings that are needed"
+
+
+def _answer(found: Alignment, few: str, limits: Thresholds) -> tuple[Status, str]:
     """The answer, and why there is none."""
     fewest = min(found.n_aligned, found.n_conflicting)
     if fewest < limits.min_test:
@@ -80,8 +89,8 @@ def _answer(found: Alignment, n_seeds: int, limits: Thresholds) -> tuple[Status,
         return "insufficient", f"{count(fewest)} {kind} test images, {count(limits.min_test)} are needed"
     if found.beyond is None:
         return "insufficient", NOT_APART
-    if n_seeds < MIN_SEEDS:
-        return "insufficient", f"{count(n_seeds)} of {count(MIN_SEEDS)} trainings that are needed"
+    if few:
+        return "insufficient", few
     return judge_effect(found.beyond.value, found.beyond.low, limits.min_effect), ""
 
 

@@ -39,6 +39,7 @@ def judge_harmful(
     (`misled_groups`) can show harm, and of these only what is left of their label's gap after what the
     same attribute value costs other classes (`paying.Harm`): the group that pays need not be the worst.
     Where a cue's own guess forms the groups, `gap` answers, over all classes together.
+    A method needs several trainings; a model that was trained elsewhere is asked about itself alone.
 
     Args:
         gap: of the cue that forms the groups, with this model; None where none does.
@@ -62,13 +63,16 @@ def judge_harmful(
     if not info.attributes or info.attributes[0].origin == "none":
         text = f"No attribute forms groups, so nobody can be misled by one. {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
-    if len(baseline.seeds) < MIN_SEEDS:
+    is_few = len(baseline.seeds) < MIN_SEEDS
+    if is_few and not baseline.is_brought:
         text = f"{_one_training(len(baseline.seeds))} {_worst_text(baseline, worst)}"
         return answer("insufficient", text, worst)
     if is_of_cue(info):
         harmed = harmed_group(info, baseline, limits)
-        return answer(*judge_cue_groups(info, baseline, gap, limits), harmed)
-    return answer(*_of_attribute(info, baseline, worst, limits))
+        status, text = judge_cue_groups(info, baseline, gap, limits)
+    else:
+        status, text, harmed = _of_attribute(info, baseline, worst, limits)
+    return answer(status, text + (_of_these_models(len(baseline.seeds)) if is_few else ""), harmed)
 
 
 def _of_attribute(
@@ -194,6 +198,12 @@ def _one_training(n_seeds: int) -> str:
         f"Trained with {seeds}: one training says nothing about training, so whether a group pays is not "
         f"known (train.seeds: at least {MIN_SEEDS})."
     )
+
+
+def _of_these_models(n_models: int) -> str:
+    """What few models that were trained elsewhere are asked: how they do, not how training goes."""
+    which, one = ("this one model", "it") if n_models == 1 else (f"these {n_models} models", "them")
+    return f" That is said of {which}: what another training of {one} would do is not known."
 
 
 def _interaction_text(harm: Harm, baseline: EvaluationResult, limits: Thresholds) -> str:

@@ -42,7 +42,7 @@ def test_a_gain_is_the_difference_of_the_tables_in_the_group_that_pays() -> None
     methods = [explain_method(Planted(), name, table) for name, table in (("erm", ERM), ("group_dro", DRO))]
     limits = choose_thresholds(min_effect=0.05, min_test=100, min_val=30, min_kappa=0.05)
     (found,) = compare_predictions(
-        {m.history.method: m.evaluated.test_SN == test.labels for m in methods},
+        {m.history.method: m.evaluated.predictions.test_SN == test.labels for m in methods},
         test,
         audit_data(Planted()).packed.info,
         [m.evaluated.result for m in methods],

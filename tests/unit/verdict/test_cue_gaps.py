@@ -18,7 +18,13 @@ def harmful(inputs: ReportInputs) -> Rung:
 
 
 def gap_of(
-    *, drop: float = 0.3, n: int = 1200, n_seeds: int = 3, flat: bool = False, **cue: object
+    *,
+    drop: float = 0.3,
+    n: int = 1200,
+    n_seeds: int = 3,
+    flat: bool = False,
+    brought: bool = False,
+    **cue: object,
 ) -> CueGap:
     """Of a model that is right `drop` less often where a cue names another class."""
     rng = np.random.default_rng(0)
@@ -27,7 +33,10 @@ def gap_of(
     named_N = np.where(labels_N == 1, 1, named_N) if flat else named_N
     correct_SN = rng.random((n_seeds, n)) < 0.9 - drop * (named_N != labels_N)
     found = found_cue("corners", "a corner", **cue)
-    (gap,) = measure_gaps([found], {found.column: named_N}, labels_N, None, {"erm": correct_SN}, LIMITS)
+    own = ("erm",) if brought else ()
+    (gap,) = measure_gaps(
+        [found], {found.column: named_N}, labels_N, None, {"erm": correct_SN}, LIMITS, brought=own
+    )
     return gap
 
 
@@ -37,6 +46,11 @@ def test_a_planted_gap_is_found_and_none_where_there_is_none() -> None:
     assert planted.beyond is not None
     assert planted.beyond.low < 0.3 < planted.beyond.high
     assert null.status == "no"
+
+
+def test_one_file_that_was_trained_elsewhere_is_asked_about_itself() -> None:
+    assert gap_of(n_seeds=1, brought=True).status == "yes"
+    assert gap_of(n_seeds=1, brought=True, drop=0.0).status == "no"
 
 
 @pytest.mark.parametrize(

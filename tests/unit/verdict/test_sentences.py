@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,10 @@ from pipeline.report.compare.reports import compare_sides
 from pipeline.verdict import phrases
 from pipeline.verdict.cue.reliance import color_reliance
 from pipeline.verdict.evidence.askable import why_not_asked
+from pipeline.verdict.harm.harmful import judge_harmful
 from tests.fixtures.planted.audit import look_at
 from tests.fixtures.planted.data import pack
-from tests.fixtures.report import BEFORE, BIRDS, build_report, photo_birds, replant
+from tests.fixtures.report import BEFORE, BIRDS, ReportInputs, build_report, photo_birds, replant
 from tests.fixtures.skill import skill
 
 
@@ -127,6 +129,44 @@ def test_a_constant_is_said_to_be_one_wherever_it_is_compared() -> None:
     assert "Group DRO is no better than a constant" in card
 
 
+def brought(n_seeds: int, groups: Sequence[float]) -> ReportInputs:
+    """The demo's method as a model that was trained elsewhere, right on so many of each group."""
+    inputs = replant(photo_birds(), test=[500] * 4, shifts=[[0.0] * 4] * n_seeds, erm=groups)
+    found = inputs.evaluations["erm"].model_copy(update={"is_brought": True})
+    return replace(inputs, evaluations={"erm": found})
+
+
+@pytest.mark.parametrize(
+    ("groups", "title", "decision"),
+    [
+        ([1.0, 1.0, 0.0, 0.0], "has not learned its task", "clears it of none"),
+        ([0.5, 0.5, 0.5, 0.5], "has not learned its task", "clears it of none"),
+        ([0.1, 0.1, 0.1, 0.1], "less often than by chance", "whether its classes are the dataset's"),
+    ],
+    ids=["one class", "chance", "classes swapped"],
+)
+@pytest.mark.parametrize("n_seeds", [1, 3])
+def test_a_model_at_chance_is_never_cleared(
+    groups: list[float], title: str, decision: str, n_seeds: int
+) -> None:
+    verdict = build_report(brought(n_seeds, groups)).verdict
+    assert title in verdict.brief.title
+    assert decision in verdict.brief.decision
+    assert {rung.status for rung in verdict.rungs[1:]} == {"insufficient"}
+    assert ("(models.erm.classes)" in verdict.headline) == (groups[0] == 0.1)
+
+
+@pytest.mark.parametrize(("groups", "status"), [([0.95, 0.3, 0.3, 0.95], "yes"), ([0.9] * 4, "no")])
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_one_or_two_files_are_asked_about_themselves(groups: list[float], status: str, n_seeds: int) -> None:
+    inputs = brought(n_seeds, groups)
+    rung = judge_harmful(inputs.info, inputs.evaluations["erm"], limits=inputs.limits)
+    assert rung.status == status
+    assert ("this one model" if n_seeds == 1 else "these 2 models") in rung.evidence
+    own = inputs.evaluations["erm"].model_copy(update={"is_brought": False})
+    assert judge_harmful(inputs.info, own, limits=inputs.limits).status == "insufficient"
+
+
 @pytest.mark.parametrize(
     ("per_seed", "n_images", "n_classes", "asked"),
     [
@@ -163,7 +203,7 @@ SEES = [0.45] * 4  # of one that sees the class
         ([CUE] * 3, None),  # right on no more than a constant
         ([[-0.02, -0.5, -0.5, -0.02]] * 3, None),  # on fewer
         ([[0.0] * 4, [0.01, 0, 0, 0.01], [-0.45, 0.45, 0.45, -0.45]], "ERM is no better than a constant"),
-        ([[-0.4] * 4, [-0.4] * 4, [-0.43] * 4], "ERM is no better than a constant"),  # all, not the lowest
+        ([[-0.4] * 4, [-0.4] * 4, [-0.43] * 4], "ERM is worse than a constant"),  # all, not the lowest
         ([SEES, [0.05, -0.05, -0.05, 0.05], SEES], None),
         ([SEES, [0.0] * 4, SEES], "ERM with seed 1 is no better"),
         ([CUE, CUE, [0.0] * 4], "ERM with seed 2 is no better"),

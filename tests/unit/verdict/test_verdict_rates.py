@@ -31,3 +31,11 @@ def test_a_value_that_is_harder_for_every_class_is_not_harm(
 def test_one_training_answers_nothing() -> None:
     found = harmful_rate(TABLE, pays(SOUND, TABLE, 0.3, [0, 1]), 1, 0.0, repeats=3)
     assert found["insufficient"] == 1
+
+
+def test_one_file_that_was_trained_elsewhere_is_asked_about_itself() -> None:
+    """Its accuracies in groups are its own: luck of training is no error there."""
+    hurt, hard = pays(SOUND, TABLE, 0.15, [0, 1]), harder_value((2, 2), [0.92], 0.10, "points")
+    rates = [harmful_rate(TABLE, found, 1, 0.0, repeats=15, is_brought=True)["yes"] for found in (hurt, hard)]
+    assert rates[0] >= 0.8
+    assert rates[1] <= 0.1

@@ -236,3 +236,63 @@ def test_an_end_that_two_images_share_is_asked_about(tmp_path: Path) -> None:
     pd.DataFrame({"file": ["1.jpg", "b/1.jpg"], "predicted": ["Owl"] * 2}).to_csv(path, index=False)
     with pytest.raises(InputError, match=r"1.jpg may be a/1.jpg, b/1.jpg"):
         bring_predictions(PredictionsModel(kind="predictions", path=str(path)), images, "models.my_net")
+
+
+# --- scores --------------------------------------------------------------------------------------
+
+
+def confidences(found: Predicted) -> list[float]:
+    return [round(x, 6) for x in found.table["confidence"]]
+
+
+def test_probabilities_are_carried_to_the_last_digit(tmp_path: Path) -> None:
+    sure = np.random.default_rng(3).dirichlet([1, 1, 1], 8)
+    by_class = {f"prob_{c}": sure[:, k] for k, c in enumerate(CLASSES)}
+    for name in ("p.csv", "p.parquet"):
+        found = read(tmp_path, table(predicted=None, **by_class), name)
+        assert found.table["confidence"].tolist() == sure.max(axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("frame", "entry"),
+    [
+        (table(predicted=None, **{f"logit_{c}": np.log(scores()[:, k]) for k, c in enumerate(CLASSES)}), {}),
+        (table(predicted=None, x=[str(list(np.log(r) + 5)) for r in scores()]), {"columns": {"scores": "x"}}),
+        (
+            table(predicted=None, **{f"prob_{c}": np.log(scores()[:, k]) for k, c in enumerate(CLASSES)}),
+            {"scores": "logits"},
+        ),
+    ],
+    ids=["by name", "by numbers", "as written"],
+)
+def test_logits_become_probabilities(tmp_path: Path, frame: pd.DataFrame, entry: dict[str, Any]) -> None:
+    assert confidences(read(tmp_path, frame, classes=CLASSES, **entry)) == [0.8] * 8
+
+
+def test_logits_that_sum_to_one_are_logits_where_it_is_said(tmp_path: Path) -> None:
+    frame = table(predicted=None, logits=["[2.0, -1.0, 0.0]"] * 8)
+    assert (
+        confidences(read(tmp_path, frame, classes=CLASSES))
+        == [round(np.e**2 / (np.e**2 + np.e**-1 + 1), 6)] * 8
+    )
+
+
+def test_probabilities_are_of_the_classes_that_the_dataset_has(tmp_path: Path) -> None:
+    """A fourth output is of no class: the others share what it leaves, and all where that is nothing."""
+    rows = ["[0.3, 0.1, 0.1, 0.5]", "[0.0, 0.0, 0.0, 1.0]", *["[0.2, 0.2, 0.4, 0.2]"] * 6]
+    classes = {"land bird": 0, "water bird": 1, "Owl": 2}
+    found = read(tmp_path, table(predicted=None, probs=rows), classes=classes)
+    assert confidences(found) == [0.6, 0.333333, *[0.5] * 6]
+
+
+def test_either_of_two_classes_as_probable_may_be_named(tmp_path: Path) -> None:
+    frame = table(predicted="water bird", probs=["[0.4, 0.4, 0.2]"] * 8)
+    found = read(tmp_path, frame, classes=CLASSES)
+    assert predicted(found) == [1] * 8
+    assert confidences(found) == [0.4] * 8
+
+
+def test_classes_alone_have_no_confidence_and_it_is_said(tmp_path: Path) -> None:
+    found = read(tmp_path, table())
+    assert "confidence" not in found.table
+    assert any("classes alone" in note for note in found.notes)
