@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.report import Report
 from pipeline.verdict.phrases import why_not_by_validation
 from tests.fixtures.demo import write_params
+from tests.fixtures.readme import yaml_blocks
 from tests.fixtures.stages import run_stage
 
 pytestmark = pytest.mark.slow
@@ -66,6 +68,10 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             run_stage(stage, DATASET, "erm")
         _write_table()
         _write_probabilities()
+        written, _ = yaml_blocks("Your own model")
+        _activate(folder, written["models"], written)
+        _audit("mine")
+        shutil.copy(f"reports/{DATASET}.json", "readme.json")
         weights = f"models/{DATASET}/erm/weights/seed_0.safetensors"
         network = {"kind": "python", "weights": weights, "classes": CLASSES}
         models = {
@@ -75,15 +81,19 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "sure": {"kind": "predictions", "path": "probabilities.csv"},
         }
         _activate(folder, models)
-        for name in models:
-            for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
-                run_stage(stage, DATASET, name)
-        run_stage("verdict", DATASET)
-        run_stage("report", DATASET)
+        _audit(*models)
         yield folder
 
 
-def _activate(folder: Path, models: dict[str, Any]) -> None:
+def _audit(*names: str) -> None:
+    for name in names:
+        for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
+            run_stage(stage, DATASET, name)
+    run_stage("verdict", DATASET)
+    run_stage("report", DATASET)
+
+
+def _activate(folder: Path, models: dict[str, Any], written: Mapping[str, Any] = {}) -> None:
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load((folder / "params.yaml").read_text())
     params |= {
@@ -91,6 +101,7 @@ def _activate(folder: Path, models: dict[str, Any]) -> None:
         "explained_methods": ["erm", *models],
         "models": models,
     }
+    params |= written
     params["datasets"][DATASET]["retrain"] = {"subsets": 0}
     with (folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
@@ -189,6 +200,15 @@ def test_a_table_says_what_it_cannot_answer(audited: Path) -> None:
     page = Path(f"reports/{DATASET}.html").read_text()
     assert "is a table of predictions" in page
     assert json.loads(Path(f"models/{DATASET}/table/metrics.json").read_text()) == {}
+
+
+def test_a_table_as_in_the_readme_is_a_report_of_its_own(audited: Path) -> None:
+    report = Report.model_validate_json(Path("readme.json").read_text())
+    assert list(report.methods) == ["mine"]
+    assert report.methods["mine"].test == evaluation("erm").test
+    answers = {rung.rung: rung.status for rung in report.verdict.rungs}
+    assert answers["used"] == "insufficient"
+    assert answers["available"] == "yes"
 
 
 def test_a_model_that_may_have_seen_validation_images_is_not_chosen_by_them(audited: Path) -> None:

@@ -22,6 +22,7 @@ from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.report import Report
 from tests.fixtures.brought import save_huggingface, save_timm
 from tests.fixtures.demo import write_params
+from tests.fixtures.readme import yaml_blocks
 from tests.fixtures.stages import run_stage
 
 pytestmark = pytest.mark.slow
@@ -46,12 +47,13 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         models = {
             name: {"kind": kind, "path": f"nets/{name}"} for kind, names in CLIENTS.items() for name in names
         }
-        models["exported"] = {"kind": "timm", "path": "nets/exported"}
+        (_, written) = yaml_blocks("Your own model")
+        models |= written["models"]
         for kind, names in CLIENTS.items():
             for name in names:
                 save = save_timm if kind == "timm" else save_huggingface
                 save(Path("nets") / name, name, names=CLASSES)
-        _activate(folder, models)
+        _activate(folder, written | {"models": models})
         for stage in ("data", "hygiene", "color", "cues", "groups"):
             run_stage(stage, DATASET)
         for name in ("erm", *models):
@@ -64,11 +66,11 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def _activate(folder: Path, models: dict[str, Any]) -> None:
+def _activate(folder: Path, written: dict[str, Any]) -> None:
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load((folder / "params.yaml").read_text())
-    active = ["erm", *models]
-    params |= {"active_methods": active, "explained_methods": active, "models": models}
+    others = [name for name in written["models"] if name not in written["active_methods"]]
+    params |= written | {key: [*written[key], *others] for key in ("active_methods", "explained_methods")}
     params["datasets"][DATASET] |= {
         "retrain": {"subsets": 0},
         "gradcam": {"images_per_group": 2, "overlays": 1},
@@ -87,7 +89,7 @@ def _export() -> None:
     door = {"mean": trained.mean.flatten().tolist(), "std": trained.std.flatten().tolist(), "crop_pct": 1.0}
     save_for_hf(
         net,
-        "nets/exported",
+        "my_folder",
         model_config={"label_names": CLASSES},
         model_args=OWN,
         data_config={"input_size": (3, 32, 32), **door},
@@ -120,7 +122,7 @@ def test_every_stage_answers_for_it(audited: Path, name: str) -> None:
 
 def test_the_report_has_them_all_and_lacks_nothing(audited: Path) -> None:
     report = Report.model_validate_json(Path(f"reports/{DATASET}.json").read_text())
-    assert set(report.methods) == {"erm", "exported", *NAMES}
+    assert set(report.methods) == {"erm", "mine", *NAMES}
     assert report.verdict.missing == []
     page = Path(f"reports/{DATASET}.html").read_text()
     for name in NAMES:
@@ -128,19 +130,18 @@ def test_the_report_has_them_all_and_lacks_nothing(audited: Path) -> None:
     assert "it was made for 64 px: the packed images of 32 px are resized for it" in page
 
 
-def test_a_network_that_timm_saved_gives_what_the_method_gives(audited: Path) -> None:
-    ours, theirs = evaluation("erm"), evaluation("exported")
+def test_a_network_that_timm_saved_named_as_in_the_readme_gives_what_the_method_gives(audited: Path) -> None:
+    ours, theirs = evaluation("erm"), evaluation("mine")
     assert theirs.test == ours.test
     assert theirs.val == ours.val
     assert theirs.interventions == ours.interventions
     assert theirs.cue_use == ours.cue_use
     assert theirs.cues == ours.cues
     scores = [
-        [influence.score for influence in attribution(name).most_harmful_to_worst]
-        for name in ("erm", "exported")
+        [influence.score for influence in attribution(name).most_harmful_to_worst] for name in ("erm", "mine")
     ]
     np.testing.assert_array_equal(*scores)
-    assert attribution("exported").groups == attribution("erm").groups
-    maps = [load_maps(Path(f"gradcam/{DATASET}/{name}/maps.npz")).maps_SNhw for name in ("erm", "exported")]
+    assert attribution("mine").groups == attribution("erm").groups
+    maps = [load_maps(Path(f"gradcam/{DATASET}/{name}/maps.npz")).maps_SNhw for name in ("erm", "mine")]
     np.testing.assert_array_equal(*maps)
     assert torch.isfinite(torch.from_numpy(maps[0])).all()
