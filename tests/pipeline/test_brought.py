@@ -103,6 +103,12 @@ def _activate(folder: Path, models: dict[str, Any], written: Mapping[str, Any] =
     }
     params |= written
     params["datasets"][DATASET]["retrain"] = {"subsets": 0}
+    params["datasets"][DATASET]["gradcam"] |= {
+        "faithfulness_images": 20,
+        "faithfulness_steps": 4,
+        "sanity_images": 10,
+    }
+    params["datasets"][DATASET]["evaluate"] = {"max_images": 100}
     with (folder / "params.yaml").open("w") as file:
         yaml.dump(params, file)
 
