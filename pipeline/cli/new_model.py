@@ -19,12 +19,12 @@ from pipeline.methods.brought.guess import guess_model
 from pipeline.methods.brought.predictions import Images, bring_predictions
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import bring, weights_of
-from pipeline.models.brought.sources import check_table
+from pipeline.models.brought.sources import check_files
 from pipeline.models.predict import predict_logits
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
 from pipeline.settings.models import Model, NetworkModel, PredictionsModel
-from pipeline.settings.parsing import did_you_mean
+from pipeline.settings.parsing import did_you_mean, parse
 
 _SHOWN = 4  # images whose predictions are shown
 
@@ -45,9 +45,10 @@ def run(options: argparse.Namespace) -> None:
             f"--dataset {dataset} is not in {PARAMS_PATH}{near} Known: {', '.join(params.datasets)}."
         )
     written = guess_model(options.path, options.weights, options.classes)
-    Params.model_validate(params.model_dump() | {"models": {**params.models, options.name: written}})
+    parse(Params, params.model_dump() | {"models": {**params.models, options.name: written}})
     entry: Any = TypeAdapter(Model).validate_python(written)
-    where, packed = f"models.{options.name}", dataset_dir(dataset) / "packed"
+    where, packed = f"models.{options.name}", dataset_dir(dataset)
+    check_files(entry, where)
     is_packed = (packed / "dataset.json").exists()
     if isinstance(entry, PredictionsModel):
         _show_table(entry, packed if is_packed else None, where)
@@ -90,7 +91,6 @@ def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:
 
 
 def _show_table(entry: PredictionsModel, packed: Path | None, where: str) -> None:
-    check_table(entry.path, where)
     if packed is None:
         return
     info = load_packed(packed)

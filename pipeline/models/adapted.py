@@ -220,8 +220,9 @@ class Adapted(Classifier):
         pixels = torch.rand(
             (1, 3, self.image_size, self.image_size), generator=torch.Generator().manual_seed(0)
         )
-        parameter = next(self.net.parameters())
-        return self._enter(pixels.to(parameter.device)).to(parameter.dtype)
+        # of a network without its head nothing may be left that has parameters
+        known = next((p for p in self.net.parameters()), self.mean)
+        return self._enter(pixels.to(known.device)).to(known.dtype)
 
 
 def why_no_head(model: Adapted) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.core.errors import InputError
 from pipeline.core.types import Float32Array, UInt8Array
 
 
@@ -30,3 +31,17 @@ def predict_logits(model: nn.Module, images_NHW3: UInt8Array, *, batch_size: int
     ]
     model.train(was_training)
     return torch.cat(parts).numpy() if parts else np.zeros((0, 0), np.float32)
+
+
+def check_numbers(logits_NK: Float32Array, of: str) -> None:
+    """What no image of a network may give.
+
+    Raises:
+        InputError: an output is NaN.
+    """
+    n_bad = int(np.isnan(logits_NK).any(axis=1).sum())
+    if n_bad:
+        raise InputError(
+            f"{of} returns NaN for {n_bad:,} of {len(logits_NK):,} images. Mend the network, or give other "
+            "weights."
+        )

@@ -9,7 +9,7 @@ from pydantic import Field
 from pipeline.records.base import Estimate, GroupEstimate, Record
 
 # images whose groups somebody must have annotated; who needs those of training needs those of validation, too
-Need = Literal["nothing", "validation", "training"]
+Need = Literal["nothing", "validation", "training", "unknown"]
 Action = Literal["use", "keep", "cannot_tell"]  # keep: the baseline
 
 

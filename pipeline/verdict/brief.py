@@ -213,7 +213,9 @@ def _used(case: Case, rung: Rung) -> Words:
 def _harmful(case: Case, rung: Rung) -> Words:
     baseline, group = case.baseline, case.harmed
     if baseline is None or group is None or rung.estimate is None:
-        return "too few test images per group to tell", [first_sentence(rung.evidence)]
+        asked = baseline is None or why_not_asked(baseline, case.limits) is None
+        line = "too few test images per group to tell" if asked else "it cannot be asked of this model"
+        return line, [first_sentence(rung.evidence)]
     same = guided_group(case.info, baseline, group, case.limits)
     beside = (
         f"{percent(same.value)} {percent_interval(same)} where the cue is right, {quoted(same.name)}"

@@ -27,7 +27,7 @@ from pipeline.explain.reliance.interventions import (
     has_annotated_cue,
 )
 from pipeline.explain.reliance.kept import Watch, look_away
-from pipeline.models.predict import predict_logits
+from pipeline.models.predict import check_numbers, predict_logits
 from pipeline.records.data import DatasetInfo
 
 GREY_SPREAD = 4.0  # mean of max - min over the channels, of 255: below it an image looks grey
@@ -176,6 +176,7 @@ def predict_confidently(
         images, part = np.asarray(images_NHW3[i : i + batch_size]), slice(i, i + batch_size)
         for s, model in enumerate(models):
             logits_nK = predict_logits(model, images, batch_size=batch_size)
+            check_numbers(logits_nK, f"network {s + 1} of {len(models)}")
             found.predicted_SN[s, part] = logits_nK.argmax(axis=1)
             found.confidence_SN[s, part] = softmax(logits_nK.astype(np.float64), axis=1).max(axis=1)
     return found

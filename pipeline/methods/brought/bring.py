@@ -22,7 +22,7 @@ from pipeline.artifacts.outputs import stage_outputs
 from pipeline.artifacts.paths import data_folders, model_dir
 from pipeline.artifacts.plans import read_code, read_plan
 from pipeline.artifacts.predictions import save_table
-from pipeline.artifacts.provenance import make_provenance, settings_hash
+from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.core.errors import InputError
@@ -107,6 +107,7 @@ def _bring_networks(
             f"{where}.checkpoints has lists for {len(entry.checkpoints)} seeds, and `weights` has "
             f"{len(weights)} files. Give a list for each of them, in their order."
         )
+    _no_copies(weights, where)
     title, n_parameters, notes = type(opened.net).__name__, 0, []
     with _fresh_weights(dataset, name) as folder:
         for seed, path in enumerate(weights):
@@ -124,6 +125,21 @@ def _bring_networks(
     return _history(
         name, info, key, brought, seeds=seeds, model=title, n_parameters=n_parameters, checkpoints=checkpoints
     )
+
+
+def _no_copies(weights: Sequence[Path | None], where: str) -> None:
+    """Copies of one training would count as several, and their agreement as evidence."""
+    seen: dict[str, Path] = {}
+    for path in weights:
+        if path is None or not path.is_file():  # the reader says what is missing
+            continue
+        digest = file_digest(path)
+        if digest in seen:
+            raise InputError(
+                f"{where}.weights: {seen[digest]} and {path} hold the same weights, and each file "
+                "counts as a training of its own. Name one of them."
+            )
+        seen[digest] = path
 
 
 def _earlier(entry: NetworkModel, seed: int) -> Sequence[Path]:

@@ -394,7 +394,11 @@ def _import(name: str, where: str) -> ModuleType:
     except InputError:
         raise
     except (Exception, SystemExit) as error:  # whatever a user's module may raise while it is imported
-        raise InputError(f"{where}: {name} cannot be imported: {type(error).__name__}: {error}.") from error
+        taken = " The name `pipeline` is taken by this package: give the file, `path/to/file.py:function`."
+        own = taken if "'pipeline" in str(error) else ""
+        raise InputError(
+            f"{where}: {name} cannot be imported: {type(error).__name__}: {error}.{own}"
+        ) from error
 
 
 def _import_file(path: Path, where: str) -> ModuleType:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pipeline.core.errors import InputError
 from pipeline.models.adapted import Adapted, Door, why_no_head
@@ -18,6 +19,8 @@ from pipeline.models.dissect import unwrap
 from pipeline.models.interface import Classifier
 from pipeline.models.registry import BROUGHT
 from pipeline.settings.models import NetworkModel, PythonModel
+
+_SUM_TO_ONE = 1e-4  # rounding of a softmax in half precision
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,22 @@ def _count_outputs(opened: Opened, image_size: int, where: str) -> int:
             f"{where}: the network has {logits.shape[1]} output. Two or more are audited: for a yes or no "
             "with one logit z return torch.stack([torch.zeros_like(z), z], dim=1)."
         )
+    _check_logits(logits.float(), where)
     return int(logits.shape[1])
+
+
+def _check_logits(logits_NC: Tensor, where: str) -> None:
+    if bool(logits_NC.isnan().any()):
+        raise InputError(
+            f"{where}: the network returns NaN, also for plain images, although its weights are numbers. "
+            "Mend its forward: nothing can be said of such outputs."
+        )
+    sums = logits_NC.sum(1)
+    if bool((logits_NC >= 0).all()) and bool(((sums - 1).abs() < _SUM_TO_ONE).all()):
+        raise InputError(
+            f"{where}: the network returns probabilities, and logits are needed: calibration, attribution "
+            "and maps would be of something else. Return what goes into the softmax, or torch.log of it."
+        )
 
 
 def _said(model: Adapted, image_size: int, columns: Sequence[Sequence[int]], n_outputs: int) -> list[str]:

@@ -235,7 +235,9 @@ def _steps_for_thin_evidence(case: Case) -> list[NextStep]:
         plural = "" if n_seeds == 1 else "s"
         steps.append(
             NextStep(
-                action="Train at least three seeds.",
+                action="Bring the weights, or the predictions, of at least three trainings."
+                if case.baseline.is_brought
+                else "Train at least three seeds.",
                 because=f"{n_seeds} seed{plural} cannot show how much luck is in the numbers.",
                 section="groups",
             )

@@ -11,10 +11,12 @@ from typing import get_args
 from pipeline.records.recommendation import Need
 
 _ANNOTATED = ("group labels", "class and group labels")  # not of a cue, not inferred, not classes
+_NOT_KNOWN = "not known"  # of what was trained elsewhere
 NEED_WORDS: dict[Need, str] = {
     "nothing": "no group labels",
     "validation": "group labels of validation images",
     "training": "group labels of training images",
+    "unknown": "which labels is not known",
 }
 
 
@@ -24,6 +26,8 @@ def groups_needed(labels: Sequence[str]) -> Need:
     >>> groups_needed(["class labels (train)", "class and group labels (validation, selection)"])
     'validation'
     """
+    if any(label.startswith(_NOT_KNOWN) for label in labels):
+        return "unknown"
     annotated = [label for label in labels if label.startswith(_ANNOTATED)]
     if any("(train" in label for label in annotated):
         return "training"

@@ -21,6 +21,7 @@ HEADINGS: dict[Need, str] = {
     "nothing": "Needs no group labels",
     "validation": "Needs group labels of validation images",
     "training": "Needs group labels of training images",
+    "unknown": "Needs what nobody here knows: trained elsewhere",
 }
 
 

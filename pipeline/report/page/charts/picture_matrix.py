@@ -136,7 +136,8 @@ def _title(report: Report) -> str:
     if found is None:
         return f"What the training images show: classes by {cue}"
     if not failing:
-        return f"Right about equally often with every {cue}"
+        is_shown = any(rung.rung == "harmful" and rung.status == "no" for rung in report.verdict.rungs)
+        return f"Right about equally often with every {cue}" if is_shown else f"Accuracy, class by {cue}"
     groups = list(enumerate(report.dataset.groups))
     others = [group.n_train for g, group in groups if g not in failing]
     if others and max(group.n_train for g, group in groups if g in failing) < min(others):

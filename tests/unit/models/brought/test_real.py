@@ -77,7 +77,8 @@ def check(name: str, brought: Brought, own: nn.Module) -> Adapted:
     assert np.isfinite(maps).all()
     with torch.enable_grad():
         plan = make_plan(model, (3, PACKED, PACKED))
-    assert len(plan.by_vmap) < len(plan.shapes)
+    # LeViT's normalizations see tokens as images, so that no hook fits: all of it goes by torch.func
+    assert (len(plan.by_vmap) < len(plan.shapes)) == (name != "levit_128s")
     parts = model.cascade()
     assert len(parts) >= 3
     assert len(set(parts)) == len(parts)
