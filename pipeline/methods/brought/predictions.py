@@ -18,7 +18,8 @@ from pipeline.artifacts.predictions import CONFIDENCE
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.core.words import count, list_some, percent
-from pipeline.methods.brought.tables import Read, match_images, read_predictions
+from pipeline.methods.brought.matching import match_images
+from pipeline.methods.brought.tables import Read, read_predictions
 from pipeline.models.brought.classes import describe, folded, match_classes
 from pipeline.settings.models import PredictionsModel
 
@@ -62,11 +63,12 @@ def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Pr
         InputError: with the remedy: what the table says does not fit the dataset.
     """
     read = read_predictions(Path(entry.path), entry.columns, images.classes, where)
-    at_R = match_images(read, images.files_N, images.ids_N, where)
-    _check_labels(read, at_R, images, where)
-    notes, classes_R, own_RK = list(read.notes), None, None
+    at_R, column, said = match_images(read.images, read.path, images.files_N, images.ids_N, where)
+    images_R = read.images[column]
+    _check_labels(read, images_R, at_R, images, where)
+    notes, classes_R, own_RK = [*read.notes, *said], None, None
     if read.scores_RK is not None:
-        own_RK, said = _probabilities(read.scores_RK, read, entry, images.classes, where)
+        own_RK, said = _probabilities(read.scores_RK, read, images_R, entry, images.classes, where)
         classes_R = own_RK.argmax(axis=1).astype(np.int64)
         notes += said
     else:
@@ -76,7 +78,7 @@ def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Pr
     if read.predicted_R is not None:
         named_R = _named_classes(read.predicted_R, entry, images.classes, where)
         if own_RK is not None:
-            _check_agreement(named_R, own_RK, read, images.classes, where)
+            _check_agreement(named_R, own_RK, images_R, images.classes, where)
         classes_R = named_R
     assert classes_R is not None
     seeds_R, seeds, said = _seeds(read.seeds_R)
@@ -88,7 +90,7 @@ def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Pr
     return _complete(table, seeds, images, notes, where)
 
 
-def _check_labels(read: Read, at_R: Int64Array, images: Images, where: str) -> None:
+def _check_labels(read: Read, images_R: Sequence[str], at_R: Int64Array, images: Images, where: str) -> None:
     if read.labels_R is None:
         return
     known = {folded(name): k for k, name in enumerate(images.classes)}
@@ -100,12 +102,14 @@ def _check_labels(read: Read, at_R: Int64Array, images: Images, where: str) -> N
         own = images.classes[images.labels_N[at_R[wrong[0]]]]
         raise InputError(
             f"{where}: for {count(len(wrong))} of {count(len(said))} rows {read.path} has another label "
-            f"than the dataset ({read.images_R[wrong[0]]}: {read.labels_R[wrong[0]]}, and {own} in the "
+            f"than the dataset ({images_R[wrong[0]]}: {read.labels_R[wrong[0]]}, and {own} in the "
             "dataset), so that they may be other images. Mend the table, or leave its column of labels out."
         )
 
 
-def _are_logits(scores_RK: Float64Array, read: Read, entry: PredictionsModel, where: str) -> bool:
+def _are_logits(
+    scores_RK: Float64Array, read: Read, images_R: Sequence[str], entry: PredictionsModel, where: str
+) -> bool:
     """By what was written, else by the columns' name, else by the numbers: probabilities sum to 1."""
     if entry.scores == "logits" or (entry.scores == "auto" and read.is_logits):
         return True
@@ -118,19 +122,24 @@ def _are_logits(scores_RK: Float64Array, read: Read, entry: PredictionsModel, wh
         return True
     raise InputError(
         f"{where}: the scores of {count(len(off))} of {count(len(sums_R))} rows are no probabilities: those "
-        f"of {read.images_R[off[0]]} sum to {sums_R[off[0]]:.4g}, not to 1. Give the scores of all classes; "
+        f"of {images_R[off[0]]} sum to {sums_R[off[0]]:.4g}, not to 1. Give the scores of all classes; "
         f"if they are logits, write `{where}.scores: logits`."
     )
 
 
 def _probabilities(
-    scores_RK: Float64Array, read: Read, entry: PredictionsModel, classes: Sequence[str], where: str
+    scores_RK: Float64Array,
+    read: Read,
+    images_R: Sequence[str],
+    entry: PredictionsModel,
+    classes: Sequence[str],
+    where: str,
 ) -> tuple[Float64Array, list[str]]:
     """Of the dataset's classes; those of several outputs of one class are summed up.
 
     Where outputs are of none of them, the others share what these leave, as a network's do.
     """
-    are_logits = _are_logits(scores_RK, read, entry, where)
+    are_logits = _are_logits(scores_RK, read, images_R, entry, where)
     n_outputs = scores_RK.shape[1]
     columns = match_classes(
         classes, outputs=read.outputs, n_outputs=n_outputs, given=entry.classes, where=where
@@ -185,7 +194,7 @@ def _names_of(entry: PredictionsModel, classes: Sequence[str]) -> dict[str, int]
 
 
 def _check_agreement(
-    named_R: Int64Array, own_RK: Float64Array, read: Read, classes: Sequence[str], where: str
+    named_R: Int64Array, own_RK: Float64Array, images_R: Sequence[str], classes: Sequence[str], where: str
 ) -> None:
     """Of classes with the same score either may be named."""
     best_R = own_RK.argmax(axis=1)
@@ -194,7 +203,7 @@ def _check_agreement(
         r = other[0]
         raise InputError(
             f"{where}: in {percent(len(other) / len(named_R))} of the rows the highest score is of another "
-            f"class than `predicted` ({read.images_R[r]}: {classes[best_R[r]]}, and predicted "
+            f"class than `predicted` ({images_R[r]}: {classes[best_R[r]]}, and predicted "
             f"{classes[named_R[r]]}), so that the scores may be in another order than "
             f"{list_some(list(classes), 5)}. Write the class of each score: `{where}.classes: [...]`."
         )

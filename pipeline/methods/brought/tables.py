@@ -1,6 +1,6 @@
-"""Tables of predictions that somebody else wrote: which column is what, and which row is which image.
+"""Tables of predictions that somebody else wrote: which column is what.
 
-Shape legend: R rows of the table, N images, K classes.
+Shape legend: R rows of the table, K classes.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.core.errors import InputError
-from pipeline.core.types import Float64Array, Int64Array
-from pipeline.core.words import count, list_some
+from pipeline.core.types import Float64Array
+from pipeline.core.words import list_some
 from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
 from pipeline.models.brought.classes import folded
 from pipeline.models.brought.sources import check_table
@@ -25,8 +25,8 @@ from pipeline.settings.models import PredictionColumns
 
 USUAL = {  # names that people give these columns, folded
     "image": (
-        "id, image id, image, file, file name, filename, path, filepath, file path, image path, "
-        "image file, img, img path, name"
+        "file, file name, filename, path, filepath, file path, image path, image file, image, img, "
+        "img path, image id, id, name"
     ),
     "predicted": (
         "predicted, prediction, pred, preds, predictions, predicted class, predicted label, pred class, "
@@ -37,6 +37,7 @@ USUAL = {  # names that people give these columns, folded
     "split": "split, set, partition, subset",
     "scores": "scores, score, probabilities, probability, probs, prob, softmax, logits, logit",
 }
+_ALONE = ("predicted", "label", "seed", "split")  # one column each
 PREFIXES = ("probability", "prob", "p", "proba", "score", "logit", "softmax", "")
 
 
@@ -45,7 +46,7 @@ class Read:
     """A table of predictions, its columns by what they are; every cell is text."""
 
     path: Path
-    images_R: list[str]
+    images: dict[str, list[str]]  # columns that may name the image, the likeliest first
     predicted_R: list[str] | None
     labels_R: list[str] | None
     seeds_R: list[str]
@@ -65,9 +66,10 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
     check_table(str(path), where)
     table = read_table(path)
     cells, raw = table.cells, _raw(path)
-    names = {key: _find(cells, getattr(columns, key), key, where) for key in USUAL if key != "scores"}
-    image = names["image"]
-    if image is None:
+    names = {key: _find(cells, getattr(columns, key), key, where) for key in _ALONE}
+    asked = columns.image and _find(cells, columns.image, "image", where)
+    images = [asked] if asked else _usual(cells, "image")
+    if not images:
         raise InputError(
             f"{where}: no column of {path} names the image; it has {list_some(list(cells), 12)}. Write "
             f"which one does: `{where}.columns: {{ image: ... }}`."
@@ -82,11 +84,11 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
 
     def cells_of(key: str) -> list[str] | None:
         name = names[key]
-        return None if name is None else [str(cell).strip() for cell in cells[name]]
+        return None if name is None else _texts(cells[name])
 
     return Read(
         path,
-        cells_of("image") or [],
+        {name: _texts(cells[name]) for name in images},
         cells_of("predicted"),
         cells_of("label"),
         cells_of("seed") or ["0"] * len(cells),
@@ -96,30 +98,6 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
         is_logits,
         [*table.notes, _said(names, outputs, scores is not None)],
     )
-
-
-def match_images(read: Read, files: Sequence[str], ids: Int64Array, where: str) -> Int64Array:
-    """For each row the position of its image among the dataset's: by file, by the end of its path, or by id.
-
-    Raises:
-        InputError: a row names no image, or more than one.
-    """
-    by_file = {file: at for at, file in enumerate(map(_plain, files)) if file}
-    asked = list(map(_plain, read.images_R))
-    if not any(name in by_file for name in asked) and all(name.isdigit() for name in asked):
-        by_id = {str(own): at for at, own in enumerate(ids)}
-        found = [by_id.get(str(int(name)), -1) for name in asked]
-    else:
-        ends = _by_last_part(by_file)
-        found = [_match(name, by_file, ends, where) for name in asked]
-    lost = [read.images_R[r] for r, at in enumerate(found) if at < 0]
-    if lost:
-        raise InputError(
-            f"{where}: {count(len(lost))} of {count(len(found))} rows of {read.path} name no image of the "
-            f"dataset ({list_some(lost, 3)}); its images are called {list_some(list(files)[:3], 3)}. Leave "
-            "these rows out, or name the images as the dataset does (file or id)."
-        )
-    return np.array(found, np.int64)
 
 
 def _raw(path: Path) -> pd.DataFrame | None:
@@ -135,8 +113,17 @@ def _find(cells: pd.DataFrame, asked: str | None, key: str, where: str) -> str |
                 f"{list_some(list(cells), 12)}."
             )
         return asked
+    return next(iter(_usual(cells, key)), None)
+
+
+def _usual(cells: pd.DataFrame, key: str) -> list[str]:
+    """Columns that are called as `key` usually is, the most usual name first."""
     known = {folded(str(name)): str(name) for name in reversed(list(cells))}
-    return next((known[name] for name in USUAL[key].split(", ") if name in known), None)
+    return [known[name] for name in USUAL[key].split(", ") if name in known]
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    return [str(cell).strip() for cell in column]
 
 
 def _scores(
@@ -221,31 +208,6 @@ def _parsed(cell: str) -> list[float]:
         bare = re.sub(r"(?<=[^\s\[])\s+(?=[^\s\]])", ", ", bare)
     found: list[float] = json.loads(re.sub(r"(?<=\d)\.(?=[\s,\]])", ".0", bare))
     return found
-
-
-def _plain(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./").strip("/")
-
-
-def _by_last_part(files: dict[str, int]) -> dict[str, list[str]]:
-    ends: dict[str, list[str]] = {}
-    for file in files:
-        ends.setdefault(PurePosixPath(file).name, []).append(file)
-    return ends
-
-
-def _match(name: str, files: dict[str, int], ends: dict[str, list[str]], where: str) -> int:
-    if name in files:
-        return files[name]
-    alike = [
-        f for f in ends.get(PurePosixPath(name).name, []) if f.endswith(f"/{name}") or name.endswith(f"/{f}")
-    ]
-    if len(alike) > 1:
-        raise InputError(
-            f"{where}: {name} may be {list_some(alike, 3)}. Name the images with their folders, as the "
-            "dataset does."
-        )
-    return files[alike[0]] if alike else -1
 
 
 def _said(names: dict[str, str | None], outputs: Sequence[str] | None, has_scores: bool) -> str:
