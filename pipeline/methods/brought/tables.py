@@ -19,6 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array
 from pipeline.core.words import list_some
 from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
+from pipeline.methods.brought.matching import whole
 from pipeline.models.brought.classes import folded
 from pipeline.models.brought.sources import check_table
 from pipeline.settings.models import PredictionColumns
@@ -84,7 +85,7 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
 
     def cells_of(key: str) -> list[str] | None:
         name = names[key]
-        return None if name is None else _texts(cells[name])
+        return None if name is None else _without_zeros(_texts(cells[name]), classes)
 
     return Read(
         path,
@@ -126,6 +127,13 @@ def _texts(column: pd.Series[Any]) -> list[str]:
     return [str(cell).strip() for cell in column]
 
 
+def _without_zeros(cells_R: list[str], classes: Sequence[str]) -> list[str]:
+    """Whole numbers that pandas wrote as 1.0, as 1; unless classes are called so."""
+    if any(whole(cell) is None for cell in cells_R) or set(cells_R) <= set(classes):
+        return cells_R
+    return [cell.split(".")[0] for cell in cells_R]
+
+
 def _scores(
     cells: pd.DataFrame,
     raw: pd.DataFrame | None,
@@ -138,7 +146,10 @@ def _scores(
         if lacking:
             raise InputError(f"{where}.columns.scores: there is no column {list_some(lacking, 3)}.")
         found = {name: name for name in columns.scores}
-        return _numbers(cells, found, where), list(found), any("logit" in folded(n) for n in found)
+        of_classes = (_columns_of(cells[columns.scores], classes) or ("", {}))[1]
+        outputs = {column: output for output, column in of_classes.items()}
+        names = [outputs.get(name, name) for name in columns.scores]
+        return _numbers(cells, found, where), names, any("logit" in folded(n) for n in found)
     name = _find(cells, columns.scores, "scores", where)
     if name is not None:
         return _lists(cells[name] if raw is None else raw[name], name, where), None, "logit" in folded(name)
@@ -161,8 +172,16 @@ def _columns_of(cells: pd.DataFrame, classes: Sequence[str]) -> tuple[str, dict[
                 if prefix and n.startswith(f"{prefix} ")
             }
             more = {name: column for name, column in others.items() if column not in of_classes.values()}
-            return prefix, of_classes | more
+            return prefix, _in_order(of_classes | more, list(known.values()))
     return None
+
+
+def _in_order(columns: dict[str, str], order: Sequence[str]) -> dict[str, str]:
+    """As in the table; numbers from the smallest on, as places in a list are counted."""
+    numbers = {name: whole(name) for name in columns}
+    if None in numbers.values():
+        return dict(sorted(columns.items(), key=lambda item: order.index(item[1])))
+    return dict(sorted(columns.items(), key=lambda item: numbers[item[0]] or 0))
 
 
 def _numbers(cells: pd.DataFrame, columns: dict[str, str], where: str) -> Float64Array:
@@ -184,13 +203,21 @@ def _lists(column: pd.Series[Any], name: str, where: str) -> Float64Array:
     for at, cell in enumerate(column):
         try:
             values = _parsed(cell) if isinstance(cell, str) else cell
+            if not isinstance(values, list | tuple | np.ndarray):
+                raise TypeError  # a mapping or text would be read by its keys or letters
             rows.append([float(value) for value in values])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise InputError(
                 f"{where}: row {at + 1}, column {name} holds {str(cell)[:60]!r}, which is no list of "
                 "numbers such as [0.1, 0.9]."
             ) from None
     lengths = sorted({len(row) for row in rows})
+    if lengths[0] == 0:
+        at = next(at for at, row in enumerate(rows) if not row)
+        raise InputError(
+            f"{where}: row {at + 1}, column {name} holds an empty list. Every image needs a score for every "
+            "class."
+        )
     if len(lengths) > 1 or not np.isfinite(np.array(rows, np.float64)).all():
         wrong = (
             f"lists of {lengths[0]} and of {lengths[-1]} numbers"

@@ -53,8 +53,8 @@ def test_the_right_image_is_found(
         (
             NUMBERED,
             {"id": ["2", "3"]},
-            r"2 \(column id\) may be a file \(c/2.jpg\) or the id of another image \(c/10.jpg\)\. Write whole "
-            r"names of files .*`models.m.columns: \{ image: file \}`",
+            r"2 \(column id\) may be a file \(c/2.jpg\) or the id of another image \(c/10.jpg\)\. Write "
+            r"whole names of files .*`models.m.columns: \{ image: file \}`",
         ),
         (["a/1.jpg", "b/1.jpg", "a/3.jpg"], {"image": ["1", "2"]}, None),
         (

@@ -163,9 +163,9 @@ REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     ),
     "another label": (table(label=["Owl"] * 8), {}, "another label than the dataset"),
     "sums that are not 1": (
-        table(predicted=None, **{f"prob_{c}": scores()[:, k] * 1.1 for k, c in enumerate(CLASSES)}),
+        table(predicted=None, **{f"prob_{c}": scores()[:, k] * 0.9 for k, c in enumerate(CLASSES)}),
         {},
-        r"of 8 rows are no probabilities: .* sum to 1.1, not to 1.*scores: logits",
+        r"of 8 rows are no probabilities: .* sum to 0.9, not to 1.*scores: logits",
     ),
     "one sum that is not 1": (
         table(predicted=None, probs=["[0.5, 0.2, 0.2]", *[str(list(r)) for r in scores()[1:]]]),
@@ -267,6 +267,56 @@ def test_probabilities_are_carried_to_the_last_digit(tmp_path: Path) -> None:
 )
 def test_logits_become_probabilities(tmp_path: Path, frame: pd.DataFrame, entry: dict[str, Any]) -> None:
     assert confidences(read(tmp_path, frame, classes=CLASSES, **entry)) == [0.8] * 8
+
+
+ROUNDED = np.where(scores() > 0.5, 1 + 1e-9, [1e-9, -1e-9, -1e-9])
+OTHER_SUMS = {
+    "percent": (scores() * 100, "scores read as percent"),
+    "whole percent": (np.round(scores() * 100 - 0.4), "scores read as percent"),
+    "votes": (scores() * 10, "scores read as shares of 10, which those of every row sum to"),
+}
+
+
+@pytest.mark.parametrize("kind", ["auto", "probabilities"])
+@pytest.mark.parametrize("way", OTHER_SUMS)
+def test_scores_of_another_sum_are_shares_of_it(tmp_path: Path, way: str, kind: str) -> None:
+    rows, says = OTHER_SUMS[way]
+    frame = table(predicted=None, probs=[str(list(row)) for row in rows])
+    found = read(tmp_path, frame, classes=CLASSES, scores=kind)
+    assert confidences(found) == pytest.approx([0.8] * 8, abs=0.01)
+    assert says in found.notes
+
+
+def test_the_noise_of_rounding_makes_no_logits(tmp_path: Path) -> None:
+    frame = table(predicted=None, probs=[str(list(row)) for row in ROUNDED])
+    found = read(tmp_path, frame, classes=CLASSES)
+    assert found.table["confidence"].tolist() == [1.0] * 8
+    assert not any("logits" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("rows", [scores() * [[k] for k in range(2, 10)], np.log(scores())])
+def test_it_says_where_numbers_are_taken_for_logits(tmp_path: Path, rows: np.ndarray[Any, Any]) -> None:
+    frame = table(predicted=None, probs=[str(list(row)) for row in rows])
+    assert any("read as logits" in note for note in read(tmp_path, frame, classes=CLASSES).notes)
+
+
+def test_probabilities_that_are_called_logits_are_pointed_at(tmp_path: Path) -> None:
+    by_class = {f"logit_{c}": scores()[:, k] for k, c in enumerate(CLASSES)}
+    found = read(tmp_path, table(predicted=None, **by_class))
+    assert any("write `models.my_net.scores: probabilities`" in note for note in found.notes)
+    assert confidences(read(tmp_path, table(predicted=None, **by_class), scores="probabilities")) == [0.8] * 8
+
+
+@pytest.mark.parametrize("cell", ["[]", '{"0": 0.5, "1": 0.5}', '"123"', "[" * 9999])
+def test_what_is_no_list_of_numbers_is_refused(tmp_path: Path, cell: str) -> None:
+    frame = table(predicted=None, probs=[cell] * 8)
+    with pytest.raises(InputError, match=r"row 1, column probs holds .*(no list|empty list)"):
+        read(tmp_path, frame, classes=CLASSES)
+
+
+def test_parquet_with_empty_lists_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 1, column probs holds an empty list"):
+        read(tmp_path, table(predicted=None, probs=[[]] * 8), "p.parquet", classes=CLASSES)
 
 
 def test_logits_that_sum_to_one_are_logits_where_it_is_said(tmp_path: Path) -> None:
