@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import softmax
 
 from pipeline.artifacts.predictions import CONFIDENCE
@@ -24,6 +26,12 @@ from pipeline.methods.brought.scores import read_scores
 from pipeline.methods.brought.tables import Read, read_predictions
 from pipeline.models.brought.classes import describe, folded, match_classes
 from pipeline.settings.models import PredictionsModel
+
+SPLITS = {  # as people call them, folded
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
 
 
 class Predicted(NamedTuple):
@@ -93,9 +101,13 @@ def bring_predictions(entry: PredictionsModel, images: Images, where: str) -> Pr
     seeds_R, seeds, said = _seeds(read.seeds_R)
     notes += said
     table = pd.DataFrame({"at": at_R, "seed": seeds_R, "predicted": classes_R})
+    _check_once(table, images, where)
+    if len(seeds) > 1:
+        notes += _check_seeds(table, own_RK, where)
+    if read.splits_R is not None:
+        notes += _check_splits(read.splits_R, np.asarray(images.splits_N)[at_R], images_R, where)
     if own_RK is not None:
         table[CONFIDENCE] = own_RK[np.arange(len(own_RK)), classes_R]
-    _check_once(table, images, where)
     return _complete(table, seeds, images, notes, where)
 
 
@@ -165,6 +177,61 @@ def _seeds(cells: Sequence[str]) -> tuple[Int64Array, list[int], list[str]]:
     numbers = {name: n for n, name in enumerate(names)}
     said = "seeds are numbered: " + list_some([f"{n} is {name}" for name, n in numbers.items()], 9)
     return np.array([numbers[cell] for cell in cells], np.int64), list(numbers.values()), [said]
+
+
+def _check_seeds(table: pd.DataFrame, own_RK: Float64Array | None, where: str) -> list[str]:
+    """Seeds that are copies of one run would count as several. Classes may agree by chance; scores do not.
+
+    Raises:
+        InputError: two seeds have the same scores for every image that both have.
+    """
+    has_scores = own_RK is not None and not np.isin(own_RK, (0, 1)).all()
+    what = pd.DataFrame(own_RK) if own_RK is not None and has_scores else table[["predicted"]]
+    by_seed = {seed: what.loc[own.index].set_axis(own["at"]) for seed, own in table.groupby("seed")}
+    for one, other in combinations(by_seed, 2):
+        shared = by_seed[one].index.intersection(by_seed[other].index)
+        if not len(shared) or not (by_seed[one].loc[shared] == by_seed[other].loc[shared]).all(axis=None):
+            continue
+        if has_scores:
+            raise InputError(
+                f"{where}: seeds {one} and {other} have the same scores for all {count(len(shared))} images "
+                "that both have, so that they are one run and not two. Leave the rows of one of them out, or "
+                "give those that the other run wrote."
+            )
+        return [f"seeds {one} and {other} predict the same class for every image: they may be one run"]
+    return []
+
+
+def _check_splits(
+    cells: Sequence[str], splits_R: NDArray[np.str_], images_R: Sequence[str], where: str
+) -> list[str]:
+    """A model is not asked about images that it was trained on.
+
+    Raises:
+        InputError: the table calls those training images that are held out in the dataset.
+    """
+    said = [SPLITS.get(folded(cell)) for cell in cells]
+    other = [r for r, name in enumerate(said) if name is not None and name != splits_R[r]]
+    trained = [r for r in other if said[r] == "train"]
+    if trained:
+        r = trained[0]
+        raise InputError(
+            f"{where}: {count(len(trained))} of {count(len(cells))} rows are of training images by the "
+            f"table's column of splits, and held out in the dataset ({images_R[r]}: {cells[r]}, and {splits_R[r]} in "
+            "the dataset). Give the dataset the splits that the model was trained with; or, if that column "
+            "says something else, leave it out."
+        )
+    notes = []
+    if other:
+        r = other[0]
+        notes.append(
+            f"{count(len(other))} of {count(len(cells))} rows are of another split in the table "
+            f"({images_R[r]}: {cells[r]}, and {splits_R[r]} in the dataset); the dataset's was taken"
+        )
+    if None in said:
+        lost = list_some(list(dict.fromkeys(c for c, name in zip(cells, said, strict=True) if not name)), 3)
+        notes.append(f"its column of splits has other names ({lost}), which were not compared")
+    return notes
 
 
 def _check_once(table: pd.DataFrame, images: Images, where: str) -> None:

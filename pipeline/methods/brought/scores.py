@@ -1,4 +1,4 @@
-"""Scores of somebody's table as probabilities: which kind of numbers they are, by what is written or as they look.
+"""Scores of somebody's table as probabilities: which kind of numbers they are, as written or as they look.
 
 Shape legend: R rows of the table, K outputs.
 """
@@ -39,12 +39,12 @@ def read_scores(
         notes = ["scores read as logits"]
         if spread is not None:
             notes.append(
-                "they look like probabilities: none is negative, and those of a row have the same sum in every "
-                f"row. If they are probabilities, write `{where}.scores: probabilities`"
+                "they look like probabilities: none is negative, and every row has the same sum. If "
+                f"they are, write `{where}.scores: probabilities`"
             )
         return scores_RK, True, notes
     if spread is not None:
-        return *spread[:1], False, spread[1]
+        return spread[0], False, spread[1]
     sums_R = scores_RK.sum(axis=1)
     off = np.flatnonzero((np.abs(sums_R - 1) > TOLERANCE) | (scores_RK.min(axis=1) < 0))
     is_spread = scores_RK.min() < 0 or scores_RK.max() > 1 + TOLERANCE

@@ -238,6 +238,55 @@ def test_an_end_that_two_images_share_is_asked_about(tmp_path: Path) -> None:
         bring_predictions(PredictionsModel(kind="predictions", path=str(path)), images, "models.my_net")
 
 
+# --- seeds and splits ----------------------------------------------------------------------------
+
+
+def two_seeds(
+    *, rows: np.ndarray[Any, Any], other: np.ndarray[Any, Any], seeds: Any = (0, 1)
+) -> pd.DataFrame:
+    both = [
+        table(predicted=None, seed=seed, probs=[str(list(r)) for r in own])
+        for seed, own in zip(seeds, (rows, other), strict=True)
+    ]
+    return pd.concat([both[0], both[1].iloc[::-1]])
+
+
+def test_one_run_under_two_seeds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"seeds 0 and 1 have the same scores for all 8 images .* Leave the"):
+        read(tmp_path, two_seeds(rows=scores(), other=scores()), classes=CLASSES)
+    changed = scores()
+    changed[3] = [0.15, 0.15, 0.7]
+    found = read(tmp_path, two_seeds(rows=scores(), other=changed), classes=CLASSES)
+    assert found.seeds == [0, 1]
+
+
+def test_seeds_that_name_the_same_classes_are_pointed_at(tmp_path: Path) -> None:
+    classes_alone = pd.concat([table(seed=0), table(seed=1)])
+    for frame in (classes_alone, two_seeds(rows=np.eye(3)[TRUTH[4:]], other=np.eye(3)[TRUTH[4:]])):
+        notes = read(tmp_path, frame, classes=CLASSES).notes
+        assert "seeds 0 and 1 predict the same class for every image: they may be one run" in notes
+
+
+@pytest.mark.parametrize("seeds", [("0.0", "1.0"), ("\u00b2", "\u00b3"), ("9" * 20, "8" * 20), ("07", "1")])
+def test_seeds_may_be_any_text(tmp_path: Path, seeds: tuple[str, str]) -> None:
+    frame = pd.concat([table(seed=seeds[0]), table(seed=seeds[1], predicted="Owl")])
+    assert read(tmp_path, frame).seeds in ([0, 1], [1, 7])
+
+
+def test_the_tables_splits_are_compared(tmp_path: Path) -> None:
+    own = [*["Validation"] * 3, *["test"] * 5]
+    assert not any("split in" in note for note in read(tmp_path, table(split=own)).notes)
+    notes = read(tmp_path, table(split="test")).notes
+    assert any(
+        "3 of 8 rows are of another split in the table (rest/b/004.jpg: test, and val" in n for n in notes
+    )
+    assert any("other names (fold 1)" in note for note in read(tmp_path, table(split="fold 1")).notes)
+    with pytest.raises(
+        InputError, match=r"1 of 8 rows are of training images .*rest/b/004.jpg: Train, and val"
+    ):
+        read(tmp_path, table(split=["Train", *own[1:]]))
+
+
 # --- scores --------------------------------------------------------------------------------------
 
 
@@ -257,7 +306,10 @@ def test_probabilities_are_carried_to_the_last_digit(tmp_path: Path) -> None:
     ("frame", "entry"),
     [
         (table(predicted=None, **{f"logit_{c}": np.log(scores()[:, k]) for k, c in enumerate(CLASSES)}), {}),
-        (table(predicted=None, x=[str(list(np.log(r) + 5)) for r in scores()]), {"columns": {"scores": "x"}}),
+        (
+            table(predicted=None, x=[str(list(np.log(r) + 5 + i)) for i, r in enumerate(scores())]),
+            {"columns": {"scores": "x"}},
+        ),
         (
             table(predicted=None, **{f"prob_{c}": np.log(scores()[:, k]) for k, c in enumerate(CLASSES)}),
             {"scores": "logits"},
