@@ -187,7 +187,10 @@ def _check_seeds(table: pd.DataFrame, own_RK: Float64Array | None, where: str) -
     """
     has_scores = own_RK is not None and not np.isin(own_RK, (0, 1)).all()
     what = pd.DataFrame(own_RK) if own_RK is not None and has_scores else table[["predicted"]]
-    by_seed = {seed: what.loc[own.index].set_axis(own["at"]) for seed, own in table.groupby("seed")}
+    by_seed = {
+        seed: what[table["seed"] == seed].set_axis(table["at"][table["seed"] == seed])
+        for seed in sorted(table["seed"].unique().tolist())
+    }
     for one, other in combinations(by_seed, 2):
         shared = by_seed[one].index.intersection(by_seed[other].index)
         if not len(shared) or not (by_seed[one].loc[shared] == by_seed[other].loc[shared]).all(axis=None):
@@ -217,8 +220,8 @@ def _check_splits(
         r = trained[0]
         raise InputError(
             f"{where}: {count(len(trained))} of {count(len(cells))} rows are of training images by the "
-            f"table's column of splits, and held out in the dataset ({images_R[r]}: {cells[r]}, and {splits_R[r]} in "
-            "the dataset). Give the dataset the splits that the model was trained with; or, if that column "
+            f"table's column of splits, and held out in the dataset ({images_R[r]}: {cells[r]}, and "
+            f"{splits_R[r]} in the dataset). Give the dataset the splits that the model was trained with; or, if that column "
             "says something else, leave it out."
         )
     notes = []

@@ -18,7 +18,7 @@ import pandas as pd
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array
 from pipeline.core.words import list_some
-from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
+from pipeline.data.files.read_table import PARQUET_SUFFIXES, as_text, read_table
 from pipeline.methods.brought.matching import whole
 from pipeline.models.brought.classes import folded
 from pipeline.models.brought.sources import check_table
@@ -39,6 +39,7 @@ USUAL = {  # names that people give these columns, folded
     "scores": "scores, score, probabilities, probability, probs, prob, softmax, logits, logit",
 }
 _ALONE = ("predicted", "label", "seed", "split")  # one column each
+CONFIDENCES = ("confidence", "conf", "certainty")
 PREFIXES = ("probability", "prob", "p", "proba", "score", "logit", "softmax", "")
 
 
@@ -66,7 +67,8 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
     """
     check_table(str(path), where)
     table = read_table(path)
-    cells, raw = table.cells, _raw(path)
+    raw = _raw(path)
+    cells = _with_index(table.cells, raw)
     names = {key: _find(cells, getattr(columns, key), key, where) for key in _ALONE}
     asked = columns.image and _find(cells, columns.image, "image", where)
     images = [asked] if asked else _usual(cells, "image")
@@ -75,7 +77,9 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
             f"{where}: no column of {path} names the image; it has {list_some(list(cells), 12)}. Write "
             f"which one does: `{where}.columns: {{ image: ... }}`."
         )
-    scores, outputs, is_logits = _scores(cells, raw, columns, classes, where)
+    scores, outputs, is_logits = _scores(
+        cells, raw, columns, classes, says_class=names["predicted"] is not None, where=where
+    )
     if names["predicted"] is None and scores is None:
         raise InputError(
             f"{where}: {path} says neither a class (a column `predicted`) nor scores (a column for each "
@@ -97,13 +101,32 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
         scores,
         outputs,
         is_logits,
-        [*table.notes, _said(names, outputs, scores is not None)],
+        [
+            *table.notes,
+            _said(names, outputs, scores is not None),
+            *_ignored(cells, columns, scores is not None),
+        ],
     )
 
 
 def _raw(path: Path) -> pd.DataFrame | None:
-    """Of Parquet, where lists are lists."""
-    return pd.read_parquet(path) if path.suffix.lower() in PARQUET_SUFFIXES else None
+    """Of Parquet, where lists are lists; a named index of pandas is a column."""
+    if path.suffix.lower() not in PARQUET_SUFFIXES:
+        return None
+    raw = pd.read_parquet(path)
+    raw.columns = [str(name).strip() for name in raw.columns]
+    named = [name for name in raw.index.names if name is not None and str(name).strip() not in raw]
+    return raw.reset_index(named).reset_index(drop=True) if named else raw
+
+
+def _with_index(cells: pd.DataFrame, raw: pd.DataFrame | None) -> pd.DataFrame:
+    """The table's text, and that of the index that only Parquet has."""
+    more = [] if raw is None else [name for name in raw if name not in cells]
+    return (
+        cells.assign(**{str(name): as_text(raw[name]).to_numpy() for name in more})
+        if raw is not None
+        else cells
+    )
 
 
 def _find(cells: pd.DataFrame, asked: str | None, key: str, where: str) -> str | None:
@@ -139,6 +162,8 @@ def _scores(
     raw: pd.DataFrame | None,
     columns: PredictionColumns,
     classes: Sequence[str],
+    *,
+    says_class: bool,
     where: str,
 ) -> tuple[Float64Array | None, list[str] | None, bool]:
     if isinstance(columns.scores, list):
@@ -151,13 +176,30 @@ def _scores(
         names = [outputs.get(name, name) for name in columns.scores]
         return _numbers(cells, found, where), names, any("logit" in folded(n) for n in found)
     name = _find(cells, columns.scores, "scores", where)
-    if name is not None:
-        return _lists(cells[name] if raw is None else raw[name], name, where), None, "logit" in folded(name)
     by_class = _columns_of(cells, classes)
+    one_number = columns.scores is None and name is not None and _is_one_number(cells[name])
+    if name is not None and not (one_number and (by_class or says_class)):
+        return _lists(cells[name] if raw is None else raw[name], name, where), None, "logit" in folded(name)
     if by_class is None:
         return None, None, False
     prefix, found = by_class
     return _numbers(cells, found, where), list(found), prefix == "logit"
+
+
+def _is_one_number(column: pd.Series[Any]) -> bool:
+    return bool(pd.to_numeric(column, errors="coerce").notna().all())
+
+
+def _ignored(cells: pd.DataFrame, columns: PredictionColumns, has_scores: bool) -> list[str]:
+    """A column of one number beside the class: how sure the model was, in a way that is not known."""
+    alone = [
+        name
+        for name in _usual(cells, "scores")
+        + [str(name) for name in cells if folded(str(name)) in CONFIDENCES]
+        if columns.scores is None and _is_one_number(cells[name])
+    ]
+    said = "scores of every class are read" if has_scores else "give those of every class"
+    return [f"column {name} has one number for each image and is not read: {said}" for name in alone]
 
 
 def _columns_of(cells: pd.DataFrame, classes: Sequence[str]) -> tuple[str, dict[str, str]] | None:

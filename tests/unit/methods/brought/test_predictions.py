@@ -238,6 +238,26 @@ def test_an_end_that_two_images_share_is_asked_about(tmp_path: Path) -> None:
         bring_predictions(PredictionsModel(kind="predictions", path=str(path)), images, "models.my_net")
 
 
+@pytest.mark.parametrize("name", ["score", "prob", "confidence"])
+def test_one_number_beside_the_class_is_not_read_and_it_is_said(tmp_path: Path, name: str) -> None:
+    by_class = {f"p_{c}": scores()[:, k] for k, c in enumerate(CLASSES)}
+    for more in ({}, {"predicted": None, **by_class}):
+        found = read(tmp_path, table(**{name: 0.8}, **more))
+        assert predicted(found) == TRUTH[4:].tolist()
+        assert any(f"column {name} has one number" in note for note in found.notes)
+    if name != "confidence":
+        with pytest.raises(InputError, match="no list of numbers"):
+            read(tmp_path, table(predicted=None, **{name: 0.8}))
+
+
+def test_a_named_index_of_parquet_is_a_column(tmp_path: Path) -> None:
+    frame = table(predicted=None, probs=list(scores()))
+    for index in ("file", ["file", "seed"]):
+        found = read(tmp_path, frame.assign(seed=3).set_index(index), "p.parquet", classes=CLASSES)
+        assert predicted(found) == TRUTH[4:].tolist()
+        assert found.seeds == [3]
+
+
 # --- seeds and splits ----------------------------------------------------------------------------
 
 
