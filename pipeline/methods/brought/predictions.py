@@ -221,8 +221,8 @@ def _check_splits(
         raise InputError(
             f"{where}: {count(len(trained))} of {count(len(cells))} rows are of training images by the "
             f"table's column of splits, and held out in the dataset ({images_R[r]}: {cells[r]}, and "
-            f"{splits_R[r]} in the dataset). Give the dataset the splits that the model was trained with; or, if that column "
-            "says something else, leave it out."
+            f"{splits_R[r]} in the dataset). Give the dataset the splits that the model was trained "
+            "with; or, if that column says something else, leave it out."
         )
     notes = []
     if other:
