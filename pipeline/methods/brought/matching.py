@@ -129,7 +129,8 @@ def _column(name: str, cells_R: Sequence[str], files: Sequence[str], ids: Int64A
 
     files_R = [of(cell) for cell in asked]
     own_R = [by_id.get(n, -1) if (n := whole(cell)) is not None else -1 for cell in asked]
-    ids_R = own_R if min(own_R) >= 0 else None
+    is_padded = any(files_R) and any(re.match(r"0\d", cell, re.ASCII) for cell in asked)  # no id is
+    ids_R = own_R if min(own_R) >= 0 and not is_padded else None
     is_full = all(cell in full for cell in asked)
     return _Column(name, cells_R, files_R, ids_R, is_full, is_id=ids_R is not None and not is_full)
 

@@ -17,6 +17,7 @@ from pipeline.models.brought.classes import folded, yaml_text
 from pipeline.settings.models import Classes
 
 _SHOWN = 12
+_WRITTEN = 200  # numbers whose order as text is to be written are many: 100 folders
 
 
 def find_classes(cells: Sequence[str], given: Classes | None, classes: Sequence[str]) -> list[int]:
@@ -60,7 +61,7 @@ def check_numbers(
         f"{where}: {what} are numbers that may be names of classes or places among them: {other} may be the "
         f"class {other}, or the class {classes[other]}, which {other} others come before. Write "
         f"`{where}.classes: {_as_names(classes)}` if they are names, or `{where}.classes: "
-        f"[{_some(classes)}]` if they are places."
+        f"[{_some(classes, _WRITTEN)}]` if they are places."
     )
 
 
@@ -165,17 +166,17 @@ def _order(numbers: Sequence[int | None], labels_R: Int64Array, classes: Sequenc
     return ", ".join(yaml_text(classes[class_of[n]]) if n in class_of else "..." for n in range(len(classes)))
 
 
-def _some(classes: Sequence[str]) -> str:
-    return ", ".join([*map(yaml_text, classes[:_SHOWN]), *(["..."] if len(classes) > _SHOWN else [])])
+def _some(classes: Sequence[str], limit: int = _SHOWN) -> str:
+    return ", ".join([*map(yaml_text, classes[:limit]), *(["..."] if len(classes) > limit else [])])
 
 
 def _as_names(classes: Sequence[str]) -> str:
     """What reads numbers as names: their own order from 0 on, where that is what they are."""
     in_order = [str(n) for n in range(len(classes))]
     if set(in_order) == set(classes):
-        return f"[{_some(in_order)}]"
-    pairs = [f"{yaml_text(name)}: {yaml_text(name)}" for name in classes[:_SHOWN]]
-    return f"{{ {', '.join([*pairs, *(['...'] if len(classes) > _SHOWN else [])])} }}"
+        return f"[{_some(in_order, _WRITTEN)}]"
+    pairs = [f"{yaml_text(name)}: {yaml_text(name)}" for name in classes[:_WRITTEN]]
+    return f"{{ {', '.join([*pairs, *(['...'] if len(classes) > _WRITTEN else [])])} }}"
 
 
 def check_columns(

@@ -67,6 +67,13 @@ def test_columns_that_are_called_by_numbers_are_asked_about(tmp_path: Path, orde
     assert read(tmp_path, DIGITS, hot(order), classes=right) == TRUTH.tolist()
 
 
+def test_what_is_to_be_written_is_whole_for_a_hundred_classes(tmp_path: Path) -> None:
+    names = sorted(map(str, range(100)))
+    with pytest.raises(InputError) as error:
+        read(tmp_path, names, {"predicted": names})
+    assert (remedy(error), remedy(error, 1)) == (sorted(names, key=int), names)
+
+
 def test_numbers_whose_names_are_their_places_are_not_asked_about(tmp_path: Path) -> None:
     ten = [str(k) for k in range(10)]
     cells = [ten[k] for k in TRUTH % 10]
