@@ -1,6 +1,6 @@
-"""Tables of predictions that somebody else wrote: which column is what, and which row is which image.
+"""Tables of predictions that somebody else wrote: which column is what.
 
-Shape legend: R rows of the table, N images, K classes.
+Shape legend: R rows of the table, K classes.
 """
 
 from __future__ import annotations
@@ -9,24 +9,25 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipeline.core.errors import InputError
-from pipeline.core.types import Float64Array, Int64Array
-from pipeline.core.words import count, list_some
-from pipeline.data.files.read_table import PARQUET_SUFFIXES, read_table
+from pipeline.core.types import Float64Array
+from pipeline.core.words import list_some
+from pipeline.data.files.read_table import PARQUET_SUFFIXES, as_text, read_table
+from pipeline.methods.brought.matching import whole
 from pipeline.models.brought.classes import folded
 from pipeline.models.brought.sources import check_table
 from pipeline.settings.models import PredictionColumns
 
 USUAL = {  # names that people give these columns, folded
     "image": (
-        "id, image id, image, file, file name, filename, path, filepath, file path, image path, "
-        "image file, img, img path, name"
+        "file, file name, filename, path, filepath, file path, image path, image file, image, img, "
+        "img path, image id, id, name"
     ),
     "predicted": (
         "predicted, prediction, pred, preds, predictions, predicted class, predicted label, pred class, "
@@ -37,6 +38,8 @@ USUAL = {  # names that people give these columns, folded
     "split": "split, set, partition, subset",
     "scores": "scores, score, probabilities, probability, probs, prob, softmax, logits, logit",
 }
+_ALONE = ("predicted", "label", "seed", "split")  # one column each
+CONFIDENCES = ("confidence", "conf", "certainty")
 PREFIXES = ("probability", "prob", "p", "proba", "score", "logit", "softmax", "")
 
 
@@ -45,7 +48,7 @@ class Read:
     """A table of predictions, its columns by what they are; every cell is text."""
 
     path: Path
-    images_R: list[str]
+    images: dict[str, list[str]]  # columns that may name the image, the likeliest first
     predicted_R: list[str] | None
     labels_R: list[str] | None
     seeds_R: list[str]
@@ -64,15 +67,19 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
     """
     check_table(str(path), where)
     table = read_table(path)
-    cells, raw = table.cells, _raw(path)
-    names = {key: _find(cells, getattr(columns, key), key, where) for key in USUAL if key != "scores"}
-    image = names["image"]
-    if image is None:
+    raw = _raw(path)
+    cells = _with_index(table.cells, raw)
+    names = {key: _find(cells, getattr(columns, key), key, where) for key in _ALONE}
+    asked = columns.image and _find(cells, columns.image, "image", where)
+    images = [asked] if asked else _usual(cells, "image")
+    if not images:
         raise InputError(
             f"{where}: no column of {path} names the image; it has {list_some(list(cells), 12)}. Write "
             f"which one does: `{where}.columns: {{ image: ... }}`."
         )
-    scores, outputs, is_logits = _scores(cells, raw, columns, classes, where)
+    scores, outputs, is_logits = _scores(
+        cells, raw, columns, classes, says_class=names["predicted"] is not None, where=where
+    )
     if names["predicted"] is None and scores is None:
         raise InputError(
             f"{where}: {path} says neither a class (a column `predicted`) nor scores (a column for each "
@@ -82,11 +89,11 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
 
     def cells_of(key: str) -> list[str] | None:
         name = names[key]
-        return None if name is None else [str(cell).strip() for cell in cells[name]]
+        return None if name is None else _without_zeros(_texts(cells[name]), classes)
 
     return Read(
         path,
-        cells_of("image") or [],
+        {name: _texts(cells[name]) for name in images},
         cells_of("predicted"),
         cells_of("label"),
         cells_of("seed") or ["0"] * len(cells),
@@ -94,37 +101,32 @@ def read_predictions(path: Path, columns: PredictionColumns, classes: Sequence[s
         scores,
         outputs,
         is_logits,
-        [*table.notes, _said(names, outputs, scores is not None)],
+        [
+            *table.notes,
+            _said(names, outputs, scores is not None),
+            *_ignored(cells, columns, scores is not None),
+        ],
     )
 
 
-def match_images(read: Read, files: Sequence[str], ids: Int64Array, where: str) -> Int64Array:
-    """For each row the position of its image among the dataset's: by file, by the end of its path, or by id.
-
-    Raises:
-        InputError: a row names no image, or more than one.
-    """
-    by_file = {file: at for at, file in enumerate(map(_plain, files)) if file}
-    asked = list(map(_plain, read.images_R))
-    if not any(name in by_file for name in asked) and all(name.isdigit() for name in asked):
-        by_id = {str(own): at for at, own in enumerate(ids)}
-        found = [by_id.get(str(int(name)), -1) for name in asked]
-    else:
-        ends = _by_last_part(by_file)
-        found = [_match(name, by_file, ends, where) for name in asked]
-    lost = [read.images_R[r] for r, at in enumerate(found) if at < 0]
-    if lost:
-        raise InputError(
-            f"{where}: {count(len(lost))} of {count(len(found))} rows of {read.path} name no image of the "
-            f"dataset ({list_some(lost, 3)}); its images are called {list_some(list(files)[:3], 3)}. Leave "
-            "these rows out, or name the images as the dataset does (file or id)."
-        )
-    return np.array(found, np.int64)
-
-
 def _raw(path: Path) -> pd.DataFrame | None:
-    """Of Parquet, where lists are lists."""
-    return pd.read_parquet(path) if path.suffix.lower() in PARQUET_SUFFIXES else None
+    """Of Parquet, where lists are lists; a named index of pandas is a column."""
+    if path.suffix.lower() not in PARQUET_SUFFIXES:
+        return None
+    raw = pd.read_parquet(path)
+    raw.columns = [str(name).strip() for name in raw.columns]
+    named = [name for name in raw.index.names if name is not None and str(name).strip() not in raw]
+    return raw.reset_index(named).reset_index(drop=True) if named else raw
+
+
+def _with_index(cells: pd.DataFrame, raw: pd.DataFrame | None) -> pd.DataFrame:
+    """The table's text, and that of the index that only Parquet has."""
+    more = [] if raw is None else [name for name in raw if name not in cells]
+    return (
+        cells.assign(**{str(name): as_text(raw[name]).to_numpy() for name in more})
+        if raw is not None
+        else cells
+    )
 
 
 def _find(cells: pd.DataFrame, asked: str | None, key: str, where: str) -> str | None:
@@ -135,8 +137,24 @@ def _find(cells: pd.DataFrame, asked: str | None, key: str, where: str) -> str |
                 f"{list_some(list(cells), 12)}."
             )
         return asked
+    return next(iter(_usual(cells, key)), None)
+
+
+def _usual(cells: pd.DataFrame, key: str) -> list[str]:
+    """Columns that are called as `key` usually is, the most usual name first."""
     known = {folded(str(name)): str(name) for name in reversed(list(cells))}
-    return next((known[name] for name in USUAL[key].split(", ") if name in known), None)
+    return [known[name] for name in USUAL[key].split(", ") if name in known]
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    return [str(cell).strip() for cell in column]
+
+
+def _without_zeros(cells_R: list[str], classes: Sequence[str]) -> list[str]:
+    """Whole numbers that pandas wrote as 1.0, as 1; unless classes are called so."""
+    if any(whole(cell) is None for cell in cells_R) or set(cells_R) <= set(classes):
+        return cells_R
+    return [cell.split(".")[0] for cell in cells_R]
 
 
 def _scores(
@@ -144,6 +162,8 @@ def _scores(
     raw: pd.DataFrame | None,
     columns: PredictionColumns,
     classes: Sequence[str],
+    *,
+    says_class: bool,
     where: str,
 ) -> tuple[Float64Array | None, list[str] | None, bool]:
     if isinstance(columns.scores, list):
@@ -151,15 +171,35 @@ def _scores(
         if lacking:
             raise InputError(f"{where}.columns.scores: there is no column {list_some(lacking, 3)}.")
         found = {name: name for name in columns.scores}
-        return _numbers(cells, found, where), list(found), any("logit" in folded(n) for n in found)
+        of_classes = (_columns_of(cells[columns.scores], classes) or ("", {}))[1]
+        outputs = {column: output for output, column in of_classes.items()}
+        names = [outputs.get(name, name) for name in columns.scores]
+        return _numbers(cells, found, where), names, any("logit" in folded(n) for n in found)
     name = _find(cells, columns.scores, "scores", where)
-    if name is not None:
-        return _lists(cells[name] if raw is None else raw[name], name, where), None, "logit" in folded(name)
     by_class = _columns_of(cells, classes)
+    one_number = columns.scores is None and name is not None and _is_one_number(cells[name])
+    if name is not None and not (one_number and (by_class or says_class)):
+        return _lists(cells[name] if raw is None else raw[name], name, where), None, "logit" in folded(name)
     if by_class is None:
         return None, None, False
     prefix, found = by_class
     return _numbers(cells, found, where), list(found), prefix == "logit"
+
+
+def _is_one_number(column: pd.Series[Any]) -> bool:
+    return bool(pd.to_numeric(column, errors="coerce").notna().all())
+
+
+def _ignored(cells: pd.DataFrame, columns: PredictionColumns, has_scores: bool) -> list[str]:
+    """A column of one number beside the class: how sure the model was, in a way that is not known."""
+    alone = [
+        name
+        for name in _usual(cells, "scores")
+        + [str(name) for name in cells if folded(str(name)) in CONFIDENCES]
+        if columns.scores is None and _is_one_number(cells[name])
+    ]
+    said = "scores of every class are read" if has_scores else "give those of every class"
+    return [f"column {name} has one number for each image and is not read: {said}" for name in alone]
 
 
 def _columns_of(cells: pd.DataFrame, classes: Sequence[str]) -> tuple[str, dict[str, str]] | None:
@@ -174,8 +214,16 @@ def _columns_of(cells: pd.DataFrame, classes: Sequence[str]) -> tuple[str, dict[
                 if prefix and n.startswith(f"{prefix} ")
             }
             more = {name: column for name, column in others.items() if column not in of_classes.values()}
-            return prefix, of_classes | more
+            return prefix, _in_order(of_classes | more, list(known.values()))
     return None
+
+
+def _in_order(columns: dict[str, str], order: Sequence[str]) -> dict[str, str]:
+    """As in the table; numbers from the smallest on, as places in a list are counted."""
+    numbers = {name: whole(name) for name in columns}
+    if None in numbers.values():
+        return dict(sorted(columns.items(), key=lambda item: order.index(item[1])))
+    return dict(sorted(columns.items(), key=lambda item: numbers[item[0]] or 0))
 
 
 def _numbers(cells: pd.DataFrame, columns: dict[str, str], where: str) -> Float64Array:
@@ -197,13 +245,21 @@ def _lists(column: pd.Series[Any], name: str, where: str) -> Float64Array:
     for at, cell in enumerate(column):
         try:
             values = _parsed(cell) if isinstance(cell, str) else cell
+            if not isinstance(values, list | tuple | np.ndarray):
+                raise TypeError  # a mapping or text would be read by its keys or letters
             rows.append([float(value) for value in values])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise InputError(
                 f"{where}: row {at + 1}, column {name} holds {str(cell)[:60]!r}, which is no list of "
                 "numbers such as [0.1, 0.9]."
             ) from None
     lengths = sorted({len(row) for row in rows})
+    if lengths[0] == 0:
+        at = next(at for at, row in enumerate(rows) if not row)
+        raise InputError(
+            f"{where}: row {at + 1}, column {name} holds an empty list. Every image needs a score for every "
+            "class."
+        )
     if len(lengths) > 1 or not np.isfinite(np.array(rows, np.float64)).all():
         wrong = (
             f"lists of {lengths[0]} and of {lengths[-1]} numbers"
@@ -221,31 +277,6 @@ def _parsed(cell: str) -> list[float]:
         bare = re.sub(r"(?<=[^\s\[])\s+(?=[^\s\]])", ", ", bare)
     found: list[float] = json.loads(re.sub(r"(?<=\d)\.(?=[\s,\]])", ".0", bare))
     return found
-
-
-def _plain(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./").strip("/")
-
-
-def _by_last_part(files: dict[str, int]) -> dict[str, list[str]]:
-    ends: dict[str, list[str]] = {}
-    for file in files:
-        ends.setdefault(PurePosixPath(file).name, []).append(file)
-    return ends
-
-
-def _match(name: str, files: dict[str, int], ends: dict[str, list[str]], where: str) -> int:
-    if name in files:
-        return files[name]
-    alike = [
-        f for f in ends.get(PurePosixPath(name).name, []) if f.endswith(f"/{name}") or name.endswith(f"/{f}")
-    ]
-    if len(alike) > 1:
-        raise InputError(
-            f"{where}: {name} may be {list_some(alike, 3)}. Name the images with their folders, as the "
-            "dataset does."
-        )
-    return files[alike[0]] if alike else -1
 
 
 def _said(names: dict[str, str | None], outputs: Sequence[str] | None, has_scores: bool) -> str:

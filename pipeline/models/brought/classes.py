@@ -105,22 +105,22 @@ def _check(classes: Sequence[str], columns: list[list[int]], names: Sequence[str
         raise InputError(
             f"{where}: the model has no output for {list_some(absent, _SHOWN)}; it has "
             f"{list_some(names, _SHOWN)}. Write which output is which class: `classes: "
-            f"{{ {_quoted(absent[0])}: {_quoted(names[0])}, ... }}`."
+            f"{{ {yaml_text(absent[0])}: {yaml_text(names[0])}, ... }}`."
         )
     twice = [name for name, own in zip(classes, columns, strict=True) if len(own) > 1]
     if twice:
         own = columns[list(classes).index(twice[0])]
         raise InputError(
             f"{where}: {len(own)} outputs are called {twice[0]}. Write their places: `classes: "
-            f"{{ {_quoted(twice[0])}: {own}, ... }}`."
+            f"{{ {yaml_text(twice[0])}: {own}, ... }}`."
         )
     taken: dict[int, str] = {}
     for name, (at,) in zip(classes, columns, strict=True):
         if at in taken:
             raise InputError(
                 f"{where}: {taken[at]} and {name} of the dataset are both like the output {names[at]}. Write "
-                f"which output is which class: `classes: {{ {_quoted(taken[at])}: {at}, "
-                f"{_quoted(name)}: ... }}`."
+                f"which output is which class: `classes: {{ {yaml_text(taken[at])}: {at}, "
+                f"{yaml_text(name)}: ... }}`."
             )
         taken[at] = name
 
@@ -167,7 +167,7 @@ def _place(at: str | int, outputs: Sequence[str] | None, n_outputs: int, where: 
     )
 
 
-def _quoted(name: str) -> str:
+def yaml_text(name: str) -> str:
     """As YAML reads it as this very text, also within brackets."""
     is_plain = re.fullmatch(r"[^\W\d_][\w -]*", name) and name.casefold() not in _NOT_TEXT
     return name if is_plain and name == name.strip() else json.dumps(name, ensure_ascii=False)
@@ -175,5 +175,5 @@ def _quoted(name: str) -> str:
 
 def _proposal(where: str, classes: Sequence[str], n_outputs: int) -> str:
     is_whole = n_outputs == len(classes) <= _SHOWN
-    shown = ", ".join([*map(_quoted, classes[:_SHOWN]), *([] if is_whole else ["..."])])
+    shown = ", ".join([*map(yaml_text, classes[:_SHOWN]), *([] if is_whole else ["..."])])
     return f"`{where}.classes: [{shown}]`, if that is their order."

@@ -163,9 +163,9 @@ REFUSED: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     ),
     "another label": (table(label=["Owl"] * 8), {}, "another label than the dataset"),
     "sums that are not 1": (
-        table(predicted=None, **{f"prob_{c}": scores()[:, k] * 1.1 for k, c in enumerate(CLASSES)}),
+        table(predicted=None, **{f"prob_{c}": scores()[:, k] * 0.9 for k, c in enumerate(CLASSES)}),
         {},
-        r"of 8 rows are no probabilities: .* sum to 1.1, not to 1.*scores: logits",
+        r"of 8 rows are no probabilities: .* sum to 0.9, not to 1.*scores: logits",
     ),
     "one sum that is not 1": (
         table(predicted=None, probs=["[0.5, 0.2, 0.2]", *[str(list(r)) for r in scores()[1:]]]),
@@ -238,6 +238,75 @@ def test_an_end_that_two_images_share_is_asked_about(tmp_path: Path) -> None:
         bring_predictions(PredictionsModel(kind="predictions", path=str(path)), images, "models.my_net")
 
 
+@pytest.mark.parametrize("name", ["score", "prob", "confidence"])
+def test_one_number_beside_the_class_is_not_read_and_it_is_said(tmp_path: Path, name: str) -> None:
+    by_class = {f"p_{c}": scores()[:, k] for k, c in enumerate(CLASSES)}
+    for more in ({}, {"predicted": None, **by_class}):
+        found = read(tmp_path, table(**{name: 0.8}, **more))
+        assert predicted(found) == TRUTH[4:].tolist()
+        assert any(f"column {name} has one number" in note for note in found.notes)
+    if name != "confidence":
+        with pytest.raises(InputError, match="no list of numbers"):
+            read(tmp_path, table(predicted=None, **{name: 0.8}))
+
+
+def test_a_named_index_of_parquet_is_a_column(tmp_path: Path) -> None:
+    frame = table(predicted=None, probs=list(scores()))
+    for index in ("file", ["file", "seed"]):
+        found = read(tmp_path, frame.assign(seed=3).set_index(index), "p.parquet", classes=CLASSES)
+        assert predicted(found) == TRUTH[4:].tolist()
+        assert found.seeds == [3]
+
+
+# --- seeds and splits ----------------------------------------------------------------------------
+
+
+def two_seeds(
+    *, rows: np.ndarray[Any, Any], other: np.ndarray[Any, Any], seeds: Any = (0, 1)
+) -> pd.DataFrame:
+    both = [
+        table(predicted=None, seed=seed, probs=[str(list(r)) for r in own])
+        for seed, own in zip(seeds, (rows, other), strict=True)
+    ]
+    return pd.concat([both[0], both[1].iloc[::-1]])
+
+
+def test_one_run_under_two_seeds_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"seeds 0 and 1 have the same scores for all 8 images .* Leave the"):
+        read(tmp_path, two_seeds(rows=scores(), other=scores()), classes=CLASSES)
+    changed = scores()
+    changed[3] = [0.15, 0.15, 0.7]
+    found = read(tmp_path, two_seeds(rows=scores(), other=changed), classes=CLASSES)
+    assert found.seeds == [0, 1]
+
+
+def test_seeds_that_name_the_same_classes_are_pointed_at(tmp_path: Path) -> None:
+    classes_alone = pd.concat([table(seed=0), table(seed=1)])
+    for frame in (classes_alone, two_seeds(rows=np.eye(3)[TRUTH[4:]], other=np.eye(3)[TRUTH[4:]])):
+        notes = read(tmp_path, frame, classes=CLASSES).notes
+        assert "seeds 0 and 1 predict the same class for every image: they may be one run" in notes
+
+
+@pytest.mark.parametrize("seeds", [("0.0", "1.0"), ("\u00b2", "\u00b3"), ("9" * 20, "8" * 20), ("07", "1")])
+def test_seeds_may_be_any_text(tmp_path: Path, seeds: tuple[str, str]) -> None:
+    frame = pd.concat([table(seed=seeds[0]), table(seed=seeds[1], predicted="Owl")])
+    assert read(tmp_path, frame).seeds in ([0, 1], [1, 7])
+
+
+def test_the_tables_splits_are_compared(tmp_path: Path) -> None:
+    own = [*["Validation"] * 3, *["test"] * 5]
+    assert not any("split in" in note for note in read(tmp_path, table(split=own)).notes)
+    notes = read(tmp_path, table(split="test")).notes
+    assert any(
+        "3 of 8 rows are of another split in the table (rest/b/004.jpg: test, and val" in n for n in notes
+    )
+    assert any("other names (fold 1)" in note for note in read(tmp_path, table(split="fold 1")).notes)
+    with pytest.raises(
+        InputError, match=r"1 of 8 rows are of training images .*rest/b/004.jpg: Train, and val"
+    ):
+        read(tmp_path, table(split=["Train", *own[1:]]))
+
+
 # --- scores --------------------------------------------------------------------------------------
 
 
@@ -257,7 +326,10 @@ def test_probabilities_are_carried_to_the_last_digit(tmp_path: Path) -> None:
     ("frame", "entry"),
     [
         (table(predicted=None, **{f"logit_{c}": np.log(scores()[:, k]) for k, c in enumerate(CLASSES)}), {}),
-        (table(predicted=None, x=[str(list(np.log(r) + 5)) for r in scores()]), {"columns": {"scores": "x"}}),
+        (
+            table(predicted=None, x=[str(list(np.log(r) + 5 + i)) for i, r in enumerate(scores())]),
+            {"columns": {"scores": "x"}},
+        ),
         (
             table(predicted=None, **{f"prob_{c}": np.log(scores()[:, k]) for k, c in enumerate(CLASSES)}),
             {"scores": "logits"},
@@ -267,6 +339,56 @@ def test_probabilities_are_carried_to_the_last_digit(tmp_path: Path) -> None:
 )
 def test_logits_become_probabilities(tmp_path: Path, frame: pd.DataFrame, entry: dict[str, Any]) -> None:
     assert confidences(read(tmp_path, frame, classes=CLASSES, **entry)) == [0.8] * 8
+
+
+ROUNDED = np.where(scores() > 0.5, 1 + 1e-9, [1e-9, -1e-9, -1e-9])
+OTHER_SUMS = {
+    "percent": (scores() * 100, "scores read as percent"),
+    "whole percent": (np.round(scores() * 100 - 0.4), "scores read as percent"),
+    "votes": (scores() * 10, "scores read as shares of 10, which those of every row sum to"),
+}
+
+
+@pytest.mark.parametrize("kind", ["auto", "probabilities"])
+@pytest.mark.parametrize("way", OTHER_SUMS)
+def test_scores_of_another_sum_are_shares_of_it(tmp_path: Path, way: str, kind: str) -> None:
+    rows, says = OTHER_SUMS[way]
+    frame = table(predicted=None, probs=[str(list(row)) for row in rows])
+    found = read(tmp_path, frame, classes=CLASSES, scores=kind)
+    assert confidences(found) == pytest.approx([0.8] * 8, abs=0.01)
+    assert says in found.notes
+
+
+def test_the_noise_of_rounding_makes_no_logits(tmp_path: Path) -> None:
+    frame = table(predicted=None, probs=[str(list(row)) for row in ROUNDED])
+    found = read(tmp_path, frame, classes=CLASSES)
+    assert found.table["confidence"].tolist() == [1.0] * 8
+    assert not any("logits" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("rows", [scores() * [[k] for k in range(2, 10)], np.log(scores())])
+def test_it_says_where_numbers_are_taken_for_logits(tmp_path: Path, rows: np.ndarray[Any, Any]) -> None:
+    frame = table(predicted=None, probs=[str(list(row)) for row in rows])
+    assert any("read as logits" in note for note in read(tmp_path, frame, classes=CLASSES).notes)
+
+
+def test_probabilities_that_are_called_logits_are_pointed_at(tmp_path: Path) -> None:
+    by_class = {f"logit_{c}": scores()[:, k] for k, c in enumerate(CLASSES)}
+    found = read(tmp_path, table(predicted=None, **by_class))
+    assert any("write `models.my_net.scores: probabilities`" in note for note in found.notes)
+    assert confidences(read(tmp_path, table(predicted=None, **by_class), scores="probabilities")) == [0.8] * 8
+
+
+@pytest.mark.parametrize("cell", ["[]", '{"0": 0.5, "1": 0.5}', '"123"', "[" * 9999])
+def test_what_is_no_list_of_numbers_is_refused(tmp_path: Path, cell: str) -> None:
+    frame = table(predicted=None, probs=[cell] * 8)
+    with pytest.raises(InputError, match=r"row 1, column probs holds .*(no list|empty list)"):
+        read(tmp_path, frame, classes=CLASSES)
+
+
+def test_parquet_with_empty_lists_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="row 1, column probs holds an empty list"):
+        read(tmp_path, table(predicted=None, probs=[[]] * 8), "p.parquet", classes=CLASSES)
 
 
 def test_logits_that_sum_to_one_are_logits_where_it_is_said(tmp_path: Path) -> None:
