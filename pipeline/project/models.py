@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.core.errors import InputError
 from pipeline.methods.brought.guess import guess_model, is_function
 from pipeline.methods.registry import method_names, parse_method
+from pipeline.models.brought.sources import python_file
 from pipeline.project.entry import name_of
 from pipeline.project.run_params import plain
 from pipeline.settings.models import Model
@@ -108,6 +109,9 @@ def _absolute_path(path: str, kind: str) -> str:
     if kind != "python":
         return absolute(path)
     module, _, function = path.rpartition(":")
+    found = python_file(path)
+    if not module.endswith(".py") and found is not None and len(found.parts) == 1:
+        module = str(found)  # beside the caller, where no stage would find it by its name
     return f"{absolute(module)}:{function}" if module.endswith(".py") else path
 
 

@@ -51,7 +51,8 @@ def check_files(entry: Model, where: str) -> None:
     for key, paths in (("weights", entry.weights), *(("checkpoints", own) for own in entry.checkpoints)):
         for path in paths:
             if not Path(path).is_file():
-                raise InputError(f"{where}.{key}: {path} does not exist. Give a file of weights.")
+                what = "is a folder" if Path(path).is_dir() else "does not exist"
+                raise InputError(f"{where}.{key}: {path} {what}. Give a file of weights.")
 
 
 def check_table(path: str, where: str) -> None:

@@ -199,6 +199,9 @@ def test_models_are_paths_or_entries_from_here(place: Path, started: Started) ->
     again = begin("photo_digits", ["make", "erm"])
     assert (again["active_methods"], again["models"]) == (["make", "erm"], params["models"])
     assert begin("photo_digits", "package.nets:build")["models"]["build"]["path"] == "package.nets:build"
+    (place / "mynet.py").touch()
+    beside = begin("photo_digits", {"beside": "mynet:make"})["models"]["beside"]["path"]
+    assert beside == f"{place / 'mynet.py'}:make"
 
 
 def test_a_mapping_names_models_and_another_of_a_name_is_refused(place: Path, started: Started) -> None:

@@ -50,6 +50,7 @@ def test_check_and_preflight_take_them(
         ({"kind": "timm", "path": "no"}, "models.mine.path: no does not exist. Give the folder"),
         ({"kind": "huggingface", "path": "."}, "models.mine.path: . has no config.json. Give the folder"),
         ({"kind": "python", "path": "no.py:make"}, "models.mine.path: no.py does not exist. Give the file"),
+        ({**NET, "weights": ["net"]}, "models.mine.weights: net is a folder. Give a file of weights"),
         ({**NET, "weights": ["a.safetensors"]}, "models.mine.weights: a.safetensors does not exist"),
         (
             {**NET, "checkpoints": [["a.safetensors"]]},
