@@ -8,8 +8,10 @@ from pipeline.artifacts.paths import downloads_dir
 from pipeline.data.plan import make_plan
 from pipeline.data.sources.registry import load_raw
 from pipeline.methods.registry import BASE
+from pipeline.plan.params import Params
 from pipeline.plan.params_file import read_params
 from pipeline.preflight.report import look_ahead
+from pipeline.settings.models import PredictionsModel
 
 
 def run(options: argparse.Namespace) -> None:
@@ -25,4 +27,22 @@ def run(options: argparse.Namespace) -> None:
         explained=params.explained_methods,
         is_timed=not options.no_timing and bool(params.trained_methods),
     )
-    print("\n".join(found.lines))
+    print("\n".join([*found.lines, *_brought_lines(params)]))
+
+
+def _brought_lines(params: Params) -> list[str]:
+    """What the questions above are for models that were trained elsewhere: those are asked of a method."""
+    active = [name for name in params.active_methods if name in params.models]
+    lines = (
+        []
+        if params.trained_methods or not active
+        else [f"the answers above are of {BASE}, which is not active"]
+    )
+    for name in active:
+        if isinstance(params.models[name], PredictionsModel):
+            lines.append(f"{name} is a table of predictions: 2 used and 4 caused by cannot be asked of it")
+        else:
+            lines.append(
+                f"{name} was trained elsewhere: train.seeds does nothing for it; each file of weights is one"
+            )
+    return lines

@@ -40,7 +40,16 @@ def test_check_and_preflight_take_them(
     assert main(["check"]) == 0
     assert "params.yaml is valid" in capsys.readouterr().out
     assert main(["preflight", "photo_digits", "--no-timing"]) == 0
-    assert "what the report can answer" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "what the report can answer" in said
+    assert "mine was trained elsewhere: train.seeds does nothing for it" in said
+    assert ("the answers above are of erm" in said) == (methods == ("mine",))
+
+
+def test_preflight_says_what_a_table_cannot_be_asked(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    activate({"mine": {"kind": "predictions", "path": "table.csv"}}, "mine")
+    assert main(["preflight", "photo_digits", "--no-timing"]) == 0
+    assert "mine is a table of predictions: 2 used and 4 caused by cannot be asked" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
