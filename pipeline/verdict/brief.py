@@ -194,7 +194,9 @@ def _used(case: Case, rung: Rung) -> Words:
     found = case.baseline.cue_use if case.baseline else None
     exchange = deciding_exchange(found)
     if found is None or exchange is None or rung.estimate is None:
-        line = "it tells nothing to use" if rung.status == "no" else "no edit could test it"
+        is_table = case.baseline is not None and case.baseline.only_predictions
+        untested = "predictions alone do not tell" if is_table else "no edit could test it"
+        line = "it tells nothing to use" if rung.status == "no" else untested
         return line, [first_sentence(rung.evidence)]
     edit = intervention_label(exchange.name)
     towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
