@@ -33,11 +33,9 @@ def run(options: argparse.Namespace) -> None:
 def _brought_lines(params: Params) -> list[str]:
     """What the questions above are for models that were trained elsewhere: those are asked of a method."""
     active = [name for name in params.active_methods if name in params.models]
-    lines = (
-        []
-        if params.trained_methods or not active
-        else [f"the answers above are of {BASE}, which is not active"]
-    )
+    lines = []
+    if active and not params.trained_methods:
+        lines.append(f"the answers above are of {BASE}, which is not active")
     for name in active:
         if isinstance(params.models[name], PredictionsModel):
             lines.append(f"{name} is a table of predictions: 2 used and 4 caused by cannot be asked of it")

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from torch import nn
 
 from pipeline.core.progress import track
-from pipeline.core.types import Float64Array, Int64Array, Split, UInt8Array
+from pipeline.core.types import Float32Array, Float64Array, Int64Array, Split, UInt8Array
 from pipeline.cues.exchanges.backgrounds import paste_foreground
 from pipeline.explain.reliance.backgrounds import Donors, draw_donors, usable_masks
 from pipeline.explain.reliance.edits import is_nearly_grey
@@ -150,11 +150,8 @@ def predict_classes(
 ) -> Int64Array:
     """Classes S x N that the models predict; a memory map is read once, batch by batch."""
     predicted_SN = np.empty((len(models), len(images_NHW3)), np.int64)
-    for i in range(0, len(images_NHW3), batch_size):
-        images = np.asarray(images_NHW3[i : i + batch_size])
-        for s, model in enumerate(models):
-            logits_nK = predict_logits(model, images, batch_size=batch_size)
-            predicted_SN[s, i : i + batch_size] = logits_nK.argmax(axis=1)
+    for s, part, logits_nK in _logits(models, images_NHW3, batch_size):
+        predicted_SN[s, part] = logits_nK.argmax(axis=1)
     return predicted_SN
 
 
@@ -172,14 +169,21 @@ def predict_confidently(
     found = Confident(
         np.empty((len(models), len(images_NHW3)), np.int64), np.empty((len(models), len(images_NHW3)))
     )
+    for s, part, logits_nK in _logits(models, images_NHW3, batch_size):
+        check_numbers(logits_nK, f"network {s + 1} of {len(models)}")
+        found.predicted_SN[s, part] = logits_nK.argmax(axis=1)
+        found.confidence_SN[s, part] = softmax(logits_nK.astype(np.float64), axis=1).max(axis=1)
+    return found
+
+
+def _logits(
+    models: Sequence[nn.Module], images_NHW3: UInt8Array, batch_size: int
+) -> Iterator[tuple[int, slice, Float32Array]]:
+    """Of each batch, and of each model on it: its place, the batch's rows, logits."""
     for i in range(0, len(images_NHW3), batch_size):
         images, part = np.asarray(images_NHW3[i : i + batch_size]), slice(i, i + batch_size)
         for s, model in enumerate(models):
-            logits_nK = predict_logits(model, images, batch_size=batch_size)
-            check_numbers(logits_nK, f"network {s + 1} of {len(models)}")
-            found.predicted_SN[s, part] = logits_nK.argmax(axis=1)
-            found.confidence_SN[s, part] = softmax(logits_nK.astype(np.float64), axis=1).max(axis=1)
-    return found
+            yield s, part, predict_logits(model, images, batch_size=batch_size)
 
 
 def choose_rows(groups_N: Int64Array, ids_N: Int64Array, max_images: int | None, seed: int) -> Int64Array:

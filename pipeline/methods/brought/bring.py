@@ -6,7 +6,7 @@ The model then lies where a trained one would, so that every later stage takes i
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from pipeline.artifacts.outputs import stage_outputs
 from pipeline.artifacts.paths import data_folders, model_dir
 from pipeline.artifacts.plans import read_code, read_plan
 from pipeline.artifacts.predictions import save_table
-from pipeline.artifacts.provenance import file_digest, make_provenance, settings_hash
+from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.core.errors import InputError
@@ -80,7 +80,7 @@ def _bring(dataset: str, name: str, plan: BroughtPlan, info: DatasetInfo) -> Tra
         return NotTrained(provenance=provenance, method=name, not_trained=why)
     if isinstance(entry, PredictionsModel):
         return _bring_table(dataset, name, entry, info, key)
-    return _bring_networks(dataset, name, entry, info, key)
+    return _bring_networks(dataset, name, entry, info, key, plan.files)
 
 
 def _bring_table(
@@ -97,7 +97,7 @@ def _bring_table(
 
 
 def _bring_networks(
-    dataset: str, name: str, entry: NetworkModel, info: DatasetInfo, key: str
+    dataset: str, name: str, entry: NetworkModel, info: DatasetInfo, key: str, digests: Mapping[str, str]
 ) -> TrainHistory:
     where = f"models.{name}"
     opened = open_network(entry, where)
@@ -107,7 +107,7 @@ def _bring_networks(
             f"{where}.checkpoints has lists for {len(entry.checkpoints)} seeds, and `weights` has "
             f"{len(weights)} files. Give a list for each of them, in their order."
         )
-    _no_copies(weights, where)
+    _no_copies(weights, digests, where)
     title, n_parameters, notes = type(opened.net).__name__, 0, []
     with _fresh_weights(dataset, name) as folder:
         for seed, path in enumerate(weights):
@@ -127,13 +127,17 @@ def _bring_networks(
     )
 
 
-def _no_copies(weights: Sequence[Path | None], where: str) -> None:
-    """Copies of one training would count as several, and their agreement as evidence."""
+def _no_copies(weights: Sequence[Path | None], digests: Mapping[str, str], where: str) -> None:
+    """Copies of one training would count as several, and their agreement as evidence.
+
+    Args:
+        digests: of the files that the plan found; the reader says which are missing.
+    """
     seen: dict[str, Path] = {}
     for path in weights:
-        if path is None or not path.is_file():  # the reader says what is missing
+        digest = digests.get(str(path))
+        if path is None or digest is None:
             continue
-        digest = file_digest(path)
         if digest in seen:
             raise InputError(
                 f"{where}.weights: {seen[digest]} and {path} hold the same weights, and each file "

@@ -23,7 +23,7 @@ def guess_model(
     more |= {"classes": list(classes)} if classes else {}
     place = Path(path).expanduser()
     if place.is_dir():
-        return {"kind": _kind_of(path), "path": path, **more}
+        return {"kind": _kind_of(place), "path": path, **more}
     if place.is_file() and place.suffix.lower() in TABLE_SUFFIXES:
         return {"kind": "predictions", "path": path, **more}
     if is_function(path):
@@ -40,11 +40,11 @@ def is_function(path: str) -> bool:
     return ":" in path and not Path(path).exists()
 
 
-def _kind_of(folder: str) -> str:
-    config = read_config(folder, "the model")
+def _kind_of(folder: Path) -> str:
+    config = read_config(str(folder), "the model")
     if not {"architecture", "model_type"} & set(config):
         raise InputError(
-            f"{Path(folder) / CONFIG} names neither an `architecture` (timm) nor a `model_type` (Hugging "
+            f"{folder / CONFIG} names neither an `architecture` (timm) nor a `model_type` (Hugging "
             "Face). Give the network as a function: `file.py:function`, with its weights."
         )
     return "timm" if "architecture" in config or config["model_type"] == "timm_wrapper" else "huggingface"

@@ -121,12 +121,10 @@ def _raw(path: Path) -> pd.DataFrame | None:
 
 def _with_index(cells: pd.DataFrame, raw: pd.DataFrame | None) -> pd.DataFrame:
     """The table's text, and that of the index that only Parquet has."""
-    more = [] if raw is None else [name for name in raw if name not in cells]
-    return (
-        cells.assign(**{str(name): as_text(raw[name]).to_numpy() for name in more})
-        if raw is not None
-        else cells
-    )
+    if raw is None:
+        return cells
+    more = [name for name in raw if name not in cells]
+    return cells.assign(**{str(name): as_text(raw[name]).to_numpy() for name in more})
 
 
 def _find(cells: pd.DataFrame, asked: str | None, key: str, where: str) -> str | None:

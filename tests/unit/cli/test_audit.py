@@ -204,6 +204,15 @@ def test_models_are_paths_or_entries_from_here(place: Path, started: Started) ->
     assert beside == f"{place / 'mynet.py'}:make"
 
 
+def test_a_model_may_lie_below_the_home_folder(
+    place: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(place))
+    save_timm(place / "net")
+    entry = {"kind": "timm", "path": str(place / "net")}
+    assert begin("photo_digits", "~/net")["models"]["net"] == entry
+
+
 def test_a_mapping_names_models_and_another_of_a_name_is_refused(place: Path, started: Started) -> None:
     for name in ("one", "two"):
         save_timm(place / name / "net")
