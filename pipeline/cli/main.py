@@ -145,6 +145,12 @@ def _add_new_model(commands: Any) -> None:
     )
     model.add_argument("--weights", action="append", help="one file for each seed; given several times")
     model.add_argument("--classes", nargs="+", help="the class of each output, in their order")
+    model.add_argument(
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        help="a further key of the entry, such as columns.image=photo or input_size=224; given several times",
+    )
     model.add_argument("--dataset", help="that it is tried on; the first active one")
     model.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import TypeAdapter
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline.artifacts.datasets import load_packed, load_packed_split, load_samples
 from pipeline.artifacts.paths import NAME_PATTERN, dataset_dir
@@ -24,7 +27,7 @@ from pipeline.models.predict import predict_logits
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
 from pipeline.settings.models import Model, NetworkModel, PredictionsModel
-from pipeline.settings.parsing import did_you_mean, parse
+from pipeline.settings.parsing import deep_merge, did_you_mean, parse
 
 _SHOWN = 4  # images whose predictions are shown
 
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError(
             f"--dataset {dataset} is not in {PARAMS_PATH}{near} Known: {', '.join(params.datasets)}."
         )
-    written = guess_model(options.path, options.weights, options.classes)
+    written = _with_keys(guess_model(options.path, options.weights, options.classes), options.set or [])
     parse(Params, params.model_dump() | {"models": {**params.models, options.name: written}})
     entry: Any = TypeAdapter(Model).validate_python(written)
     where, packed = f"models.{options.name}", dataset_dir(dataset)
@@ -62,6 +65,29 @@ def run(options: argparse.Namespace) -> None:
     active = ", ".join([*params.active_methods, options.name])
     print(f"\nwrote models.{options.name} to {PARAMS_PATH}")
     print(f"audit it:  set `active_methods: [{active}]`, then dvc repro")
+
+
+def _with_keys(written: dict[str, Any], said: Sequence[str]) -> dict[str, Any]:
+    """The entry with further keys of its own, each given as KEY=VALUE with a value as in YAML.
+
+    Raises:
+        InputError: it is not of this form, or no YAML.
+    """
+    for text in said:
+        key, is_given, value = text.partition("=")
+        try:
+            read = YAML(typ="safe", pure=True).load(value)
+        except YAMLError:
+            read, is_given = None, ""
+        if not (is_given and all(key.split("."))):
+            raise InputError(
+                f"--set {text} is not KEY=VALUE with a value as in params.yaml. Write for example "
+                "--set columns.image=photo, or --set 'mean=[0.5, 0.5, 0.5]'."
+            )
+        for part in reversed(key.split(".")):
+            read = {part: read}
+        written = deep_merge(written, read)
+    return written
 
 
 def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:

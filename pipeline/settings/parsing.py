@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -92,15 +92,25 @@ def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any]:
     keys, parts = [], iter(str(part) for part in loc)
     for part in parts:
         keys.append(part)
-        fields = getattr(model, "model_fields", {}).items()
-        info = next((info for name, info in fields if part in (name, info.alias)), None)
-        annotation = getattr(info, "annotation", None)
+        annotation, discriminator = _below(model, part)
         models = [each for each in (annotation, *get_args(annotation)) if hasattr(each, "model_fields")]
-        if discriminator := getattr(info, "discriminator", None):
+        if discriminator:
             tag = next(parts, None)
             models = [m for m in models if tag in get_args(m.model_fields[discriminator].annotation)]
-        model = next(iter(models), None)
+        is_mapping = get_origin(annotation) is dict
+        model = annotation if is_mapping else next(iter(models), None)
     return keys, model
+
+
+def _below(model: Any, part: str) -> tuple[Any, str | None]:
+    """The type of a key's value, and by which of its own keys one of several models is chosen."""
+    if get_origin(model) is dict:  # of any keys
+        annotation = get_args(model)[1]
+        info = next(iter(getattr(annotation, "__metadata__", ())), None)
+        return (get_args(annotation)[0] if info else annotation), getattr(info, "discriminator", None)
+    fields = getattr(model, "model_fields", {}).items()
+    info = next((info for name, info in fields if part in (name, info.alias)), None)
+    return getattr(info, "annotation", None), getattr(info, "discriminator", None)
 
 
 def _keys(model: Any) -> list[str]:

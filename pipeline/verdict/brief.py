@@ -18,7 +18,7 @@ from pipeline.verdict.cue.available import (
     train_associations,
 )
 from pipeline.verdict.cue.unnamed import unnamed_cues
-from pipeline.verdict.cue.used import deciding_exchange
+from pipeline.verdict.cue.used import deciding_exchange, mistakes_agree
 from pipeline.verdict.evidence.askable import is_worse_than_constant, why_not_asked
 from pipeline.verdict.evidence.rules import misled_groups
 from pipeline.verdict.evidence.small_groups import clearly_worse
@@ -87,7 +87,10 @@ def _not_learned(baseline: EvaluationResult) -> str:
 def _of_harm(case: Case, ladder: Ladder) -> str:
     cue, payer = _cue(case), quoted(case.harmed.name) if case.harmed else "a group"
     n_more = len(_paying_too(case))
-    paying = f"{payer} and {'another group' if n_more == 1 else f'{count(n_more)} others'} pay"
+    more = f" and {'another group' if n_more == 1 else f'{count(n_more)} others'}" if n_more else ""
+    if mistakes_agree(case.baseline, case.limits):
+        return f"The model fails {payer}{more}, and its mistakes agree with {cue}"
+    paying = f"{payer}{more} pay"
     return {
         "yes": f"The model relies on {cue}, and {paying if n_more else f'{payer} pays'} for it",
         "no": f"The model fails {payer}, but not because of {cue} as far as can be seen",
@@ -102,6 +105,8 @@ def _of_use(case: Case, ladder: Ladder) -> str:
             "but no group clearly pays" if ladder["harmful"] == "no" else "and whether a group pays is open"
         )
         return f"The model relies on {cue}, {pays}{fails}{', not shown to be because of it' if worse else ''}"
+    if mistakes_agree(case.baseline, case.limits):
+        return f"The model's mistakes agree with {cue}; whether a group pays is open{fails}"
     if "insufficient" in (used, ladder["harmful"]):
         others = unnamed_cues(case.cues)
         if others and not _is_named_found(case):
@@ -196,8 +201,10 @@ def _used(case: Case, rung: Rung) -> Words:
     if found is None or exchange is None or rung.estimate is None:
         is_table = case.baseline is not None and case.baseline.only_predictions
         untested = "predictions alone do not tell" if is_table else "no edit could test it"
+        if mistakes_agree(case.baseline, case.limits):
+            untested = "its mistakes agree with it; only a network can show use"
         line = "it tells nothing to use" if rung.status == "no" else untested
-        return line, [first_sentence(rung.evidence)]
+        return line, [rung.evidence if is_table else first_sentence(rung.evidence)]
     edit = intervention_label(exchange.name)
     towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
     text = (
@@ -254,7 +261,9 @@ def _caused_by(case: Case, rung: Rung) -> Words:
         line = {"no": "no training images are shown to hurt it"}.get(
             rung.status, "which images is not settled"
         )
-        return (line if rung.was_run else "attribution was not run"), sentences
+        is_table = case.baseline is not None and case.baseline.only_predictions
+        untraced = "predictions alone do not tell" if is_table else "attribution was not run"
+        return (line if rung.was_run else untraced), sentences
     # no group of images alone is to blame where wrong labels are
     looking = "to images whose label looks wrong"
     blamed = {"labels": looking, "both": f"{looking}, and to the shortcut"}
@@ -277,7 +286,7 @@ def _opponents(case: Case) -> str:
 def _fixed_by(case: Case, rung: Rung) -> Words:
     best = case.best
     if best is None:
-        return "no other method was trained", []
+        return "no other method was trained" if not case.others else "no other method learned the task", []
     name, n_left_out = method_label(best.method), case.left_out.get(best.method, 0)
     doing = f", training without {count(n_left_out)} harmful images," if n_left_out else ""
     text = (
@@ -373,7 +382,8 @@ def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
                 f"Do not rely on this model for that group yet. {join_names(others)} raised it on test "
                 "images, which may not choose a method; more trainings can."
             )
-        return "Do not rely on this model for that group yet: nothing tried is shown to repair it."
+        why = "nothing tried is shown to repair it" if case.others else "no repair was tried"
+        return f"Do not rely on this model for that group yet: {why}."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
         return "Do not conclude yet: collect what is missing and audit again."
     worse = _worse(case)

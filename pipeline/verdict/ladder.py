@@ -22,7 +22,7 @@ from pipeline.verdict.cause.caused_by import judge_caused_by
 from pipeline.verdict.cue.available import judge_available
 from pipeline.verdict.cue.found import judge_found
 from pipeline.verdict.cue.unnamed import doubt_harm, settle_use, used_shortcut
-from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used
+from pipeline.verdict.cue.used import cue_words, deciding_exchange, judge_used, mistakes_agree
 from pipeline.verdict.evidence.askable import never_predicted_text, why_not_asked, withhold
 from pipeline.verdict.evidence.rules import counted_groups, printed
 from pipeline.verdict.evidence.small_groups import clearly_worse, uncounted_clause, worse_clause
@@ -134,6 +134,7 @@ def climb_ladder(case: Case) -> list[Rung]:
             limits=case.limits,
             repairs=case.repairs,
             best=case.best,
+            n_others=len(case.others),
         ),
     ]
     return [withhold(rung, baseline, case.limits) for rung in rungs]
@@ -235,6 +236,8 @@ def _harm_headline(case: Case, names: tuple[str, str], gap: str, ladder: Ladder)
         )
     if ladder["used"] == "yes":
         return f"{model} relies on {cue} and a group pays for it: {gap}"
+    if mistakes_agree(case.baseline, case.limits):
+        return f"{model} is worse for one group, and its mistakes agree with {cue}: {gap}"
     doubt = {
         "no": "is not the reason as far as this audit can see",
         "insufficient": "may or may not be the reason",

@@ -132,13 +132,22 @@ def _by_mapping(
     given: Mapping[str, Sequence[str | int]],
     where: str,
 ) -> list[list[int]]:
-    unknown = [name for name in given if name not in classes]
-    absent = [name for name in classes if name not in given]
+    keys = list(given)
+    own = {name: [keys[at] for at in _places(name, keys)] for name in classes}
+    unknown = [key for key in keys if not any(key in found for found in own.values())]
+    absent = [name for name, found in own.items() if not found]
+    two = [name for name, found in own.items() if len(found) > 1]
+    if two:
+        raise InputError(
+            f"{where}.classes names {two[0]} twice, as {' and '.join(own[two[0]])}. Write it once, with all "
+            "of its outputs."
+        )
     if unknown or absent:
         wrong = f"names {list_some(unknown, _SHOWN)}" if unknown else f"lacks {list_some(absent, _SHOWN)}"
         raise InputError(f"{where}.classes {wrong}. The dataset's classes are {list_some(classes, _SHOWN)}.")
     columns = [
-        [_place(at, outputs, n_outputs, f"{where}.classes.{name}") for at in given[name]] for name in classes
+        [_place(at, outputs, n_outputs, f"{where}.classes.{name}") for at in given[key]]
+        for name, (key,) in own.items()
     ]
     used = [k for own in columns for k in own]
     twice = sorted({k for k in used if used.count(k) > 1})

@@ -45,6 +45,7 @@ def judge_used(
             question=QUESTION,
             status="insufficient",
             evidence=_of_predictions(baseline, found, limits),
+            was_run=False,
         )
     exchange = deciding_exchange(found)
     status, reason = _answer(found, exchange, color_only, limits)
@@ -59,6 +60,12 @@ def judge_used(
     )
 
 
+def mistakes_agree(baseline: EvaluationResult | None, limits: Thresholds) -> bool:
+    """Whether a table's predictions clearly go where the cue points, beyond what is right."""
+    found = baseline.cue_use if baseline is not None and baseline.only_predictions else None
+    return found is not None and judge_natural(found, 1, limits) == "yes"
+
+
 def _of_predictions(baseline: EvaluationResult, found: CueUse, limits: Thresholds) -> str:
     """Where there is no network: mistakes may agree with the cue, which is less than using it."""
     text = (
@@ -69,7 +76,7 @@ def _of_predictions(baseline: EvaluationResult, found: CueUse, limits: Threshold
     if natural is None or agrees == "insufficient":
         return text + "Whether its mistakes agree with the cue, too few images say."
     size = f"{points_phrase(natural)} more predictions go where {cue_words(found)} points"
-    if agrees == "yes":
+    if mistakes_agree(baseline, limits):
         return f"{text}Its mistakes agree with the cue: on images as they are {size}."
     return f"{text}Its mistakes do not clearly agree with the cue: on images as they are {size}."
 

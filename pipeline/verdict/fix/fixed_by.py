@@ -23,20 +23,28 @@ def judge_fixed_by(
     limits: Thresholds,
     repairs: Mapping[str, Repair] | None = None,
     best: MethodComparison | None = None,
+    n_others: int = 0,
 ) -> Rung:
     """Does another method raise the baseline's worst group, paired over test images and seeds.
 
     Args:
         repairs: what a method's gain is worth, where the groups of both are known.
         best: the one that is spoken of, as validation chose it; None: the best on test.
+        n_others: methods that were trained beside the baseline, comparable or not.
     """
     repairs = repairs or {}
     best = best or best_comparison(comparisons, baseline, limits, repairs)
     name = method_label(best.method) if best else "another method"
     question = f"Does {name} fix it?"
     if best is None:
-        text = "No other method that is better than a constant was trained, so there is nothing to compare."
-        return Rung(rung="fixed_by", question=question, status="insufficient", evidence=text)
+        what = "No other method that is better than a constant" if n_others else "No other method"
+        return Rung(
+            rung="fixed_by",
+            question=question,
+            status="insufficient",
+            evidence=f"{what} was trained, so there is nothing to compare.",
+            was_run=n_others > 0,
+        )
     status = _worth(best, limits, repairs)
     verb = "raises" if best.gain.value > 0 else "does not raise"
     clear = clear_gains(comparisons, baseline, limits)

@@ -69,9 +69,27 @@ def test_a_table_and_networks_are_tried_on_the_data(packed: Path, capsys: pytest
     assert list(models()) == ["table", "net", "plain"]
 
 
+def test_further_keys_are_taken_as_params_yaml_has_them(packed: Path) -> None:
+    samples = load_samples(data_folders(DATASET).packed)
+    table = pd.DataFrame({"photo": samples["file"], "a": 0.2, "b": 0.8})
+    table.to_csv("columns.csv", index=False)
+    keys = ["columns.image=photo", "columns.scores=[a, b]", "scores=probabilities"]
+    flags = [flag for key in keys for flag in ("--set", key)]
+    assert main(["new-model", "columns", "columns.csv", "--classes", *CLASSES, *flags]) == 0
+    columns = {"image": "photo", "scores": ["a", "b"]}
+    kind, path = "predictions", "columns.csv"
+    wanted = {"kind": kind, "path": path, "classes": CLASSES, "columns": columns, "scores": "probabilities"}
+    assert models()["columns"] == wanted
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["short", "short.csv", "--set", "columns.imag=photo"], "did you mean 'image'"),
+        (["short", "short.csv", "--set", "input_size=32"], "models.short.input_size is not a known key"),
+        (["short", "short.csv", "--set", "scores"], "is not KEY=VALUE"),
+        (["short", "short.csv", "--set", "columns.=x"], "is not KEY=VALUE"),
+        (["short", "short.csv", "--set", "scores=[a"], "is not KEY=VALUE"),
         (["short", "short.csv"], "test images"),
         (["nan", "nets.py:nan", "--classes", *CLASSES], "returns NaN"),
         (["sure", "nets.py:sure", "--classes", *CLASSES], "returns probabilities, and logits are needed"),

@@ -188,3 +188,25 @@ def test_a_model_that_fails_a_group_for_another_reason_is_not_simply_kept() -> N
     assert found.rungs[2].answer == "Not harmful"
     assert found.decision.startswith("Find out why “waterbird / water” is clearly worse")
     assert "it fails “waterbird / water”" in found.title
+
+
+def table_of(inputs: ReportInputs) -> ReportInputs:
+    """The baseline as a table of predictions, and no other method beside it."""
+    name = next(iter(inputs.evaluations))
+    table = inputs.evaluations[name].model_copy(update={"only_predictions": True})
+    alone = replace(inputs, evaluations={name: table}, histories={name: inputs.histories[name]})
+    return replace(alone, attributions={}, gradcams={}, comparisons=(), validation=None)
+
+
+def test_a_table_alone_says_what_predictions_can_and_what_was_not_tried() -> None:
+    found = brief(table_of(photo_birds()))
+    assert [rung.answer for rung in found.rungs] == ["Found", "Not run", "Harmful", "Not run", "Not run"]
+    assert found.title == (
+        "The model fails “waterbird / land” and another group, and its mistakes agree with the “place”"
+    )
+    assert found.rungs[1].line.startswith("its mistakes agree with it")
+    assert found.rungs[4].line == "no other method was trained"
+    assert found.decision.endswith("no repair was tried.")
+    null = brief(table_of(photo_birds(planted=False)))
+    assert "agree" not in null.title + null.rungs[1].line
+    assert null.decision != "Keep the model.", "use was not tested"

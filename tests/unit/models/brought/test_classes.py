@@ -41,6 +41,14 @@ def test_outputs_are_found_by_name(outputs: list[str], columns: list[list[int]])
     assert match(outputs) == columns
 
 
+def test_keys_of_a_mapping_are_classes_but_for_case_and_spaces() -> None:
+    given: Classes = {"Great_White-Shark": ["b"], "CAT": ["a"], "owl": ["c"]}
+    assert match(["a", "b", "c"], given) == [[0], [1], [2]]
+    assert match(["a", "b"], {"Cat": ["a"], "cat": ["b"]}, classes=["cat", "Cat"]) == [[1], [0]]
+    with pytest.raises(InputError, match="names cat twice, as Cat and CAT"):
+        match(["a", "b", "c"], {"Cat": ["a"], "CAT": ["b"], "owl": ["c"], "great white shark": [1]})
+
+
 def test_names_that_differ_by_a_letter_are_two() -> None:
     """A letter is no space."""
     assert folded("glass") != folded("gla") != folded("gla s")
