@@ -29,6 +29,7 @@ from pipeline.core.errors import InputError
 from pipeline.methods.brought.predictions import Images, bring_predictions
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import Brought, bring, weights_of
+from pipeline.models.brought.sources import shards
 from pipeline.records.data import DatasetInfo
 from pipeline.records.training import BroughtModel, NotTrained, TrainHistory
 from pipeline.settings.models import NetworkModel, PredictionsModel
@@ -133,10 +134,11 @@ def _no_copies(weights: Sequence[Path | None], digests: Mapping[str, str], where
     Args:
         digests: of the files that the plan found; the reader says which are missing.
     """
-    seen: dict[str, Path] = {}
+    seen: dict[tuple[str, ...], Path] = {}
     for path in weights:
-        digest = digests.get(str(path))
-        if path is None or digest is None:
+        files = [] if path is None else shards(path) or [path]
+        digest = tuple(digests[str(file)] for file in files if str(file) in digests)
+        if path is None or not digest:
             continue
         if digest in seen:
             raise InputError(

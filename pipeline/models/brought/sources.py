@@ -15,7 +15,14 @@ from pipeline.settings.models import Model, NetworkModel, PredictionsModel, Pyth
 
 CONFIG = "config.json"
 PROCESSOR = "preprocessor_config.json"  # of Hugging Face's
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # beside it; the first that is there
+# beside it, the first that is there; an index names the files that weights were cut into
+WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_INDEX = ".index.json"
 
 
 def source_files(entry: Model) -> list[Path]:
@@ -31,7 +38,8 @@ def source_files(entry: Model) -> list[Path]:
         files = [folder / CONFIG, folder / PROCESSOR]
         files += [] if entry.weights else [folder / name for name in WEIGHTS]
     listed = [*entry.weights, *(path for paths in entry.checkpoints for path in paths)]
-    return _there([*files, *map(Path, listed)])
+    named = _there([*files, *map(Path, listed)])
+    return named + _there([part for path in named for part in shards(path)])
 
 
 def check_files(entry: Model, where: str) -> None:
@@ -53,6 +61,26 @@ def check_files(entry: Model, where: str) -> None:
             if not Path(path).is_file():
                 what = "is a folder" if Path(path).is_dir() else "does not exist"
                 raise InputError(f"{where}.{key}: {path} {what}. Give a file of weights.")
+
+
+def shards(path: Path) -> list[Path]:
+    """The files that an index names; none for other files.
+
+    Raises:
+        InputError: it is no index, or names files elsewhere.
+    """
+    if not path.name.endswith(_INDEX):
+        return []
+    named = read_json(path).get("weight_map")
+    if not isinstance(named, dict) or not named:
+        raise InputError(f"{path} names no files of weights (weight_map). Save the model again.")
+    files = sorted({str(name) for name in named.values()})
+    wrong = [name for name in files if Path(name).name != name or name.endswith(_INDEX)]
+    if wrong:
+        raise InputError(
+            f"{path} names {wrong[0]}, which is no file of weights beside it. Save the model again."
+        )
+    return [path.parent / name for name in files]
 
 
 def check_table(path: str, where: str) -> None:

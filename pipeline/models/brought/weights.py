@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some
+from pipeline.models.brought.sources import shards
 
 COUNTER = "num_batches_tracked"  # nothing is computed from it; old files lack it
 WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.")
@@ -21,11 +22,17 @@ _DEEPEST = 4  # a checkpoint may hold itself
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Tensors by name, from safetensors or a checkpoint that holds nothing but tensors and plain values.
 
+    An index gives those of all files that it names.
+
     Raises:
         InputError: there is no such file, it is damaged, it would run code, or it holds no tensors.
     """
     if not path.is_file():
         raise InputError(f"weights {path} do not exist. Write the path of a file of weights under `weights`.")
+    if parts := shards(path):
+        if absent := [part.name for part in parts if not part.is_file()]:
+            raise InputError(f"{path} names {list_some(absent, 3)}, which is not beside it. Save all files.")
+        return {name: value for part in parts for name, value in read_weights(part).items()}
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))

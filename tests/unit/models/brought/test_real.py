@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from pipeline.models.adapted import Adapted
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import Brought, bring, rebuild_brought, weights_of
 from pipeline.models.brought.processors import DIFFERS
+from pipeline.models.brought.sources import source_files
+from pipeline.models.brought.weights import read_weights
 from pipeline.models.dissect import unwrap
 from pipeline.settings.models import HuggingfaceModel, NetworkModel, TimmModel
 from tests.fixtures.brought import HUGGINGFACE, NAMES, SIDE, TIMM, save_huggingface, save_processor, save_timm
@@ -134,6 +137,39 @@ def test_both_forms_of_weights_give_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "False" / "pytorch_model.bin").is_file()
     assert not (tmp_path / "False" / "model.safetensors").exists()
     assert torch.equal(*logits)
+
+
+def test_weights_in_several_files_are_one_network(tmp_path: Path) -> None:
+    own: Any = save_huggingface(tmp_path / "whole")
+    own.save_pretrained(tmp_path / "cut", max_shard_size="20KB")
+    shutil.copy(tmp_path / "whole" / "preprocessor_config.json", tmp_path / "cut")
+    entries = [HuggingfaceModel(kind="huggingface", path=str(tmp_path / name)) for name in ("whole", "cut")]
+    assert torch.equal(*(bring_only(entry).model(pixels_of()) for entry in entries))
+    parts = sorted((tmp_path / "cut").glob("model-*.safetensors"))
+    assert len(parts) > 1
+    assert not (tmp_path / "cut" / "model.safetensors").exists()
+    assert set(parts) < set(source_files(entries[1])), "an exchanged part is another model"
+    parts[0].unlink()
+    with pytest.raises(InputError, match=f"names {parts[0].name}, which is not beside it"):
+        bring_only(entries[1])
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        ({"weight_map": {"x": "../evil.safetensors"}}, "is no file of weights beside it"),
+        ({"weight_map": {"x": "/etc/passwd"}}, "is no file of weights beside it"),
+        ({"weight_map": {"x": "model.safetensors.index.json"}}, "is no file of weights beside it"),
+        ({"weight_map": {}}, "names no files of weights"),
+        ({"weight_map": ["a"]}, "names no files of weights"),
+        ([], "holds list"),
+    ],
+)
+def test_an_index_that_lies_is_refused(tmp_path: Path, index: Any, says: str) -> None:
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_text(json.dumps(index))
+    with pytest.raises(InputError, match=says):
+        read_weights(path)
 
 
 def test_a_folder_of_old_timm_is_read(tmp_path: Path) -> None:
