@@ -30,7 +30,8 @@ class PackedSplit:
 
     `images` may be a memory map; slice it, never copy it whole without need.
     `ids` are row numbers of the packed image file: unique over the dataset and stable.
-    `masks` are 255 on the foreground and 0 elsewhere; None where the dataset has none.
+    `masks` are 255 on the foreground and 0 elsewhere, and between them where an object is see-through
+        (`pixels.maps.opacity_of`), above 127 on the foreground; None where the dataset has none.
     """
 
     name: SplitName

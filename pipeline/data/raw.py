@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.core.types import SplitName, UInt8Array
+from pipeline.core.types import Float32Array, SplitName, UInt8Array
 
 
 class UnreadableError(Exception):
@@ -61,7 +61,8 @@ class RawRow:
     label: str
     split: SplitName | None = None  # None: a seeded stratified split is made
     attributes: dict[str, str] = field(default_factory=dict)
-    mask: Path | UInt8Array | None = None  # a file (bright = foreground), or H x W with 255
+    # a file (bright = foreground), H x W with 255, or as floats: how opaque the object is, in [0, 1]
+    mask: Path | UInt8Array | Float32Array | None = None
     label_flipped: bool = False  # the label is known to be wrong
     # what it was taken from together with others: a scene, patient or video; None: by itself
     source: str | None = None

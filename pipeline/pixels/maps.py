@@ -19,7 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float32Array, UInt8Array
 
 EDGE_THRESHOLD = 128  # L1 norm of the 3x3 Sobel gradient; a step of 32 gray levels gives 128
-FOREGROUND = 127  # mask values above it: masks are 0 or 255, resampling may leave values between
+FOREGROUND = 127  # mask values above it; the rest of a value is how opaque the object is there
 CHUNK_PIXELS = 1 << 18  # a chunk's maps then stay near the CPU's caches
 _SMALLEST_SIDE = 3
 
@@ -76,6 +76,24 @@ def mask_regions(masks_nHW: UInt8Array) -> tuple[BoolArray, BoolArray]:
     widened = cv2.dilate(strip.reshape(-1, width), kernel).reshape(strip.shape)[:, :height]
     is_background: BoolArray = widened == 0
     return is_background, is_foreground
+
+
+def encode_opacity(opacity: Float32Array) -> UInt8Array:
+    """Opacities of an image in [0, 1] as its mask: foreground is above half of the largest opacity.
+
+    So an object that is nowhere opaque has a foreground all the same. Masks of 0 and 1 become 0 and 255.
+    """
+    is_foreground = opacity > opacity.max(initial=0) / 2
+    steps = np.rint(opacity.clip(0, 1) * FOREGROUND).astype(np.uint8)
+    encoded: UInt8Array = np.where(is_foreground, steps + np.uint8(FOREGROUND + 1), steps)
+    return encoded
+
+
+def opacity_of(masks: UInt8Array) -> Float32Array:
+    """What `encode_opacity` was given: 0 and 1 of masks of 0 and 255."""
+    steps = np.where(masks > FOREGROUND, masks - np.uint8(FOREGROUND + 1), masks)
+    opacity: Float32Array = steps.astype(np.float32) / np.float32(FOREGROUND)
+    return opacity
 
 
 def convert(images_nHW3: UInt8Array, code: int) -> UInt8Array:

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 
-from pipeline.core.types import UInt8Array
+from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.exchanges.pair import Pair
-from pipeline.pixels.maps import FOREGROUND
+from pipeline.pixels.levels import to_uint8
+from pipeline.pixels.maps import FOREGROUND, opacity_of
 
 INPAINT_RADIUS = 3.0  # pixels
 
@@ -46,8 +47,21 @@ def fill_foreground(image_HW3: UInt8Array, mask_HW: UInt8Array) -> UInt8Array:
 def paste_foreground(
     images_NHW3: UInt8Array, masks_NHW: UInt8Array, backgrounds_NHW3: UInt8Array
 ) -> UInt8Array:
-    """The foregrounds of `images` on `backgrounds`. A hard edge: foreground pixels keep their value."""
+    """The foregrounds of `images` on `backgrounds`. A hard edge: opaque pixels keep their value.
+
+    Where the masks say that an object is see-through, what was behind it is taken out as far as it can be
+    told from the background around it, and what is behind it now is put in.
+    """
     pasted: UInt8Array = np.where(masks_NHW[..., None] > FOREGROUND, images_NHW3, backgrounds_NHW3)
+    through_NHW = (masks_NHW != 0) & (masks_NHW != 255)
+    rows = np.flatnonzero(through_NHW.any(axis=(1, 2)))
+    if not len(rows):
+        return pasted
+    behind_nHW3 = remove_foreground(images_NHW3[rows], masks_NHW[rows])
+    seen_nHW1 = 1 - opacity_of(masks_NHW[rows])[..., None]  # of what is behind
+    change_nHW3: Float32Array = backgrounds_NHW3[rows].astype(np.float32) - behind_nHW3
+    drawn_nHW3 = to_uint8(seen_nHW1 * change_nHW3 + images_NHW3[rows])
+    pasted[rows] = np.where(through_NHW[rows][..., None], drawn_nHW3, pasted[rows])
     return pasted
 
 

@@ -10,19 +10,20 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.core.errors import InputError
-from pipeline.core.types import UInt8Array
+from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.data.decoding.depth import BIT_DEPTHS, Depth, Ranges, deep_values, measure, to_eight_bit
 from pipeline.data.decoding.exif import DECODE_ERRORS, LYING, read_orientation, turn
 from pipeline.data.facts.exif import read_exif
 from pipeline.data.facts.read import FileFacts, count_frames, describe_array, read_header
 from pipeline.data.raw import Content, DeepPixels, UnreadableError
+from pipeline.pixels.maps import encode_opacity
 
 Fit = Literal["crop", "squash", "pad"]
 MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
@@ -33,7 +34,7 @@ _MASK_THRESHOLD = 127
 @dataclass(frozen=True)
 class Decoded:
     image: UInt8Array  # S S 3
-    mask: UInt8Array | None  # S S, 0 or 255
+    mask: UInt8Array | None  # S S, 0 or 255; between where an object is see-through
     facts: FileFacts
     depth: Depth | None = None  # of an image beyond 8 bits
     has_damaged_exif: bool = False  # so that nobody knows whether it should be turned
@@ -79,7 +80,8 @@ def decode(
     drawn = None
     if mask is not None:
         upright = _match_frame(_open_mask(mask), frame)
-        drawn = _binary(np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True)))
+        drawn = np.asarray(_make_square(upright, size=size, fit=fit, is_mask=True))
+        drawn = encode_opacity(drawn) if upright.mode == "F" else _binary(drawn)
     return Decoded(pixels, drawn, frame.facts, frame.depth, frame.orientation is None, frame.has_more)
 
 
@@ -158,10 +160,12 @@ def to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
-    """A mask as an "L" image of 0 and 255, before any resizing."""
+    """A mask before any resizing: an "L" image of 0 and 255, or an "F" image of opacities in [0, 1]."""
     if isinstance(source, np.ndarray):
         if source.ndim != 2 or 0 in source.shape:
             raise InputError(f"a mask array has shape {source.shape}; expected h x w.")
+        if np.issubdtype(source.dtype, np.floating):
+            return Image.fromarray(_check_opacity(source))
         return Image.fromarray(_binary_levels(source))
     try:
         with _opened(source) as opened:
@@ -173,6 +177,15 @@ def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
     except DECODE_ERRORS as error:
         raise UnreadableError(f"its mask {source.name}: {_reason(error)}") from error
     return Image.fromarray(_binary_levels(levels))
+
+
+def _check_opacity(source: npt.NDArray[Any]) -> Float32Array:
+    if not (source.min() >= 0 and source.max() <= 1):  # NaN is neither
+        raise InputError(
+            f"a mask of floats says how opaque the object is and has values from {source.min():g} to "
+            f"{source.max():g}; expected [0, 1]. Give integers (255 = foreground) for a plain mask."
+        )
+    return source.astype(np.float32)
 
 
 def _gray_levels(picture: Image.Image) -> npt.NDArray[np.generic]:
@@ -206,7 +219,8 @@ def _match_frame(mask: Image.Image, frame: _Frame) -> Image.Image:
 
 def _make_square(picture: Image.Image, *, size: int, fit: Fit, is_mask: bool) -> Image.Image:
     # Bilinear with Pillow's antialiasing: sharper filters overshoot and invent colors at edges.
-    resample = Image.Resampling.NEAREST if is_mask else Image.Resampling.BILINEAR
+    is_plain = is_mask and picture.mode == "L"
+    resample = Image.Resampling.NEAREST if is_plain else Image.Resampling.BILINEAR
     width, height = picture.size
     if (width, height) == (size, size):
         return picture

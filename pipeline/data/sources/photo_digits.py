@@ -139,13 +139,12 @@ def _crop(photo: UInt8Array, corners: Int64Array, rng: np.random.Generator) -> U
 
 def _draw(
     digit: Float32Array, background: UInt8Array, contrast: float, rng: np.random.Generator
-) -> tuple[UInt8Array, UInt8Array]:
-    """The digit, enlarged, as a translucent white stroke at a random place; image and mask."""
+) -> tuple[UInt8Array, Float32Array]:
+    """The digit, enlarged, as a translucent white stroke at a random place; image and opacity."""
     strokes = cv2.resize(digit, (DIGIT_SIDE, DIGIT_SIDE), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     opacity = np.zeros((SIDE, SIDE), np.float32)
     y, x = rng.integers(0, SIDE - DIGIT_SIDE + 1, size=2)
     opacity[y : y + DIGIT_SIDE, x : x + DIGIT_SIDE] = strokes
     alpha = contrast * opacity[..., None]
     image = (1 - alpha) * DIM * background + alpha * 255
-    mask = np.where(opacity > 0.5, 255, 0).astype(np.uint8)
-    return image.round().astype(np.uint8), mask
+    return image.round().astype(np.uint8), alpha[..., 0]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.types import BoolArray, Float32Array, Int64Array, UInt8Array
-from pipeline.cues.exchanges.backgrounds import widen
+from pipeline.cues.exchanges.backgrounds import paste_foreground, widen
 from pipeline.pixels.levels import LUMA, to_uint8
 from pipeline.pixels.maps import FOREGROUND
 
@@ -98,8 +98,7 @@ def fill_background(
     images_NHW3: UInt8Array, masks_NHW: UInt8Array, color_3: npt.NDArray[np.uint8]
 ) -> UInt8Array:
     """Every background pixel in one color; the foreground keeps its pixels."""
-    filled: UInt8Array = np.where(masks_NHW[..., None] > FOREGROUND, images_NHW3, color_3)
-    return filled
+    return paste_foreground(images_NHW3, masks_NHW, np.broadcast_to(color_3, images_NHW3.shape))
 
 
 def blur_background(images_NHW3: UInt8Array, masks_NHW: UInt8Array) -> UInt8Array:
@@ -119,8 +118,8 @@ def blur_background(images_NHW3: UInt8Array, masks_NHW: UInt8Array) -> UInt8Arra
         sigma = BLUR_SHARE * mask_HW.shape[0]
         sums_HW4 = cv2.GaussianBlur(weighted_HW4, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
         mean_HW3 = sums_HW4[..., :3] / np.maximum(sums_HW4[..., 3:], np.float32(1e-30))
-        blurred[i] = np.where(is_foreground[..., None], image_HW3, to_uint8(mean_HW3))
-    return blurred
+        blurred[i] = to_uint8(mean_HW3)
+    return paste_foreground(images_NHW3, masks_NHW, blurred)
 
 
 def _luma(images_NHW3: UInt8Array) -> Float32Array:

@@ -15,6 +15,7 @@ from pipeline.data.decoding import decode as module
 from pipeline.data.decoding.depth import Depth, Ranges, fit_ranges
 from pipeline.data.decoding.pixels import note_files, scan_files
 from pipeline.data.raw import RawRow, UnreadableError
+from pipeline.pixels.maps import FOREGROUND, opacity_of
 from tests.fixtures.data import data_settings
 
 RED, WHITE = [255, 0, 0], [255, 255, 255]
@@ -329,6 +330,28 @@ def test_masks_of_any_coding(tmp_path):
         mask = save(tmp_path, coding, f"m{i}.png")
         np.testing.assert_array_equal(decode(image, mask, size=4, fit="crop").mask, half * 255)
     np.testing.assert_array_equal(decode(image, half.astype(bool), size=4, fit="crop").mask, half * 255)
+
+
+def test_a_mask_of_floats_says_how_opaque_an_object_is(tmp_path):
+    image = save(tmp_path, Image.new("RGB", (8, 8)))
+    opacity = np.zeros((8, 8))
+    opacity[2:6, 2:6], opacity[3:5, 3:5] = 0.2, 0.7
+    drawn = decode(image, opacity, size=8, fit="crop").mask
+    np.testing.assert_allclose(opacity_of(drawn), opacity, atol=0.5 / 127)
+    np.testing.assert_array_equal(drawn > FOREGROUND, opacity == 0.7)
+    smaller = decode(image, opacity.astype(np.float32), size=4, fit="crop").mask
+    by_four = opacity.reshape(4, 2, 4, 2).mean((1, 3))
+    np.testing.assert_allclose(opacity_of(smaller).mean(), by_four.mean(), atol=0.02)
+    plain = decode(image, (opacity > 0).astype(float), size=8, fit="crop").mask
+    np.testing.assert_array_equal(plain, np.where(opacity > 0, 255, 0))
+    assert not decode(image, np.zeros((8, 8)), size=8, fit="crop").mask.any()
+
+
+@pytest.mark.parametrize("wrong", [1.5, -0.1, np.nan, 255.0])
+def test_opacities_are_shares(tmp_path, wrong):
+    image = save(tmp_path, Image.new("RGB", (4, 4)))
+    with pytest.raises(InputError, match=r"expected \[0, 1\]. Give integers"):
+        decode(image, np.full((4, 4), wrong), size=4, fit="crop")
 
 
 def test_mask_of_other_proportions_is_another_image(tmp_path):

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.core.types import UInt8Array
+from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.cues.exchanges.backgrounds import fill_foreground, paste_foreground, remove_foreground
+from pipeline.data.sources.photo_digits import PhotoDigits
 from pipeline.explain.reliance.edits import (
     blur_background,
     draw_permutations,
@@ -20,6 +21,8 @@ from pipeline.explain.reliance.edits import (
     shuffle_patches,
     to_grey,
 )
+from pipeline.pixels.maps import FOREGROUND, encode_opacity
+from pipeline.settings.sources import PhotoDigitsSource
 from tests.fixtures.explain import OBJECT, SIDE, make_split
 
 
@@ -192,3 +195,53 @@ def test_a_composite_keeps_every_foreground_pixel_and_takes_the_given_background
     rim = np.zeros((SIDE, SIDE), bool)
     rim[3:13, 3:13] = True  # the donor's object, one pixel of rim for it, one for rounding
     np.testing.assert_array_equal(composites[:, ~rim], test.images[2:][:, ~rim])
+
+
+def draw_glass(behind: UInt8Array, opacity: Float32Array) -> UInt8Array:
+    """A white object of these opacities before backgrounds, N x H x W x 3."""
+    seen = 1 - opacity[..., None]
+    return np.rint(behind * seen + 255 * opacity[..., None]).astype(np.uint8)
+
+
+def test_behind_a_see_through_object_lies_the_new_background() -> None:
+    """The twin is the object drawn again; of plain backgrounds what is behind it is known."""
+    opacity = np.zeros((2, SIDE, SIDE), np.float32)
+    opacity[0, 4:12, 4:12], opacity[1, 5:14, 3:9] = 0.4, 0.7
+    opacity[:, 7:9, 6:8] = 1.0  # opaque in part
+    behind = np.array([[200, 40, 40], [30, 90, 160]], np.uint8)[:, None, None] * np.ones(
+        (SIDE, SIDE, 1), np.uint8
+    )
+    images, masks = draw_glass(behind, opacity), np.stack([encode_opacity(each) for each in opacity])
+    masks[0, 4:12, 4:12] |= 128  # all of it is foreground, although the most of it is opaque
+    twin = draw_glass(behind[::-1], opacity)
+    pasted = paste_foreground(images, masks, behind[::-1])
+    assert np.abs(pasted.astype(int) - twin).max() <= 2, "rounding, and 127 steps of opacity"
+    hard = paste_foreground(images, np.where(masks > FOREGROUND, 255, 0).astype(np.uint8), behind[::-1])
+    assert np.abs(hard.astype(int) - twin).max() > 50, "what its own background left in it"
+    filled = fill_background(images, masks, np.array([9, 9, 9], np.uint8))
+    black = np.full_like(behind, 9)
+    assert np.abs(filled.astype(int) - draw_glass(black, opacity)).max() <= 2
+
+
+def test_digits_of_the_demo_on_other_photographs_are_as_drawn_there() -> None:
+    source = PhotoDigitsSource(
+        kind="photo_digits",
+        strength=0.5,
+        n_train=100,
+        n_val=40,
+        n_test=40,
+        contrast=0.7,
+        label_noise=0,
+        seed=0,
+    )
+    rows = PhotoDigits(source).load().rows[:40]
+    images, opacity = np.stack([row.image for row in rows]), np.stack([row.mask for row in rows])
+    masks = np.stack([encode_opacity(each) for each in opacity])
+    behind = ((images - 255.0 * opacity[..., None]) / (1 - opacity[..., None])).clip(0, 255)
+    backgrounds, truth = remove_foreground(images, masks)[::-1], draw_glass(behind[::-1], opacity)
+    plain = np.where(masks > FOREGROUND, 255, 0).astype(np.uint8)
+    soft, hard = (
+        np.abs(paste_foreground(images, each, backgrounds)[plain > 0].astype(int) - truth[plain > 0]).mean()
+        for each in (masks, plain)
+    )
+    assert soft < hard / 2
