@@ -18,8 +18,12 @@ PROCESSOR = "preprocessor_config.json"  # of Hugging Face's
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # beside it; the first that is there
 
 
-def source_files(entry: Model) -> list[Path]:
-    """The files that decide a network of this entry, as far as they can be named without opening it."""
+def source_files(entry: Model, *, with_weights: bool = True) -> list[Path]:
+    """The files that decide a network of this entry, as far as they can be named without opening it.
+
+    Args:
+        with_weights: also those that lie beside it.
+    """
     if isinstance(entry, PredictionsModel):
         return _there([Path(entry.path)])
     assert isinstance(entry, NetworkModel)
@@ -29,7 +33,7 @@ def source_files(entry: Model) -> list[Path]:
     else:
         folder = Path(entry.path)
         files = [folder / CONFIG, folder / PROCESSOR]
-        files += [] if entry.weights else [folder / name for name in WEIGHTS]
+        files += [] if entry.weights or not with_weights else [folder / name for name in WEIGHTS]
     listed = [*entry.weights, *(path for paths in entry.checkpoints for path in paths)]
     return _there([*files, *map(Path, listed)])
 
@@ -53,6 +57,20 @@ def check_files(entry: Model, where: str) -> None:
             if not Path(path).is_file():
                 what = "is a folder" if Path(path).is_dir() else "does not exist"
                 raise InputError(f"{where}.{key}: {path} {what}. Give a file of weights.")
+
+
+def weights_file(path: str, where: str) -> Path:
+    """A file of weights, or the one that lies in a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    given = Path(path)
+    found = next((f for f in (given, *(given / name for name in WEIGHTS)) if f.is_file()), None)
+    if found is None:
+        what = f"holds no {WEIGHTS[0]}" if given.is_dir() else "does not exist"
+        raise InputError(f"{where} = {path} {what}. Give a file of weights, or a folder that holds one.")
+    return found
 
 
 def check_table(path: str, where: str) -> None:
