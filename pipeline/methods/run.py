@@ -91,8 +91,8 @@ def train_part(
 
 def _introduce(setup: Setup[Any], info: DatasetInfo) -> list[str]:
     """What is to be said of the networks of the user's that a method trains; each is tried before."""
-    networks = [setup.train, *setup.further.values(), *([setup.base.train] if setup.base else [])]
-    notes = [note for settings in _without_copies(networks) for note in introduce_network(settings, info)]
+    networks = _without_copies(setup.networks)
+    notes = [note for settings in networks for note in introduce_network(settings, info)]
     for note in notes:
         _log.info("%s %s: %s", info.name, setup.name, note)
     return list(dict.fromkeys(notes))

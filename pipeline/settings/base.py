@@ -55,7 +55,7 @@ class DecidesNothing:
 
 
 class FilledIn:
-    """Marks a setting that is made of others: it travels with them, nobody writes it, no message offers it."""
+    """Marks a setting that is made of others: nobody writes it, and no message offers it."""
 
 
 def written_by_nobody(model: type[BaseModel]) -> set[str]:

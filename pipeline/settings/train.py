@@ -16,8 +16,8 @@ class TrainSettings(Settings):
     """Options that have a default are off by default."""
 
     model: str = Field(
-        description="small_resnet; timm/ and a name of timm's: timm/resnet50.tv_in1k; or models. and the name "
-        "of a network of `models`: models.my_net"
+        description="small_resnet; timm/ and a name of timm's: timm/resnet50.tv_in1k; or models. and "
+        "the name of a network of `models`: models.my_net"
     )
     network: Annotated[SkipJsonSchema[OwnNetwork | None], FilledIn()] = None  # what models.my_net is
     model_args: dict[str, Any] = Field(

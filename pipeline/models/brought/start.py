@@ -1,6 +1,6 @@
 """A network of an entry of `models` before its training: its first weights, and whether it can be trained.
 
-What a function of the user's draws is a function of the seed, so that a killed run goes on from the same weights.
+What a function of the user's draws is decided by the seed, so that a killed run goes on from the same weights.
 """
 
 from __future__ import annotations
@@ -76,15 +76,13 @@ def introduce(
         InputError: as `start`; training would not move it, what it gives while it is trained are no logits,
             or its first weights are not the same for the same seed.
     """
-    first, again = (
-        start(entry, classes, image_size, where, pretrained=pretrained, seed=0) for _ in range(2)
-    )
+    first, again = (start(entry, classes, image_size, where, pretrained=pretrained, seed=0) for _ in range(2))
     _check_drawn(first.model, again.model, where)
     _check_trains(first.model, len(classes), image_size, where)
     frozen = [name for name, p in first.model.named_parameters() if not p.requires_grad]
     n = len(list(first.model.parameters()))
     said = (
-        f"{len(frozen)} of its {n} parameters are frozen by it (requires_grad is False) and stay as they are: "
+        f"{len(frozen)} of its {n} parameters are frozen (requires_grad is False) and stay as they are: "
         f"{list_some(frozen, 3)}"
     )
     return [*first.notes, *([said] if frozen else [])]
@@ -106,7 +104,7 @@ def drawn_from(seed: int) -> Iterator[None]:
 
 
 def _call_once(entry: NetworkModel, where: str) -> None:
-    """Call a function before its result counts: what its module draws or keeps once, each process has then."""
+    """Call a function before its result counts: what its module draws once is then drawn in each process."""
     if not isinstance(entry, PythonModel):
         return
     key = f"{entry.path} {entry.args}"
