@@ -1,6 +1,6 @@
 """A network of an entry of `models` before its training: its first weights, and whether it can be trained.
 
-What a function of the user's draws is decided by the seed, so that a killed run goes on from the same weights.
+What a function of the user's draws the seed decides, so that a killed run goes on from the same weights.
 """
 
 from __future__ import annotations
