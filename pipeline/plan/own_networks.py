@@ -24,8 +24,11 @@ def with_network(train: TrainSettings, models: Mapping[str, Model]) -> TrainSett
     return train.model_copy(update={"network": own})
 
 
-def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str) -> None:
+def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str | None) -> None:
     """Refuse what is no network, or not one that these settings can train on the dataset.
+
+    Args:
+        dataset: None: one that nobody trains on, whose settings may be those of others.
 
     Raises:
         InputError: with what to write.
@@ -50,23 +53,21 @@ def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str)
             f"{key} is a table of predictions, and a network is needed. Give an entry of kind timm, "
             "huggingface or python."
         )
-    if entry.datasets is not None and dataset not in entry.datasets:
+    if dataset is not None and entry.datasets is not None and dataset not in entry.datasets:
         raise InputError(
             f"{key} is a model of {', '.join(entry.datasets)} ({train.model}.datasets), not of {dataset}. "
             f"Add {dataset} there, or set datasets.{dataset}.train.model to another network."
         )
-    for name, empty, remedy in (
-        (
-            "model_args",
-            {},
-            "Write {} there, and what builds the network into its entry (`args` of a function).",
-        ),
-        ("input_size", None, f"Write null there, and the side as {train.model}.input_size."),
-    ):
-        if getattr(train, name) != empty:
-            raise InputError(
-                f"train.{name} = {getattr(train, name)} is of timm's networks, and {key}. {remedy}"
-            )
+    if train.model_args:
+        raise InputError(
+            f"train.model_args = {train.model_args} is of timm's networks, and {key}. Take it out, and write what "
+            f"builds the network into its entry ({train.model}.args, of a function)."
+        )
+    if train.input_size is not None:
+        raise InputError(
+            f"train.input_size = {train.input_size} is of timm's networks, and {key}. Write input_size: null, and "
+            f"the side as {train.model}.input_size."
+        )
 
 
 def refuse_written(given: Mapping[str, Any], where: str) -> None:

@@ -211,6 +211,9 @@ class Params(Settings):
         Raises:
             InputError: the name is unknown, or the entry does not validate.
         """
+        return self._dataset(name, is_used=True)
+
+    def _dataset(self, name: str, *, is_used: bool) -> DatasetSettings:
         if name not in self.datasets:
             raise InputError(
                 f"params.yaml has no dataset {name!r}{did_you_mean(name, self.datasets) or '.'} "
@@ -246,7 +249,7 @@ class Params(Settings):
         for method in self.trained_methods:
             setup = settings.setup(method, f"datasets.{name}")
             for train in setup.networks:
-                check_model(train, self.models, name)
+                check_model(train, self.models, name if is_used else None)
         self._check_gate(settings, f"datasets.{name}")
         return settings
 
@@ -290,7 +293,7 @@ class Params(Settings):
             InputError: with the first problem found.
         """
         for name in dict.fromkeys([*self.active, *self.datasets]):
-            self.dataset(name)
+            self._dataset(name, is_used=name in self.active)
 
 
 def _no_sections(given: Mapping[str, Any], where: str) -> list[str]:
