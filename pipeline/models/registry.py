@@ -22,11 +22,8 @@ FORMER = {  # what earlier versions called networks of other packages
 }
 
 
-def check_network(name: str, others: Sequence[str] = ()) -> None:
+def check_network(name: str) -> None:
     """Refuse what no network is called; of timm's packages nothing is loaded unless one of its is meant.
-
-    Args:
-        others: names that the caller knows, for the message.
 
     Raises:
         InputError: with what was meant, where that is near.
@@ -36,7 +33,7 @@ def check_network(name: str, others: Sequence[str] = ()) -> None:
 
         check_name(name.removeprefix(TIMM))
     elif name != EMBEDDED:
-        near = did_you_mean(name, [EMBEDDED, *others]) if name not in FORMER else ""
+        near = did_you_mean(name, [EMBEDDED]) if name not in FORMER else ""
         now = f" {name} is now {FORMER[name]}." if name in FORMER else ""
         raise InputError(
             f"train.model = {name} is not known{near or '.'}{now} Use {EMBEDDED}, or {TIMM} and a name of "

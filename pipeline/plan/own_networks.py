@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from pipeline.artifacts.provenance import file_digest
 from pipeline.core.errors import InputError
 from pipeline.methods.recipe import Setup
 from pipeline.models.brought.sources import check_files, source_files, weights_file
-from pipeline.models.registry import OWN, check_network
+from pipeline.models.registry import EMBEDDED, FORMER, OWN, TIMM, check_network
 from pipeline.settings.base import written_by_nobody
 from pipeline.settings.models import Model, NetworkModel, OwnNetwork
 from pipeline.settings.parsing import did_you_mean
@@ -33,18 +33,14 @@ def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str 
     Raises:
         InputError: with what to write.
     """
-    networks = [f"{OWN}{name}" for name, entry in models.items() if isinstance(entry, NetworkModel)]
+    names = [name for name, entry in models.items() if isinstance(entry, NetworkModel)]
     if not train.model.startswith(OWN):
-        if train.model in models:
-            raise InputError(
-                f"train.model = {train.model} is not known. Write train.model: {OWN}{train.model}."
-            )
-        check_network(train.model, networks)
+        _check_other(train.model, names)
         return
     entry, key = models.get(train.model.removeprefix(OWN)), f"train.model = {train.model}"
     if entry is None:
-        near = did_you_mean(train.model, networks) or "."
-        known = f"Networks of `models`: {', '.join(networks)}." if networks else "`models` has no networks."
+        near = did_you_mean(train.model.removeprefix(OWN), names) or "."
+        known = f"Networks of `models`: {', '.join(names)}." if names else "`models` has no networks."
         raise InputError(
             f"{key}: there is no such entry{near} {known} `shortcut-audit new-model NAME PATH` writes one."
         )
@@ -60,14 +56,24 @@ def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str 
         )
     if train.model_args:
         raise InputError(
-            f"train.model_args = {train.model_args} is of timm's networks, and {key}. Take it out, and write what "
-            f"builds the network into its entry ({train.model}.args, of a function)."
+            f"train.model_args = {train.model_args} is of timm's networks, and {key}. Take it out, and write "
+            f"what builds the network into its entry ({train.model}.args, of a function)."
         )
     if train.input_size is not None:
         raise InputError(
-            f"train.input_size = {train.input_size} is of timm's networks, and {key}. Write input_size: null, and "
-            f"the side as {train.model}.input_size."
+            f"train.input_size = {train.input_size} is of timm's networks, and {key}. Write input_size: "
+            f"null, and the side as {train.model}.input_size."
         )
+
+
+def _check_other(name: str, own: Sequence[str]) -> None:
+    """Refuse what is no network of ours or timm's, such as one of `own` without what stands before it."""
+    if name in own:
+        raise InputError(f"train.model = {name} is not known. Write train.model: {OWN}{name}.")
+    near = did_you_mean(name, own)
+    if near and name not in (EMBEDDED, *FORMER) and not name.startswith(TIMM):
+        raise InputError(f"train.model = {name} is not known{near} Write {OWN} before the name.")
+    check_network(name)
 
 
 def refuse_written(given: Mapping[str, Any], where: str) -> None:

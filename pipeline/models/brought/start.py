@@ -78,14 +78,18 @@ def introduce(
     """
     first, again = (start(entry, classes, image_size, where, pretrained=pretrained, seed=0) for _ in range(2))
     _check_drawn(first.model, again.model, where)
-    _check_trains(first.model, len(classes), image_size, where)
+    unmoved = _check_trains(first.model, len(classes), image_size, where)
     frozen = [name for name, p in first.model.named_parameters() if not p.requires_grad]
     n = len(list(first.model.parameters()))
-    said = (
-        f"{len(frozen)} of its {n} parameters are frozen (requires_grad is False) and stay as they are: "
-        f"{list_some(frozen, 3)}"
-    )
-    return [*first.notes, *([said] if frozen else [])]
+    said = {
+        "are frozen (requires_grad is False)": frozen,
+        "get no gradient (its forward does not use them, detaches, or is under torch.no_grad)": unmoved,
+    }
+    return first.notes + [
+        f"{len(names)} of its {n} parameters {why} and stay as they are: {list_some(names, 3)}"
+        for why, names in said.items()
+        if names
+    ]
 
 
 @contextmanager
@@ -156,8 +160,8 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and bool(torch.equal(one, other))
 
 
-def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str) -> None:
-    """One step backwards of a copy, as training takes it."""
+def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str) -> list[str]:
+    """One step backwards of a copy, as training takes it; the parameters that it does not reach."""
     if not any(p.requires_grad for p in model.parameters()):
         raise InputError(
             f"{where}: all its parameters are frozen (requires_grad is False), so that there is nothing to "
@@ -177,6 +181,7 @@ def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str
             "torch.no_grad, or detaches). Let gradients through."
         )
     torch.autograd.backward(functional.cross_entropy(logits.float(), torch.arange(2) % n_classes))
+    return [name for name, p in twin.named_parameters() if p.requires_grad and p.grad is None]
 
 
 def _train_mode(twin: nn.Module, image_size: int, where: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""A network of the user's before its training: first weights of a seed, or given ones; what cannot be trained."""
+"""A network of the user's before its training: its first weights, and what cannot be trained."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_weights_of_another_body_are_refused(tmp_path: Path) -> None:
         begin(own("small", tmp_path), 0, str(tmp_path / "other.safetensors"))
     with pytest.raises(InputError, match=r"train.pretrained = no does not exist. Give a file of weights"):
         begin(own("small", tmp_path), 0, "no")
-    with pytest.raises(InputError, match="holds no model.safetensors"):
+    with pytest.raises(InputError, match=r"holds no model\.safetensors"):
         begin(own("small", tmp_path), 0, str(tmp_path))
 
 
@@ -187,11 +187,11 @@ def test_weights_of_another_body_are_refused(tmp_path: Path) -> None:
     [
         ("unseeded", {}, r"gives two networks \(head.weight differ\).*Let it draw weights from torch's own"),
         ("frozen", {"whole": True}, "all its parameters are frozen"),
-        ("NoGradient", {}, "do not depend on parameters that can learn .* Let gradients through"),
+        ("NoGradientAtAll", {}, "do not depend on parameters that can learn .* Let gradients through"),
         (
             "Unlike",
             {},
-            "in training mode the network returns a tensor of 2 x 1 x 2 for 2 images and 2 classes",
+            "in training mode the network returns a tensor of 2 x 1 x 2 for 2 images and 2",
         ),
         ("Stops", {}, "in training mode the network stops with no targets"),
         ("small", {"n_out": 3}, "names 2 classes, and the model has 3 outputs"),
@@ -206,9 +206,20 @@ def test_what_cannot_be_trained_is_said_before(
         introduce(entry, CLASSES, 16, "models.mine", pretrained=False)
 
 
-def test_frozen_parameters_stay_and_are_said(tmp_path: Path) -> None:
-    notes = introduce(own("frozen", tmp_path), CLASSES, 16, "models.mine", pretrained=False)
-    assert any("2 of its 6 parameters are frozen (requires_grad is False) and stay" in note for note in notes)
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        ("frozen", "2 of its 6 parameters are frozen (requires_grad is False) and stay as they are: net.0."),
+        ("NoGradient", "4 of its 6 parameters get no gradient (its forward does not use them, detaches, or"),
+        ("small", ""),
+    ],
+)
+def test_what_stays_as_it_is_is_said(tmp_path: Path, function: str, says: str) -> None:
+    notes = introduce(own(function, tmp_path), CLASSES, 16, "models.mine", pretrained=False)
+    assert [note for note in notes if "parameters" in note][:1] == [
+        note for note in notes if says and note.startswith(says)
+    ]
+    assert bool(says) == any(note.startswith(says) for note in notes if "parameters" in note)
 
 
 def test_outputs_without_names_are_asked_about_as_where_a_model_is_audited(tmp_path: Path) -> None:
