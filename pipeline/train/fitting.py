@@ -215,14 +215,11 @@ def introduce_network(settings: TrainSettings, info: DatasetInfo) -> list[str]:
         return []
     from pipeline.models.brought.start import introduce
 
-    check_regularization(
-        _start(settings, info.classes, info.image_size, seed=0, pretrained=False).model,
-        settings.model,
-        dropout=settings.dropout,
-        stochastic_depth=settings.stochastic_depth,
-    )
     entry, pretrained = settings.network.entry, settings.pretrained
-    return introduce(entry, info.classes, info.image_size, settings.model, pretrained=pretrained)
+    found = introduce(entry, info.classes, info.image_size, settings.model, pretrained=pretrained)
+    dropout, depth = settings.dropout, settings.stochastic_depth
+    check_regularization(found.model, settings.model, dropout=dropout, stochastic_depth=depth)
+    return found.notes
 
 
 def count_parameters(settings: TrainSettings, classes: Sequence[str], image_size: int) -> int:

@@ -69,8 +69,8 @@ def start(
 
 def introduce(
     entry: NetworkModel, classes: Sequence[str], image_size: int, where: str, *, pretrained: bool | str
-) -> list[str]:
-    """What is to be said of a network that will be trained, found out before hours are spent.
+) -> Brought:
+    """A network that will be trained, with all that is to be said of it, found out before hours are spent.
 
     Raises:
         InputError: as `start`; training would not move it, what it gives while it is trained are no logits,
@@ -85,11 +85,12 @@ def introduce(
         "are frozen (requires_grad is False)": frozen,
         "get no gradient (its forward does not use them, detaches, or is under torch.no_grad)": unmoved,
     }
-    return first.notes + [
+    notes = first.notes + [
         f"{len(names)} of its {n} parameters {why} and stay as they are: {list_some(names, 3)}"
         for why, names in said.items()
         if names
     ]
+    return Brought(first.model, first.spec, notes)
 
 
 @contextmanager

@@ -215,7 +215,7 @@ def test_what_cannot_be_trained_is_said_before(
     ],
 )
 def test_what_stays_as_it_is_is_said(tmp_path: Path, function: str, says: str) -> None:
-    notes = introduce(own(function, tmp_path), CLASSES, 16, "models.mine", pretrained=False)
+    notes = introduce(own(function, tmp_path), CLASSES, 16, "models.mine", pretrained=False).notes
     assert [note for note in notes if "parameters" in note][:1] == [
         note for note in notes if says and note.startswith(says)
     ]
