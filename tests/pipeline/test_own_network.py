@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,6 @@ from safetensors.torch import load_file
 from pipeline.artifacts.checkpoints import load_weights
 from pipeline.artifacts.datasets import load_info
 from pipeline.artifacts.files import load_artifact
-from pipeline.artifacts.not_trained import why_not_trained
 from pipeline.artifacts.paths import data_folders
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.records.evaluation import EvaluationResult
@@ -28,7 +27,8 @@ from tests.fixtures.stages import run_stage
 pytestmark = pytest.mark.slow
 DATASET, CLASSES = "photo_digits", ["digits 0-4", "digits 5-9"]
 SEEDS = [0, 1]
-FOUND = {"erm": "small_resnet", "embedded": "models.embedded", "hf": "models.hf"}  # folder kept -> network
+FOUND = {"erm": "small_resnet", "embedded": "models.embedded"}  # folder kept -> network
+CHAINS = {"hf": ["hf", "erm", "repair"], "wrapped": ["erm", "repair"]}  # network -> methods
 
 
 @pytest.fixture(scope="module")
@@ -49,16 +49,23 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
                 run_stage(stage, DATASET, "erm")
             for part in ("models", "evaluation"):
                 Path(part, DATASET, "erm").rename(f"{part}_{name}")
-        _activate("models.hf", ["hf", "erm", "repair"])
-        for method in ("hf", "erm", "repair"):
-            for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
-                run_stage(stage, DATASET, method)
-        run_stage("verdict", DATASET)
-        run_stage("report", DATASET)
+        for network, methods in CHAINS.items():
+            _activate(f"models.{network}", methods, explained=methods[:1], seeds=[0])
+            for method in methods:
+                for stage in ("train", "evaluate"):
+                    run_stage(stage, DATASET, method)
+            for stage in ("retrain", "attribute", "gradcam"):
+                run_stage(stage, DATASET, methods[0])
+            run_stage("verdict", DATASET)
+            run_stage("report", DATASET)
+            for ending in ("json", "html"):
+                Path(f"reports/{DATASET}.{ending}").rename(f"{network}.{ending}")
         yield folder
 
 
-def _activate(network: str, methods: list[str]) -> None:
+def _activate(
+    network: str, methods: list[str], *, explained: Sequence[str] = (), seeds: Sequence[int] = SEEDS
+) -> None:
     yaml = YAML(typ="safe", pure=True)
     params = yaml.load(Path("params.yaml").read_text())
     info = load_info(data_folders(DATASET))
@@ -66,11 +73,12 @@ def _activate(network: str, methods: list[str]) -> None:
     python = {"kind": "python", "classes": CLASSES}
     params["models"] = {
         "embedded": {**python, "path": "nets.py:embedded", "args": args},
+        "wrapped": {**python, "path": "nets.py:Wrapped"},
         "hf": {"kind": "huggingface", "path": "hf", "input_size": 32},
     }
-    params["active_methods"] = params["explained_methods"] = methods
+    params |= {"active_methods": methods, "explained_methods": list(explained) or methods}
     demo = params["datasets"][DATASET]
-    demo["train"]["model"] = network
+    demo["train"] |= {"model": network, "seeds": list(seeds)}
     demo["methods"]["repair"] = {"fractions": [0.2], "curve_seeds": 1, "controls": False}
     demo |= {"retrain": {"subsets": 0}, "evaluate": {"max_images": 100}}
     demo["attribute"] |= {"proj_dim": 128, "targets_per_group": 2}
@@ -98,46 +106,45 @@ def test_the_embedded_network_as_a_function_is_trained_to_the_last_digit(audited
     )
 
 
-def test_a_networks_recipe_is_repeated_and_repaired_beside_it(audited: Path) -> None:
-    report = Report.model_validate_json(Path(f"reports/{DATASET}.json").read_text())
-    assert list(report.methods) == ["hf", "erm", "repair"]
-    histories = report.training
-    assert {name: h.model for name, h in histories.items()} == {
-        "hf": "ResNetForImageClassification",
-        "erm": "models.hf",
-        "repair": "models.hf",
+@pytest.mark.parametrize("network", CHAINS)
+def test_a_networks_recipe_is_repeated_and_repaired_beside_it(audited: Path, network: str) -> None:
+    report = Report.model_validate_json(Path(f"{network}.json").read_text())
+    assert list(report.methods) == CHAINS[network]
+    models = {name: history.model for name, history in report.training.items()}
+    assert {models.pop("hf", None), *models.values()} <= {
+        None,
+        "ResNetForImageClassification",
+        f"models.{network}",
     }
-    assert len({h.n_parameters for h in histories.values()}) == 1
-    assert histories["repair"].removal is not None
+    assert (models["erm"], models["repair"]) == (f"models.{network}",) * 2
+    assert len({history.n_parameters for history in report.training.values()}) == 1
+    assert report.training["repair"].removal is not None
     assert report.verdict.missing == []
-    assert not any(why_not_trained(stage, DATASET, "erm") for stage in ("attribute", "gradcam"))
-    note = "it was made for 64 px"
-    assert not any(note in text for text in histories["erm"].notes), "input_size says 32"
-    page = Path(f"reports/{DATASET}.html").read_text()
-    assert "models.hf" in page
-    assert "huggingface: hf" in page
+    says_nothing = "its function says nothing of preprocessing: it is shown pixels in [0, 1]"
+    assert any(says_nothing in note for note in report.training["erm"].notes) == (network == "wrapped")
+    page = Path(f"{network}.html").read_text()
+    assert f"models.{network}" in page
+    assert ("huggingface: hf" if network == "hf" else "python: nets.py:Wrapped") in page
+    assert (says_nothing in page) == (network == "wrapped")
 
 
 def test_weights_are_read_back_only_with_the_function_that_the_plan_names(audited: Path) -> None:
     weights = Path(f"models/{DATASET}/erm/weights/seed_0.safetensors")
     history = load_artifact(Path("models_embedded/history.json"), TrainHistory)
     assert history.model == "models.embedded"
-    kept, own = weights.read_bytes(), Path("models_embedded/weights/seed_0.safetensors").read_bytes()
-    _activate("models.embedded", ["erm"])
+    own = Path("models_embedded/weights/seed_0.safetensors").read_bytes()
+    _activate("models.embedded", ["erm"], seeds=[0])
     run_stage("train", DATASET, "erm")
-    assert weights.read_bytes() == own
+    assert weights.read_bytes() == own, "the same bytes again, whichever other seeds there are"
     assert load_weights(weights).n_classes == 2
     source = Path("nets.py").read_text()
     Path("nets.py").write_text(f"{source}\n")
     with pytest.raises(InputError, match=r"nets.py:embedded was changed since .* Run `dvc repro`"):
         load_weights(weights)
-    _activate("models.hf", ["erm"])
+    _activate("models.wrapped", ["erm"], seeds=[0])
     run_stage("train", DATASET, "erm")
-    assert weights.read_bytes() == kept
     weights.write_bytes(own)
     with pytest.raises(
         ArtifactError, match=r"asks for the function 'nets.py:embedded', which was not called"
     ):
         load_weights(weights)
-    weights.write_bytes(kept)
-    Path("nets.py").write_text(source)
