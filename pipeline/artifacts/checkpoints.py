@@ -102,7 +102,7 @@ def _check_function(path: Path, spec: dict[str, Any]) -> None:
     if spec["made_of"] != _planned_function(dataset, method):
         raise ArtifactError(
             f"{path} asks for the function {spec['made_of']['path']!r}, which was not called: it is not "
-            f"what the plan of {dataset} and {method} says (models.{method} in params.yaml). Run "
+            f"what the plan of {dataset} and {method} says (`models` in params.yaml). Run "
             f"`dvc repro train@{dataset}-{method}`."
         )
 
@@ -110,9 +110,14 @@ def _check_function(path: Path, spec: dict[str, Any]) -> None:
 def _planned_function(dataset: str, method: str) -> dict[str, Any] | None:
     """`made_of` of a network whose function `params.yaml` names; None where it names none."""
     found = load_plan(plan_path("train", dataset, method))
-    entry = {} if found is None else found[0].settings.get("brought", {})
-    if found is None or entry.get("kind") != "python":
+    settings: dict[str, Any] = {} if found is None else found[0].settings
+    own = settings.get("train", {}).get("network") or {}  # what a method trains
+    entry, files = (
+        settings.get("brought") or own.get("entry", {}),
+        settings.get("files") or own.get("files", {}),
+    )
+    if entry.get("kind") != "python":
         return None
     file = python_file(entry["path"])
-    digest = "" if file is None else found[0].settings["files"].get(str(file), "")
+    digest = "" if file is None else files.get(str(file), "")
     return {"kind": "python", "path": entry["path"], "args": entry["args"], "digest": digest}

@@ -37,7 +37,7 @@ class EmbeddingCache:
     def __call__(self, model: Classifier, split: Split) -> Float32Array:
         """`embed_split` of this network and split, N x D; computed where it is not kept yet."""
         path = self.folder / f"{self.data}_{split.name}_{_body_digest(model)}.npy"
-        kept = _read(path, (len(split), model.head.in_features))
+        kept = _read(path, (len(split), model.n_features()))
         if kept is not None:
             return kept
         found = embed_split(model, split)

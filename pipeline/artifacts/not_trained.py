@@ -19,7 +19,7 @@ from pipeline.artifacts.datasets import load_info
 from pipeline.artifacts.files import find_foreign, fresh_dir, load_artifact, save_artifact, write_text
 from pipeline.artifacts.outputs import stage_outputs
 from pipeline.artifacts.paths import data_folders
-from pipeline.artifacts.plans import is_brought
+from pipeline.artifacts.plans import is_brought, trains_own_network
 from pipeline.artifacts.provenance import make_provenance
 from pipeline.core.errors import CannotExplainError
 from pipeline.records.training import NotTrained
@@ -53,11 +53,11 @@ def write_not_trained(found: NotTrained, stage: str, dataset: str, method: str) 
 
 @contextmanager
 def or_reason(stage: str, dataset: str, method: str) -> Iterator[None]:
-    """Where a stage can say nothing of a model that was trained elsewhere: the reason."""
+    """Where a stage can say nothing of a network that was written elsewhere: the reason."""
     try:
         yield
     except CannotExplainError as error:
-        if not is_brought(dataset, method):
+        if not (is_brought(dataset, method) or trains_own_network(dataset, method)):
             raise
         _log.warning("%s %s: no %s, and the report goes on without: %s", dataset, method, stage, error)
         provenance = make_provenance("", [0], data=load_info(data_folders(dataset)).digest)

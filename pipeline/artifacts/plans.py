@@ -71,6 +71,12 @@ def is_brought(dataset: str, method: str) -> bool:
     return found is not None and "brought" in found[0].settings
 
 
+def trains_own_network(dataset: str, method: str) -> bool:
+    """Whether a method's plan says that its network is one of `models`."""
+    found = load_plan(plan_path("train", dataset, method))
+    return found is not None and bool(found[0].settings.get("train", {}).get("network"))
+
+
 def load_plan(path: Path) -> tuple[StagePlan, dict[str, Any]] | None:
     """A plan and what is not tracked of it; None where there is none.
 

@@ -10,6 +10,7 @@ from pipeline.artifacts.paths import data_folders, dataset_dir, groups_dir
 from pipeline.artifacts.titles import resolve_titles
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.models.brought.sources import check_files
+from pipeline.plan.own_networks import with_files
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.resolve import device_of
 from pipeline.plan.source_overlap import source_paths
@@ -58,6 +59,8 @@ def _checks(name: str, settings: DatasetSettings, params: Params) -> Iterator[Ca
         yield lambda: _check_titles(name, settings)
     for entry in (method for method in params.active_methods if method in params.models):
         yield partial(check_files, params.models[entry], f"models.{entry}")
+    for method in params.trained_methods:
+        yield partial(with_files, settings.setup(method))
     devices = {device_of(settings, params, method) for method in params.active_methods}
     if "cuda" in devices:
         from pipeline.models.hardware import choose_device

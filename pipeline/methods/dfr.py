@@ -80,6 +80,11 @@ class Dfr(Method[DfrSettings]):
         settings = recipe.setup.settings
         self.check(settings, run.groups, batch_size=run.settings.batch_size)
         base = run.fit_base()
+        if "head.weight" in base.weights and "head.bias" not in base.weights:
+            raise CannotTrainError(
+                f"DFR fits a last layer with a bias, and that of {run.settings.model} has none. Build it "
+                "with one (bias=True), or take dfr out of active_methods."
+            )
         network = run.network(run.base.settings, base.weights)
         head, record = retrain_head(
             _features(run, network, run.train) if settings.fit_on == "train" else None,

@@ -35,12 +35,11 @@ from pipeline.methods.recipe import Recipe, Setup, Work
 from pipeline.methods.run import make_base, train_method, train_part
 from pipeline.methods.setup import training_key
 from pipeline.models.hardware import choose_device
-from pipeline.models.registry import parameter_count
 from pipeline.parallel.fan_out import fan_out
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import TrainHistory
 from pipeline.settings.train import TrainSettings
-from pipeline.train.fitting import spec_of
+from pipeline.train.fitting import count_parameters
 from pipeline.train.loop import Outcome
 
 FEW_PARAMETERS = 200_000  # one thread was as fast as two for 103,434 (32 px, batches of 64)
@@ -97,7 +96,7 @@ class DiskRun:
         data = data_folders(self.dataset)
         info = load_info(data)
         recipe, settings = self.recipe(), self.setup.train
-        workers = n_workers(settings, parameter_count(**spec_of(settings, info)))
+        workers = n_workers(settings, count_parameters(settings, info.classes, info.image_size))
         if workers > 1 and self.setup.method.is_side_by_side:
             recipe = replace(recipe, ahead=_Ahead(self, workers))
         saved = _Saved(model_dir(self.dataset, self.setup.name) / "weights")

@@ -35,6 +35,11 @@ class Setup(Generic[S]):
         return self.method.name
 
     @property
+    def networks(self) -> list[TrainSettings]:
+        """The settings of every network that is trained for it."""
+        return [self.train, *self.further.values(), *(self.base.networks if self.base else [])]
+
+    @property
     def selection(self) -> Selection:
         """The rule that selects an epoch of its network."""
         owner: Setup[Any] | None = self if self.method.has_network else self.base

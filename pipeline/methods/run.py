@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import CannotExplainError, CannotTrainError, InputError
 from pipeline.core.types import Split
 from pipeline.methods.method import KnownLabels, NetworkMethod
 from pipeline.methods.recipe import Recipe, SaveSeed, Setup, Work
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.training import TrainHistory
-from pipeline.train.fitting import Base, SeedRun, Store
+from pipeline.settings.train import TrainSettings
+from pipeline.train.fitting import Base, SeedRun, Store, introduce_network
 from pipeline.train.groups import Groups
+
+_log = logging.getLogger(__name__)
 
 GIVEN = {
     "annotated": "group labels",
@@ -45,7 +50,9 @@ def train_method(
     _check(train, val, info)
     setup, settings = recipe.setup, recipe.setup.train
     run = SeedRun(setup.name, train, val, info, settings, settings.seeds[0], store, recipe.base)
-    found = setup.method.train_all(run, recipe, save_seed)
+    notes = _introduce(setup, info)
+    with _needs_features(setup.name):
+        found = setup.method.train_all(run, recipe, save_seed)
     trained = found.seeds
     epochs = [record for result in trained.values() for record in result.outcome.history]
     first = trained[settings.seeds[0]].outcome
@@ -68,6 +75,7 @@ def train_method(
         no_aum_reason=None if first.dynamics is None else first.dynamics.reason,
         removal=found.removal,
         trained_on_val=setup.method.trains_on_val(setup.settings),
+        notes=notes,
     )
 
 
@@ -76,7 +84,32 @@ def train_part(
 ) -> None:
     """Train a part of what `train_method` trains, into its checkpoints in `store`."""
     setup = recipe.setup
-    work.train(SeedRun(setup.name, train, val, info, setup.train, work.seed, store, recipe.base), recipe)
+    run = SeedRun(setup.name, train, val, info, setup.train, work.seed, store, recipe.base)
+    with _needs_features(setup.name):
+        work.train(run, recipe)
+
+
+def _introduce(setup: Setup[Any], info: DatasetInfo) -> list[str]:
+    """What is to be said of the networks of the user's that a method trains; each is tried before."""
+    networks = _without_copies(setup.networks)
+    notes = [note for settings in networks for note in introduce_network(settings, info)]
+    for note in notes:
+        _log.info("%s %s: %s", info.name, setup.name, note)
+    return list(dict.fromkeys(notes))
+
+
+def _without_copies(networks: Sequence[TrainSettings]) -> list[TrainSettings]:
+    """One for each network and the weights that it starts from."""
+    return list({str((s.network, s.pretrained, s.dropout, s.stochastic_depth)): s for s in networks}.values())
+
+
+@contextmanager
+def _needs_features(name: str) -> Iterator[None]:
+    """A method that reads features cannot be trained with a network that has none."""
+    try:
+        yield
+    except CannotExplainError as error:
+        raise CannotTrainError(f"{name} reads the features before the last layer: {error}") from None
 
 
 def make_base(setup: Setup[Any], **where: Any) -> Base:

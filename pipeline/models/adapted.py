@@ -131,7 +131,17 @@ class Adapted(Classifier):
             self._take_head(head)
             with torch.no_grad():
                 self.n_classes = self._logits(self._run(self._probe())).shape[1]
+                if not self._takes_channels_last():
+                    self.memory_format = torch.contiguous_format
                 net.train(was_training)
+
+    def _takes_channels_last(self) -> bool:
+        """Not where it asks for a `view` of what its convolutions give."""
+        try:
+            self._run(self._probe().contiguous(memory_format=torch.channels_last))
+        except RuntimeError:
+            return False
+        return True
 
     @torch.no_grad()
     def _take_head(self, name: str | None) -> None:
@@ -175,7 +185,8 @@ class Adapted(Classifier):
         return found.shape == logits.shape and bool(torch.allclose(found, logits, rtol=1e-4, atol=1e-5))
 
     def _enter(self, pixels_NCHW: Tensor) -> Tensor:
-        return enter(pixels_NCHW, self.resize_TS, self.mean, self.std, is_bgr=self.door.is_bgr)
+        entered = enter(pixels_NCHW, self.resize_TS, self.mean, self.std, is_bgr=self.door.is_bgr)
+        return entered.contiguous() if self.memory_format == torch.contiguous_format else entered
 
     def _run(self, entered_NCTT: Tensor) -> Tensor:
         # Plain matrix products: fused attention has no per-sample gradients under vmap.
@@ -191,6 +202,12 @@ class Adapted(Classifier):
         if not self.has_head:
             raise CannotExplainError(why_no_head(self))
         return self._run(self._enter(pixels_NCHW))
+
+    def n_features(self) -> int:
+        """As `embed`."""
+        if not self.has_head:
+            raise CannotExplainError(why_no_head(self))
+        return super().n_features()
 
     def forward(self, pixels_NCHW: Tensor) -> Tensor:
         return self._logits(self._run(self._enter(pixels_NCHW)))

@@ -80,6 +80,8 @@ def find_maps(net: nn.Module, pixels_1CHW: Tensor) -> tuple[list[str], dict[tupl
     """
     with torch.enable_grad(), _recording(net) as calls:
         out = unwrap(net(pixels_1CHW.requires_grad_()))
+        if not out.requires_grad:  # its forward lets no gradient through
+            return [], {}
         # not the plain sum: that of a layer normalization does not depend on what it is given
         weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(0), dtype=out.dtype)
         found = [c for c in calls if c.output.requires_grad and c.output.is_floating_point()]

@@ -18,10 +18,13 @@ def embed_split(model: Classifier, split: Split, *, batch_size: int = 256) -> Fl
     """Embeddings N x D of a split's images in fp32 evaluation mode, computed where the model lives.
 
     They take N x D x 4 bytes: compute them once for a model and hand them to everything that reads them.
+
+    Raises:
+        CannotExplainError: the network has no last linear layer.
     """
     was_training = model.training
     model.eval()
-    out = np.empty((len(split), model.head.in_features), np.float32)
+    out = np.empty((len(split), model.n_features()), np.float32)
     for start in range(0, len(split), batch_size):
         rows = slice(start, start + batch_size)
         out[rows] = model.embed(to_pixels(split.images[rows], model.mean.device)).float().cpu().numpy()

@@ -22,6 +22,8 @@ class Classifier(nn.Module):
     std: Tensor
     head: nn.Linear
     n_classes: int
+    # how pixels and weights lie in memory while it is trained
+    memory_format: torch.memory_format = torch.channels_last
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
@@ -32,6 +34,10 @@ class Classifier(nn.Module):
     def embed(self, pixels_NCHW: Tensor) -> Tensor:
         """Features before the head, N x n_features."""
         raise NotImplementedError
+
+    def n_features(self) -> int:
+        """How many of them there are."""
+        return self.head.in_features
 
     def forward(self, pixels_NCHW: Tensor) -> Tensor:
         """Logits, N x K."""

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.core.errors import InputError
+from pipeline.settings.parsing import did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.models.interface import Classifier
 
 EMBEDDED = "small_resnet"
 TIMM = "timm/"
-BROUGHT = "brought"  # of a saved spec: a network that was trained elsewhere
+OWN = "models."  # and a name of `models` in params.yaml
+BROUGHT = "brought"  # of a saved spec: a network that somebody else wrote
 FORMER = {  # what earlier versions called networks of other packages
     "resnet18": "timm/resnet18.tv_in1k",
     "resnet50": "timm/resnet50.tv_in1k",
@@ -31,9 +33,11 @@ def check_network(name: str) -> None:
 
         check_name(name.removeprefix(TIMM))
     elif name != EMBEDDED:
+        near = did_you_mean(name, [EMBEDDED]) if name not in FORMER else ""
         now = f" {name} is now {FORMER[name]}." if name in FORMER else ""
         raise InputError(
-            f"train.model = {name} is not known.{now} Use {EMBEDDED}, or {TIMM} and a name of timm's."
+            f"train.model = {name} is not known{near or '.'}{now} Use {EMBEDDED}, or {TIMM} and a name of "
+            f"timm's, or {OWN} and the name of a network of `models`."
         )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pipeline.core.errors import InputError
 from pipeline.models.interface import Classifier, StagedClassifier
 from pipeline.models.small_resnet import ResidualBlock
 
@@ -29,6 +30,27 @@ def regularize(model: Classifier, *, dropout: float, stochastic_depth: float) ->
         model.dropout = nn.Dropout(dropout)
     if stochastic_depth > 0 and isinstance(model, StagedClassifier):
         _skip_branches(model, stochastic_depth)
+
+
+def check_regularization(model: Classifier, name: str, *, dropout: float, stochastic_depth: float) -> None:
+    """Refuse what would do nothing in a network of the user's.
+
+    Args:
+        name: of the network, for messages: `models.my_net`.
+
+    Raises:
+        InputError: with what to write.
+    """
+    if dropout > 0 and not any(part == "head" for part, _ in model.named_children()):
+        raise InputError(
+            f"train.dropout = {dropout:g}: {name} has no last linear layer, before which features could be "
+            "dropped. Set train.dropout: 0; dropout within the network stays."
+        )
+    if stochastic_depth > 0 and not isinstance(model, StagedClassifier):
+        raise InputError(
+            f"train.stochastic_depth = {stochastic_depth:g}: where {name} has branches is not known. Set "
+            "train.stochastic_depth: 0, and build it into the network."
+        )
 
 
 def _skip_branches(net: nn.Module, probability: float) -> None:

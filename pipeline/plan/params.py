@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from pipeline.artifacts.paths import NAME_PATTERN
 from pipeline.core.errors import InputError
@@ -23,7 +23,7 @@ from pipeline.methods.registry import (
     method_names,
     methods_section,
 )
-from pipeline.models.registry import check_network
+from pipeline.plan.own_networks import check_model, refuse_written, with_network
 from pipeline.settings.attribution import AttributeSettings
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import Settings, deciding
@@ -100,6 +100,7 @@ class DatasetSettings(Settings):
     titles: TitlesSettings = Field(default_factory=TitlesSettings)
     # of no hash: it makes no result
     gate: KnownGateSettings = Field(default_factory=KnownGateSettings, exclude=True)
+    _models: Mapping[str, Model] = PrivateAttr(default_factory=dict)  # what `train.model` may name
 
     def method(self, name: str) -> Any:
         """A method's own settings."""
@@ -129,10 +130,13 @@ class DatasetSettings(Settings):
         base = self.setup(BASE, where) if method.needs_base(own) else None
         return Setup(method, own, train, further, sections, base)
 
-    @staticmethod
-    def _override(base: TrainSettings, over: Mapping[str, Any], where: str, place: str) -> TrainSettings:
-        merged = deep_merge(base.model_dump(), over)
-        return parse(TrainSettings, merged, ".".join(filter(None, [where, place])))
+    def _override(
+        self, base: TrainSettings, over: Mapping[str, Any], where: str, place: str
+    ) -> TrainSettings:
+        place = ".".join(filter(None, [where, place]))
+        refuse_written(over, place)
+        merged = deep_merge(base.model_copy(update={"network": None}).model_dump(), over)
+        return with_network(parse(TrainSettings, merged, place), self._models)
 
 
 class Params(Settings):
@@ -207,6 +211,9 @@ class Params(Settings):
         Raises:
             InputError: the name is unknown, or the entry does not validate.
         """
+        return self._dataset(name, is_used=True)
+
+    def _dataset(self, name: str, *, is_used: bool) -> DatasetSettings:
         if name not in self.datasets:
             raise InputError(
                 f"params.yaml has no dataset {name!r}{did_you_mean(name, self.datasets) or '.'} "
@@ -235,11 +242,14 @@ class Params(Settings):
             )
         known = {**SECTIONS, **OPTIONAL_SECTIONS}
         merged = {key: deep_merge(self.defaults.get(key, {}), entry.get(key, {})) for key in known}
+        for key, section in (("defaults", self.defaults), (f"datasets.{name}", entry)):
+            refuse_written(section.get("train", {}), f"{key}.train")
         settings = parse(DatasetSettings, {**entry, **merged}, f"datasets.{name}")
-        for method in self.active_methods:
-            if method not in self.models:
-                setup = settings.setup(method, f"datasets.{name}")
-                check_network(setup.train.model)
+        settings._models = self.models
+        for method in self.trained_methods:
+            setup = settings.setup(method, f"datasets.{name}")
+            for train in setup.networks:
+                check_model(train, self.models, name if is_used else None)
         self._check_gate(settings, f"datasets.{name}")
         return settings
 
@@ -283,7 +293,7 @@ class Params(Settings):
             InputError: with the first problem found.
         """
         for name in dict.fromkeys([*self.active, *self.datasets]):
-            self.dataset(name)
+            self._dataset(name, is_used=name in self.active)
 
 
 def _no_sections(given: Mapping[str, Any], where: str) -> list[str]:

@@ -17,7 +17,9 @@ from pipeline.core.types import Device
 from pipeline.methods.registry import BASE, BROUGHT, MODULES
 from pipeline.methods.setup import plan_network, plan_training
 from pipeline.models.brought.sources import check_files, source_files
+from pipeline.models.registry import OWN
 from pipeline.plan.fingerprint import Code
+from pipeline.plan.own_networks import with_files
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import shares_source
 from pipeline.settings.base import Settings, deciding
@@ -103,7 +105,8 @@ def _data(settings: DatasetSettings, params: Params, name: str) -> Settings:
 def _train(settings: DatasetSettings, params: Params, method: str) -> Settings:
     if method in params.models:
         return _brought(params, method)
-    return plan_training(settings.setup(method), is_baseline=method == params.active_methods[0])
+    setup = with_files(settings.setup(method))
+    return plan_training(setup, is_baseline=method == params.active_methods[0])
 
 
 def _brought(params: Params, name: str) -> Settings:
@@ -131,7 +134,7 @@ def _retrain(settings: DatasetSettings, params: Params, method: str) -> Settings
             retrain=RetrainSettings.model_validate(none), train=one, method={}, is_brought=True
         )
     asked = [name for name in settings.retrain.methods if name == method]
-    network = plan_network(settings.setup(method))
+    network = plan_network(with_files(settings.setup(method)))
     return RetrainPlan(
         retrain=RetrainSettings.model_validate(settings.retrain.model_dump() | {"methods": asked}),
         train=network.train.model_copy(update={"seeds": [0]}),
@@ -140,18 +143,24 @@ def _retrain(settings: DatasetSettings, params: Params, method: str) -> Settings
 
 
 def _gradcam(settings: DatasetSettings, params: Params, method: str) -> Settings:
-    """A brought network's modules have names of their own, so that its entry may say which is mapped."""
-    chosen, model, where = settings.gradcam, params.models.get(method), "gradcam.layer"
+    """A network of the user's has modules of its own names, so that its entry may say which is mapped."""
+    named = method if method in params.models else _own_name(settings.train_for(method).model)
+    chosen, model, where = settings.gradcam, params.models.get(named), "gradcam.layer"
     if isinstance(model, NetworkModel):
-        own = f"models.{method}.layer"
+        own = f"models.{named}.layer"
         where = f"{where} (or {own})" if model.layer is None else own
         chosen = chosen if model.layer is None else chosen.model_copy(update={"layer": model.layer})
     return GradcamPlan(gradcam=chosen, device=device_of(settings, params, method), layer_of=where)
 
 
+def _own_name(model: str) -> str:
+    """The entry of `models` that a method trains; empty where it trains none."""
+    return model.removeprefix(OWN) if model.startswith(OWN) else ""
+
+
 def _groups(settings: DatasetSettings, *_: Any) -> Settings:
     """With the network of one seed that is asked which cue it uses, where no attribute forms the groups."""
-    base = plan_network(settings.setup(BASE))
+    base = plan_network(with_files(settings.setup(BASE)))
     one = base.train.model_copy(update={"seeds": base.train.seeds[:1]})
     return GroupsPlan(
         **settings.groups.model_dump(by_alias=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.preflight.minutes import Work, estimate_seconds
@@ -21,7 +21,7 @@ class Proposal:
     seconds: float
 
 
-def propose_network(work: Work, n_classes: int, seconds: float) -> Proposal | None:
+def propose_network(work: Work, classes: Sequence[str], seconds: float) -> Proposal | None:
     """The largest network that ends within an hour, else the fastest; None where nothing need be done."""
     if seconds < MANY_SECONDS:
         return None
@@ -29,7 +29,7 @@ def propose_network(work: Work, n_classes: int, seconds: float) -> Proposal | No
     for change in _smaller(work.settings.train, work.settings.data.image_size):
         settings = work.settings.model_copy(update={"train": work.settings.train.model_copy(update=change)})
         changed = Work(settings, work.sizes, work.methods, work.explained)
-        taken = sum(estimate_seconds(changed, baseline_speed(changed, n_classes)).values())
+        taken = sum(estimate_seconds(changed, baseline_speed(changed, classes)).values())
         if best is None or taken < best.seconds:
             best = Proposal(change, taken)
         if taken <= _GOAL_SECONDS:
@@ -37,9 +37,9 @@ def propose_network(work: Work, n_classes: int, seconds: float) -> Proposal | No
     return best if best is not None and best.seconds < seconds / 2 else None
 
 
-def baseline_speed(work: Work, n_classes: int) -> Speed:
+def baseline_speed(work: Work, classes: Sequence[str]) -> Speed:
     """The speed of the baseline's network."""
-    return measure_speed(work.settings.train_for(work.methods[0]), n_classes, work.settings.data.image_size)
+    return measure_speed(work.settings.train_for(work.methods[0]), classes, work.settings.data.image_size)
 
 
 def _smaller(train: TrainSettings, image_size: int) -> Iterator[dict[str, object]]:

@@ -62,7 +62,7 @@ def look_ahead(
     lines += [f"warning: {risk}" for risk in risks]
     if is_timed:
         work = Work(settings, sizes, trained, [method for method in explained if method in trained])
-        lines += _time_lines(work, name, len(plan.classes))
+        lines += _time_lines(work, name, plan.classes)
     return Preflight(lines, {method: against[method] for method in methods if method in against})
 
 
@@ -98,9 +98,9 @@ def _method_lines(active: Sequence[str], against: dict[str, str], is_open: bool)
     return lines
 
 
-def _time_lines(work: Work, name: str, n_classes: int) -> list[str]:
+def _time_lines(work: Work, name: str, classes: Sequence[str]) -> list[str]:
     try:
-        speed = baseline_speed(work, n_classes)
+        speed = baseline_speed(work, classes)
     except (RuntimeError, PipelineError) as error:  # as torch reports images too small for the network
         reason = str(error).splitlines()[0]
         return [f"warning: a training step of {work.methods[0]} fails with these settings: {reason}"]
@@ -110,7 +110,7 @@ def _time_lines(work: Work, name: str, n_classes: int) -> list[str]:
     cores = available_cores()
     where = f"{cores} core{'s' if cores > 1 else ''}"
     lines = [f"time on this machine ({where}): about {_minutes(total)}{f' ({parts})' if parts else ''}"]
-    proposal = propose_network(work, n_classes, total)
+    proposal = propose_network(work, classes, total)
     return [*lines, _proposal_line(proposal, name)] if proposal else lines
 
 

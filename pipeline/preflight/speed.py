@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,8 +14,8 @@ from pipeline.methods.on_disk import n_workers, one_thread
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import build_model, parameter_count
 from pipeline.settings.train import TrainSettings
+from pipeline.train.fitting import count_parameters, first_network
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import plain_plan
@@ -35,10 +34,10 @@ class Speed:
     workers: int
 
 
-def measure_speed(settings: TrainSettings, n_classes: int, image_size: int) -> Speed:
+def measure_speed(settings: TrainSettings, classes: Sequence[str], image_size: int) -> Speed:
     """Time training and prediction on random pixels, with the threads that one network will have."""
-    probe = _Probe(settings, n_classes, image_size)
-    workers = n_workers(settings, parameter_count(**probe.spec))
+    probe = _Probe(settings, classes, image_size)
+    workers = n_workers(settings, count_parameters(settings, classes, image_size))
     if workers == 1:
         return probe.speed(workers)
     with one_thread():
@@ -46,18 +45,12 @@ def measure_speed(settings: TrainSettings, n_classes: int, image_size: int) -> S
 
 
 class _Probe:
-    """A network and random images of the size and number of classes in question."""
+    """A network and random images of the size and classes in question."""
 
-    def __init__(self, settings: TrainSettings, n_classes: int, image_size: int) -> None:
-        self.settings = settings
+    def __init__(self, settings: TrainSettings, classes: Sequence[str], image_size: int) -> None:
+        self.settings = settings.model_copy(update={"pretrained": False})
         self.device = choose_device(settings.device).type
-        self.spec: dict[str, Any] = {
-            "name": settings.model,
-            "n_classes": n_classes,
-            "width": settings.width,
-            "stem_stride": settings.stem_stride,
-            "image_size": image_size,
-        }
+        self.classes, self.image_size = classes, image_size
 
     def speed(self, workers: int) -> Speed:
         self._train(_FEW, _FEW)  # loads what the first step loads
@@ -79,7 +72,7 @@ class _Probe:
             "warm_up_epochs": 0.0,
         }
         zeros = np.zeros(n, np.int64)
-        labels = np.arange(n, dtype=np.int64) % self.spec["n_classes"]
+        labels = np.arange(n, dtype=np.int64) % len(self.classes)
         train = Split(
             "train",
             self._pixels(n),
@@ -101,11 +94,12 @@ class _Probe:
         )
 
     def _network(self) -> Classifier:
-        model = build_model(**self.spec, pretrained=False, mean=[0.5] * 3, std=[0.25] * 3, seed=0)
+        statistics = {"mean": [0.5] * 3, "std": [0.25] * 3}
+        model = first_network(self.settings, self.classes, self.image_size, seed=0, **statistics)
         return model.to(self.device)
 
     def _pixels(self, n: int) -> UInt8Array:
-        side = self.spec["image_size"]
+        side = self.image_size
         return np.random.default_rng(0).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
 
 

@@ -160,6 +160,7 @@ class TrainHistory(Artifact):
     checkpoints: dict[str, list[int]] = Field(default_factory=dict)  # seed -> further epochs that were kept
     no_aum_reason: str | None = None  # why `dynamics.parquet` has no margins
     brought: BroughtModel | None = None  # None: it was trained here
+    notes: list[str] = Field(default_factory=list)  # of a network of `models`: what was guessed or is missing
     trained_on_val: bool = False  # validation images trained the model: they measure no generalization
 
     @property

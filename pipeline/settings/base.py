@@ -54,6 +54,16 @@ class DecidesNothing:
     """Marks a setting that no result depends on, such as how many processes work: a change reruns nothing."""
 
 
+class FilledIn:
+    """Marks a setting that is made of others: nobody writes it, and no message offers it."""
+
+
+def written_by_nobody(model: type[BaseModel]) -> set[str]:
+    """The settings that are `FilledIn`."""
+    fields = model.model_fields.items()
+    return {name for name, info in fields if any(isinstance(mark, FilledIn) for mark in info.metadata)}
+
+
 def deciding(settings: BaseModel) -> dict[str, Any]:
     """The settings as plain values, without those that no result depends on."""
     return _split(settings)[0]

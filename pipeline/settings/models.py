@@ -111,4 +111,14 @@ class PythonModel(NetworkModel):
     args: dict[str, Any] = Field(default_factory=dict, description="what the function is given")
 
 
+Network = Annotated[TimmModel | HuggingfaceModel | PythonModel, Field(discriminator="kind")]
 Model = Annotated[PredictionsModel | TimmModel | HuggingfaceModel | PythonModel, Field(discriminator="kind")]
+
+
+class OwnNetwork(Settings):
+    """What `train.model: models.<name>` names, complete: the stages that train it read no `params.yaml`."""
+
+    entry: Network
+    files: dict[str, str] = Field(
+        default_factory=dict, description="sha256 of what decides the network and its first weights, by path"
+    )

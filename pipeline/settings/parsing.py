@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import ValidationError
 
 from pipeline.core.errors import InputError
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Settings, written_by_nobody
 
 T = TypeVar("T", bound=Settings)
 
@@ -114,4 +114,6 @@ def _below(model: Any, part: str) -> tuple[Any, str | None]:
 
 
 def _keys(model: Any) -> list[str]:
-    return [info.alias or name for name, info in getattr(model, "model_fields", {}).items()]
+    fields = getattr(model, "model_fields", {})
+    hidden = written_by_nobody(model) if fields else set()
+    return [info.alias or name for name, info in fields.items() if name not in hidden]

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.core.types import Device
-from pipeline.settings.base import DecidesNothing, Seed, Settings
+from pipeline.settings.base import DecidesNothing, FilledIn, Seed, Settings
+from pipeline.settings.models import OwnNetwork
 
 
 class TrainSettings(Settings):
     """Options that have a default are off by default."""
 
-    model: str = Field(description="small_resnet, or timm/ and a name of timm's: timm/resnet50.tv_in1k")
+    model: str = Field(
+        description="small_resnet; timm/ and a name of timm's: timm/resnet50.tv_in1k; or models. and "
+        "the name of a network of `models`: models.my_net"
+    )
+    network: Annotated[SkipJsonSchema[OwnNetwork | None], FilledIn()] = None  # what models.my_net is
     model_args: dict[str, Any] = Field(
         default_factory=dict, description="further arguments of timm's network"
     )
@@ -25,7 +31,8 @@ class TrainSettings(Settings):
         description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
     )
     pretrained: bool | str = Field(
-        description="of timm's networks: true = its weights (downloads); or a file or folder that holds them"
+        description="true = start from timm's weights (downloads), or from those of models.my_net; or a file "
+        "or folder that holds weights"
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="of the features before the head")
     stochastic_depth: float = Field(

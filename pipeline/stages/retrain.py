@@ -67,7 +67,8 @@ def _write_none(dataset: str, method: str, chosen: RetrainSettings) -> None:
         provenance=make_provenance(settings_hash(chosen), [0], data=test.digest),
         method=method,
         asked=False,
-        reason=f"{method} was trained elsewhere, so that it cannot be trained again on parts of the images",
+        reason=f"{method} was trained elsewhere, so that it cannot be trained again on parts of the images "
+        f"(train.model: models.{method} lets methods train its network, where it is one)",
         share=chosen.share,
         seed=chosen.seed,
         n_train=len(train),

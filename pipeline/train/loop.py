@@ -124,7 +124,7 @@ class _Run:
             )
         self.device = choose_device(settings.device)
         self.dtype = choose_precision(settings.precision, self.device)
-        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(self.device, memory_format=model.memory_format)  # type: ignore[call-overload]
         self.forward: Callable[[Tensor], Tensor] = self.world.wrap(self.model, self.device)
         if settings.compile:
             self.forward = compiled(self.forward, self.device)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
@@ -220,7 +221,7 @@ def _rename(
     """Tensors under the names of this version of transformers, by its own rules.
 
     Raises:
-        InputError: some are missing, too many or of another shape.
+        InputError: some are missing or too many. Of those of another shape only the shape is given back.
     """
     with quiet():
         try:
@@ -246,7 +247,6 @@ def _rename(
         for key, said in (
             ("missing_keys", "are missing"),
             ("unexpected_keys", "belong to no part of it"),
-            ("mismatched_keys", "have another shape"),
         )
         if found[key]
     ]
@@ -256,7 +256,7 @@ def _rename(
             "the weights of this network, or the folder of these weights."
         )
     renamed: dict[str, Tensor] = net.state_dict()
-    return renamed
+    return renamed | {key: torch.empty(shape, device="meta") for key, shape, _ in info["mismatched_keys"]}
 
 
 def _key(found: Any) -> str:
@@ -424,4 +424,5 @@ def _line(error: Exception) -> str:
 
 
 def _beside(folder: Path) -> list[Path]:
+    """The file of weights in a folder, if there is one."""
     return [path for name in WEIGHTS if (path := folder / name).is_file()][:1]

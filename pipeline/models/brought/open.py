@@ -68,10 +68,17 @@ def bring(
         notes += said
     else:
         check_finite(opened.net, where)
+    return read_on_classes(opened, entry, classes, image_size, where, notes)
+
+
+def read_on_classes(
+    opened: Opened, entry: NetworkModel, classes: Sequence[str], image_size: int, where: str, notes: list[str]
+) -> Brought:
+    """A network with its weights laid in, read on a dataset's classes; as `bring`."""
     own = _is_own(opened, entry, classes)
     if own is not None:
         return Brought(own, _spec(opened, entry, image_size, None, is_own=True), notes[len(opened.notes) :])
-    n_outputs = _count_outputs(opened, image_size, where)
+    n_outputs = count_outputs(opened, image_size, where)
     columns = match_classes(
         classes, outputs=opened.outputs, n_outputs=n_outputs, given=entry.classes, where=where
     )
@@ -129,7 +136,12 @@ def _adapt(
 
 
 @torch.no_grad()
-def _count_outputs(opened: Opened, image_size: int, where: str) -> int:
+def count_outputs(opened: Opened, image_size: int, where: str) -> int:
+    """How many logits the network gives.
+
+    Raises:
+        InputError: it gives something else, or takes no images of this size.
+    """
     side = opened.door.side or image_size
     was_training = opened.net.training
     opened.net.eval()

@@ -25,8 +25,12 @@ WEIGHTS = (
 _INDEX = ".index.json"
 
 
-def source_files(entry: Model) -> list[Path]:
-    """The files that decide a network of this entry, as far as they can be named without opening it."""
+def source_files(entry: Model, *, with_weights: bool = True) -> list[Path]:
+    """The files that decide a network of this entry, as far as they can be named without opening it.
+
+    Args:
+        with_weights: also those that lie beside it.
+    """
     if isinstance(entry, PredictionsModel):
         return _there([Path(entry.path)])
     assert isinstance(entry, NetworkModel)
@@ -36,7 +40,7 @@ def source_files(entry: Model) -> list[Path]:
     else:
         folder = Path(entry.path)
         files = [folder / CONFIG, folder / PROCESSOR]
-        files += [] if entry.weights else [folder / name for name in WEIGHTS]
+        files += [] if entry.weights or not with_weights else [folder / name for name in WEIGHTS]
     listed = [*entry.weights, *(path for paths in entry.checkpoints for path in paths)]
     named = _there([*files, *map(Path, listed)])
     return named + _there([part for path in named for part in shards(path)])
@@ -81,6 +85,20 @@ def shards(path: Path) -> list[Path]:
             f"{path} names {wrong[0]}, which is no file of weights beside it. Save the model again."
         )
     return [path.parent / name for name in files]
+
+
+def weights_file(path: str, where: str) -> Path:
+    """A file of weights, or the one that lies in a folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    given = Path(path)
+    found = next((f for f in (given, *(given / name for name in WEIGHTS)) if f.is_file()), None)
+    if found is None:
+        what = f"holds no {WEIGHTS[0]}" if given.is_dir() else "does not exist"
+        raise InputError(f"{where} = {path} {what}. Give a file of weights, or a folder that holds one.")
+    return found
 
 
 def check_table(path: str, where: str) -> None:

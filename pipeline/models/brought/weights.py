@@ -116,6 +116,26 @@ def lay_in(net: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     net.load_state_dict(given, strict=False)
 
 
+def without_other_head(
+    net: nn.Module, state: Mapping[str, Tensor], n_outputs: int
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Weights whose head is for another number of classes with the network's own head instead.
+
+    Returns:
+        them, and the names of what was exchanged: empty where all have the network's shapes, or where
+        more than a head has others.
+    """
+    own = net.state_dict()
+    other = [name for name in own if name in state and state[name].shape != own[name].shape]
+    counts = {tuple(state[name].shape[:1]) for name in other}
+    are_heads = all(
+        own[name].shape[:1] == (n_outputs,) and state[name].shape[1:] == own[name].shape[1:] for name in other
+    )
+    if len(counts) != 1 or not are_heads:
+        return dict(state), []
+    return {**state, **{name: own[name] for name in other}}, other
+
+
 def check_finite(net: nn.Module, where: str) -> None:
     """Refuse a network whose own weights are broken.
 

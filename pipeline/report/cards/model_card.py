@@ -173,9 +173,9 @@ def _procedure(s: Report, method: str) -> Iterator[Fact]:
     yield Fact(term="Selection", text=selection)
     if training is None:
         return
+    for note in training.notes if training.brought is None else training.brought.notes:
+        yield Fact(term="Note", text=note)
     if training.brought is not None:
-        for note in training.brought.notes:
-            yield Fact(term="Note", text=note)
         return
     kept = ", ".join(f"seed {seed}: {epoch + 1}" for seed, epoch in training.selected_epoch.items())
     yield Fact(term="Epochs", text=f"{words.count(curves.n_epochs if curves else 0)}; kept {kept or 'none'}")
@@ -189,7 +189,9 @@ def _settings(found: MethodSettings | None) -> Iterator[Fact]:
     for key, value in found.train.items():
         field = TrainSettings.model_fields.get(key)
         is_off = field is not None and not field.is_required() and value == field.default
-        if key not in _NOT_SETTINGS and not is_off:
+        if key == "network" and isinstance(value, dict) and isinstance(entry := value.get("entry"), dict):
+            yield Fact(term=key, text=f"{entry['kind']}: {entry['path']}")
+        elif key not in _NOT_SETTINGS and not is_off:
             yield Fact(term=key, text=_setting(value))
     for key, value in _flat(found.method):
         if key != "selection":

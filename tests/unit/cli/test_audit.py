@@ -196,8 +196,10 @@ def test_models_are_paths_or_entries_from_here(place: Path, started: Started) ->
             "checkpoints": [[str(place / "b")]],
         },
     }
-    again = begin("photo_digits", ["make", "erm"])
-    assert (again["active_methods"], again["models"]) == (["make", "erm"], params["models"])
+    trained = {"train": {"model": "models.make"}}
+    again = begin("photo_digits", ["make", "erm", "repair"], settings=trained)
+    assert (again["active_methods"], again["models"]) == (["make", "erm", "repair"], params["models"])
+    assert again["datasets"]["photo_digits"]["train"]["model"] == "models.make"
     assert begin("photo_digits", "package.nets:build")["models"]["build"]["path"] == "package.nets:build"
     (place / "mynet.py").touch()
     beside = begin("photo_digits", {"beside": "mynet:make"})["models"]["beside"]["path"]

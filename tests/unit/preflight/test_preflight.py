@@ -184,16 +184,16 @@ def test_seconds_are_images_times_their_cost() -> None:
 def test_a_smaller_network_is_proposed_where_it_would_take_hours() -> None:
     settings = settings_with(train={"model": "timm/resnet18", "width": 32, "epochs": 20})
     work = Work(settings, sizes_of(40_000, 400, 400, 40_000), ["erm"], ["erm"])
-    assert propose_network(work, 2, MANY_SECONDS - 1) is None
-    found = propose_network(work, 2, 1e6)
+    assert propose_network(work, ["a", "b"], MANY_SECONDS - 1) is None
+    found = propose_network(work, ["a", "b"], 1e6)
     assert found is not None
     assert found.train["model"] == "small_resnet"
     assert found.seconds < 5e5
 
 
 def test_speed_is_of_the_network_asked_for() -> None:
-    small = measure_speed(settings_with().train, 2, 16)
-    large = measure_speed(settings_with(train={"width": 32, "stem_stride": 1}).train, 2, 16)
+    small = measure_speed(settings_with().train, ["a", "b"], 16)
+    large = measure_speed(settings_with(train={"width": 32, "stem_stride": 1}).train, ["a", "b"], 16)
     assert 0 < small.predict < small.train < large.train
 
 

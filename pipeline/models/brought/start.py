@@ -1,0 +1,195 @@
+"""A network of an entry of `models` before its training: its first weights, and whether it can be trained.
+
+What a function of the user's draws the seed decides, so that a killed run goes on from the same weights.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.core.errors import InputError
+from pipeline.core.words import list_some
+from pipeline.models.brought.networks import Opened, open_network
+from pipeline.models.brought.open import Brought, count_outputs, read_on_classes, weights_of
+from pipeline.models.brought.sources import weights_file
+from pipeline.models.brought.weights import (
+    check_finite,
+    lay_in,
+    read_weights,
+    unwrapped,
+    without_other_head,
+)
+from pipeline.models.interface import Classifier
+from pipeline.settings.models import NetworkModel, PythonModel
+
+_called: set[str] = set()  # functions, with their arguments, that this process called before
+
+
+def start(
+    entry: NetworkModel,
+    classes: Sequence[str],
+    image_size: int,
+    where: str,
+    *,
+    pretrained: bool | str,
+    seed: int,
+) -> Brought:
+    """The network of an entry with its first weights: drawn from `seed`, or pretrained.
+
+    Args:
+        classes: of the dataset.
+        image_size: side of the packed images.
+        where: the entry, for messages: `models.my_net`.
+        pretrained: True: the entry's own weights, of several files the one at the place seed modulo their
+            number; or a file or folder of weights, whose head may be for another number of classes.
+
+    Raises:
+        InputError: as `bring`.
+    """
+    _call_once(entry, where)
+    with drawn_from(seed):
+        opened = open_network(entry, where)
+        notes = list(opened.notes)
+        weights = _first_weights(entry, opened, pretrained, seed, where)
+        if weights is None:
+            check_finite(opened.net, where)
+        else:
+            notes += _lay_in(opened, weights, image_size, where, may_redraw=isinstance(pretrained, str))
+        return read_on_classes(opened, entry, classes, image_size, where, notes)
+
+
+def introduce(
+    entry: NetworkModel, classes: Sequence[str], image_size: int, where: str, *, pretrained: bool | str
+) -> Brought:
+    """A network that will be trained, with all that is to be said of it, found out before hours are spent.
+
+    Raises:
+        InputError: as `start`; training would not move it, what it gives while it is trained are no logits,
+            or its first weights are not the same for the same seed.
+    """
+    first, again = (start(entry, classes, image_size, where, pretrained=pretrained, seed=0) for _ in range(2))
+    _check_drawn(first.model, again.model, where)
+    unmoved = _check_trains(first.model, len(classes), image_size, where)
+    frozen = [name for name, p in first.model.named_parameters() if not p.requires_grad]
+    n = len(list(first.model.parameters()))
+    said = {
+        "are frozen (requires_grad is False)": frozen,
+        "get no gradient (its forward does not use them, detaches, or is under torch.no_grad)": unmoved,
+    }
+    notes = first.notes + [
+        f"{len(names)} of its {n} parameters {why} and stay as they are: {list_some(names, 3)}"
+        for why, names in said.items()
+        if names
+    ]
+    return Brought(first.model, first.spec, notes)
+
+
+@contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Inside, what torch, NumPy and Python draw starts from `seed`; outside nothing was drawn."""
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002  # strangers' code draws from it
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
+
+
+def _call_once(entry: NetworkModel, where: str) -> None:
+    """Call a function before its result counts: what its module draws once is then drawn in each process."""
+    if not isinstance(entry, PythonModel):
+        return
+    key = f"{entry.path} {entry.args}"
+    if key not in _called:
+        with drawn_from(0):
+            open_network(entry, where)
+        _called.add(key)
+
+
+def _first_weights(
+    entry: NetworkModel, opened: Opened, pretrained: bool | str, seed: int, where: str
+) -> Path | None:
+    if isinstance(pretrained, str):
+        return weights_file(pretrained, "train.pretrained")
+    if not pretrained:
+        return None
+    files = weights_of(entry, opened, where)
+    return files[seed % len(files)]
+
+
+def _lay_in(opened: Opened, weights: Path, image_size: int, where: str, *, may_redraw: bool) -> list[str]:
+    """Load weights, and what is to be said of them."""
+    state, notes = unwrapped(read_weights(weights), opened.net, weights)
+    state = opened.renamed(state, weights)
+    if may_redraw:
+        n_outputs = count_outputs(opened, image_size, where)
+        state, anew = without_other_head(opened.net, state, n_outputs)
+        notes += (
+            [f"{weights.name} was made for another number of classes: {list_some(anew, 4)} are drawn anew"]
+            if anew
+            else []
+        )
+    lay_in(opened.net, state, weights)
+    return notes
+
+
+def _check_drawn(first: Classifier, again: Classifier, where: str) -> None:
+    one, other = first.state_dict(), again.state_dict()
+    differ = [name for name in one if name not in other or not _same(one[name], other[name])]
+    if differ:
+        raise InputError(
+            f"{where}: called twice under one seed, its function gives two networks ({list_some(differ, 3)} "
+            "differ), so that a killed run could not go on. Let it draw weights from torch's own generator, "
+            "as torch.nn.init does, without one of its own."
+        )
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and bool(torch.equal(one, other))
+
+
+def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str) -> list[str]:
+    """One step backwards of a copy, as training takes it; the parameters that it does not reach."""
+    if not any(p.requires_grad for p in model.parameters()):
+        raise InputError(
+            f"{where}: all its parameters are frozen (requires_grad is False), so that there is nothing to "
+            "train. Let some of them learn."
+        )
+    twin = copy.deepcopy(model).train()
+    logits = _train_mode(twin, image_size, where)
+    if logits.ndim != 2 or logits.shape != (2, n_classes):
+        raise InputError(
+            f"{where}: in training mode the network returns a tensor of "
+            f"{' x '.join(map(str, logits.shape))} for 2 images and {n_classes} classes, unlike in "
+            "evaluation. Let it return the logits in both."
+        )
+    if not logits.requires_grad:
+        raise InputError(
+            f"{where}: its logits do not depend on parameters that can learn (its forward runs under "
+            "torch.no_grad, or detaches). Let gradients through."
+        )
+    torch.autograd.backward(functional.cross_entropy(logits.float(), torch.arange(2) % n_classes))
+    return [name for name, p in twin.named_parameters() if p.requires_grad and p.grad is None]
+
+
+def _train_mode(twin: nn.Module, image_size: int, where: str) -> Tensor:
+    pixels = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng(devices=[]):
+        try:
+            logits: Tensor = twin(pixels)
+        except Exception as error:  # whatever a network that somebody else wrote may raise
+            raise InputError(f"{where}: in training mode the network stops with {error}.") from error
+    return logits
