@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 
 import pytest
@@ -10,6 +11,10 @@ import pytest
 from tests.fixtures.shared import FOLDER
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported anywhere
+
+# else each of the processes that tests start compiles the package anew, a second of its time
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 if FOLDER not in os.environ:  # the first process is the last to end
     _shared = tempfile.TemporaryDirectory(prefix="shared-by-tests-")
