@@ -76,12 +76,14 @@ class Visit:
         scripts: bool = True,
         fragment: str = "",
         bypass_csp: bool = False,
+        still: bool = False,
     ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
             bypass_csp=bypass_csp,  # to run a checker inside the page
+            reduced_motion="reduce" if still else "no-preference",  # nothing glides to its place
         )
         self.page = self.context.new_page()
         self.complaints: list[str] = []

@@ -43,7 +43,7 @@ def test_axe_would_find_a_fault(browser: Any, reports: Path, axe: str) -> None:
         visit.page.evaluate(axe)
         visit.page.evaluate("[...document.querySelectorAll('#fixed td')].at(-1).style.color = '#bbb'")
         visit.page.evaluate(THIN_OUT)
-        found = visit.page.evaluate(RUN_AXE)
+        found = visit.page.evaluate(RUN_AXE.replace("{ ...options, rules }", '{ runOnly: ["image-alt"] }'))
         assert any(fault.startswith("image-alt") for fault in found)
         assert any(fault.startswith("color-contrast") for fault in found)
 

@@ -55,9 +55,7 @@ def test_batches_and_the_order_of_rows_do_not_matter(
     assert once._replace(edited=None) == twice._replace(edited=None)  # type: ignore[arg-type]
     for one, other in zip(once.edited, twice.edited, strict=True):
         np.testing.assert_array_equal(one, other)
-    again = run_reliance(
-        MODELS, test.take(order), max_images=max_images, min_test=5, batch_size=batch_size
-    )
+    again = run_reliance(MODELS, test.take(order), max_images=max_images, min_test=5, batch_size=batch_size)
     assert [i.description for i in again.interventions] == [i.description for i in once.interventions]
     np.testing.assert_allclose(numbers(again), numbers(once), atol=1e-9)
 
