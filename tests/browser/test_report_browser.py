@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("name", [*VARIANTS, "sample", "index"])
-@pytest.mark.parametrize(("width", "dark"), [(390, False), (390, True), (1440, False), (1440, True)])
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1440, False)])
 def test_opens_quietly_and_fits_the_screen(
     browser: Any, reports: Path, name: str, width: int, dark: bool
 ) -> None:
@@ -161,12 +161,14 @@ OPEN_ALL = "document.querySelectorAll('details').forEach((d) => (d.open = true))
 
 
 @pytest.mark.parametrize("name", ["birds", "repaired", "hundred", "hostile"])
-@pytest.mark.parametrize("width", [360, 390, 768])
-def test_no_text_of_a_chart_lies_on_another(browser: Any, reports: Path, name: str, width: int) -> None:
-    with Visit(browser, reports / f"{name}.html", width=width) as visit:
+def test_no_text_of_a_chart_lies_on_another(browser: Any, reports: Path, name: str) -> None:
+    with Visit(browser, reports / f"{name}.html", width=360) as visit:
         visit.page.evaluate(OPEN_ALL)
-        assert visit.page.locator("#audit .chart:visible").count() > 3
-        assert visit.page.evaluate(OVERLAPPING) == []
+        for width in (360, 390, 768):
+            visit.page.set_viewport_size({"width": width, "height": 900})
+            assert visit.page.evaluate("document.documentElement.clientWidth") == width
+            assert visit.page.locator("#audit .chart:visible").count() > 3
+            assert visit.page.evaluate(OVERLAPPING) == [], width
 
 
 @pytest.mark.parametrize("width", [390, 1440])

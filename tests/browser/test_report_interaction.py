@@ -217,11 +217,12 @@ def test_whatever_a_link_leads_to_lies_below_the_bar(
     browser: Any, reports: Path, width: int, scripts: bool
 ) -> None:
     for name in ("word-shortcut", "term-ladder", "groups"):
-        with Visit(browser, reports / "birds.html", width=width, fragment=name, scripts=scripts) as visit:
+        page = reports / "birds.html"
+        with Visit(browser, page, width=width, fragment=name, scripts=scripts, still=True) as visit:
             target, bar = visit.page.locator(f"#{name}"), visit.page.locator("header.bar").bounding_box()
             tops = [-1, target.bounding_box()["y"]]
-            while tops[-1] != tops[-2]:  # without scripts the page glides there
-                visit.page.wait_for_timeout(400)
+            while tops[-1] != tops[-2]:  # until nothing moves any more
+                visit.page.wait_for_timeout(150)
                 tops.append(target.bounding_box()["y"])
             assert bar["y"] + bar["height"] <= tops[-1] < 900, name
 

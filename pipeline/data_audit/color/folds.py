@@ -71,18 +71,24 @@ def _deal(main_S: Int64Array, counts_SK: Int64Array, shares: list[float]) -> lis
     folds = range(len(shares))
     has_KD = [[0] * len(shares) for _ in range(counts_SK.shape[1])]
     total_D = [0] * len(shares)
+    # the same numbers by the folds' shares: what is compared
+    load_KD, load_D = [[0.0] * len(shares) for _ in has_KD], [0.0] * len(shares)
     own_S: list[list[tuple[int, int]]] = [[] for _ in main_S]
-    for source, label in np.argwhere(counts_SK).tolist():
-        own_S[source].append((label, int(counts_SK[source, label])))
+    sources, labels = counts_SK.nonzero()
+    for source, label, n in zip(
+        sources.tolist(), labels.tolist(), counts_SK[sources, labels].tolist(), strict=True
+    ):
+        own_S[source].append((label, n))
     dealt = []
     for main, own in zip(main_S.tolist(), own_S, strict=True):
-        has_D = has_KD[main]
-        # of equal ones the fold that has fewest images of all classes
-        fold = min(folds, key=lambda d: (has_D[d] / shares[d], total_D[d] / shares[d]))
+        # of equal ones the fold that has fewest images of all classes, then the first
+        _, _, fold = min(zip(load_KD[main], load_D, folds, strict=True))
         dealt.append(fold)
         for label, n in own:
             has_KD[label][fold] += n
+            load_KD[label][fold] = has_KD[label][fold] / shares[fold]
             total_D[fold] += n
+        load_D[fold] = total_D[fold] / shares[fold]
     return dealt
 
 

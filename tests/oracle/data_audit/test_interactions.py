@@ -67,7 +67,7 @@ def test_a_cue_that_adds_to_the_attribute_is_found_within_it() -> None:
 
 def test_p_values_within_an_attribute_are_uniform_without_a_cue() -> None:
     p_values: list[list[float]] = []
-    for seed in range(150):
+    for seed in range(80):
         rng = np.random.default_rng(seed)
         attributes = rng.integers(0, 2, 240)
         labels = tied(rng, attributes, 0.7)

@@ -45,9 +45,9 @@ def test_planted_strength_is_recovered_as_kappa(strength: float) -> None:
 
 
 def test_p_values_are_uniform_without_a_cue() -> None:
-    """200 repeats through features, classifier and permutations, cross-fitted and read on test."""
+    """100 repeats through features, classifier and permutations, cross-fitted and read on test."""
     cross, on_test = [], []
-    for seed in range(200):
+    for seed in range(100):
         images, labels, _ = planted(160, 3, 0.0, seed=seed)
         train, test = (
             make_split("train", images[:100], labels[:100]),
@@ -60,7 +60,7 @@ def test_p_values_are_uniform_without_a_cue() -> None:
         on_test.append(fitted_on_train(fit, read, "label", 3, chosen)[0].p_value)
     for p_values in (np.array(cross), np.array(on_test)):
         # p is one of 1/100 ... 100/100: spread evenly below it, such values are uniform on 0..1
-        spread = p_values - np.random.default_rng(0).random(200) / 100
+        spread = p_values - np.random.default_rng(0).random(100) / 100
         assert stats.kstest(spread, "uniform").pvalue > 0.01
         assert np.mean(p_values <= 0.05) <= 0.08
 

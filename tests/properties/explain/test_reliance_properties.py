@@ -43,7 +43,7 @@ def numbers(found: Reliance) -> list[float]:
     return [v for change in found.interventions for v in of(change)] + flat(found.foreground_sensitivity)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 10**6), batch_size=st.integers(1, 50), max_images=st.sampled_from([None, 100]))
 def test_batches_and_the_order_of_rows_do_not_matter(
     seed: int, batch_size: int, max_images: int | None
@@ -55,10 +55,9 @@ def test_batches_and_the_order_of_rows_do_not_matter(
     assert once._replace(edited=None) == twice._replace(edited=None)  # type: ignore[arg-type]
     for one, other in zip(once.edited, twice.edited, strict=True):
         np.testing.assert_array_equal(one, other)
-    for other, size in ((test, batch_size), (test.take(order), 256)):
-        again = run_reliance(MODELS, other, max_images=max_images, min_test=5, batch_size=size)
-        assert [i.description for i in again.interventions] == [i.description for i in once.interventions]
-        np.testing.assert_allclose(numbers(again), numbers(once), atol=1e-9)
+    again = run_reliance(MODELS, test.take(order), max_images=max_images, min_test=5, batch_size=batch_size)
+    assert [i.description for i in again.interventions] == [i.description for i in once.interventions]
+    np.testing.assert_allclose(numbers(again), numbers(once), atol=1e-9)
 
 
 @settings(max_examples=15, deadline=None)

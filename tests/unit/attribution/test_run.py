@@ -100,7 +100,7 @@ def _retrained(train: Split, test: Split) -> Retrained:
     """Networks really trained on halves, on all images, and without one group."""
     trainings = [
         Training(kind="subset", index=i, repeat=r, seed=100 + 2 * i + r, n_images=0)
-        for i in range(16)
+        for i in range(12)
         for r in range(2)
     ]
     trainings += [Training(kind="all", repeat=r, seed=200 + r, n_images=0) for r in range(3)]
@@ -174,7 +174,7 @@ def test_proof_by_retraining_and_why_it_is_missing(problem, tmp_path: Path) -> N
     found = _run(*problem, tmp_path, retrained=_retrained(train, test))
     lds, check = found.lds, found.group_check
     assert lds is not None
-    assert (lds.n_subsets, lds.repeats, lds.n_targets) == (16, 2, len(found.targets))
+    assert (lds.n_subsets, lds.repeats, lds.n_targets) == (12, 2, len(found.targets))
     assert lds.low > 0
     assert lds.value > max(lds.random, lds.same_class) + 0.1
     assert lds.ceiling is not None

@@ -73,7 +73,7 @@ def test_surplus_seeds_are_left_out() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_seeds", "repeats"), [(1, 150), (3, 150)])
+@pytest.mark.parametrize(("n_seeds", "repeats"), [(1, 80), (3, 80)])
 def test_null_intervals_cover_zero_and_p_values_are_theirs(n_seeds: int, repeats: int) -> None:
     rng = np.random.default_rng(0)
     groups = np.zeros(80, np.int64)  # one group: nothing was picked
@@ -102,7 +102,7 @@ def test_the_worst_of_many_equal_groups_does_not_seem_repaired(n_seeds: int) -> 
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(40), 100)
     false_alarms, gains = 0, []
-    for _ in range(20):
+    for _ in range(10):
         shifts = 0.04 * rng.normal(size=(2, n_seeds, 40)) * (n_seeds > 1)
         before, after = rng.random((2, n_seeds, len(groups))) < 0.7 + np.repeat(shifts, 100, axis=2)
         worst = int(before.mean(axis=0).reshape(40, 100).mean(axis=1).argmin())
@@ -110,7 +110,7 @@ def test_the_worst_of_many_equal_groups_does_not_seem_repaired(n_seeds: int) -> 
         false_alarms += result.gain.low > 0
         gains.append(result.gain.value)
     assert np.mean(gains) > 0.05, "what the interval has to allow for"
-    assert false_alarms <= 2
+    assert false_alarms <= 1
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ def test_some_method_seems_to_gain_in_one_null_of_twenty_at_most() -> None:
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(4), 200)
     alarms = 0
-    for _ in range(20):
+    for _ in range(12):
         shifted = 0.75 + 0.05 * rng.normal(size=(6, 3, 4))
         tried = rng.random((6, 3, len(groups))) < np.repeat(shifted, 200, axis=2)
         baseline, *others = tried
@@ -133,7 +133,7 @@ def test_some_method_seems_to_gain_in_one_null_of_twenty_at_most() -> None:
             seed=0,
         )
         alarms += any(c.p_value is not None and c.p_value < 0.05 for c in found)
-    assert alarms <= 2
+    assert alarms <= 1
 
 
 def test_holm_by_hand() -> None:
@@ -278,7 +278,7 @@ def test_seeds_that_gain_alike_by_luck_leave_the_doubt_that_their_images_leave()
 def test_gains_are_covered_for_new_seeds(n_seeds: int, seed_sd: float) -> None:
     """Planted gain of 10 points; each side's seeds have a standard deviation of 0 or 4 points."""
     rng = np.random.default_rng(0)
-    n, repeats = 1000, 100
+    n, repeats = 1000, 60
     spread = np.sqrt(1 + 1.5**2 + seed_sd**2)
     covered, widths = 0, []
     for seed in range(repeats):
