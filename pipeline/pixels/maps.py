@@ -19,6 +19,7 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float32Array, UInt8Array
 
 EDGE_THRESHOLD = 128  # L1 norm of the 3x3 Sobel gradient; a step of 32 gray levels gives 128
+LEAST_OPACITY = 0.05  # of an object: less is what a matting network gives where it sees none
 FOREGROUND = 127  # mask values above it; the rest of a value is how opaque the object is there
 CHUNK_PIXELS = 1 << 18  # a chunk's maps then stay near the CPU's caches
 _SMALLEST_SIDE = 3
@@ -83,7 +84,7 @@ def encode_opacity(opacity: Float32Array) -> UInt8Array:
 
     So an object that is nowhere opaque has a foreground all the same. Masks of 0 and 1 become 0 and 255.
     """
-    is_foreground = opacity > opacity.max(initial=0) / 2
+    is_foreground = opacity > max(float(opacity.max(initial=0)) / 2, LEAST_OPACITY)
     steps = np.rint(opacity.clip(0, 1) * FOREGROUND).astype(np.uint8)
     encoded: UInt8Array = np.where(is_foreground, steps + np.uint8(FOREGROUND + 1), steps)
     return encoded

@@ -29,6 +29,7 @@ Fit = Literal["crop", "squash", "pad"]
 MAX_PIXELS = 100_000_000  # a photograph of 10,000 x 10,000; more is a scan or an attack on memory
 ASPECT_TOLERANCE = 0.02  # masks are often stored at another size; other proportions are another image
 _MASK_THRESHOLD = 127
+_ROUNDING = 1e-3  # of opacities: resizing and sums of shares leave values just outside
 
 
 @dataclass(frozen=True)
@@ -180,12 +181,14 @@ def _open_mask(source: Path | npt.NDArray[np.generic]) -> Image.Image:
 
 
 def _check_opacity(source: npt.NDArray[Any]) -> Float32Array:
-    if not (source.min() >= 0 and source.max() <= 1):  # NaN is neither
+    if np.isnan(source).any():
+        raise InputError("a mask of floats holds NaN; expected how opaque the object is, in [0, 1].")
+    if source.min() < -_ROUNDING or source.max() > 1 + _ROUNDING:
         raise InputError(
-            f"a mask of floats says how opaque the object is and has values from {source.min():g} to "
-            f"{source.max():g}; expected [0, 1]. Give integers (255 = foreground) for a plain mask."
+            f"a mask of floats says how opaque the object is and has values from {source.min():.4g} to "
+            f"{source.max():.4g}; expected [0, 1]. Give integers (255 = foreground) for a plain mask."
         )
-    return source.astype(np.float32)
+    return source.astype(np.float32).clip(0, 1)
 
 
 def _gray_levels(picture: Image.Image) -> npt.NDArray[np.generic]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
 from pipeline.models.adapted import Adapted, Door, why_no_head
 from pipeline.models.brought.classes import describe, match_classes, read_as
+from pipeline.models.brought.draws import drawn_from
 from pipeline.models.brought.networks import Opened, open_network, rebuild
 from pipeline.models.brought.weights import check_finite, lay_in, read_weights, unwrapped
 from pipeline.models.dissect import unwrap
@@ -20,6 +21,7 @@ from pipeline.models.interface import Classifier
 from pipeline.models.registry import BROUGHT
 from pipeline.settings.models import NetworkModel, PythonModel
 
+_OTHER_SEED = 987_654_321  # than any that trainings have
 _SUM_TO_ONE = 1e-4  # rounding of a softmax in half precision
 
 
@@ -68,7 +70,56 @@ def bring(
         notes += said
     else:
         check_finite(opened.net, where)
-    return read_on_classes(opened, entry, classes, image_size, where, notes)
+    found = read_on_classes(opened, entry, classes, image_size, where, notes)
+    check_made_again(found, entry, image_size, where, has_weights=weights is not None)
+    return found
+
+
+def check_made_again(
+    found: Brought, entry: NetworkModel, image_size: int, where: str, *, has_weights: bool
+) -> None:
+    """Every stage calls a function again: what it draws must lie in the weights that are laid in.
+
+    Raises:
+        InputError: it gives another network each time.
+    """
+    if not isinstance(entry, PythonModel):
+        return
+    with drawn_from(_OTHER_SEED):
+        twin = rebuild_brought(found.spec)
+    if not (has_weights or same_tensors(found.model, twin)):
+        raise InputError(
+            f"{where}: each call of {entry.path} draws other weights, and `weights` names no file of them: "
+            "there is no trained network to audit. Write its files under `weights`; where methods shall "
+            f"train it (train.model: {where}), take it out of active_methods."
+        )
+    twin.load_state_dict(found.model.state_dict())
+    if not _same_logits(found.model, twin, image_size):
+        raise InputError(
+            f"{where}: called again, {entry.path} gives a network with other outputs for the same weights: "
+            "it holds numbers that its state_dict lacks. Make them buffers (`self.register_buffer(name, "
+            "tensor)`), put layers into an nn.ModuleList, or draw from a generator with a seed of its own."
+        )
+
+
+def same_tensors(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same weights and buffers."""
+    own, theirs = one.state_dict(), other.state_dict()
+    return own.keys() == theirs.keys() and all(
+        own[name].shape == theirs[name].shape and bool(torch.equal(own[name], theirs[name])) for name in own
+    )
+
+
+@torch.no_grad()
+def _same_logits(one: Classifier, other: Classifier, image_size: int) -> bool:
+    pixels = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
+    found: list[Tensor] = []
+    for model in (one, other):
+        was_training = model.training
+        with drawn_from(0):
+            found.append(model.eval()(pixels))
+        model.train(was_training)
+    return bool(torch.allclose(found[0], found[1], rtol=1e-4, atol=1e-5, equal_nan=True))
 
 
 def read_on_classes(

@@ -6,20 +6,24 @@ What a function of the user's draws the seed decides, so that a killed run goes 
 from __future__ import annotations
 
 import copy
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some
+from pipeline.models.brought.draws import drawn_from
 from pipeline.models.brought.networks import Opened, open_network
-from pipeline.models.brought.open import Brought, count_outputs, read_on_classes, weights_of
+from pipeline.models.brought.open import (
+    Brought,
+    check_made_again,
+    count_outputs,
+    read_on_classes,
+    weights_of,
+)
 from pipeline.models.brought.sources import weights_file
 from pipeline.models.brought.weights import (
     check_finite,
@@ -78,6 +82,7 @@ def introduce(
     """
     first, again = (start(entry, classes, image_size, where, pretrained=pretrained, seed=0) for _ in range(2))
     _check_drawn(first.model, again.model, where)
+    check_made_again(first, entry, image_size, where, has_weights=True)
     unmoved = _check_trains(first.model, len(classes), image_size, where)
     frozen = [name for name, p in first.model.named_parameters() if not p.requires_grad]
     n = len(list(first.model.parameters()))
@@ -91,21 +96,6 @@ def introduce(
         if names
     ]
     return Brought(first.model, first.spec, notes)
-
-
-@contextmanager
-def drawn_from(seed: int) -> Iterator[None]:
-    """Inside, what torch, NumPy and Python draw starts from `seed`; outside nothing was drawn."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002  # strangers' code draws from it
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            random.seed(seed)
-            np.random.seed(seed)  # noqa: NPY002
-            yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
 
 
 def _call_once(entry: NetworkModel, where: str) -> None:

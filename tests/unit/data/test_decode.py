@@ -345,13 +345,23 @@ def test_a_mask_of_floats_says_how_opaque_an_object_is(tmp_path):
     plain = decode(image, (opacity > 0).astype(float), size=8, fit="crop").mask
     np.testing.assert_array_equal(plain, np.where(opacity > 0, 255, 0))
     assert not decode(image, np.zeros((8, 8)), size=8, fit="crop").mask.any()
+    faint = np.random.default_rng(0).random((8, 8)) * 1e-3
+    assert not (decode(image, faint, size=8, fit="crop").mask > FOREGROUND).any(), "no object"
+    rounded = decode(image, opacity / 0.7 * (1 + 1e-7) - 1e-9, size=8, fit="crop").mask
+    assert rounded.max() == 255
 
 
-@pytest.mark.parametrize("wrong", [1.5, -0.1, np.nan, 255.0])
+@pytest.mark.parametrize("wrong", [1.5, -0.1, 255.0])
 def test_opacities_are_shares(tmp_path, wrong):
     image = save(tmp_path, Image.new("RGB", (4, 4)))
     with pytest.raises(InputError, match=r"expected \[0, 1\]. Give integers"):
         decode(image, np.full((4, 4), wrong), size=4, fit="crop")
+
+
+def test_opacities_are_numbers(tmp_path):
+    image = save(tmp_path, Image.new("RGB", (4, 4)))
+    with pytest.raises(InputError, match="holds NaN"):
+        decode(image, np.full((4, 4), np.nan), size=4, fit="crop")
 
 
 def test_mask_of_other_proportions_is_another_image(tmp_path):

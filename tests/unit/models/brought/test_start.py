@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import InputError
 from pipeline.models.brought import start as start_module
-from pipeline.models.brought.open import rebuild_brought
+from pipeline.models.brought.networks import open_network
+from pipeline.models.brought.open import bring, rebuild_brought
 from pipeline.models.brought.start import introduce, start
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.models.registry import build_model
-from pipeline.settings.models import HuggingfaceModel, NetworkModel, TimmModel
+from pipeline.settings.models import HuggingfaceModel, NetworkModel, PythonModel, TimmModel
 from tests.fixtures.brought import NAMES, save_huggingface, save_timm
 from tests.fixtures.own_networks import CLASSES, own
 
@@ -43,6 +44,52 @@ def of_timm(folder: Path) -> NetworkModel:
 def of_huggingface(folder: Path) -> NetworkModel:
     save_huggingface(folder / "hf", names=CLASSES)
     return HuggingfaceModel(kind="huggingface", path=str(folder / "hf"))
+
+
+UNSAVED = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, how):
+        super().__init__()
+        self.flat, self.head, self.how = nn.Flatten(), nn.Linear(8, 2), how
+        drawn = torch.randn(3 * 16 * 16, 8) / 28
+        if how == "attribute":
+            self.drawn = drawn
+        elif how == "hidden":
+            self.register_buffer("drawn", drawn, persistent=False)
+        elif how == "list":
+            self.layers = [nn.Linear(3 * 16 * 16, 8)]
+        else:
+            self.register_buffer("drawn", drawn)
+
+    def forward(self, x):
+        x = self.flat(x)
+        return self.head(torch.relu(self.layers[0](x) if self.how == "list" else x @ self.drawn))
+
+def make(how):
+    return Net(how)
+"""
+
+
+@pytest.mark.parametrize("how", ["attribute", "hidden", "list", "buffer"])
+def test_what_is_drawn_lies_in_the_weights_or_is_refused(tmp_path: Path, how: str) -> None:
+    """Every stage calls the function again: else it would be another network there."""
+    (tmp_path / "unsaved.py").write_text(UNSAVED)
+    path = f"{tmp_path / 'unsaved.py'}:make"
+    entry = PythonModel(kind="python", path=path, args={"how": how}, classes=CLASSES)
+    with pytest.raises(InputError, match=r"no trained network to audit. Write its files under `weights`"):
+        bring(entry, None, CLASSES, 16, "models.mine")
+    if how == "buffer":
+        introduce(entry, CLASSES, 16, "models.mine", pretrained=False)
+        return
+    file = tmp_path / "weights.safetensors"
+    save_file(open_network(entry, "models.mine").net.state_dict(), file)
+    with pytest.raises(InputError, match="it holds numbers that its state_dict lacks"):
+        introduce(entry, CLASSES, 16, "models.mine", pretrained=False)
+    with pytest.raises(InputError, match="it holds numbers that its state_dict lacks"):
+        bring(entry, file, CLASSES, 16, "models.mine")
 
 
 @pytest.mark.parametrize(
