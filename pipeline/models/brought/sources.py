@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import sys
@@ -36,7 +37,7 @@ def source_files(entry: Model, *, with_weights: bool = True) -> list[Path]:
     assert isinstance(entry, NetworkModel)
     if isinstance(entry, PythonModel):
         found = python_file(entry.path)
-        files = [found] if found is not None else []
+        files = [found, *_imported(found)] if found is not None else []
     else:
         folder = Path(entry.path)
         files = [folder / CONFIG, folder / PROCESSOR]
@@ -118,9 +119,49 @@ def python_file(path: str) -> Path | None:
     """
     module = path.rpartition(":")[0]
     found = Path(module) if module.endswith(".py") else _module_file(module)
-    if found is None or not found.is_absolute() or not found.is_relative_to(Path.cwd()):
-        return found
-    return found.relative_to(Path.cwd())
+    return None if found is None else _from_here(found)
+
+
+def _from_here(path: Path) -> Path:
+    is_below = path.is_absolute() and path.is_relative_to(Path.cwd())
+    return path.relative_to(Path.cwd()) if is_below else path
+
+
+def _imported(file: Path) -> list[Path]:
+    """Files beside a function's own, or in the working folder, that it imports, and those that these import.
+
+    They are read, not run; what is imported in another way than by name is not seen.
+    """
+    found: dict[Path, Path] = {file.resolve(): file}
+    left = [file]
+    while left:
+        here = left.pop()
+        for name, folders in _import_names(here, file):
+            for base in (folder.joinpath(*name.split(".")) for folder in folders):
+                for path in (base.with_suffix(".py"), base / "__init__.py"):
+                    if path.is_file() and path.resolve() not in found:
+                        found[path.resolve()] = _from_here(path)
+                        left.append(path)
+    return list(found.values())[1:]
+
+
+def _import_names(here: Path, first: Path) -> Iterator[tuple[str, list[Path]]]:
+    """Modules that a file names, and the folders that they may lie in."""
+    try:
+        tree = ast.parse(here.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names, folders = [alias.name for alias in node.names], [first.parent, Path()]
+        elif isinstance(node, ast.ImportFrom):
+            own = f"{node.module}." if node.module else ""
+            names = [*filter(None, [node.module]), *(f"{own}{alias.name}" for alias in node.names)]
+            parents = here.absolute().parents
+            folders = list(parents[node.level - 1 : node.level]) if node.level else [first.parent, Path()]
+        else:
+            continue
+        yield from ((name, folders) for name in names if name.partition(".")[0] != "pipeline")
 
 
 def read_config(path: str, where: str) -> dict[str, Any]:

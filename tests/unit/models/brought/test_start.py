@@ -18,6 +18,7 @@ from pipeline.core.errors import InputError
 from pipeline.models.brought import start as start_module
 from pipeline.models.brought.networks import open_network
 from pipeline.models.brought.open import bring, rebuild_brought
+from pipeline.models.brought.sources import source_files
 from pipeline.models.brought.start import introduce, start
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
@@ -71,6 +72,28 @@ class Net(nn.Module):
 def make(how):
     return Net(how)
 """
+
+
+def test_what_a_function_imports_from_beside_it_is_a_part_of_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    files = {
+        "net.py": "import torch\nfrom helper import width\nfrom parts import blocks\nimport pipeline",
+        "helper.py": "import other.deep",
+        "parts/__init__.py": "from . import near",
+        "parts/near.py": "from .blocks import x\nfrom ..helper import y\nfrom ......... import z",
+        "parts/blocks.py": "x = 1\nthis is no Python",
+        "other/deep.py": "",
+        "unused.py": "",
+        "pipeline.py": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    entry = PythonModel(kind="python", path="net.py:make")
+    wanted = {"net.py", "helper.py", "parts/__init__.py", "parts/near.py", "parts/blocks.py", "other/deep.py"}
+    assert {str(path) for path in source_files(entry)} == wanted
 
 
 @pytest.mark.parametrize("how", ["attribute", "hidden", "list", "buffer"])
