@@ -42,6 +42,13 @@ class ModelSettings(Settings):
         description="a list: the class of each output; a mapping: class of the dataset -> output or outputs",
     )
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _classes_are_several(cls, classes: Any) -> Any:
+        if classes is not None and not isinstance(classes, list | dict):
+            raise ValueError("must be a list, the class of each output, or a mapping of classes to outputs")
+        return classes
+
 
 class PredictionColumns(Settings):
     """Columns of a table of predictions; what is null is found by its usual names."""
@@ -109,6 +116,13 @@ class PythonModel(NetworkModel):
     kind: Literal["python"]
     path: str = Field(pattern=r"^[^:]+:[A-Za-z_][A-Za-z0-9_]*$")
     args: dict[str, Any] = Field(default_factory=dict, description="what the function is given")
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _path_names_a_function(cls, path: Any) -> Any:
+        if isinstance(path, str) and ":" not in path:
+            raise ValueError(f"names no function; write {path}:FUNCTION, which returns the network")
+        return path
 
 
 Network = Annotated[TimmModel | HuggingfaceModel | PythonModel, Field(discriminator="kind")]

@@ -88,6 +88,8 @@ def test_further_keys_are_taken_as_params_yaml_has_them(packed: Path) -> None:
         (["short", "short.csv", "--set", "columns.imag=photo"], "did you mean 'image'"),
         (["short", "short.csv", "--set", "input_size=32"], "models.short.input_size is not a known key"),
         (["short", "short.csv", "--set", "scores"], "is not KEY=VALUE"),
+        (["short", "short.csv", "--set", "classes=cat"], "models.short.classes = 'cat': must be a list"),
+        (["nan", "nets.py:nan", "--set", "path=nets.py"], "write nets.py:FUNCTION, which returns"),
         (["short", "short.csv", "--set", "columns.=x"], "is not KEY=VALUE"),
         (["short", "short.csv", "--set", "scores=[a"], "is not KEY=VALUE"),
         (["short", "short.csv"], "test images"),
