@@ -17,9 +17,14 @@ from pipeline.settings.parsing import did_you_mean
 from pipeline.settings.train import TrainSettings
 
 
+def own_name(model: str) -> str:
+    """The entry of `models` that `train.model` names; empty where it names none."""
+    return model.removeprefix(OWN) if model.startswith(OWN) else ""
+
+
 def with_network(train: TrainSettings, models: Mapping[str, Model]) -> TrainSettings:
     """The settings with the entry that their model names; whether it can be trained `check_model` says."""
-    entry = models.get(train.model.removeprefix(OWN)) if train.model.startswith(OWN) else None
+    entry = models.get(own_name(train.model))
     own = OwnNetwork(entry=_deciding(entry, train)) if isinstance(entry, NetworkModel) else None
     return train.model_copy(update={"network": own})
 
@@ -37,9 +42,10 @@ def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str 
     if not train.model.startswith(OWN):
         _check_other(train.model, names)
         return
-    entry, key = models.get(train.model.removeprefix(OWN)), f"train.model = {train.model}"
+    name, key = own_name(train.model), f"train.model = {train.model}"
+    entry = models.get(name)
     if entry is None:
-        near = did_you_mean(train.model.removeprefix(OWN), names) or "."
+        near = did_you_mean(name, names) or "."
         known = f"Networks of `models`: {', '.join(names)}." if names else "`models` has no networks."
         raise InputError(
             f"{key}: there is no such entry{near} {known} `shortcut-audit new-model NAME PATH` writes one."

@@ -17,9 +17,8 @@ from pipeline.core.types import Device
 from pipeline.methods.registry import BASE, BROUGHT, MODULES
 from pipeline.methods.setup import plan_network, plan_training
 from pipeline.models.brought.sources import check_files, source_files
-from pipeline.models.registry import OWN
 from pipeline.plan.fingerprint import Code
-from pipeline.plan.own_networks import with_files
+from pipeline.plan.own_networks import own_name, with_files
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import shares_source
 from pipeline.settings.base import Settings, deciding
@@ -144,18 +143,13 @@ def _retrain(settings: DatasetSettings, params: Params, method: str) -> Settings
 
 def _gradcam(settings: DatasetSettings, params: Params, method: str) -> Settings:
     """A network of the user's has modules of its own names, so that its entry may say which is mapped."""
-    named = method if method in params.models else _own_name(settings.train_for(method).model)
+    named = method if method in params.models else own_name(settings.train_for(method).model)
     chosen, model, where = settings.gradcam, params.models.get(named), "gradcam.layer"
     if isinstance(model, NetworkModel):
         own = f"models.{named}.layer"
         where = f"{where} (or {own})" if model.layer is None else own
         chosen = chosen if model.layer is None else chosen.model_copy(update={"layer": model.layer})
     return GradcamPlan(gradcam=chosen, device=device_of(settings, params, method), layer_of=where)
-
-
-def _own_name(model: str) -> str:
-    """The entry of `models` that a method trains; empty where it trains none."""
-    return model.removeprefix(OWN) if model.startswith(OWN) else ""
 
 
 def _groups(settings: DatasetSettings, *_: Any) -> Settings:

@@ -199,12 +199,11 @@ def _used(case: Case, rung: Rung) -> Words:
     found = case.baseline.cue_use if case.baseline else None
     exchange = deciding_exchange(found)
     if found is None or exchange is None or rung.estimate is None:
-        is_table = case.baseline is not None and case.baseline.only_predictions
-        untested = "predictions alone do not tell" if is_table else "no edit could test it"
+        untested = "predictions alone do not tell" if _is_table(case) else "no edit could test it"
         if mistakes_agree(case.baseline, case.limits):
             untested = "its mistakes agree with it; only a network can show use"
         line = "it tells nothing to use" if rung.status == "no" else untested
-        return line, [rung.evidence if is_table else first_sentence(rung.evidence)]
+        return line, [rung.evidence if _is_table(case) else first_sentence(rung.evidence)]
     edit = intervention_label(exchange.name)
     towards = "away from" if exchange.size.value < 0 and rung.status == "yes" else "towards"
     text = (
@@ -217,6 +216,11 @@ def _used(case: Case, rung: Rung) -> Words:
         "no": f"{_lower(edit)} hardly moves predictions",
     }.get(rung.status, f"{_lower(edit)} does not settle it")
     return line, [text]
+
+
+def _is_table(case: Case) -> bool:
+    """Whether there is no network behind the predictions."""
+    return case.baseline is not None and case.baseline.only_predictions
 
 
 def _harmful(case: Case, rung: Rung) -> Words:
@@ -261,8 +265,7 @@ def _caused_by(case: Case, rung: Rung) -> Words:
         line = {"no": "no training images are shown to hurt it"}.get(
             rung.status, "which images is not settled"
         )
-        is_table = case.baseline is not None and case.baseline.only_predictions
-        untraced = "predictions alone do not tell" if is_table else "attribution was not run"
+        untraced = "predictions alone do not tell" if _is_table(case) else "attribution was not run"
         return (line if rung.was_run else untraced), sentences
     # no group of images alone is to blame where wrong labels are
     looking = "to images whose label looks wrong"

@@ -30,10 +30,10 @@ from pipeline.models.brought.processors import check_door, quiet
 from pipeline.models.brought.sources import (
     CONFIG,
     PROCESSOR,
-    WEIGHTS,
     python_file,
     read_config,
     read_json,
+    weights_beside,
     working_folder_first,
 )
 from pipeline.models.brought.weights import COUNTER
@@ -424,5 +424,5 @@ def _line(error: Exception) -> str:
 
 
 def _beside(folder: Path) -> list[Path]:
-    """The file of weights in a folder, if there is one."""
-    return [path for name in WEIGHTS if (path := folder / name).is_file()][:1]
+    found = weights_beside(folder)
+    return [] if found is None else [found]

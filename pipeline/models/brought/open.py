@@ -87,11 +87,12 @@ def check_made_again(
         return
     with drawn_from(_OTHER_SEED):
         twin = rebuild_brought(found.spec)
-    if not (has_weights or same_tensors(found.model, twin)):
+    if not has_weights and differing_tensors(found.model, twin):
         raise InputError(
             f"{where}: each call of {entry.path} draws other weights, and `weights` names no file of them: "
             "there is no trained network to audit. Write its files under `weights`; where methods shall "
-            f"train it (train.model: {where}), take it out of active_methods."
+            f"only train it (train.model: {where}), write the entry into params.yaml by hand and leave it "
+            "out of active_methods."
         )
     twin.load_state_dict(found.model.state_dict())
     if not _same_logits(found.model, twin, image_size):
@@ -102,12 +103,11 @@ def check_made_again(
         )
 
 
-def same_tensors(one: nn.Module, other: nn.Module) -> bool:
-    """Whether two networks have the same weights and buffers."""
+def differing_tensors(one: nn.Module, other: nn.Module) -> list[str]:
+    """Names of weights and buffers that two networks do not have alike."""
     own, theirs = one.state_dict(), other.state_dict()
-    return own.keys() == theirs.keys() and all(
-        own[name].shape == theirs[name].shape and bool(torch.equal(own[name], theirs[name])) for name in own
-    )
+    alike = {name for name in own.keys() & theirs.keys() if torch.equal(own[name], theirs[name])}
+    return [name for name in {**own, **theirs} if name not in alike]
 
 
 @torch.no_grad()

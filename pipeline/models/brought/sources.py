@@ -88,6 +88,11 @@ def shards(path: Path) -> list[Path]:
     return [path.parent / name for name in files]
 
 
+def weights_beside(folder: Path) -> Path | None:
+    """The file of weights in a folder, an index where they were cut; None: there is none."""
+    return next((path for name in WEIGHTS if (path := folder / name).is_file()), None)
+
+
 def weights_file(path: str, where: str) -> Path:
     """A file of weights, or the one that lies in a folder.
 
@@ -95,7 +100,7 @@ def weights_file(path: str, where: str) -> Path:
         InputError: there is none.
     """
     given = Path(path)
-    found = next((f for f in (given, *(given / name for name in WEIGHTS)) if f.is_file()), None)
+    found = given if given.is_file() else weights_beside(given)
     if found is None:
         what = f"holds no {WEIGHTS[0]}" if given.is_dir() else "does not exist"
         raise InputError(f"{where} = {path} {what}. Give a file of weights, or a folder that holds one.")

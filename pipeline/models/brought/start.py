@@ -21,6 +21,7 @@ from pipeline.models.brought.open import (
     Brought,
     check_made_again,
     count_outputs,
+    differing_tensors,
     read_on_classes,
     weights_of,
 )
@@ -137,18 +138,13 @@ def _lay_in(opened: Opened, weights: Path, image_size: int, where: str, *, may_r
 
 
 def _check_drawn(first: Classifier, again: Classifier, where: str) -> None:
-    one, other = first.state_dict(), again.state_dict()
-    differ = [name for name in one if name not in other or not _same(one[name], other[name])]
+    differ = differing_tensors(first, again)
     if differ:
         raise InputError(
             f"{where}: called twice under one seed, its function gives two networks ({list_some(differ, 3)} "
             "differ), so that a killed run could not go on. Let it draw weights from torch's own generator, "
             "as torch.nn.init does, without one of its own."
         )
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and bool(torch.equal(one, other))
 
 
 def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str) -> list[str]:
