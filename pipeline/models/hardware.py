@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,7 +61,7 @@ def compiled(forward: Callable[[Tensor], Tensor], device: torch.device) -> Calla
 
 
 def seed_device(seed: int, device: torch.device) -> None:
-    """Seed the generator that layers on this device draw from.
+    """Seed what layers on this device draw from; those that a user wrote may draw from NumPy or Python.
 
     torch.manual_seed also queues a call, with its traceback, for every kind of device that is not there:
     a twentieth of a small network's step, and memory that grows with every step.
@@ -68,3 +70,5 @@ def seed_device(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002  # the generator that strangers' code draws from
+    random.seed(seed)

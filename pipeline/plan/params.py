@@ -249,7 +249,10 @@ class Params(Settings):
         for method in self.trained_methods:
             setup = settings.setup(method, f"datasets.{name}")
             for train in setup.networks:
-                check_model(train, self.models, name if is_used else None)
+                try:
+                    check_model(train, self.models, name if is_used else None)
+                except InputError as error:
+                    raise InputError(f"params.yaml: datasets.{name}, method {method}: {error}") from None
         self._check_gate(settings, f"datasets.{name}")
         return settings
 

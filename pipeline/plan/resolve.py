@@ -34,6 +34,7 @@ from pipeline.settings.plans.train import BroughtPlan, NetworkPlan, TrainPlan
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.sources import PythonSource
+from pipeline.settings.train import TrainSettings
 
 PLUGINS = "pipeline.data.plugins"
 
@@ -182,6 +183,7 @@ def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
     """Everything that decided the results it shows, without the methods that do not run."""
     sections = deciding(settings)
     sections["methods"] = {method: sections["methods"][method] for method in params.trained_methods}
+    sections["train"] = _shown(settings.train)
     return ReportPlan(
         report=sections.pop("report"),
         active_methods=params.active_methods,
@@ -190,7 +192,7 @@ def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
             method: MethodPlan(train={}, method=deciding(params.models[method]))
             if method in params.models
             else MethodPlan(
-                train=deciding(settings.train_for(method)),
+                train=_shown(settings.train_for(method)),
                 method=_without(settings.method(method), "train"),
             )
             for method in params.active_methods
@@ -198,6 +200,11 @@ def _report(settings: DatasetSettings, params: Params, _: str) -> Settings:
         sections=sections,
         min_worst_group=settings.gate.min_worst_group,
     )
+
+
+def _shown(train: TrainSettings) -> dict[str, Any]:
+    """Without the place of a network of the user's where there is none: nobody can write that key."""
+    return _without(train, *([] if train.network else ["network"]))
 
 
 def _without(settings: Settings, *keys: str) -> dict[str, Any]:

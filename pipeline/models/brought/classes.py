@@ -38,7 +38,7 @@ def match_classes(
     if isinstance(given, Mapping):
         return _by_mapping(classes, outputs, n_outputs, given, where)
     names, source = (
-        (given, f"{where}.classes") if given is not None else (_named(outputs, classes), "the model")
+        (given, f"{where}.classes") if given is not None else (said_names(outputs, classes), "the model")
     )
     if names is None:
         raise InputError(
@@ -86,8 +86,8 @@ def folded(name: str) -> str:
     return " ".join(re.sub(r"[_\s-]+", " ", unicodedata.normalize("NFKC", name)).split()).casefold()
 
 
-def _named(outputs: Sequence[str] | None, classes: Sequence[str]) -> list[str] | None:
-    """Names that say something: not such as LABEL_0 or 17, unless the classes are called just so."""
+def said_names(outputs: Sequence[str] | None, classes: Sequence[str]) -> list[str] | None:
+    """Names of outputs that say something: not such as LABEL_0 or 17, unless the classes are called just so."""
     names = [str(name) for name in outputs or []]
     says_nothing = all(UNNAMED.fullmatch(name.strip()) for name in names)
     return None if says_nothing and set(names) != set(classes) else names

@@ -95,7 +95,8 @@ def check_made_again(
             "out of active_methods."
         )
     twin.load_state_dict(found.model.state_dict())
-    if not _same_logits(found.model, twin, image_size):
+    pixels = _noise(image_size)
+    if not _alike(_logits(found.model, pixels), _logits(twin, pixels)):
         raise InputError(
             f"{where}: called again, {entry.path} gives a network with other outputs for the same weights: "
             "it holds numbers that its state_dict lacks. Make them buffers (`self.register_buffer(name, "
@@ -110,16 +111,23 @@ def differing_tensors(one: nn.Module, other: nn.Module) -> list[str]:
     return [name for name in {**own, **theirs} if name not in alike]
 
 
+def _noise(side: int, n: int = 2) -> Tensor:
+    return torch.rand(n, 3, side, side, generator=torch.Generator().manual_seed(0))
+
+
 @torch.no_grad()
-def _same_logits(one: Classifier, other: Classifier, image_size: int) -> bool:
-    pixels = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
-    found: list[Tensor] = []
-    for model in (one, other):
-        was_training = model.training
-        with drawn_from(0):
-            found.append(model.eval()(pixels))
-        model.train(was_training)
-    return bool(torch.allclose(found[0], found[1], rtol=1e-4, atol=1e-5, equal_nan=True))
+def _logits(model: Classifier, pixels: Tensor, seed: int = 0) -> Tensor:
+    """In evaluation mode."""
+    was_training = model.training
+    with drawn_from(seed):
+        logits: Tensor = model.eval()(pixels)
+    model.train(was_training)
+    return logits
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    scale = float(one.nan_to_num().abs().max())
+    return torch.allclose(one, other, rtol=0, atol=1e-4 * max(scale, 0.1), equal_nan=True)
 
 
 def read_on_classes(
@@ -197,8 +205,7 @@ def count_outputs(opened: Opened, image_size: int, where: str) -> int:
     was_training = opened.net.training
     opened.net.eval()
     try:
-        pixels = torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(0))
-        logits = unwrap(opened.net(pixels))
+        logits = unwrap(opened.net(_noise(side)))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
     except Exception as error:  # whatever a network that somebody else wrote may raise
@@ -249,4 +256,21 @@ def _said(model: Adapted, image_size: int, columns: Sequence[Sequence[int]], n_o
     layers = model.map_layers()
     if not layers:
         notes.append("no part of it gives a map of cells: GradCAM has nothing to show")
-    return notes
+    return notes + _unsteady(model, image_size)
+
+
+def _unsteady(model: Adapted, image_size: int) -> list[str]:
+    """What else than the image its answers depend on."""
+    pixels = _noise(image_size, 3)
+    first = _logits(model, pixels)
+    if not _alike(first, _logits(model, pixels, seed=_OTHER_SEED)):
+        return [
+            "it answers the same image differently each time, because something in it draws at random also in "
+            "evaluation (such as dropout without `training=self.training`): its numbers move from run to run"
+        ]
+    if not _alike(first[:2], _logits(model, pixels[:2])):
+        return [
+            "its answer to an image depends on the other images of the batch (such as by batch normalization "
+            "that stays in training mode): its numbers are those of batches as they are made here"
+        ]
+    return []

@@ -6,7 +6,7 @@ What a function of the user's draws the seed decides, so that a killed run goes 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from pipeline.core.errors import InputError
 from pipeline.core.words import list_some
+from pipeline.models.brought.classes import said_names
 from pipeline.models.brought.draws import drawn_from
 from pipeline.models.brought.networks import Opened, open_network
 from pipeline.models.brought.open import (
@@ -63,12 +64,15 @@ def start(
     _call_once(entry, where)
     with drawn_from(seed):
         opened = open_network(entry, where)
-        notes = list(opened.notes)
         weights = _first_weights(entry, opened, pretrained, seed, where)
         if weights is None:
             check_finite(opened.net, where)
+            notes = []  # it is shown images in training as it is afterwards: nothing is to be guessed
         else:
+            notes = list(opened.notes)
             notes += _lay_in(opened, weights, image_size, where, may_redraw=isinstance(pretrained, str))
+        if not pretrained:
+            entry = _told_classes(entry, opened, classes, image_size, where)
         return read_on_classes(opened, entry, classes, image_size, where, notes)
 
 
@@ -81,7 +85,9 @@ def introduce(
         InputError: as `start`; training would not move it, what it gives while it is trained are no logits,
             or its first weights are not the same for the same seed.
     """
-    first, again = (start(entry, classes, image_size, where, pretrained=pretrained, seed=0) for _ in range(2))
+    first, again, other = (
+        start(entry, classes, image_size, where, pretrained=pretrained, seed=seed) for seed in (0, 0, 1)
+    )
     _check_drawn(first.model, again.model, where)
     check_made_again(first, entry, image_size, where, has_weights=True)
     unmoved = _check_trains(first.model, len(classes), image_size, where)
@@ -91,7 +97,13 @@ def introduce(
         "are frozen (requires_grad is False)": frozen,
         "get no gradient (its forward does not use them, detaches, or is under torch.no_grad)": unmoved,
     }
-    notes = first.notes + [
+    notes = list(first.notes)
+    if pretrained is False and not differing_tensors(first.model, other.model):
+        notes.append(
+            "every seed starts from the same weights, because what makes the network draws none or seeds "
+            "itself: seeds differ in the order of the images alone"
+        )
+    notes += [
         f"{len(names)} of its {n} parameters {why} and stay as they are: {list_some(names, 3)}"
         for why, names in said.items()
         if names
@@ -119,6 +131,29 @@ def _first_weights(
         return None
     files = weights_of(entry, opened, where)
     return files[seed % len(files)]
+
+
+def _told_classes(
+    entry: NetworkModel, opened: Opened, classes: Sequence[str], image_size: int, where: str
+) -> NetworkModel:
+    """The entry, with the dataset's classes for outputs without names: which is which training decides.
+
+    Raises:
+        InputError: there are more or fewer outputs, and nothing says which are of the dataset's classes.
+    """
+    n_outputs, names = count_outputs(opened, image_size, where), said_names(opened.outputs, classes)
+    is_told = isinstance(entry.classes, Mapping) or (entry.classes is None and names is not None)
+    if is_told or n_outputs == len(entry.classes or classes):
+        return entry if is_told or entry.classes else entry.model_copy(update={"classes": list(classes)})
+    remedy = (
+        f"Let {entry.path} return one with {len(classes)} outputs, for example by `{where}.args`"
+        if isinstance(entry, PythonModel)
+        else f"Save one with {len(classes)} outputs there"
+    )
+    raise InputError(
+        f"{where}: to be trained, the network needs an output for each of the {len(classes)} classes "
+        f"({list_some(classes, 4)}), and has {n_outputs:,}. {remedy}."
+    )
 
 
 def _lay_in(opened: Opened, weights: Path, image_size: int, where: str, *, may_redraw: bool) -> list[str]:

@@ -48,6 +48,7 @@ def test_the_embedded_network_as_a_function_gives_the_same_numbers(tmp_path: Pat
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dropout of its own": {"seeds": [0, 3]},
+    "draws from NumPy and Python": {"function": "ForeignDropout"},
     "averaged": {"average": "ema", "dropout": 0.2},
     "sharpness": {"sam_rho": 0.05},
 }
@@ -55,14 +56,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", OPTIONS)
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, case: str) -> None:
-    changes = {"checkpoint_seconds": 1e-9, **OPTIONS[case]}
+    changes = {"function": "Wrapped", "checkpoint_seconds": 1e-9, **OPTIONS[case]}
     counting = MemoryStore()
-    whole = train("Wrapped", tmp_path, store=counting, **changes)
+    whole = train(folder=tmp_path, store=counting, **changes)
     for kill_at in (1, counting.n_saves // 2, counting.n_saves):
         store = MemoryStore(fail_after=kill_at)
         with pytest.raises(KilledError):
-            train("Wrapped", tmp_path, store=store, **changes)
-        again = train("Wrapped", tmp_path, store=store, **changes)
+            train(folder=tmp_path, store=store, **changes)
+        again = train(folder=tmp_path, store=store, **changes)
         for seed, weights in whole.weights.items():
             for key, value in weights.items():
                 assert torch.equal(value, again.weights[seed][key]), (kill_at, seed, key)

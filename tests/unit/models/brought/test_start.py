@@ -264,7 +264,8 @@ def test_weights_of_another_body_are_refused(tmp_path: Path) -> None:
             "in training mode the network returns a tensor of 2 x 1 x 2 for 2 images and 2",
         ),
         ("Stops", {}, "in training mode the network stops with no targets"),
-        ("small", {"n_out": 3}, "names 2 classes, and the model has 3 outputs"),
+        ("small", {"n_out": 3}, r"needs an output for each of the 2 classes \(left, right\), and has 3. Let"),
+        ("small", {"n_out": 1000}, r"and has 1,000. Let .*nets.py:small return one with 2 outputs, .*\.args"),
         ("small", {"n_out": 1}, "the network has 1 output"),
     ],
 )
@@ -292,10 +293,51 @@ def test_what_stays_as_it_is_is_said(tmp_path: Path, function: str, says: str) -
     assert bool(says) == any(note.startswith(says) for note in notes if "parameters" in note)
 
 
-def test_outputs_without_names_are_asked_about_as_where_a_model_is_audited(tmp_path: Path) -> None:
-    entry = own("small", tmp_path).model_copy(update={"classes": None})
+def test_which_output_is_which_class_training_decides_and_weights_are_asked(tmp_path: Path) -> None:
+    entry = own("embedded", tmp_path).model_copy(update={"classes": None})
+    begun, told = begin(entry), begin(own("embedded", tmp_path))
+    assert type(begun) is type(told), "the network itself, not one that is adapted"
+    assert all(torch.equal(v, told.state_dict()[k]) for k, v in begun.state_dict().items())
+    save_file(net_of(entry), tmp_path / "given.safetensors")
     with pytest.raises(InputError, match=r"Write it, .* `models.mine.classes: \[left, right\]`"):
+        begin(entry, 0, str(tmp_path / "given.safetensors"))
+
+
+@pytest.mark.parametrize("kind", ["timm", "huggingface"])
+def test_a_folder_for_more_classes_is_told_so_unless_their_names_say_which(tmp_path: Path, kind: str) -> None:
+    save: Any = save_timm if kind == "timm" else save_huggingface
+    kinds: dict[str, Any] = {"timm": TimmModel, "huggingface": HuggingfaceModel}
+    entry = kinds[kind](kind=kind, path=str(tmp_path / "net"))
+    save(tmp_path / "net", names=["right", "fox", "left"])
+    assert begin(entry)(torch.rand(2, 3, 16, 16)).shape == (2, 2)
+    save(tmp_path / "net", names=["LABEL_0", "LABEL_1", "LABEL_2"])
+    with pytest.raises(InputError, match=r"and has 3. Save one with 2 outputs there"):
         begin(entry)
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        ("AlwaysDrops", "it answers the same image differently each time"),
+        ("AlwaysNumpy", "it answers the same image differently each time"),
+        ("OfTheBatch", "its answer to an image depends on the other images of the batch"),
+        ("ForeignDropout", ""),
+        ("small", ""),
+    ],
+)
+def test_answers_that_depend_on_more_than_the_image_are_told(
+    tmp_path: Path, function: str, says: str
+) -> None:
+    notes = start(own(function, tmp_path), CLASSES, 16, "models.mine", pretrained=False, seed=0).notes
+    about = [note for note in notes if "answer" in note]
+    assert [note.startswith(says) for note in about] == ([True] if says else [])
+
+
+def test_a_function_that_seeds_itself_is_told_that_seeds_start_alike(tmp_path: Path) -> None:
+    for function, is_told in (("same", True), ("small", False), ("elsewhere", False)):
+        notes = introduce(own(function, tmp_path), CLASSES, 16, "models.mine", pretrained=False).notes
+        assert any("every seed starts from the same weights" in note for note in notes) == is_told
+        assert not any("says nothing of preprocessing" in note for note in notes), "it is trained as shown"
 
 
 def test_several_outputs_of_one_class_are_trained_as_it(tmp_path: Path) -> None:
