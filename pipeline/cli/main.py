@@ -151,6 +151,7 @@ def _add_new_model(commands: Any) -> None:
         metavar="KEY=VALUE",
         help="a further key of the entry, such as columns.image=photo or input_size=224; given several times",
     )
+    model.add_argument("--to-train", action="store_true", help="methods shall train it: it needs no weights")
     model.add_argument("--dataset", help="that it is tried on; the first active one")
     model.add_argument("--overwrite", action="store_true", help="replace an entry of this name")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ from ruamel.yaml.error import YAMLError
 
 from pipeline.artifacts.datasets import load_packed, load_packed_split, load_samples
 from pipeline.artifacts.paths import NAME_PATTERN, dataset_dir
-from pipeline.core.errors import InputError
+from pipeline.core.errors import InputError, UnmatchedClassesError
 from pipeline.core.words import list_some, percent
 from pipeline.data.entry.write import write_entry
 from pipeline.methods.brought.guess import guess_model
 from pipeline.methods.brought.predictions import Images, bring_predictions
-from pipeline.models.brought.networks import open_network
+from pipeline.models.brought.networks import Opened, open_network
 from pipeline.models.brought.open import bring, weights_of
 from pipeline.models.brought.sources import check_files
+from pipeline.models.brought.start import introduce
 from pipeline.models.predict import predict_logits
 from pipeline.plan.params import Params
 from pipeline.plan.params_file import PARAMS_PATH, read_params
@@ -53,10 +55,13 @@ def run(options: argparse.Namespace) -> None:
     where, packed = f"models.{options.name}", dataset_dir(dataset)
     check_files(entry, where)
     is_packed = (packed / "dataset.json").exists()
-    if isinstance(entry, PredictionsModel):
-        _show_table(entry, packed if is_packed else None, where)
-    else:
-        _show_network(entry, packed if is_packed else None, where)
+    try:
+        _show(entry, packed if is_packed else None, where, to_train=options.to_train)
+    except UnmatchedClassesError as error:
+        flag = f"--classes {shlex.join(load_packed(packed).classes)}"
+        raise InputError(
+            f"{error} Here write {flag} for a list, and --set 'classes={{...}}' for a mapping."
+        ) from None
     if not is_packed:
         print(
             f"{dataset} is not packed yet, so that its classes were not matched: `dvc repro data@{dataset}`"
@@ -64,7 +69,29 @@ def run(options: argparse.Namespace) -> None:
     write_entry(PARAMS_PATH, options.name, written, overwrite=options.overwrite, section="models")
     active = ", ".join([*params.active_methods, options.name])
     print(f"\nwrote models.{options.name} to {PARAMS_PATH}")
-    print(f"audit it:  set `active_methods: [{active}]`, then dvc repro")
+    if options.to_train:
+        print(f"train it:  set `train: {{ model: {where} }}` under datasets.{dataset}, then dvc repro")
+    else:
+        print(f"audit it:  set `active_methods: [{active}]`, then dvc repro")
+
+
+def _show(entry: Model, packed: Path | None, where: str, *, to_train: bool) -> None:
+    """What the model is, and what it says to some images; `packed`: None: there are none yet.
+
+    Raises:
+        InputError: it cannot be read, or does not fit the dataset.
+    """
+    if isinstance(entry, PredictionsModel):
+        if to_train:
+            raise InputError(
+                f"--to-train needs a network, and {entry.path} is a table of predictions. Leave it out to "
+                "audit the table, or give a function or folder."
+            )
+        _show_table(entry, packed, where)
+    elif to_train:
+        _show_start(entry, packed, where)
+    else:
+        _show_network(entry, packed, where)
 
 
 def _with_keys(written: dict[str, Any], said: Sequence[str]) -> dict[str, Any]:
@@ -90,17 +117,34 @@ def _with_keys(written: dict[str, Any], said: Sequence[str]) -> dict[str, Any]:
     return written
 
 
-def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:
+def _show_start(entry: NetworkModel, packed: Path | None, where: str) -> None:
+    """A network that methods shall train, from its own weights where it has files of them."""
     opened = open_network(entry, where)
-    door, files = opened.door, weights_of(entry, opened, where)
-    n_parameters = sum(p.numel() for p in opened.net.parameters())
+    _show_made(entry, opened)
+    if packed is None:
+        return
+    info = load_packed(packed)
+    begun = introduce(entry, info.classes, info.image_size, where, pretrained=bool(entry.weights))
+    for note in begun.notes:
+        print(f"note: {note}")
+    print(f"tried: a step of training on images of {info.image_size} px with {len(info.classes)} classes")
+
+
+def _show_made(entry: NetworkModel, opened: Opened) -> None:
+    door, n_parameters = opened.door, sum(p.numel() for p in opened.net.parameters())
     print(f"{type(opened.net).__name__}, {n_parameters:,} parameters, kind {entry.kind}")
-    print(f"weights: {list_some([str(path or 'those of the function') for path in files], 3)}")
     side = f"{door.side} px" if door.side else "that of the packed images"
     print(f"input: {side}, {door.interpolation}, {door.crop_pct:.1%} of the resized side")
     mean, std = ([round(float(v), 4) for v in values] for values in (door.mean, door.std))
     print(f"normalization of pixels in [0, 1]: mean {mean}, standard deviation {std}")
     print(f"classes: {list_some(list(opened.outputs), 12) if opened.outputs else 'it names none'}")
+
+
+def _show_network(entry: NetworkModel, packed: Path | None, where: str) -> None:
+    opened = open_network(entry, where)
+    files = weights_of(entry, opened, where)
+    _show_made(entry, opened)
+    print(f"weights: {list_some([str(path or 'those of the function') for path in files], 3)}")
     if packed is None:
         for note in opened.notes:
             print(f"note: {note}")

@@ -11,6 +11,10 @@ class InputError(PipelineError, ValueError):
     """The user's data, parameters or files are not usable as they are."""
 
 
+class UnmatchedClassesError(InputError):
+    """Which output of a model is which class of a dataset is not plain."""
+
+
 class CannotTrainError(InputError):
     """One method cannot be trained on these data; others may be, so the pipeline goes on without it."""
 

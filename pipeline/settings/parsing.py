@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar, get_args, get_origin
+from dataclasses import dataclass, replace
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -18,6 +20,26 @@ _N_PROBLEMS = 10  # that one message lists
 
 
 _N_SHOWN = 80  # characters of a wrong value
+
+
+_WORDS = {  # for what pydantic calls a problem; with its own numbers
+    "string_type": "must be text",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    "finite_number": "must be a finite number",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    "list_type": "must be a list",
+    **dict.fromkeys(
+        ("dict_type", "model_type", "model_attributes_type"), "must be a mapping of keys to values"
+    ),
+    "literal_error": "must be {expected}",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "has {actual_length} values, at least {min_length} are needed",
+    "too_long": "has {actual_length} values, at most {max_length} are allowed",
+}
 
 
 def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,33 +72,82 @@ def parse(model: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
 
 def _invalid(model: type[Settings], problems: Sequence[Any], where: str) -> InputError:
-    lines = [_explain(model, problem, where) for problem in problems[:_N_PROBLEMS]]
-    if len(problems) > _N_PROBLEMS:
-        lines.append(f"and {len(problems) - _N_PROBLEMS} more")
+    found = _without_other_arms([_Place.of(model, problem) for problem in problems])
+    lines = [_explain(place, where) for place in found[:_N_PROBLEMS]]
+    if len(found) > _N_PROBLEMS:
+        lines.append(f"and {len(found) - _N_PROBLEMS} more")
     return InputError("params.yaml is not valid:\n  " + "\n  ".join(lines))
 
 
-def _explain(model: type[Settings], problem: Any, where: str) -> str:
-    loc, _ = _follow(model, problem["loc"])
+@dataclass(frozen=True)
+class _Place:
+    """A problem, where people find it, and the value's place where one of several types was tried."""
+
+    problem: Any
+    keys: tuple[str, ...]
+    above: Any  # the model that has the last key
+    union: tuple[str, ...] | None
+    further: tuple[Any, ...] = ()  # problems of other types at the same place
+
+    @classmethod
+    def of(cls, model: Any, problem: Any) -> _Place:
+        keys, _, union = _follow(model, problem["loc"])
+        return cls(problem, tuple(keys), _follow(model, problem["loc"][:-1])[1], union)
+
+
+def _without_other_arms(places: Sequence[_Place]) -> list[_Place]:
+    """Where one of several types is allowed, one problem: of the types that fit the value furthest."""
+    found: list[_Place] = []
+    for place in places:
+        at = next((k for k, p in enumerate(found) if p.union and p.union == place.union), None)
+        if at is None:
+            found.append(place)
+        elif len(place.keys) > len(found[at].keys):
+            found[at] = place
+        elif place.keys == found[at].keys:
+            found[at] = replace(found[at], further=(*found[at].further, place.problem))
+    return found
+
+
+def _explain(found: _Place, where: str) -> str:
+    problem, loc = found.problem, found.keys
     place = ".".join([where, *loc]) if where else ".".join(loc)
     if problem["type"] == "extra_forbidden":
-        known = _keys(_follow(model, problem["loc"][:-1])[1])
+        known = _keys(found.above)
         hint = did_you_mean(loc[-1], known)
         allowed = f" Allowed here: {', '.join(known)}." if known else ""
         return f"{place} is not a known key{hint}{'' if hint else '.'}{allowed}"
-    if problem["type"] in ("missing", "union_tag_not_found"):
-        tag = problem.get("ctx", {}).get("discriminator", "").strip("'")
-        return f"{place}{'.' if tag else ''}{tag} is missing."
-    message = problem["msg"].removeprefix("Value error, ")
+    tag = str(problem.get("ctx", {}).get("discriminator", "")).strip("'")
+    if problem["type"] == "missing":
+        return f"{place} is missing."
+    if problem["type"] == "union_tag_not_found":
+        return f"{place}.{tag} is missing: write one of {', '.join(_tags(found.above, loc[-1], tag))}."
     if problem["type"] == "union_tag_invalid":
-        found, known = problem["ctx"]["tag"], problem["ctx"]["expected_tags"]
-        return f"{place}.{problem['ctx']['discriminator'].strip(chr(39))} = {found!r}: known are {known}."
+        return f"{place}.{tag} = {problem['ctx']['tag']!r}: known are {problem['ctx']['expected_tags']}."
+    words = [_in_words(each) for each in (problem, *found.further)]
+    message = " or ".join([words[0], *(other.removeprefix("must be ") for other in words[1:])])
     given = problem["input"]
+    if problem["type"] == "list_type" and isinstance(given, str | int | float):
+        message += f". Write [{given}]"
     if given is None:
         place, message = f"{place} is empty", f"{message[:1].lower()}{message[1:]}"
-    elif not isinstance(given, Mapping):  # else a rule over several keys, whose message has their values
-        place = f"{place} = {_shortened(given)}"
+    elif problem["type"] in _WORDS or not isinstance(given, Mapping):
+        place = (
+            f"{place} = {_shortened(given)}"  # else a rule over several keys, whose message has their values
+        )
     return f"{place}: {message}." if place else f"{message}."
+
+
+def _in_words(problem: Any) -> str:
+    if problem["type"] in _WORDS:
+        return _WORDS[problem["type"]].format(**problem.get("ctx", {}))
+    return str(problem["msg"].removeprefix("Value error, "))
+
+
+def _tags(above: Any, key: str, tag: str) -> list[str]:
+    """Values of the key by which one of several models is chosen."""
+    models = _members(_below(above, key)[0])
+    return [str(value) for model in models for value in get_args(model.model_fields[tag].annotation)]
 
 
 def _shortened(value: Any) -> str:
@@ -84,30 +155,43 @@ def _shortened(value: Any) -> str:
     return shown if len(shown) <= _N_SHOWN else f"{shown[:_N_SHOWN]}..."
 
 
-def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any]:
-    """The keys of a problem's place as people write them, and the model there (None: none).
+def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any, tuple[str, ...] | None]:
+    """The keys of a problem's place as people write them, the model there (None: none), and its union.
 
-    Where several models share a key, pydantic puts the name of the one that was tried behind it.
+    Where several types share a key, pydantic puts the name of the one that was tried behind it.
     """
-    keys, parts = [], iter(str(part) for part in loc)
+    keys: list[str] = []
+    union, parts = None, iter(str(part) for part in loc)
     for part in parts:
         keys.append(part)
         annotation, discriminator = _below(model, part)
-        models = [each for each in (annotation, *get_args(annotation)) if hasattr(each, "model_fields")]
+        members = _members(annotation)
         if discriminator:
             tag = next(parts, None)
-            models = [m for m in models if tag in get_args(m.model_fields[discriminator].annotation)]
-        is_mapping = get_origin(annotation) is dict
-        model = annotation if is_mapping else next(iter(models), None)
-    return keys, model
+            members = [m for m in members if tag in get_args(m.model_fields[discriminator].annotation)]
+        elif len(members) > 1 and (tried := next(parts, None)) is not None:
+            union = union or tuple(keys)
+            kind = tried.partition("[")[0]
+            members = [m for m in members if getattr(get_origin(m) or m, "__name__", "") == kind]
+        model = next(iter(members), None)
+    return keys, model, union
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types that a value may have, without none."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        return [m for each in get_args(annotation) if each is not NoneType for m in _members(each)]
+    return [] if annotation is None else [annotation]
 
 
 def _below(model: Any, part: str) -> tuple[Any, str | None]:
     """The type of a key's value, and by which of its own keys one of several models is chosen."""
-    if get_origin(model) is dict:  # of any keys
-        annotation = get_args(model)[1]
-        info = next(iter(getattr(annotation, "__metadata__", ())), None)
-        return (get_args(annotation)[0] if info else annotation), getattr(info, "discriminator", None)
+    if get_origin(model) in (dict, list):  # of any keys, or of places
+        annotation = get_args(model)[-1]
+        marks = getattr(annotation, "__metadata__", ())
+        return annotation, next((m.discriminator for m in marks if getattr(m, "discriminator", None)), None)
     fields = getattr(model, "model_fields", {}).items()
     info = next((info for name, info in fields if part in (name, info.alias)), None)
     return getattr(info, "annotation", None), getattr(info, "discriminator", None)

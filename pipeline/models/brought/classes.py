@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from pipeline.core.errors import InputError
+from pipeline.core.errors import UnmatchedClassesError
 from pipeline.core.words import list_some
 from pipeline.settings.models import Classes
 
@@ -33,7 +33,7 @@ def match_classes(
         where: the entry, for messages: `models.my_net`.
 
     Raises:
-        InputError: a class has no output, or it is not plain which; with what to write.
+        UnmatchedClassesError: a class has no output, or it is not plain which; with what to write.
     """
     if isinstance(given, Mapping):
         return _by_mapping(classes, outputs, n_outputs, given, where)
@@ -41,12 +41,12 @@ def match_classes(
         (given, f"{where}.classes") if given is not None else (said_names(outputs, classes), "the model")
     )
     if names is None:
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{where}: the model does not say which of its {n_outputs} outputs is which class. Write it, "
             f"the class of each output in their order: {_proposal(where, classes, n_outputs)}"
         )
     if len(names) != n_outputs:
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{source} names {len(names)} classes, and the model has {n_outputs} outputs. Write the class "
             f"of each output in their order: {_proposal(where, classes, n_outputs)}"
         )
@@ -87,7 +87,7 @@ def folded(name: str) -> str:
 
 
 def said_names(outputs: Sequence[str] | None, classes: Sequence[str]) -> list[str] | None:
-    """Names of outputs that say something: not such as LABEL_0 or 17, unless the classes are called just so."""
+    """Names that say something: not such as LABEL_0 or 17, unless the classes are called just so."""
     names = [str(name) for name in outputs or []]
     says_nothing = all(UNNAMED.fullmatch(name.strip()) for name in names)
     return None if says_nothing and set(names) != set(classes) else names
@@ -102,7 +102,7 @@ def _places(name: str, names: Sequence[str]) -> list[int]:
 def _check(classes: Sequence[str], columns: list[list[int]], names: Sequence[str], where: str) -> None:
     absent = [name for name, own in zip(classes, columns, strict=True) if not own]
     if absent:
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{where}: the model has no output for {list_some(absent, _SHOWN)}; it has "
             f"{list_some(names, _SHOWN)}. Write which output is which class: `classes: "
             f"{{ {yaml_text(absent[0])}: {yaml_text(names[0])}, ... }}`."
@@ -110,14 +110,14 @@ def _check(classes: Sequence[str], columns: list[list[int]], names: Sequence[str
     twice = [name for name, own in zip(classes, columns, strict=True) if len(own) > 1]
     if twice:
         own = columns[list(classes).index(twice[0])]
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{where}: {len(own)} outputs are called {twice[0]}. Write their places: `classes: "
             f"{{ {yaml_text(twice[0])}: {own}, ... }}`."
         )
     taken: dict[int, str] = {}
     for name, (at,) in zip(classes, columns, strict=True):
         if at in taken:
-            raise InputError(
+            raise UnmatchedClassesError(
                 f"{where}: {taken[at]} and {name} of the dataset are both like the output {names[at]}. Write "
                 f"which output is which class: `classes: {{ {yaml_text(taken[at])}: {at}, "
                 f"{yaml_text(name)}: ... }}`."
@@ -138,13 +138,15 @@ def _by_mapping(
     absent = [name for name, found in own.items() if not found]
     two = [name for name, found in own.items() if len(found) > 1]
     if two:
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{where}.classes names {two[0]} twice, as {' and '.join(own[two[0]])}. Write it once, with all "
             "of its outputs."
         )
     if unknown or absent:
         wrong = f"names {list_some(unknown, _SHOWN)}" if unknown else f"lacks {list_some(absent, _SHOWN)}"
-        raise InputError(f"{where}.classes {wrong}. The dataset's classes are {list_some(classes, _SHOWN)}.")
+        raise UnmatchedClassesError(
+            f"{where}.classes {wrong}. The dataset's classes are {list_some(classes, _SHOWN)}."
+        )
     columns = [
         [_place(at, outputs, n_outputs, f"{where}.classes.{name}") for at in given[key]]
         for name, (key,) in own.items()
@@ -152,7 +154,7 @@ def _by_mapping(
     used = [k for own in columns for k in own]
     twice = sorted({k for k in used if used.count(k) > 1})
     if twice:
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{where}.classes names output {twice[0]} more than once. Give it to one class, once."
         )
     return columns
@@ -161,17 +163,17 @@ def _by_mapping(
 def _place(at: str | int, outputs: Sequence[str] | None, n_outputs: int, where: str) -> int:
     if isinstance(at, int):
         if not 0 <= at < n_outputs:
-            raise InputError(f"{where} = {at}: the model's outputs are 0 to {n_outputs - 1}.")
+            raise UnmatchedClassesError(f"{where} = {at}: the model's outputs are 0 to {n_outputs - 1}.")
         return at
     found = _places(at, [str(name) for name in outputs or []])
     if len(found) == 1:
         return found[0]
     if found:
-        raise InputError(
+        raise UnmatchedClassesError(
             f"{where} = {at!r}: outputs {list_some(list(map(str, found)), 9)} are called so. Write one."
         )
     known = f"it has {list_some(list(outputs), _SHOWN)}" if outputs else "its outputs have no names"
-    raise InputError(
+    raise UnmatchedClassesError(
         f"{where} = {at!r} is no output of the model; {known}. Write a name, or a place from 0 on."
     )
 

@@ -89,9 +89,7 @@ def rebuild(made_of: Mapping[str, Any], where: str) -> nn.Module:
     if kind == "huggingface":
         return _create_huggingface(made_of["config"], where)
     if _digest(made_of["path"]) != made_of["digest"]:  # before it is called
-        raise InputError(
-            f"{where} was changed since its weights were read. Run `dvc repro`."
-        )
+        raise InputError(f"{where} was changed since its weights were read. Run `dvc repro`.")
     return _call(made_of["path"], made_of["args"], where)
 
 

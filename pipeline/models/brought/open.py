@@ -90,9 +90,9 @@ def check_made_again(
     if not has_weights and differing_tensors(found.model, twin):
         raise InputError(
             f"{where}: each call of {entry.path} draws other weights, and `weights` names no file of them: "
-            "there is no trained network to audit. Write its files under `weights`; where methods shall "
-            f"only train it (train.model: {where}), write the entry into params.yaml by hand and leave it "
-            "out of active_methods."
+            "there is no trained network to audit. Write its files under `weights`; to have methods train it "
+            f"(train.model: {where}), leave it out of active_methods. `new-model --to-train` writes such an "
+            "entry."
         )
     twin.load_state_dict(found.model.state_dict())
     pixels = _noise(image_size)
@@ -265,8 +265,8 @@ def _unsteady(model: Adapted, image_size: int) -> list[str]:
     first = _logits(model, pixels)
     if not _alike(first, _logits(model, pixels, seed=_OTHER_SEED)):
         return [
-            "it answers the same image differently each time, because something in it draws at random also in "
-            "evaluation (such as dropout without `training=self.training`): its numbers move from run to run"
+            "it answers the same image differently each time, because something in it draws at random in "
+            "evaluation, too (such as dropout without `training=self.training`): numbers move from run to run"
         ]
     if not _alike(first[:2], _logits(model, pixels[:2])):
         return [

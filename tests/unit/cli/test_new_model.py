@@ -25,6 +25,9 @@ class Nan(nn.Sequential):
     def forward(self, x):
         return super().forward(x) * float("nan")
 
+def fresh():
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
+
 def plain():
     torch.manual_seed(0)
     return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 2))
@@ -82,6 +85,16 @@ def test_further_keys_are_taken_as_params_yaml_has_them(packed: Path) -> None:
     assert models()["columns"] == wanted
 
 
+def test_what_methods_shall_train_needs_no_weights_and_no_names(
+    packed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new-model", "fresh", "nets.py:fresh", "--to-train"]) == 0
+    said = capsys.readouterr().out
+    assert "tried: a step of training on images of 32 px with 2 classes" in said
+    assert "train it:  set `train: { model: models.fresh }` under datasets.photo_digits" in said
+    assert models()["fresh"] == {"kind": "python", "path": "nets.py:fresh"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -98,6 +111,9 @@ def test_further_keys_are_taken_as_params_yaml_has_them(packed: Path) -> None:
         (["other", "other", "--weights", "no.safetensors"], "no.safetensors does not exist"),
         (["other", "other"], "cat"),
         (["erm", "short.csv"], "erm"),
+        (["plain", "nets.py:plain", "--overwrite"], "Here write --classes 'digits 0-4' 'digits 5-9' for a"),
+        (["fresh", "nets.py:fresh", "--classes", *CLASSES, "--overwrite"], "`new-model --to-train` writes"),
+        (["table", "short.csv", "--to-train", "--overwrite"], "short.csv is a table of predictions"),
     ],
 )
 def test_what_does_not_fit_is_said_and_not_written(
