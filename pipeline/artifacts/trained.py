@@ -56,9 +56,9 @@ def load_trained(dataset: str, method: str, device: torch.device) -> Trained:
     history = load_current(model_dir(dataset, method) / "history.json", TrainHistory, info.digest)
     if history.is_table:
         raise CannotExplainError(
-            f"{method} is a table of predictions: without a network nothing can be shown of where it looks "
-            "and which training images it learned from. Bring the network (models: kind timm, huggingface "
-            "or python)."
+            f"{method} is a table of predictions, and without a network nothing can be shown of where it "
+            "looks and which training images it learned from. Bring the network (models: kind timm, "
+            "huggingface or python)."
         )
     weights = model_dir(dataset, method) / "weights"
     return Trained(

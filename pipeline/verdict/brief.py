@@ -376,17 +376,19 @@ def _decision(case: Case, ladder: Ladder, advised: Recommendation) -> str:
 
 
 def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
+    warned = f"Do not rely on this model for {'those groups' if _paying_too(case) else 'that group'}"
     if ladder["harmful"] == "yes" and ladder["fixed_by"] in ("yes", "partly"):
-        return f"Do not rely on this model for that group. {advised.reason}"
+        return f"{warned}. {advised.reason}"
     if ladder["harmful"] == "yes":
         others = _others_that_raise(case)
         if others:
+            raised = quoted(case.harmed.name) if case.harmed and _paying_too(case) else "it"
             return (
-                f"Do not rely on this model for that group yet. {join_names(others)} raised it on test "
-                "images, which may not choose a method; more trainings can."
+                f"{warned} yet. {join_names(others)} raised {raised} on test images, which may not choose a "
+                "method; more trainings can."
             )
         why = "nothing tried is shown to repair it" if case.others else "no repair was tried"
-        return f"Do not rely on this model for that group yet: {why}."
+        return f"{warned} yet: {why}."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
         return "Do not conclude yet: collect what is missing and audit again."
     worse = _worse(case)
@@ -419,5 +421,6 @@ def _sureness(case: Case) -> str:
     if test is None:
         return f"{count(case.info.n.get('train', 0))} training images; no model."
     n_seeds = len(case.baseline.seeds) if case.baseline else 0
-    trainings = _upper(f"{spelled(n_seeds)} training{'' if n_seeds == 1 else 's'}")
+    what = "table of predictions" if _is_table(case) and n_seeds == 1 else "training"
+    trainings = _upper(f"{spelled(n_seeds)} {what}{'' if n_seeds == 1 else 's'}")
     return f"{trainings}, {count(test.average.n)} test images; lines: 95% intervals."

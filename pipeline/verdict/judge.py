@@ -74,6 +74,10 @@ def judge(
             "explained": next(iter(explained[0].values()), None),
             "harmful_labels": labels.get(baseline or ""),
             "cue_gaps": list(cue_gaps),
+            "untraced": next(
+                (part.why for part in found.missing if (part.stage, part.method) == ("attribute", baseline)),
+                "",
+            ),
         }
     )
     rungs = climb_ladder(case)

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from pydantic import Field
 
-from pipeline.core.words import points, quoted
+from pipeline.core.words import points, quoted, spelled
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.base import GroupEstimate, Record
 from pipeline.records.cause import ExplainedGain, HarmfulLabels
@@ -47,6 +47,7 @@ class Case(Record):
     comparisons: list[MethodComparison]  # of methods that are better than a constant
     hygiene: HygieneResult | None
     cues: CuesResult | None = None
+    untraced: str = ""  # why there is no attribution, where nothing would make one
     limits: Thresholds
     explained: ExplainedGain | None = None  # what leaving images out brings, by wrong labels and the rest
     harmful_labels: HarmfulLabels | None = None  # wrong labels among the most harmful images
@@ -125,6 +126,7 @@ def climb_ladder(case: Case) -> list[Rung]:
             limits=case.limits,
             explained=case.explained,
             labels=case.harmful_labels,
+            untraced=case.untraced,
         ),
         judge_fixed_by(
             case.info,
@@ -236,13 +238,15 @@ def _harm_headline(case: Case, names: tuple[str, str], gap: str, ladder: Ladder)
         )
     if ladder["used"] == "yes":
         return f"{model} relies on {cue} and a group pays for it: {gap}"
+    n_worse = len(clearly_worse(case.baseline.test, case.limits)) if case.baseline else 0
+    some = "one group" if n_worse < 2 else f"{spelled(n_worse)} groups"
     if mistakes_agree(case.baseline, case.limits):
-        return f"{model} is worse for one group, and its mistakes agree with {cue}: {gap}"
+        return f"{model} is worse for {some}, and its mistakes agree with {cue}: {gap}"
     doubt = {
         "no": "is not the reason as far as this audit can see",
         "insufficient": "may or may not be the reason",
     }[ladder["used"]]
-    return f"{model} is worse for one group, but {cue} {doubt}: {gap}"
+    return f"{model} is worse for {some}, but {cue} {doubt}: {gap}"
 
 
 def _no_harm_headline(case: Case, names: tuple[str, str], ladder: Ladder) -> str:

@@ -101,6 +101,15 @@ class View:
         """Labels of the methods that `explained` lacks, for a sentence; empty where it has all."""
         return ", ".join(phrases.method_label(name) for name in self.s.methods if name not in explained)
 
+    def unasked(self, method: str) -> list[str]:
+        """What a model that was trained elsewhere cannot be asked, and why."""
+        parts = [part for part in self.s.verdict.missing if part.method == method and part.why]
+        return [
+            " and ".join(phrases.missing_phrase(part.stage, method) for part in parts if part.why == why)
+            + f": {why}"
+            for why in dict.fromkeys(part.why for part in parts)
+        ]
+
     @cached_property
     def traits(self) -> list[TraitShown]:
         """What inferred groups are, in the order of the groups' table."""

@@ -22,6 +22,7 @@ def judge_caused_by(
     limits: Thresholds,
     explained: ExplainedGain | None = None,
     labels: HarmfulLabels | None = None,
+    untraced: str = "",
 ) -> Rung:
     """Do training images of the aligned groups of other classes hurt the test group of index `worst`.
 
@@ -31,8 +32,9 @@ def judge_caused_by(
     Args:
         explained: what leaving images out brings that very group.
         labels: wrong labels among the images that harm it most.
+        untraced: why there is no attribution, where nothing would make one.
     """
-    by_groups = _judge_groups(info, attribution, worst=worst, limits=limits)
+    by_groups = _judge_groups(info, attribution, worst=worst, limits=limits, untraced=untraced)
     gain = explained if explained is not None and explained.group_index == worst else None
     rung = _with_gain(by_groups, gain)
     texts = [gain.text] if gain else []
@@ -68,6 +70,7 @@ def _judge_groups(
     *,
     worst: int | None,
     limits: Thresholds,
+    untraced: str,
 ) -> Rung:
     """What scores and retraining say of the groups that teach the shortcut."""
     suspects = [] if worst is None else aligned_opponents(info, worst)
@@ -77,7 +80,7 @@ def _judge_groups(
         else []
     )
     if attribution is None or worst is None or not cells:
-        text = _why_no_cells(attribution, None if worst is None else info.groups[worst].name)
+        text = _why_no_cells(attribution, None if worst is None else info.groups[worst].name, untraced)
         return Rung(
             rung="caused_by",
             question=_CAUSE_QUESTION,
@@ -107,9 +110,9 @@ _CAUSE_QUESTION = "Which training images cause it?"
 UNHARMED = "Whether a group is harmed is not established"
 
 
-def _why_no_cells(attribution: AttributionResult | None, worst: str | None) -> str:
+def _why_no_cells(attribution: AttributionResult | None, worst: str | None, untraced: str) -> str:
     if attribution is None:
-        return "Attribution was not run."
+        return f"Attribution was not run{f': {untraced}' if untraced else '.'}"
     if worst is None:
         return "No worst group with enough images is known, so there is no target to trace."
     return (

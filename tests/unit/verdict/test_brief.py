@@ -130,7 +130,7 @@ def test_a_method_that_raises_the_group_is_not_passed_over_where_another_was_cho
     chosen.__dict__["best"] = one_weak[0]  # as validation chose it
     other = write_brief(chosen, rungs, advised, verdict.methods)
     assert other.rungs[4].line.endswith("does")
-    assert "raised it on test images, which may not choose a method" in other.decision
+    assert "raised “waterbird / land” on test images, which may not choose a method" in other.decision
 
 
 def test_wrong_labels_among_the_most_harmful_are_told_once() -> None:
