@@ -5,6 +5,7 @@ that shares nothing with this package:
 
 - biased: on the training images as they are; the photograph goes with 95 of 100 labels
 - balanced: on as many images, of the same digits, whose photograph is independent of the label
+- mild: on such images whose photograph goes with 80 of 100 labels: the model follows it here and there
 - shuffled: on the training images with their labels in another order, so that nothing can be learned
 
 Each is handed over as a table of predictions, and as weights with the function that builds the network, of
@@ -52,7 +53,8 @@ from pipeline.settings.sources import PhotoDigitsSource
 
 ROOT = Path(__file__).parent.parent
 DATASET = "photo_digits"
-TRAINED = ("biased", "balanced", "shuffled")
+TRAINED = ("biased", "balanced", "mild", "shuffled")
+DRAWN_AGAIN = {"balanced": 0.5, "mild": 0.8}  # share of labels whose usual photograph is behind them
 DRAWN = ("constant", "by chance", "swapped", "one class but for 2 %", "the photograph's class")
 SOURCE: dict[str, Any] = {"n_train": 1400, "n_val": 240, "n_test": 480}
 REPEATS_OF_THREE = 2  # the first ones have three trainings each: these take most of the time
@@ -207,7 +209,14 @@ def _training_images(case: Case, train: Split, seed: int) -> tuple[UInt8Array, I
         return train.images, rng.permutation(train.labels)
     if case.kind == "biased":
         return train.images, train.labels
-    source = {"kind": "photo_digits", "contrast": 0.7, "label_noise": 0.03, "strength": 0.5, "seed": seed}
+    strength = DRAWN_AGAIN[case.kind]
+    source = {
+        "kind": "photo_digits",
+        "contrast": 0.7,
+        "label_noise": 0.03,
+        "strength": strength,
+        "seed": seed,
+    }
     drawn = PhotoDigits(PhotoDigitsSource.model_validate(SOURCE | source)).load().rows
     rows = [row for row in drawn if row.split == "train"]
     labels_N = np.array([CLASSES.index(row.label) for row in rows], np.int64)
@@ -262,8 +271,11 @@ def _read(model: str) -> dict[str, Any]:
     evaluation = load_artifact(evaluation_dir(DATASET, model) / "evaluation.json", EvaluationResult)
     rungs = {rung.rung: rung for rung in verdict.rungs}
     said = " ".join([verdict.headline, verdict.brief.title, verdict.brief.decision])
+    right_G = [group.value for group in evaluation.test.groups]
     return {
         "average": round(evaluation.test.average.value, 4),
+        # how much less often right where the photograph names the other class: test groups are of one size
+        "follows": round((right_G[0] + right_G[3] - right_G[1] - right_G[2]) / 2, 4),
         "answers": {name: rung.status for name, rung in rungs.items()},
         "evidence": {name: rungs[name].evidence for name in ("used", "harmful")},
         "said": said,
@@ -308,11 +320,11 @@ def _print_table(entries: Sequence[dict[str, Any]]) -> None:
             f"{rung} " + " / ".join(str(found[s]) for s in ("yes", "no", "insufficient"))
             for rung, found in shares.items()
         ]
-        right = [e["average"] for e in own]
+        right, follows = ([e[key] for e in own] for key in ("average", "follows"))
         flags = [f"{flag} {sum(e[flag] for e in own)}" for flag in ("all_clear", "not_asked", "gate_passed")]
         print(
             f"{kind.kind:24} {kind.door:8} {kind.files}  of {len(own)}: right {min(right):.2f} to "
-            f"{max(right):.2f}; yes / no / insufficient: {'; '.join(cells)}; {'; '.join(flags)}"
+            f"{max(right):.2f}, follows {min(follows):+.2f} to {max(follows):+.2f}; yes / no / insufficient: {'; '.join(cells)}; {'; '.join(flags)}"
         )
 
 
