@@ -14,6 +14,8 @@ from pipeline.preflight.speed import Speed
 
 _GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images
 _CHANGES = 16  # images that a test image becomes while the cue is exchanged and pixels are changed
+_START = 3.0  # seconds until a stage's process has what it imports, measured once
+_STAGES = 7, 5  # of a dataset, and of each method
 _CAM = 4.0  # an activation map with its checks, in predicted images
 _PIXELS = {
     "data": 2e-4,
@@ -38,6 +40,7 @@ def estimate_seconds(work: Work, speed: Speed) -> dict[str, float]:
     n_all = sum(work.sizes.n.values())
     pixels = (work.settings.data.image_size / 32) ** 2
     seconds = {stage: cost * n_all * max(1.0, pixels / 4) for stage, cost in _PIXELS.items()}
+    seconds["starting stages"] = _START * (_STAGES[0] + _STAGES[1] * len(work.methods))
     trained = sum(_trained(work, method) for method in work.methods)
     seconds["train"] = trained * speed.train / speed.workers
     seconds["evaluate"] = sum(_predicted(work, method) for method in work.methods) * speed.predict
