@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.core.words import count, number, percent, quoted
+from pipeline.core.words import count, number, percent, points, quoted
 from pipeline.records.base import Estimate
 from pipeline.records.color import Predictability
 from pipeline.records.evaluation import CueExchange, CueUse, EvaluationResult
@@ -13,6 +13,7 @@ from pipeline.verdict.evidence.rules import judge_effect
 from pipeline.verdict.phrases import intervention_label, method_label, points_phrase
 
 CARRIES_ENOUGH = 0.8  # of the cue: an exchange that carries less cannot rule its use out
+PLAIN_USE = 2.0  # times the least effect that counts: where so much is not excluded, no answer is a no
 QUESTION = "Does the model use it?"
 Answer = tuple[Status, str]
 
@@ -142,6 +143,9 @@ def denied(found: CueUse, exchange: CueExchange, natural: Status | None, limits:
             "Yet images as they are get another answer where their value differs "
             f"({_natural_text(found)}): something that goes with the cue matters, and the exchange misses it."
         )
+    most = size_either_way(_widened(exchange.size, found, limits)).high
+    if most >= PLAIN_USE * limits.min_effect:
+        return "insufficient", f"But a shift of {points(most).lstrip('+')} points is not excluded."
     share = carried_share(found, exchange)
     if share < CARRIES_ENOUGH:
         seen = percent(share, 0)

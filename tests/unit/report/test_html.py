@@ -300,6 +300,19 @@ def test_missing_parts_are_named_with_what_makes_them() -> None:
     assert "Parts of this report" not in "".join(Page(rendered(photo_birds)[1]).text)
 
 
+def test_what_a_model_cannot_be_asked_stands_with_it_and_is_no_missing_part() -> None:
+    why = "mine is a table of predictions, and without a network nothing can be shown of it."
+    missing = [MissingPart(stage=s, method="group_dro", remedy="", why=why) for s in ("attribute", "gradcam")]
+    text = "".join(
+        Page(render_report(build_report(replace(photo_birds(), missing=missing)), Pictures())).text
+    )
+    assert "Parts of this report are missing." not in text
+    said = (
+        "the training images behind Group DRO were not looked for and no GradCAM maps were made of Group DRO"
+    )
+    assert f"{said[0].upper()}{said[1:]}: {why}" in text
+
+
 @pytest.mark.parametrize("stage", get_args(MissingPart.model_fields["stage"].annotation))
 def test_every_part_that_may_be_missing_has_words(stage: str) -> None:
     assert missing_phrase(stage, "erm")

@@ -206,7 +206,8 @@ def test_a_table_alone_says_what_predictions_can_and_what_was_not_tried() -> Non
     )
     assert found.rungs[1].line.startswith("its mistakes agree with it")
     assert found.rungs[4].line == "no other method was trained"
-    assert found.decision.endswith("no repair was tried.")
+    assert found.decision == "Do not rely on this model for those groups yet: no repair was tried."
+    assert found.sureness.startswith("Three trainings, "), "one table for each"
     null = brief(table_of(photo_birds(planted=False)))
     assert "agree" not in null.title + null.rungs[1].line
     assert null.decision != "Keep the model.", "use was not tested"

@@ -71,6 +71,10 @@ CONFOUNDED = plant_cue_use(0.3, sizes=(600, 0, 0, 600))  # every image has its c
         (plant_cue_use(0.0, natural=-0.4), 0.3, "insufficient", "the exchange misses it"),
         (plant_cue_use(-0.2, v=0.02), 0.3, "insufficient", "training cannot have taught it"),
         (plant_cue_use(-0.01), 0.3, "no", "less than matters"),
+        # as many trainings disagree or images are few: plain use is not excluded, so that no is no answer
+        (plant_cue_use(0.04, spread=0.02), 0.3, "no", "less than matters"),
+        (plant_cue_use(0.04, spread=0.09), 0.3, "insufficient", "But a shift of 26.4 points is not excluded"),
+        (plant_cue_use(-0.04, spread=0.09), 0.3, "insufficient", "But a shift of 26.4 points is not excl"),
     ],
 )  # fmt: skip
 def test_the_answer_and_its_reason(found: CueUse | None, kappa: float, status: str, words: str) -> None:
