@@ -114,13 +114,13 @@ class PythonModel(NetworkModel):
     """A function, `module:function` or `file.py:function`, that returns a torch.nn.Module."""
 
     kind: Literal["python"]
-    path: str = Field(pattern=r"^[^:]+:[A-Za-z_][A-Za-z0-9_]*$")
+    path: str = Field(pattern=r"^[^:]+:[A-Za-z_][A-Za-z0-9_]*$", examples=["net.py:make"])
     args: dict[str, Any] = Field(default_factory=dict, description="what the function is given")
 
     @field_validator("path", mode="before")
     @classmethod
     def _path_names_a_function(cls, path: Any) -> Any:
-        if isinstance(path, str) and ":" not in path:
+        if isinstance(path, str) and path and ":" not in path:
             raise ValueError(f"names no function; write {path}:FUNCTION, which returns the network")
         return path
 

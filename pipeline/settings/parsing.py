@@ -24,6 +24,11 @@ _N_SHOWN = 80  # characters of a wrong value
 
 _WORDS = {  # for what pydantic calls a problem; with its own numbers
     "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must be of the form {form}",
+    "string_unicode": "holds what is no text",
+    "invalid_key": "must be text",
+    "int_parsing_size": "is too large",
     **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
     **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
     "finite_number": "must be a finite number",
@@ -124,7 +129,8 @@ def _explain(found: _Place, where: str) -> str:
         return f"{place}.{tag} is missing: write one of {', '.join(_tags(found.above, loc[-1], tag))}."
     if problem["type"] == "union_tag_invalid":
         return f"{place}.{tag} = {problem['ctx']['tag']!r}: known are {problem['ctx']['expected_tags']}."
-    words = [_in_words(each) for each in (problem, *found.further)]
+    words = [_in_words(each, _form(found.above, loc[-1])) for each in (problem, *found.further) if loc]
+    words = words or [_in_words(problem)]
     message = " or ".join([words[0], *(other.removeprefix("must be ") for other in words[1:])])
     given = problem["input"]
     if problem["type"] == "list_type" and isinstance(given, str | int | float):
@@ -138,10 +144,16 @@ def _explain(found: _Place, where: str) -> str:
     return f"{place}: {message}." if place else f"{message}."
 
 
-def _in_words(problem: Any) -> str:
+def _in_words(problem: Any, form: str = "") -> str:
     if problem["type"] in _WORDS:
-        return _WORDS[problem["type"]].format(**problem.get("ctx", {}))
+        return _WORDS[problem["type"]].format(**problem.get("ctx", {}), form=form)
     return str(problem["msg"].removeprefix("Value error, "))
+
+
+def _form(above: Any, key: str) -> str:
+    """An example of a text that has to be of one form."""
+    info = _field(above, key)
+    return str((getattr(info, "examples", None) or [""])[0])
 
 
 def _tags(above: Any, key: str, tag: str) -> list[str]:
@@ -192,9 +204,13 @@ def _below(model: Any, part: str) -> tuple[Any, str | None]:
         annotation = get_args(model)[-1]
         marks = getattr(annotation, "__metadata__", ())
         return annotation, next((m.discriminator for m in marks if getattr(m, "discriminator", None)), None)
-    fields = getattr(model, "model_fields", {}).items()
-    info = next((info for name, info in fields if part in (name, info.alias)), None)
+    info = _field(model, part)
     return getattr(info, "annotation", None), getattr(info, "discriminator", None)
+
+
+def _field(model: Any, key: str) -> Any:
+    fields = getattr(model, "model_fields", {}).items()
+    return next((info for name, info in fields if key in (name, info.alias)), None)
 
 
 def _keys(model: Any) -> list[str]:

@@ -39,7 +39,10 @@ class DownloadableSource(Settings):
     path: str | None = Field(None, description="local official archive, its folder, or extracted")
     mirrors: list[str] | None = Field(None, description="URLs tried in order instead of the built-in")
     md5: str | None = Field(
-        None, pattern=r"^[0-9a-fA-F]{32}$", description="expected md5 of the archive; null = the official one"
+        None,
+        pattern=r"^[0-9a-fA-F]{32}$",
+        examples=["d41d8cd98f00b204e9800998ecf8427e"],
+        description="expected md5 of the archive; null = the official one",
     )
     verify: Literal["full", "structure"] = Field(
         "full", description="structure: accept an archive that is not byte-identical to the official"
@@ -212,7 +215,9 @@ class PythonSource(Settings):
     """A class in the project's `plugins/<module>.py` (or `pipeline/data/plugins/`), as `module:ClassName`."""
 
     kind: Literal["python"]
-    cls: str = Field(alias="class", pattern=r"^[a-z0-9_]+:[A-Za-z_][A-Za-z0-9_]*$")
+    cls: str = Field(
+        alias="class", pattern=r"^[a-z0-9_]+:[A-Za-z_][A-Za-z0-9_]*$", examples=["my_loader:MyDataset"]
+    )
     options: dict[str, Any] = Field(default_factory=dict)
 
 
