@@ -18,7 +18,13 @@ def main() -> int:
     """
     if not {"", os.getcwd()} & set(sys.path):
         os.environ["PYTHONSAFEPATH"] = "1"
-    return command_line.main()
+    try:
+        status = command_line.main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read along, as `head`, has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 if __name__ == "__main__":

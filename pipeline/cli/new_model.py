@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,9 +59,12 @@ def run(options: argparse.Namespace) -> None:
     try:
         _show(entry, packed if is_packed else None, where, to_train=options.to_train)
     except UnmatchedClassesError as error:
-        flag = f"--classes {shlex.join(load_packed(packed).classes)}"
+        names = load_packed(packed).classes
+        listed = "" if options.classes else f"--classes {shlex.join(names)}, or "
+        places = ", ".join(f"{json.dumps(name, ensure_ascii=False)}: {k}" for k, name in enumerate(names))
         raise InputError(
-            f"{error} Here write {flag} for a list, and --set 'classes={{...}}' for a mapping."
+            f"{error} Here write {listed}--set {shlex.quote(f'classes={{{places}}}')} with the place of each "
+            "class among the outputs, from 0 on."
         ) from None
     if not is_packed:
         print(

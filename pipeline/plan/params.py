@@ -285,9 +285,15 @@ class Params(Settings):
             try:
                 model.model_validate(given)
             except ValidationError as error:
-                wrong = [problem for problem in error.errors() if problem["type"] != "missing"]
-                if wrong:
-                    raise _invalid(model, wrong, f"defaults.{key}") from None
+                _raise_wrong(model, error, f"defaults.{key}")
+        train, methods = (self.defaults.get(key) for key in ("train", "methods"))
+        if not (isinstance(train, Mapping) and isinstance(methods, Mapping)):
+            return
+        for method, own in methods.items():
+            try:
+                TrainSettings.model_validate(deep_merge(train, own.get("train") or {}))
+            except ValidationError as error:
+                _raise_wrong(TrainSettings, error, f"defaults.methods.{method}.train")
 
     def check(self) -> None:
         """Validate every dataset entry and the names.
@@ -297,6 +303,13 @@ class Params(Settings):
         """
         for name in dict.fromkeys([*self.active, *self.datasets]):
             self._dataset(name, is_used=name in self.active)
+
+
+def _raise_wrong(model: type[Settings], error: ValidationError, where: str) -> None:
+    """Raise what is wrong in a section of the defaults; keys that it lacks an entry may give."""
+    wrong = [problem for problem in error.errors() if problem["type"] != "missing"]
+    if wrong:
+        raise _invalid(model, wrong, where) from None
 
 
 def _no_sections(given: Mapping[str, Any], where: str) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.core.errors import InputError
 from pipeline.settings.base import Settings, written_by_nobody
@@ -92,25 +92,33 @@ class _Place:
     keys: tuple[str, ...]
     above: Any  # the model that has the last key
     union: tuple[str, ...] | None
+    arm: str = ""  # the type that was tried
     further: tuple[Any, ...] = ()  # problems of other types at the same place
 
     @classmethod
     def of(cls, model: Any, problem: Any) -> _Place:
-        keys, _, union = _follow(model, problem["loc"])
-        return cls(problem, tuple(keys), _follow(model, problem["loc"][:-1])[1], union)
+        loc = tuple(part for part in problem["loc"] if part != "[key]")  # of a mapping's key
+        keys, _, union, arm = _follow(model, loc)
+        return cls(problem, tuple(keys), _follow(model, loc[:-1])[1], union, arm)
 
 
 def _without_other_arms(places: Sequence[_Place]) -> list[_Place]:
-    """Where one of several types is allowed, one problem: of the types that fit the value furthest."""
+    """Where one of several types is allowed, the problems of the one that fits the value furthest."""
+    depths: dict[tuple[str, ...], dict[str, int]] = {}
+    for place in places:
+        if place.union:
+            arms = depths.setdefault(place.union, {})
+            arms[place.arm] = max(arms.get(place.arm, 0), len(place.keys))
     found: list[_Place] = []
     for place in places:
-        at = next((k for k, p in enumerate(found) if p.union and p.union == place.union), None)
-        if at is None:
+        arms = depths.get(place.union or (), {})
+        if arms and arms[place.arm] < max(arms.values()):
+            continue
+        same = next((k for k, p in enumerate(found) if arms and p.keys == place.keys), None)
+        if same is None:
             found.append(place)
-        elif len(place.keys) > len(found[at].keys):
-            found[at] = place
-        elif place.keys == found[at].keys:
-            found[at] = replace(found[at], further=(*found[at].further, place.problem))
+        else:
+            found[same] = replace(found[same], further=(*found[same].further, place.problem))
     return found
 
 
@@ -128,12 +136,14 @@ def _explain(found: _Place, where: str) -> str:
     if problem["type"] == "union_tag_not_found":
         return f"{place}.{tag} is missing: write one of {', '.join(_tags(found.above, loc[-1], tag))}."
     if problem["type"] == "union_tag_invalid":
-        return f"{place}.{tag} = {problem['ctx']['tag']!r}: known are {problem['ctx']['expected_tags']}."
+        given, known = problem["input"].get(tag), _tags(found.above, loc[-1], tag)
+        hint = did_you_mean(given, known) or ":"
+        return f"{place}.{tag} = {_shortened(given)}{hint} known are {', '.join(known)}."
     words = [_in_words(each, _form(found.above, loc[-1])) for each in (problem, *found.further) if loc]
     words = words or [_in_words(problem)]
     message = " or ".join([words[0], *(other.removeprefix("must be ") for other in words[1:])])
     given = problem["input"]
-    if problem["type"] == "list_type" and isinstance(given, str | int | float):
+    if problem["type"] == "list_type" and _fits(found.above, loc[-1], [given]):
         message += f". Write [{given}]"
     if given is None:
         place, message = f"{place} is empty", f"{message[:1].lower()}{message[1:]}"
@@ -148,6 +158,19 @@ def _in_words(problem: Any, form: str = "") -> str:
     if problem["type"] in _WORDS:
         return _WORDS[problem["type"]].format(**problem.get("ctx", {}), form=form)
     return str(problem["msg"].removeprefix("Value error, "))
+
+
+def _fits(above: Any, key: str, value: Any) -> bool:
+    """Whether a key takes a value, so that it can be proposed."""
+    annotation, info = _below(above, key)[0], _field(above, key)
+    if annotation is None or not isinstance(value[0], str | int | float):
+        return False
+    try:
+        wanted: Any = Annotated[annotation, Field(), *getattr(info, "metadata", ())]
+        TypeAdapter(wanted).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _form(above: Any, key: str) -> str:
@@ -167,13 +190,13 @@ def _shortened(value: Any) -> str:
     return shown if len(shown) <= _N_SHOWN else f"{shown[:_N_SHOWN]}..."
 
 
-def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any, tuple[str, ...] | None]:
-    """The keys of a problem's place as people write them, the model there (None: none), and its union.
+def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any, tuple[str, ...] | None, str]:
+    """The keys of a problem's place as people write them, the model there (None: none), its union and type.
 
     Where several types share a key, pydantic puts the name of the one that was tried behind it.
     """
     keys: list[str] = []
-    union, parts = None, iter(str(part) for part in loc)
+    union, arm, parts = None, "", iter(str(part) for part in loc)
     for part in parts:
         keys.append(part)
         annotation, discriminator = _below(model, part)
@@ -182,11 +205,12 @@ def _follow(model: Any, loc: Sequence[int | str]) -> tuple[list[str], Any, tuple
             tag = next(parts, None)
             members = [m for m in members if tag in get_args(m.model_fields[discriminator].annotation)]
         elif len(members) > 1 and (tried := next(parts, None)) is not None:
-            union = union or tuple(keys)
+            if union is None:
+                union, arm = tuple(keys), tried
             kind = tried.partition("[")[0]
             members = [m for m in members if getattr(get_origin(m) or m, "__name__", "") == kind]
         model = next(iter(members), None)
-    return keys, model, union
+    return keys, model, union, arm
 
 
 def _members(annotation: Any) -> list[Any]:

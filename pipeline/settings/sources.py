@@ -107,8 +107,8 @@ class CellSource(Settings):
     path: str
     version: int = Field(1, description="raise it when the files behind path changed")
     columns: CellColumns
-    label_names: dict[str, str] | None = Field(None, description="value in the column -> shown name")
-    attribute_names: dict[str, str] | None = Field(None, description="the same for the attribute")
+    label_names: dict[CellText, str] | None = Field(None, description="value in the column -> shown name")
+    attribute_names: dict[CellText, str] | None = Field(None, description="the same for the attribute")
     splits: SplitValues | None = Field(
         None, description="values of the split column; null: where they are plain (train, validation, ...)"
     )

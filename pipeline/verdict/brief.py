@@ -41,7 +41,7 @@ TOO_LITTLE = "Too little evidence"
 ANSWERS: dict[RungName, dict[Status, str]] = {
     "available": {"yes": "Found", "no": "Not found"},
     "used": {"yes": "Used", "no": "Not used"},
-    "harmful": {"yes": "Harmful", "no": "Not harmful"},
+    "harmful": {"yes": "Harmful", "no": "No harm shown"},
     "caused_by": {"yes": "Traced", "no": "Not traced"},
     "fixed_by": {"yes": "Fixed", "partly": "Partly fixed", "no": "Not fixed"},
 }
@@ -107,6 +107,8 @@ def _of_use(case: Case, ladder: Ladder) -> str:
         return f"The model relies on {cue}, {pays}{fails}{', not shown to be because of it' if worse else ''}"
     if mistakes_agree(case.baseline, case.limits):
         return f"The model's mistakes agree with {cue}; whether a group pays is open{fails}"
+    if _is_table(case) and ladder["harmful"] == "no":
+        return f"No group clearly pays; whether {cue} misleads the model only its network can show{fails}"
     if "insufficient" in (used, ladder["harmful"]):
         others = unnamed_cues(case.cues)
         if others and not _is_named_found(case):
@@ -389,6 +391,12 @@ def _without_method(case: Case, ladder: Ladder, advised: Recommendation) -> str:
             )
         why = "nothing tried is shown to repair it" if case.others else "no repair was tried"
         return f"{warned} yet: {why}."
+    return _without_harm(case, ladder)
+
+
+def _without_harm(case: Case, ladder: Ladder) -> str:
+    if _is_table(case) and ladder["harmful"] == "no":
+        return "Do not conclude yet: bring the network, which alone can show whether it uses the cue."
     if "insufficient" in (ladder["used"], ladder["harmful"]):
         return "Do not conclude yet: collect what is missing and audit again."
     worse = _worse(case)

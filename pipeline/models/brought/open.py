@@ -94,13 +94,24 @@ def check_made_again(
             f"(train.model: {where}), leave it out of active_methods. `new-model --to-train` writes such an "
             "entry."
         )
-    twin.load_state_dict(found.model.state_dict())
+    check_state(found.model, twin, image_size, f"{where}: called again, {entry.path} gives a network with")
+
+
+def check_state(one: Classifier, twin: Classifier, image_size: int, what: str) -> None:
+    """With the weights of `one`, `twin` must be the same network: the state_dict must hold all of it.
+
+    Args:
+        what: the twin, for the message: "models.my_net: called again, it gives a network with".
+
+    Raises:
+        InputError: it gives other logits.
+    """
+    twin.load_state_dict(one.state_dict())
     pixels = _noise(image_size)
-    if not _alike(_logits(found.model, pixels), _logits(twin, pixels)):
+    if not _alike(_logits(one, pixels), _logits(twin, pixels)):
         raise InputError(
-            f"{where}: called again, {entry.path} gives a network with other outputs for the same weights: "
-            "it holds numbers that its state_dict lacks. Make them buffers (`self.register_buffer(name, "
-            "tensor)`), put layers into an nn.ModuleList, or draw from a generator with a seed of its own."
+            f"{what} other outputs for the same weights: it holds numbers that its state_dict lacks. Make "
+            "them buffers (`self.register_buffer(name, tensor)`), or put layers into an nn.ModuleList."
         )
 
 

@@ -21,9 +21,11 @@ from pipeline.models.brought.networks import Opened, open_network
 from pipeline.models.brought.open import (
     Brought,
     check_made_again,
+    check_state,
     count_outputs,
     differing_tensors,
     read_on_classes,
+    rebuild_brought,
     weights_of,
 )
 from pipeline.models.brought.sources import weights_file
@@ -90,7 +92,7 @@ def introduce(
     )
     _check_drawn(first.model, again.model, where)
     check_made_again(first, entry, image_size, where, has_weights=True)
-    unmoved = _check_trains(first.model, len(classes), image_size, where)
+    unmoved = _check_trains(first, len(classes), image_size, where)
     frozen = [name for name, p in first.model.named_parameters() if not p.requires_grad]
     n = len(list(first.model.parameters()))
     said = {
@@ -182,8 +184,9 @@ def _check_drawn(first: Classifier, again: Classifier, where: str) -> None:
         )
 
 
-def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str) -> list[str]:
+def _check_trains(begun: Brought, n_classes: int, image_size: int, where: str) -> list[str]:
     """One step backwards of a copy, as training takes it; the parameters that it does not reach."""
+    model = begun.model
     if not any(p.requires_grad for p in model.parameters()):
         raise InputError(
             f"{where}: all its parameters are frozen (requires_grad is False), so that there is nothing to "
@@ -203,12 +206,32 @@ def _check_trains(model: Classifier, n_classes: int, image_size: int, where: str
             "torch.no_grad, or detaches). Let gradients through."
         )
     torch.autograd.backward(functional.cross_entropy(logits.float(), torch.arange(2) % n_classes))
+    _check_no_hidden_state(begun, image_size, where)
     return [name for name, p in twin.named_parameters() if p.requires_grad and p.grad is None]
+
+
+def _check_no_hidden_state(begun: Brought, image_size: int, where: str) -> None:
+    """What training changes must lie in the state_dict: checkpoints and later stages have nothing else."""
+    twin = copy.deepcopy(begun.model).train()
+    state = copy.deepcopy(twin.state_dict())
+    first = _train_mode(twin, image_size, where)
+    twin.load_state_dict(state)
+    again = _train_mode(twin, image_size, where)
+    if not torch.allclose(first, again, rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise InputError(
+            f"{where}: in training mode the network gives other logits for the same images, weights and "
+            "seed, so that a killed run could not go on: it has a generator of its own, or counts or "
+            "averages in numbers that its state_dict lacks. Draw from torch's own generator, and make such "
+            "numbers buffers (`self.register_buffer(name, tensor)`)."
+        )
+    with drawn_from(0):
+        rebuilt = rebuild_brought(begun.spec)
+    check_state(twin, rebuilt, image_size, f"{where}: trained and built again, the network has")
 
 
 def _train_mode(twin: nn.Module, image_size: int, where: str) -> Tensor:
     pixels = torch.rand(2, 3, image_size, image_size, generator=torch.Generator().manual_seed(0))
-    with torch.random.fork_rng(devices=[]):
+    with drawn_from(0):
         try:
             logits: Tensor = twin(pixels)
         except Exception as error:  # whatever a network that somebody else wrote may raise

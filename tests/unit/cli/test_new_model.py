@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -51,8 +53,8 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
-def models() -> dict[str, object]:
-    found: dict[str, object] = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text())["models"]
+def models() -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text())["models"]
     return found
 
 
@@ -85,6 +87,19 @@ def test_further_keys_are_taken_as_params_yaml_has_them(packed: Path) -> None:
     assert models()["columns"] == wanted
 
 
+def test_what_is_proposed_for_more_outputs_can_be_typed(
+    packed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (packed / "thousand.py").write_text(NETS.replace("* 32, 2)", "* 32, 1000)"))
+    command = ["new-model", "thousand", "thousand.py:plain"]
+    assert main([*command, "--classes", *CLASSES]) == 1
+    said = capsys.readouterr().err
+    assert "--classes" not in said.partition("Here write")[2]
+    proposed = shlex.split(said.partition("Here write ")[2].partition(" with the place")[0])
+    assert main([*command, *proposed]) == 0
+    assert models()["thousand"]["classes"] == {"digits 0-4": 0, "digits 5-9": 1}
+
+
 def test_what_methods_shall_train_needs_no_weights_and_no_names(
     packed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,7 +126,10 @@ def test_what_methods_shall_train_needs_no_weights_and_no_names(
         (["other", "other", "--weights", "no.safetensors"], "no.safetensors does not exist"),
         (["other", "other"], "cat"),
         (["erm", "short.csv"], "erm"),
-        (["plain", "nets.py:plain", "--overwrite"], "Here write --classes 'digits 0-4' 'digits 5-9' for a"),
+        (
+            ["plain", "nets.py:plain", "--overwrite"],
+            "Here write --classes 'digits 0-4' 'digits 5-9', or --set",
+        ),
         (["fresh", "nets.py:fresh", "--classes", *CLASSES, "--overwrite"], "`new-model --to-train` writes"),
         (["table", "short.csv", "--to-train", "--overwrite"], "short.csv is a table of predictions"),
     ],

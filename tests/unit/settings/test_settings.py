@@ -153,7 +153,7 @@ def test_entries_lie_over_the_defaults(raw: dict[str, Any]) -> None:
         ("train", {"seeds": [2**64]}, r"train\.seeds\.0 = 18446744073709551616: must be below"),
         ("train", {"lr": float("inf")}, r"train\.lr = inf: .*finite"),
         ("source", {"kind": "cifar100", "md5": "abc"}, r"md5 = 'abc': must be of the form"),
-        ("source", {"kind": "imagenet"}, r"source\.kind = 'imagenet': .*'waterbirds'"),
+        ("source", {"kind": "imagenet"}, r"source\.kind = 'imagenet'.* waterbirds"),
         ("source", {"strength": 1.5}, r"strength = 1\.5"),
         (
             "methods",
@@ -269,14 +269,21 @@ MODELS = [
     ({"m": "x"}, "models.m = 'x': must be a mapping of keys to values."),
     ({"m": None}, "models.m is empty: must be a mapping of keys to values."),
     ({"m": {"path": "x"}}, "models.m.kind is missing: write one of predictions, timm, huggingface, python."),
-    ({"m": NET | {"kind": "tim"}}, "models.m.kind = 'tim': known are 'predictions', 'timm', "),
+    (
+        {"m": NET | {"kind": "tim"}},
+        "models.m.kind = 'tim'; did you mean 'timm'? known are predictions, timm, ",
+    ),
     ({"m": NET | {"datasets": "birds"}}, "models.m.datasets = 'birds': must be a list. Write [birds]."),
-    ({"m": NET | {"mean": 0.5}}, "models.m.mean = 0.5: must be a list. Write [0.5]."),
+    ({"m": NET | {"mean": 0.5}}, "models.m.mean = 0.5: must be a list."),
     ({"m": NET | {"mean": [0.5]}}, "models.m.mean = [0.5]: has 1 values, at least 3 are needed."),
     ({"m": {"kind": "python", "path": ""}}, "models.m.path = '': must be of the form net.py:make."),
     (
         {"m": {"kind": "python", "path": "a.py:1"}},
         "models.m.path = 'a.py:1': must be of the form net.py:make.",
+    ),
+    (
+        {"m": NET | {"kind": ["timm"]}},
+        "models.m.kind = ['timm']; did you mean 'timm'? known are predictions, ",
     ),
     ({"m": NET | {"crop_pct": 1.5}}, "models.m.crop_pct = 1.5: must be at most 1"),
     ({"m": NET | {"weights": {"a": "b"}}}, "models.m.weights = {'a': 'b'}: must be a list."),
@@ -287,6 +294,29 @@ MODELS = [
         "models.m.columns.scores = {'a': 1}: must be text or a list.",
     ),
 ]
+
+
+def test_every_problem_of_the_type_that_fits_best_is_told(raw: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(Params, raw | {"models": {"m": NET | {"classes": {"a": {"x": 1}, "b": [True]}}}})
+    assert "models.m.classes.a = {'x': 1}: must be a list." in str(caught.value)
+    assert "models.m.classes.b.0 = True" in str(caught.value)
+
+
+def test_a_method_of_the_defaults_is_named_there(raw: dict[str, Any]) -> None:
+    raw["defaults"]["methods"]["erm"]["train"] = {"epochs": "x"}
+    with pytest.raises(InputError, match=r"  defaults\.methods\.erm\.train\.epochs = 'x': must be a whole"):
+        parse(Params, raw).dataset("photo_digits")
+
+
+def test_numbers_are_cells_of_a_table(raw: dict[str, Any]) -> None:
+    source = {**TABLE, "label_names": {0: "landbird", 1: "waterbird"}}
+    entry = raw["datasets"]["photo_digits"] | {"source": source}
+    found = parse(Params, raw | {"datasets": {"e8": entry}}).dataset("e8")
+    assert found.source.label_names == {"0": "landbird", "1": "waterbird"}
+    source["label_names"] = {None: "x"}
+    with pytest.raises(InputError, match=r"source\.label_names\.None is empty: must be text"):
+        parse(Params, raw | {"datasets": {"e8": entry}}).dataset("e8")
 
 
 @pytest.mark.parametrize(("models", "message"), MODELS)

@@ -50,7 +50,7 @@ def test_a_planted_shortcut_is_told_in_five_words() -> None:
 def test_a_null_is_not_told_as_a_shortcut() -> None:
     inputs = photo_birds(planted=False)
     found = brief(inputs)
-    assert answers(inputs) == ["Not found", "Not used", "Not harmful", "Nothing to trace", "Nothing to fix"]
+    assert answers(inputs) == ["Not found", "Not used", "No harm shown", "Nothing to trace", "Nothing to fix"]
     assert found.title.startswith("No shortcut found")
     assert found.rungs[1].line != "no edit could test it", "which a plain no does not say"
     assert (found.decision, found.price) == ("Keep the model.", "")
@@ -185,7 +185,7 @@ def test_wrong_labels_are_not_told_as_a_group(cause: str, line: str) -> None:
 def test_a_model_that_fails_a_group_for_another_reason_is_not_simply_kept() -> None:
     even = [0.97, 0.95, 0.94, 0.60]  # the worst group is one that the cue guides
     found = brief(replant(photo_birds(), erm=even, group_dro=[0.97, 0.95, 0.94, 0.62]))
-    assert found.rungs[2].answer == "Not harmful"
+    assert found.rungs[2].answer == "No harm shown"
     assert found.decision.startswith("Find out why “waterbird / water” is clearly worse")
     assert "it fails “waterbird / water”" in found.title
 
@@ -210,4 +210,8 @@ def test_a_table_alone_says_what_predictions_can_and_what_was_not_tried() -> Non
     assert found.sureness.startswith("Three trainings, "), "one table for each"
     null = brief(table_of(photo_birds(planted=False)))
     assert "agree" not in null.title + null.rungs[1].line
-    assert null.decision != "Keep the model.", "use was not tested"
+    assert (
+        null.title
+        == "No group clearly pays; whether the “place” misleads the model only its network can show"
+    )
+    assert null.decision.startswith("Do not conclude yet: bring the network"), "use was not tested"

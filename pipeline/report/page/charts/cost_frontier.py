@@ -15,7 +15,6 @@ from pipeline.records.recommendation import Need
 from pipeline.records.report import Report
 from pipeline.report.page.charts.chosen import group_accuracy, is_measured
 from pipeline.report.page.charts.scales import Scale, accuracy_scale
-from pipeline.verdict.fix.needs import NEED_WORDS
 from pipeline.verdict.phrases import TOO_FEW, TRAINED_ON, accuracy_phrase, method_label
 
 HEADINGS: dict[Need, str] = {
@@ -124,7 +123,8 @@ def _title(report: Report) -> str:
     if told.chosen is None or told.needs is None:
         return "What each method must be told, and what its worst group gets"
     name = method_label(told.chosen)
-    needs = "was trained elsewhere" if told.needs == "unknown" else f"needs {NEED_WORDS[told.needs]}"
+    is_known = told.needs != "unknown"
+    needs = HEADINGS[told.needs].replace("Needs", "needs") if is_known else "was trained elsewhere"
     others = [method_label(method) for method in told.tied if method != told.chosen]
     if not others:
         return f"{name} is best on validation images and {needs}"

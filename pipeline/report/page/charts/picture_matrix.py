@@ -141,7 +141,9 @@ def _title(report: Report) -> str:
     groups = list(enumerate(report.dataset.groups))
     others = [group.n_train for g, group in groups if g not in failing]
     if others and max(group.n_train for g, group in groups if g in failing) < min(others):
-        return "It fails where training images were rare"
+        history = report.training.get(report.verdict.baseline or "")
+        of_whom = "" if history is None or history.brought is None else " of this dataset"
+        return f"It fails where training images{of_whom} were rare"
     return f"Where it fails, class by {cue}"
 
 

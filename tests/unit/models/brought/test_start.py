@@ -267,6 +267,9 @@ def test_weights_of_another_body_are_refused(tmp_path: Path) -> None:
         ("small", {"n_out": 3}, r"needs an output for each of the 2 classes \(left, right\), and has 3. Let"),
         ("small", {"n_out": 1000}, r"and has 1,000. Let .*nets.py:small return one with 2 outputs, .*\.args"),
         ("small", {"n_out": 1}, "the network has 1 output"),
+        ("HandNorm", {}, r"trained and built again, the network has other outputs .*register_buffer"),
+        ("Counter", {}, "gives other logits for the same images, weights and seed"),
+        ("OwnGenerator", {}, "has a generator of its own, or counts .* Draw from torch's own generator"),
     ],
 )
 def test_what_cannot_be_trained_is_said_before(
