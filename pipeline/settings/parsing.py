@@ -139,8 +139,8 @@ def _explain(found: _Place, where: str) -> str:
         given, known = problem["input"].get(tag), _tags(found.above, loc[-1], tag)
         hint = did_you_mean(given, known) or ":"
         return f"{place}.{tag} = {_shortened(given)}{hint} known are {', '.join(known)}."
-    words = [_in_words(each, _form(found.above, loc[-1])) for each in (problem, *found.further) if loc]
-    words = words or [_in_words(problem)]
+    form = _form(found.above, loc[-1]) if loc else ""
+    words = [_in_words(each, form) for each in (problem, *found.further)]
     message = " or ".join([words[0], *(other.removeprefix("must be ") for other in words[1:])])
     given = problem["input"]
     if problem["type"] == "list_type" and _fits(found.above, loc[-1], [given]):
@@ -148,13 +148,12 @@ def _explain(found: _Place, where: str) -> str:
     if given is None:
         place, message = f"{place} is empty", f"{message[:1].lower()}{message[1:]}"
     elif problem["type"] in _WORDS or not isinstance(given, Mapping):
-        place = (
-            f"{place} = {_shortened(given)}"  # else a rule over several keys, whose message has their values
-        )
+        # else a rule over several keys, whose message has their values
+        place = f"{place} = {_shortened(given)}"
     return f"{place}: {message}." if place else f"{message}."
 
 
-def _in_words(problem: Any, form: str = "") -> str:
+def _in_words(problem: Any, form: str) -> str:
     if problem["type"] in _WORDS:
         return _WORDS[problem["type"]].format(**problem.get("ctx", {}), form=form)
     return str(problem["msg"].removeprefix("Value error, "))
