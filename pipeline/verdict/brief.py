@@ -107,12 +107,12 @@ def _of_use(case: Case, ladder: Ladder) -> str:
         return f"The model relies on {cue}, {pays}{fails}{', not shown to be because of it' if worse else ''}"
     if mistakes_agree(case.baseline, case.limits):
         return f"The model's mistakes agree with {cue}; whether a group pays is open{fails}"
-    if _is_table(case) and ladder["harmful"] == "no":
-        return f"No group clearly pays; whether {cue} misleads the model only its network can show{fails}"
     if "insufficient" in (used, ladder["harmful"]):
         others = unnamed_cues(case.cues)
         if others and not _is_named_found(case):
             cue = cue_name(others[0])
+        if _is_table(case) and ladder["harmful"] == "no":
+            return f"No group clearly pays; whether {cue} misleads the model only its network can show{fails}"
         return f"Too little evidence to say whether {cue} misleads the model{fails}"
     if ladder["available"] == "yes":
         return f"The data offer a shortcut, and the model does not rely on it{fails}"
