@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from pipeline.attribution.extremes import Extremes, find_extremes, find_extremes_resumably
 from pipeline.attribution.scores import Scores
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.parallel.rank import World
+from pipeline.statistics.distributions import t_ppf
 
 
 @dataclass(frozen=True)
@@ -121,4 +121,4 @@ def crossed_mean_interval(row_means: Float64Array, column_means: Float64Array) -
     if variance == 0:
         return value, 0.0
     freedom = variance**2 / (from_rows**2 / (n - 1) + from_columns**2 / (m - 1))
-    return value, float(stats.t.ppf(0.975, freedom) * np.sqrt(variance))
+    return value, float(t_ppf(0.975, freedom) * np.sqrt(variance))

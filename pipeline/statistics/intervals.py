@@ -10,11 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Int64Array
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import normal_isf, t_isf
 from pipeline.statistics.sources import design_effect
 
 E = TypeVar("E", bound=Estimate)
@@ -60,7 +60,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval:
     """
     if n < 1 or not 0 <= successes <= n:
         raise InputError(f"wilson({successes} of {n}): needs n >= 1 and 0 <= successes <= n.")
-    return score_interval(successes / n, n, float(stats.norm.isf((1 - confidence) / 2)))
+    return score_interval(successes / n, n, float(normal_isf((1 - confidence) / 2)))
 
 
 def share_estimate(successes: int, n: int) -> Estimate:
@@ -106,7 +106,7 @@ def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
     >>> round(wide.low, 3), round(wide.high, 3)
     (0.373, 0.627)
     """
-    ratio = float(stats.norm.isf(alpha / (2 * max(n_comparisons, 1))) / stats.norm.isf(alpha / 2))
+    ratio = float(normal_isf(alpha / (2 * max(n_comparisons, 1))) / normal_isf(alpha / 2))
     return Estimate(
         value=estimate.value,
         low=estimate.value - ratio * (estimate.value - estimate.low),
@@ -219,7 +219,7 @@ def estimate_from_variance(
     """
     p = min(max(p, 0.0), 1.0)  # a weighted mean of ones can exceed 1 by rounding
     tail = (1 - confidence) / 2
-    z = float(stats.norm.isf(tail))
+    z = float(normal_isf(tail))
     n_effective = n / variance.effect
     squared_half = z**2 * variance.images
     if variance.seeds > 0:
@@ -252,8 +252,8 @@ def seed_half_width(
     if n_seeds == 2 and pool is not None:
         seeds = max(seeds, variance.residual + pool.correlation * room / n_seeds)
         freedom = max(1.0, min(pool.freedom, MOST_POOLED))
-    beyond = float(stats.norm.isf(tail) / stats.norm.isf(_TAIL)) if tail < _TAIL else 1.0
-    return float(stats.t.isf(max(tail, _TAIL), max(freedom, 1.0))) * beyond * math.sqrt(seeds)
+    beyond = float(normal_isf(tail) / normal_isf(_TAIL)) if tail < _TAIL else 1.0
+    return float(t_isf(max(tail, _TAIL), max(freedom, 1.0))) * beyond * math.sqrt(seeds)
 
 
 def satterthwaite_df(variance: MeanVariance, *, n: int, n_seeds: int) -> float:

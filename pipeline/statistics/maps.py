@@ -12,7 +12,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float32Array, Float64Array, Int64Array
@@ -127,6 +126,8 @@ def _where_alike(first_SN: npt.NDArray[Any], second_TN: npt.NDArray[Any]) -> Flo
 
 def _standard_ranks(maps: Float32Array) -> Float64Array:
     """Ranks of the cells, mean 0 and length 1, ... x c; NaN for a constant map."""
+    from scipy import stats  # late: it takes a second to load
+
     ranks = stats.rankdata(maps.reshape(*maps.shape[:-2], -1), axis=-1)
     ranks = ranks - ranks.mean(axis=-1, keepdims=True)
     length = np.linalg.norm(ranks, axis=-1, keepdims=True)

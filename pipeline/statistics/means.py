@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import t_isf
 from pipeline.statistics.intervals import (
     MeanVariance,
     estimate_from_variance,
@@ -87,5 +87,5 @@ def t_estimate(
     if variance.total == 0:
         return Estimate(value=value, low=value, high=value, n=n)
     freedom = satterthwaite_df(variance, n=n, n_seeds=n_models)
-    half = float(stats.t.isf(0.025, freedom)) * math.sqrt(variance.total)
+    half = float(t_isf(0.025, freedom)) * math.sqrt(variance.total)
     return Estimate(value=value, low=max(least, value - half), high=min(most, value + half), n=n)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.types import Float64Array
 
@@ -42,6 +41,8 @@ def benjamini_hochberg(p_values: npt.NDArray[Any]) -> Float64Array:
     >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03, 0.5])).round(3).tolist()
     [0.04, 0.053, 0.053, 0.5]
     """
+    from scipy import stats  # late: it takes a second to load
+
     flat = np.asarray(p_values, np.float64).ravel()
     q: Float64Array = stats.false_discovery_control(flat) if flat.size else flat
     return q.reshape(np.shape(p_values))

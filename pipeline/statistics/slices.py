@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.statistics.cues.interaction import MeasuredGroups
+from pipeline.statistics.distributions import normal_isf
 from pipeline.statistics.intervals import (
     accuracy_over_seeds,
     clip_difference,
@@ -147,7 +147,7 @@ def _grow(val: Mistakes, share_N: Float64Array, least: int, depth: int, seed: in
     if val.n > MOST_FITTED:
         rows = np.sort(np.random.default_rng(seed).choice(val.n, MOST_FITTED, replace=False))
     n_tried = val.holds_NC.shape[1]
-    clear = float(stats.norm.isf(_SPLIT_ALPHA / (2 * n_tried)))
+    clear = float(normal_isf(_SPLIT_ALPHA / (2 * n_tried)))
     tree = DecisionTreeRegressor(
         max_depth=depth,
         min_samples_leaf=least,

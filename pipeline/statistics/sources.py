@@ -12,11 +12,9 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from pipeline.core.types import Int64Array
+from pipeline.statistics.distributions import normal_isf, t_isf
 
 
 def clustered_variance(deviations_N: npt.ArrayLike, sources_N: Int64Array) -> float:
@@ -56,7 +54,7 @@ def design_effect(deviations_N: npt.ArrayLike, sources_N: Int64Array, variance: 
         return float(len(sources_N))
     most = float((sizes_S**2).sum() / sizes_S.sum())
     ratio = clustered_variance(deviations_N, sources_N) / variance if variance > 0 else most
-    few = float(stats.t.isf(0.025, n_sources - 1) / stats.norm.isf(0.025)) ** 2
+    few = float(t_isf(0.025, n_sources - 1) / normal_isf(0.025)) ** 2
     return max(1.0, ratio * few)
 
 
@@ -117,6 +115,9 @@ def merge_sources(first_N: Int64Array | None, second_N: Int64Array | None) -> In
     """
     if first_N is None or second_N is None:
         return second_N if first_N is None else first_N
+    from scipy.sparse import coo_matrix  # late: everybody loads this module, and few data have two sources
+    from scipy.sparse.csgraph import connected_components
+
     _, rows = np.unique(first_N, return_inverse=True)
     _, columns = np.unique(second_N, return_inverse=True)
     size = int(max(rows.max(), columns.max())) + 1

@@ -12,7 +12,6 @@ import bisect
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from pipeline.attribution.streaming import GroupCell
 from pipeline.core.errors import InputError, TrainingError
@@ -118,6 +117,8 @@ def share_of_drawn(hits: int, n_drawn: int, n_all: int, confidence: float = 0.95
         )
     if n_drawn == 0:
         return Estimate(value=0.0, low=0.0, high=1.0, n=0)
+    from scipy import stats  # late: it takes a second to load
+
     tail = (1 - confidence) / 2
     sizes = range(hits, n_all - n_drawn + hits + 1)  # group sizes that allow this many hits
 

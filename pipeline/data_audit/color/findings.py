@@ -16,7 +16,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.types import BoolArray, Float32Array, Int64Array
 from pipeline.data_audit.color.folds import stratified_folds
@@ -32,6 +31,7 @@ from pipeline.statistics.cues.separation import (
     omega_squared,
     one_vs_rest_auroc,
 )
+from pipeline.statistics.distributions import normal_cdf
 from pipeline.statistics.multiplicity import benjamini_hochberg
 from pipeline.statistics.sources import source_means
 
@@ -152,7 +152,7 @@ def _what_it_says(candidate: Candidate, name: FeatureName) -> set[tuple[str | in
 def auroc_of_omega_squared(omega: float) -> float:
     """AUROC between two equally large normal classes whose omega squared is `omega` (0.06: 0.64)."""
     distance = 2 * math.sqrt(omega / (1 - omega))
-    return float(stats.norm.cdf(distance / math.sqrt(2)))
+    return float(normal_cdf(distance / math.sqrt(2)))
 
 
 def _candidates(

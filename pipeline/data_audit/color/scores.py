@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.color import Predictability
@@ -257,6 +256,8 @@ def _source_permutation_p(
 
 def _shuffled_hits(counts_KK: Int64Array, n: int, rng: np.random.Generator) -> Float64Array:
     """Diagonals of `n` random tables with the margins of `counts_KK`, n x K."""
+    from scipy import stats  # late: it takes a second to load
+
     tables = stats.random_table(counts_KK.sum(axis=1), counts_KK.sum(axis=0))
     block = max(1, _TABLE_CELLS // counts_KK.size)
     diagonals = [

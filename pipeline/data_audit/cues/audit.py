@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
@@ -28,6 +27,7 @@ from pipeline.records.cues import CueClass, CueFinding, CuesResult
 from pipeline.settings.cues import CuesSettings
 from pipeline.statistics.accuracy.balanced import balanced_accuracy_estimate, kappa_from_balanced
 from pipeline.statistics.cues.agreement import channel_bits, marked_share
+from pipeline.statistics.distributions import normal_isf, normal_sf
 from pipeline.statistics.multiplicity import benjamini_hochberg
 from pipeline.statistics.sources import design_effect
 
@@ -148,7 +148,7 @@ def _try_one(
         predicted_N=predicted_N,
         kappa=kappa_of(predicted_N, tried).value,
         p_value=p_value,
-        classes_p=stats.norm.sf(marked_K / np.sqrt(variance_K) / np.sqrt(2)),
+        classes_p=normal_sf(marked_K / np.sqrt(variance_K) / np.sqrt(2)),
     )
 
 
@@ -247,7 +247,7 @@ def _marked(
     marked_K, variance_K = marked_share(predicted_N, rest.labels_N, len(classes))
     n_K = np.bincount(rest.labels_N, minlength=len(classes))
     tested_K = q_K < settings.alpha
-    z = float(stats.norm.isf(0.025 / max(int(tested_K.sum()), 1)))
+    z = float(normal_isf(0.025 / max(int(tested_K.sum()), 1)))
     found = []
     for k in np.argsort(-marked_K, kind="stable"):
         if not n_K[k] or not np.isfinite(variance_K[k]):

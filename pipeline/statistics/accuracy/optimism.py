@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
@@ -18,6 +17,7 @@ from pipeline.records.base import Estimate
 from pipeline.records.evaluation import Optimism
 from pipeline.statistics.accuracy.shrinkage import effective_sizes
 from pipeline.statistics.accuracy.worst_group import correct_minimum, lowest_of
+from pipeline.statistics.distributions import t_isf
 from pipeline.statistics.intervals import MeanVariance, clip_difference, estimate_from_variance, mean_variance
 
 _CONFIDENCE = 0.95
@@ -124,7 +124,7 @@ def _difference(val: _Accuracy, test: _Accuracy) -> Estimate:
     n_seeds = len(val.per_seed_S)
     seeds = 0.0
     if n_seeds > 1:
-        quantile = float(stats.t.isf((1 - _CONFIDENCE) / 2, n_seeds - 1))
+        quantile = float(t_isf((1 - _CONFIDENCE) / 2, n_seeds - 1))
         seeds = quantile * float((val.per_seed_S - test.per_seed_S).std(ddof=1)) / math.sqrt(n_seeds)
     value = first.value - second.value
     low = value - math.hypot(first.value - first.low, second.high - second.value, seeds)

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special
 
 from pipeline.core.types import Float64Array
 from pipeline.records.base import GroupEstimate
+from pipeline.statistics.distributions import beta_isf, beta_ppf
 
 _ROUNDING = 1e-12
 _LEAST_GROUPS = 3  # two groups say nothing about how groups spread
@@ -52,8 +53,10 @@ def fit_beta_prior(accuracy_G: Float64Array, sizes_G: Float64Array) -> BetaPrior
 
     Source: Skellam 1948 (beta-binomial); Christiansen and Morris 1997 (uniform shrinkage prior).
     """
+    from scipy import optimize  # late: trainings load this module and fit nothing
+
     hits_G, misses_G = accuracy_G * sizes_G, (1 - accuracy_G) * sizes_G
-    typical = float(stats.hmean(sizes_G))
+    typical = float(1.0 / np.mean(1.0 / sizes_G))  # the harmonic mean
 
     def cost(parameters: Float64Array) -> float:
         mean, precision = special.expit(parameters[0]), np.exp(parameters[1])
@@ -101,7 +104,7 @@ def shrink_groups(groups: Sequence[GroupEstimate], variances: Mapping[int, float
     a_G = accuracy_G * sizes_G + prior.mean * prior.precision
     b_G = (1 - accuracy_G) * sizes_G + (1 - prior.mean) * prior.precision
     tail = (1 - _CONFIDENCE) / 2
-    low_G, high_G = stats.beta.ppf(tail, a_G, b_G), stats.beta.isf(tail, a_G, b_G)
+    low_G, high_G = beta_ppf(tail, a_G, b_G), beta_isf(tail, a_G, b_G)
     shrunk = list(groups)
     for i, value, low, high in zip(present, a_G / (a_G + b_G), low_G, high_G, strict=True):
         # the mean of a very skewed posterior may lie outside its central 95 %

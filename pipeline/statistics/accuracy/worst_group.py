@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import SplitMetrics
 from pipeline.statistics.accuracy.shrinkage import fit_beta_prior
+from pipeline.statistics.distributions import beta_isf, binomial_logsf
 from pipeline.statistics.intervals import widen
 
 _ROUNDING = 1e-6  # of images
@@ -206,7 +206,7 @@ def clear_ceiling(group: GroupEstimate, n_groups: int, *, alpha: float = 0.05) -
         return 1.0
     n = max(1, round(group.weight))
     hits = math.ceil(group.value * n - _ROUNDING)
-    exact = float(stats.beta.isf(alpha / 2 / n_groups, hits + 1, n - hits)) if hits < n else 1.0
+    exact = float(beta_isf(alpha / 2 / n_groups, hits + 1, n - hits)) if hits < n else 1.0
     return min(1.0, max(exact, widen(group, n_comparisons=n_groups, alpha=alpha).high))
 
 
@@ -215,7 +215,7 @@ def _mean_of_minimum(accuracy_U: Float64Array, sizes_U: Float64Array, repeats_U:
     t_T = (np.arange(_GRID) + 0.5) / _GRID
     log_above_T = np.zeros(_GRID)
     for accuracy, size, repeats in zip(accuracy_U, sizes_U, repeats_U, strict=True):
-        log_above_T += repeats * stats.binom.logsf(np.floor(t_T * size), size, accuracy)
+        log_above_T += repeats * binomial_logsf(np.floor(t_T * size), size, accuracy)
     return float(np.exp(log_above_T).mean())
 
 

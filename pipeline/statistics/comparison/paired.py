@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.statistics.comparison.seed_shifts import Change, SeedShifts
+from pipeline.statistics.distributions import normal_isf, t_isf
 
 N_BOOTSTRAP = 2000
 _CONFIDENCE = 0.95
@@ -207,7 +207,7 @@ def _redraw_sources(
     means_BG2S = drawn_BGV[:, :, :-1] / np.where(is_known_BG1, drawn_BGV[:, :, -1:], 1.0)
     center_G2S = np.nanmean(np.where(is_known_BG1, means_BG2S, np.nan), axis=0)
     few_G = np.maximum(n_G, 2)
-    wider_G = np.sqrt(few_G / (few_G - 1)) * stats.t.isf(0.025, few_G - 1) / stats.norm.isf(0.025)
+    wider_G = np.sqrt(few_G / (few_G - 1)) * t_isf(0.025, few_G - 1) / normal_isf(0.025)
     means_BG2S = center_G2S + (means_BG2S - center_G2S) * wider_G[:, None]
     rises_B1 = np.arange(N_BOOTSTRAP)[:, None] % 2 == 0
     unknown_B2S = np.where(rises_B1 == (np.arange(n_sides) < n_sides // 2), 0.0, 1.0)

@@ -11,7 +11,6 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize
 
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.base import Estimate
@@ -153,6 +152,8 @@ def _reach(distance: float, half: Callable[[float], float], n_tests: int) -> flo
         return 1.0
     if distance >= half(_LEAST_P):
         return _LEAST_P * n_tests
+    from scipy import optimize  # late: it takes half a second to load
+
     found = optimize.brentq(
         lambda log: half(math.exp(log)) - distance, math.log(_LEAST_P), math.log(_MOST_P), xtol=1e-9
     )

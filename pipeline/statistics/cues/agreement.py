@@ -9,9 +9,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.types import Float64Array, Int64Array
+from pipeline.statistics.distributions import normal_sf
 
 
 def count_tables(
@@ -55,7 +55,7 @@ def chance_p(tables: Sequence[Int64Array], *, stretch: float = 1.0) -> float:
         return 1.0
     # half a hit of the largest class: hits are whole numbers
     step = 0.5 * float(weight_K[weight_K < 1].min(initial=1.0))
-    return float(stats.norm.sf((observed - expected - step) / (stretch * math.sqrt(variance))))
+    return float(normal_sf((observed - expected - step) / (stretch * math.sqrt(variance))))
 
 
 def marked_share(

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.types import Float64Array, Int64Array
+from pipeline.statistics.distributions import chi2_sf
 from pipeline.statistics.multiplicity import permutation_p
 from pipeline.statistics.sources import SourcePermutations
 
@@ -45,7 +45,9 @@ def cramers_v(table: npt.NDArray[Any], *, n_permutations: int = 1000, seed: int 
     chi2 = float(((counts - expected) ** 2 / expected).sum())
     v = _corrected_v(counts, chi2)
     if expected.min() >= _CHI2_MIN_EXPECTED:
-        return TableAssociation(v, float(stats.chi2.sf(chi2, (rows - 1) * (columns - 1))))
+        return TableAssociation(v, float(chi2_sf(chi2, (rows - 1) * (columns - 1))))
+    from scipy import stats  # late: it takes a second to load
+
     random = stats.random_table(counts.sum(axis=1), counts.sum(axis=0), seed=seed).rvs(n_permutations)
     chi2_B = ((random - expected) ** 2 / expected).sum(axis=(1, 2))
     return TableAssociation(v, permutation_p(int((chi2_B >= chi2 - 1e-9).sum()), n_permutations))

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
 from pipeline.statistics.comparison.paired import paired_change
+from pipeline.statistics.distributions import normal_isf
 from pipeline.statistics.intervals import MeanVariance, clip_difference, mean_variance, seed_half_width
 
 MIN_CELL = 10  # images; a smaller cell is not given the weight of a large one
@@ -125,7 +125,7 @@ def natural_shift(
     n_seeds, value = len(per_seed_S), float(per_seed_S.mean())
     spread = float(per_seed_S.var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
     variance = MeanVariance(images=float(np.mean([part[1] for part in parts])), seeds=spread)
-    squared = float(stats.norm.isf(0.025)) ** 2 * variance.images
+    squared = float(normal_isf(0.025)) ** 2 * variance.images
     if n_seeds > 1:
         squared += seed_half_width(variance, n_seeds, 0.025, room=0.25) ** 2
     half = math.sqrt(squared)

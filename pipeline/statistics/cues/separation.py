@@ -14,6 +14,7 @@ from scipy import sparse, stats
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import normal_isf, normal_sf
 from pipeline.statistics.intervals import score_interval
 from pipeline.statistics.sources import design_effect
 
@@ -121,7 +122,7 @@ def one_vs_rest_auroc(features_NF: npt.NDArray[Any], labels_N: Int64Array, n_cla
         # The variance of the ranks carries the tie correction: (n + 1)/12 without ties.
         rank_variance_F = ranks_NF.var(axis=0, ddof=1) if n > 1 else np.zeros(features_NF.shape[1])
         z_KF = (wins_KF - pairs_K1 / 2) / np.sqrt(pairs_K1 * rank_variance_F / n)
-        p_KF = 2 * stats.norm.sf(np.abs(z_KF))
+        p_KF = 2 * normal_sf(np.abs(z_KF))
     return RankSeparation(auroc_KF, np.where(np.isnan(p_KF), 1.0, p_KF))
 
 
@@ -159,7 +160,7 @@ def auroc_estimate(
         deviations_N[positive_N] = (wins_pos - auroc) / n_pos
         deviations_N[~positive_N] = (wins_neg - auroc) / n_neg
         n_effective = max(1.0, n_effective / design_effect(deviations_N, sources_N, variance))
-    low, high = score_interval(auroc, n_effective, float(stats.norm.isf((1 - confidence) / 2)))
+    low, high = score_interval(auroc, n_effective, float(normal_isf((1 - confidence) / 2)))
     return Estimate(value=auroc, low=low, high=high, n=len(scores_N))
 
 

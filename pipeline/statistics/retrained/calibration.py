@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.attribution import Calibration
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import normal_isf, t_isf
 from pipeline.statistics.intervals import score_interval
 
 LEAST_RETRAININGS = 4  # clusters: one is held out, and a spread over three others is the least there can be
@@ -142,7 +142,7 @@ class _Fold:
 
     def foretell(self, x_H: Float64Array) -> list[Estimate]:
         """95 % prediction intervals of a retraining that the slope was not fitted on."""
-        quantile, found = float(stats.t.isf(_TAIL, self.freedom)), list[Estimate]()
+        quantile, found = float(t_isf(_TAIL, self.freedom)), list[Estimate]()
         for x, x0, y0 in zip(x_H.tolist(), self.x0_H.tolist(), self.y0_H.tolist(), strict=True):
             value = y0 + self.slope * (x - x0)
             variance = self.slope_variance * (x - x0) ** 2 + self.residual_variance * (1 + 1 / self.n_mean)
@@ -173,14 +173,14 @@ def _jackknife(slope: float, without_C: Float64Array) -> Estimate:
     """
     n = len(without_C)
     variance = (n - 1) / n * float(((without_C - slope) ** 2).sum())
-    half = float(stats.t.isf(_TAIL, n - 1)) * math.sqrt(variance)
+    half = float(t_isf(_TAIL, n - 1)) * math.sqrt(variance)
     return Estimate(value=slope, low=slope - half, high=slope + half, n=n)
 
 
 def _coverage(hits_n: np.typing.NDArray[np.bool_], inflation: float) -> Estimate:
     """The share of hits with Wilson's interval, as many of which count as one as go together."""
     share, n = float(hits_n.mean()), len(hits_n)
-    interval = score_interval(share, n / inflation, float(stats.norm.isf(_TAIL)))
+    interval = score_interval(share, n / inflation, float(normal_isf(_TAIL)))
     return Estimate(value=share, low=interval.low, high=interval.high, n=n)
 
 

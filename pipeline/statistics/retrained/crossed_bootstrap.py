@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import normal_isf, t_isf
 
 N_BOOTSTRAP = 1000
 _TAIL = 0.025
@@ -63,6 +63,8 @@ class Redraw:
 
 def standard_ranks(values_TM: npt.NDArray[Any]) -> Float64Array:
     """Ranks of each row with mean 0 and length 1, so that products sum to correlations; 0 if constant."""
+    from scipy import stats  # late: it takes a second to load
+
     ranks_TM = stats.rankdata(values_TM, axis=1) - (values_TM.shape[1] + 1) / 2
     lengths_T = np.linalg.norm(ranks_TM, axis=1, keepdims=True)
     standard_TM: Float64Array = np.divide(
@@ -75,7 +77,7 @@ def crossed_interval(
     value: float, draws_B: Float64Array, n: int, n_subsets: int, *, bound: float
 ) -> Estimate:
     """Percentiles of the draws about `value`, widened for few subsets, within [-bound, bound]."""
-    student = float(stats.t.isf(_TAIL, n_subsets - 1) / stats.norm.isf(_TAIL))
+    student = float(t_isf(_TAIL, n_subsets - 1) / normal_isf(_TAIL))
     widening = student * math.sqrt(n_subsets / (n_subsets - 1))
     low, high = value + widening * (np.quantile(draws_B, [_TAIL, 1 - _TAIL]) - draws_B.mean())
     return Estimate(

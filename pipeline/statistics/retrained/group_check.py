@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.records.attribution import GroupChange, GroupCheck
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import normal_isf, t_isf
 from pipeline.statistics.intervals import Interval
 
 _TAIL = 0.025
@@ -116,7 +116,7 @@ def correlation_within(changes: Sequence[GroupChange], told: Sequence[float]) ->
             n_used += len(inside) / n_shares
     if freedom < _LEAST_FREEDOM:
         return None
-    center, half = total / freedom, float(stats.norm.isf(_TAIL)) / math.sqrt(freedom)
+    center, half = total / freedom, float(normal_isf(_TAIL)) / math.sqrt(freedom)
     low, value, high = (math.tanh(z) for z in (center - half, center, center + half))
     return Estimate(value=value, low=low, high=high, n=round(n_used))
 
@@ -140,7 +140,7 @@ def fisher_interval(correlation: float, n_pairs: int) -> Interval:
     """
     if n_pairs < _LEAST_PAIRS or abs(correlation) >= 1:
         return Interval(-1.0, 1.0) if n_pairs < _LEAST_PAIRS else Interval(correlation, correlation)
-    half = float(stats.norm.isf(_TAIL)) / math.sqrt(n_pairs - 3)
+    half = float(normal_isf(_TAIL)) / math.sqrt(n_pairs - 3)
     center = math.atanh(correlation)
     return Interval(math.tanh(center - half), math.tanh(center + half))
 
@@ -161,8 +161,8 @@ def _change(after_RN: Float64Array, before_RN: Float64Array) -> tuple[float, flo
         else 1.0
     )
     images = _image_variance(sides[0], sides[1])
-    squared = (float(stats.t.isf(_TAIL, freedom)) ** 2) * trainings
-    squared += (float(stats.norm.isf(_TAIL)) ** 2) * images
+    squared = (float(t_isf(_TAIL, freedom)) ** 2) * trainings
+    squared += (float(normal_isf(_TAIL)) ** 2) * images
     return change, math.sqrt(squared)
 
 

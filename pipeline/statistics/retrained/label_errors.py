@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
-from scipy import stats
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
@@ -128,6 +127,8 @@ def compare_lists(first_N: Float64Array, second_N: Float64Array) -> tuple[Agreem
     if n_top == 0:
         return None, in_both_N
     in_both_N[ranked_n[np.intersect1d(first[:n_top], second[:n_top])]] = True
+    from scipy import stats  # late: it takes a second to load
+
     chance = stats.hypergeom(n, n_top, n_top)
     return Agreement(
         n_ranked=n,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ def dodge(wanted: Sequence[float], gap: float, low: float, high: float) -> list[
     """
     if not wanted:
         return []
+    from scipy.optimize import isotonic_regression  # late: it takes half a second to load
+
     order = np.argsort(np.asarray(wanted), kind="stable")
     steps = gap * np.arange(len(wanted))
     free = isotonic_regression(np.asarray(wanted, float)[order] - steps).x
