@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from pipeline.core.types import Float32Array, Int64Array
 from pipeline.cues.cue import Cue, Seen
@@ -63,6 +62,8 @@ class TraceEye:
     """
 
     def __init__(self, train: Looked, values_N: Int64Array) -> None:
+        from sklearn.linear_model import LogisticRegression  # late: it takes two seconds to load
+
         self._cues = [find_cue(name) for name in TRACES]
         self._encoders = [Encoder.fit(values) for cue in self._cues if (values := cue.read(train.seen))]
         self._model = LogisticRegression(C=1.0, max_iter=300)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from sklearn.ensemble import ExtraTreesClassifier
-from sklearn.neighbors import NearestCentroid
 
 from pipeline.core.types import Float32Array, Int64Array
 from pipeline.statistics.discriminant import Discriminant
@@ -74,6 +72,9 @@ def guess(kind: Kind, fit: Half, inputs_ND: Float32Array) -> Int64Array:
 
 
 def _model(kind: Kind) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier  # late: it takes two seconds to load
+    from sklearn.neighbors import NearestCentroid
+
     if kind == "centroids":
         return NearestCentroid(shrink_threshold=LEAST_T, priors="uniform")
     return ExtraTreesClassifier(

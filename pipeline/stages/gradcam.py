@@ -17,7 +17,6 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import metrics_json
 from pipeline.artifacts.trained import load_trained
-from pipeline.explain.cam.run import run_gradcam
 from pipeline.models.hardware import choose_device
 from pipeline.settings.plans.gradcam import GradcamPlan
 from pipeline.statistics.sampling import choose_by_group
@@ -33,6 +32,8 @@ def run(dataset: str, method: str) -> None:
         if pass_on("evaluate", "gradcam", dataset, method):
             return
         trained = load_trained(dataset, method, device)
+        from pipeline.explain.cam.run import run_gradcam  # late: grad-cam takes as long to load as torch
+
         rows = choose_by_group(trained.test.groups, settings.images_per_group, settings.seed)
         result, pictures, maps_SNhw = run_gradcam(
             method=method,

@@ -29,7 +29,6 @@ from pipeline.groups.used import (
     uses_on_validation,
     why_no_candidate,
 )
-from pipeline.methods.probe import infer_values, predict_validation
 from pipeline.methods.registry import BASE
 from pipeline.methods.setup import read_setup
 from pipeline.records.base import Provenance
@@ -71,6 +70,8 @@ def _form(
         return no_attribute(n), []
     taken = [attribute.name for attribute in packed.attributes]
     if source.kind == "inferred":
+        from pipeline.methods.probe import infer_values  # late: few groups need a network, and it loads torch
+
         by_class = make_groups(packed, splits, no_attribute(n), "class", Provenance())
         setup = read_setup(BASE, plan.base)
         found = infer_values(packed, by_class.info, splits, setup, plan.inference)
@@ -123,6 +124,8 @@ def _used(cues: CuesResult, packed: PackedInfo, splits: Sequence[PackedSplit], p
     if not len(val):
         note = "no groups beyond classes: there are no validation images to ask whether a model uses a cue"
         return Choice(None, [], note)
+    from pipeline.methods.probe import predict_validation  # late, as above
+
     by_class = make_groups(packed, splits, no_attribute(sum(map(len, splits))), "class", Provenance())
     predicted_V = predict_validation(packed, by_class.info, train, val, read_setup(BASE, plan.base))
     correct_V, classes = predicted_V == val.labels, _classes(packed)

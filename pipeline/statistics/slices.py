@@ -12,10 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from sklearn.tree import DecisionTreeRegressor
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
@@ -27,6 +26,9 @@ from pipeline.statistics.intervals import (
     mean_variance,
     sidak_confidence,
 )
+
+if TYPE_CHECKING:
+    from sklearn.tree import DecisionTreeRegressor
 
 DEPTH = 3  # conditions of a part: more cannot be read
 MOST_MEASURED = 5  # parts, the clearest on validation first
@@ -143,6 +145,8 @@ def measure_parts(
 
 
 def _grow(val: Mistakes, share_N: Float64Array, least: int, depth: int, seed: int) -> DecisionTreeRegressor:
+    from sklearn.tree import DecisionTreeRegressor  # late: it takes two seconds to load
+
     rows = np.arange(val.n)
     if val.n > MOST_FITTED:
         rows = np.sort(np.random.default_rng(seed).choice(val.n, MOST_FITTED, replace=False))

@@ -14,11 +14,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.metrics import adjusted_rand_score
-from sklearn.mixture import GaussianMixture
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.errors import CannotTrainError
 from pipeline.core.types import BoolArray, Float32Array, Int64Array, PackedSplit
@@ -109,6 +104,11 @@ def cluster_groups(
 
     Source: clusters of embeddings inside classes, Sohoni et al. 2020 (arXiv:2011.12945).
     """
+    from sklearn.decomposition import PCA  # late: it takes two seconds to load
+    from sklearn.mixture import GaussianMixture
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     (embeddings_ND, labels_N), (embeddings_VD, labels_V) = train, val
     train_N, val_V = per_class * labels_N, per_class * labels_V
     for k in np.unique(labels_N):
@@ -185,6 +185,8 @@ def agreement_in_classes(inferred_N: Int64Array, groups_N: Int64Array, labels_N:
     Inside the classes, because both groupings know the class: over all images even a useless one
     would seem to agree.
     """
+    from sklearn.metrics import adjusted_rand_score  # late: it takes two seconds to load
+
     found = []
     for k in np.unique(labels_N):
         members = labels_N == k

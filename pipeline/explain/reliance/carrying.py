@@ -16,9 +16,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split, UInt8Array
 from pipeline.pixels.levels import LUMA
@@ -43,6 +40,10 @@ class AttributeEye:
         with_masks: bool,
         background_only: bool = False,
     ) -> None:
+        from sklearn.linear_model import LogisticRegression  # late: it takes two seconds to load
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         rows = np.sort(np.random.default_rng(seed).permutation(len(train))[:MAX_FITTED])
         masks = train.masks[rows] if with_masks and train.masks is not None else None
         self._with_masks = masks is not None

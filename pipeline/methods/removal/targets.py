@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.mixture import GaussianMixture
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.training import ClusterMatch
@@ -111,6 +109,9 @@ def clusters_of(groups_V: Int64Array, classes: Sequence[str]) -> TargetGroups:
 
 def _two_clusters(vectors_VD: Float64Array, seed: int) -> Int64Array:
     """0 for the larger cluster and 1 for the smaller; all 0 where one of them is too small to judge."""
+    from sklearn.decomposition import PCA  # late: it takes two seconds to load
+    from sklearn.mixture import GaussianMixture
+
     n = len(vectors_VD)
     alone = np.zeros(n, np.int64)
     if np.ptp(vectors_VD, axis=0).max() == 0:  # nothing tells them apart
