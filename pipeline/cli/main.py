@@ -16,7 +16,7 @@ from pipeline.cli.gate_options import add_gate_options
 from pipeline.core.errors import PipelineError
 from pipeline.core.memory import keep_freed_memory, loaded
 from pipeline.methods.registry import parse_method
-from pipeline.parallel.local_processes import begin_workers
+from pipeline.methods.workers_ahead import begin_training_workers
 
 DATASET_STAGES = {
     "data": "obtain a dataset and pack it",
@@ -34,9 +34,6 @@ METHOD_STAGES = {
     "attribute": "TRAK attributions",
     "gradcam": "GradCAM maps and their energy in the mask",
 }
-
-TRAIN_SIDE_BY_SIDE = ("train", "retrain")
-WORKERS_LOAD = "pipeline.methods.workers"  # by name: it loads torch
 
 CANNOT_JUDGE = 2  # of `gate`, whose 1 says that a threshold was missed; argparse leaves with 2, too
 
@@ -181,8 +178,8 @@ def _dispatch(options: argparse.Namespace) -> int:
     # imported late: `--help` and `check` should not wait for torch
     if command in METHOD_STAGES:
         keep_freed_memory()  # all of them run networks
-        if command in TRAIN_SIDE_BY_SIDE:
-            begin_workers(WORKERS_LOAD)
+        if command == "train":
+            begin_training_workers(options.method)
         _run_stage(command, options.dataset, options.method)
     elif command in DATASET_STAGES:
         _run_stage(command, options.dataset)

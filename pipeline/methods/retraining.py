@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from pipeline.artifacts.datasets import load_info, load_split
 from pipeline.artifacts.paths import DataFolders, data_folders
 from pipeline.core.errors import CannotTrainError
 from pipeline.core.memory import available_cores
-from pipeline.core.types import Float32Array, Int64Array, Split
+from pipeline.core.types import Int64Array, Split
 from pipeline.methods.method import NetworkMethod
 from pipeline.methods.recipe import Setup
+from pipeline.methods.retraining_asked import Retrained, why_not
 from pipeline.methods.run import reason_against
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
@@ -40,15 +40,6 @@ from pipeline.train.loop import Job, train_seed
 
 _log = logging.getLogger(__name__)
 _SUBSET, _THIN = 0, 1  # separate random streams of training seeds
-
-
-def why_not(setup: Setup[Any], settings: RetrainSettings) -> str | None:
-    """Why a method is not retrained; None where it is."""
-    if setup.name not in settings.methods:
-        return f"retrain.methods does not name {setup.name}"
-    if settings.subsets == 0 and not settings.thin_keep:
-        return "retrain.subsets is 0 and retrain.thin_keep is empty (32 subsets and [0.0, 0.5] would do)"
-    return setup.method.why_not_retrained(setup.settings)
 
 
 def why_too_small(
@@ -149,15 +140,6 @@ def retrain(setup: Setup[Any], train: Split, val: Split, info: DatasetInfo, seed
 def _network_method(setup: Setup[Any]) -> NetworkMethod[Any]:
     assert isinstance(setup.method, NetworkMethod), "`why_not` names the methods that are not retrained"
     return setup.method
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """What all trainings say of the test images."""
-
-    trainings: list[Training]  # with their accuracy
-    margins_MT: Float32Array
-    reason: str | None  # why there are none
 
 
 def retrain_parts(dataset: str, setup: Setup[Any], chosen: RetrainSettings, folder: Path) -> Retrained:

@@ -20,8 +20,9 @@ from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.retrained import RetrainedMargins, save_retrained
 from pipeline.artifacts.running import exclusive
 from pipeline.methods.recipe import Setup
-from pipeline.methods.retraining import retrain_parts
+from pipeline.methods.retraining_asked import Retrained, why_not
 from pipeline.methods.setup import read_setup, training_key
+from pipeline.methods.workers_ahead import begin_training_workers
 from pipeline.records.retraining import RetrainResult
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.retrain import RetrainSettings
@@ -38,8 +39,8 @@ def run(dataset: str, method: str) -> None:
             return
         setup, chosen = read_setup(method, plan), plan.retrain
         work_dir = _work_dir(dataset, setup, chosen)
-        found = retrain_parts(dataset, setup, chosen, work_dir)
         train, test = load_split(data, "train"), load_split(data, "test")
+        found = _retrain(dataset, setup, chosen, work_dir, n_test=len(test))
         save_retrained(out / "margins.npz", RetrainedMargins(test.ids, found.margins_MT))
         seeds = sorted({training.seed for training in found.trainings})
         result = RetrainResult(
@@ -56,6 +57,18 @@ def run(dataset: str, method: str) -> None:
         shutil.rmtree(work_dir.parent, ignore_errors=True)
     trained = f"trained {len(found.trainings)} times on parts of the images"
     _log.info("%s %s: %s", dataset, method, found.reason or trained)
+
+
+def _retrain(
+    dataset: str, setup: Setup[Any], chosen: RetrainSettings, folder: Path, *, n_test: int
+) -> Retrained:
+    reason = why_not(setup, chosen)
+    if reason is not None:
+        return Retrained([], np.zeros((0, n_test), np.float32), reason)
+    begin_training_workers(setup.name)
+    from pipeline.methods.retraining import retrain_parts  # late: it loads torch, as the workers do meanwhile
+
+    return retrain_parts(dataset, setup, chosen, folder)
 
 
 def _write_none(dataset: str, method: str, chosen: RetrainSettings) -> None:
