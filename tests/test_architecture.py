@@ -104,8 +104,36 @@ def test_nobody_waits_for_torch_or_torchvision_who_does_not_use_it() -> None:
     without = ("core.errors", "core.types", "stages.plan", "stages.verdict", "stages.report", "stages.index")
     without += ("cli.compare", "cli.gate", "cli.export", "cli.init", "audit")
     # the first two are what is found of what is loaded
-    found = first_to_load(*without, "stages.train", "stages.retrain")
+    without += ("stages.groups", "stages.retrain")  # where none is asked for
+    found = first_to_load(*without, "stages.train", "methods.workers")
     assert found == {"numpy": "core.types", "torch": "stages.train"}
+
+
+LOADED_LATE = {
+    "scipy.stats",
+    "scipy.optimize",
+    "sklearn",
+    "torch",
+    "torchvision",
+    "pytorch_grad_cam",
+    "matplotlib",
+}
+USED_BY_ALL = {  # whatever else is slow to load loads where it is called, which may be never
+    "color": {"scipy.stats", "scipy.optimize", "sklearn"},
+    "train": {"torch"},
+    "evaluate": {"torch"},
+    "attribute": {"torch"},
+    "gradcam": {"torch"},
+}
+
+
+def test_a_stage_begins_without_the_slow_libraries_that_it_may_not_use() -> None:
+    """A stage is a process of its own, and a run has dozens: each of these libraries is a second or more."""
+    for stages in (set(STAGES) - set(USED_BY_ALL), *({stage} for stage in USED_BY_ALL)):
+        modules = sorted(f"pipeline.stages.{stage}" for stage in stages)
+        script = f"import importlib, sys\nfor module in {modules}: importlib.import_module(module)\n"
+        loaded = run_fresh(f"{script}print(*{LOADED_LATE} & set(sys.modules))").split()
+        assert set(loaded) == USED_BY_ALL.get(min(stages), set()), stages
 
 
 def test_the_report_decides_nothing(graph: grimp.ImportGraph) -> None:

@@ -10,10 +10,10 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Matplotlib wants real colors; these stand for the page's variables and are swapped afterwards.
 _VARIABLES = {
@@ -45,6 +45,9 @@ def draw_inline(
     Args:
         draw: it returns what its points say under the pointer.
     """
+    import matplotlib  # late: few pages have such a figure
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.size": 13}):
         figure = Figure(figsize=size, layout="constrained", dpi=_SVG_DPI)
         axes = figure.subplots()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from typing import TYPE_CHECKING
 
 from pipeline.core.words import shorten, signed
 from pipeline.records.attribution import GroupChange
 from pipeline.report.page.inline_svg import LINE, SERIES, SOFT, Tip, draw_inline, style_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def draw_changes(changes: Sequence[GroupChange], worst: int | None, name: str) -> str:
@@ -22,6 +23,8 @@ def plot_changes(axes: Axes, changes: Sequence[GroupChange], worst: int | None) 
 
     On the dashed line a change is what was predicted; without calibrated sizes there is no such line.
     """
+    from matplotlib.ticker import MaxNLocator  # late: without retrainings nothing is drawn
+
     has_sizes = all(c.calibrated is not None for c in changes)
     values = [v for c in changes for v in (_predicted(c), c.low, c.high)]
     ends = [min(0.0, *values), max(0.0, *values)]

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from matplotlib.ticker import MaxNLocator
-
 from pipeline.records.base import Estimate
 
 
@@ -53,6 +51,8 @@ def number_scale(values: Iterable[float | None]) -> Scale:
 
 def _scale(low: float, high: float) -> Scale:
     steps = [1, 2, 5, 10] if high - low < 0.2 else [1, 2, 2.5, 5, 10]  # whole percents
+    from matplotlib.ticker import MaxNLocator  # late: the index of all reports has no such axis
+
     ticks = MaxNLocator(nbins=4, steps=steps).tick_values(low, high)
     inside = tuple(round(float(t), 6) for t in ticks if low - 1e-9 <= t <= high + 1e-9)
     return Scale(low=low, high=high, ticks=inside)
