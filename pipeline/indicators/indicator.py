@@ -1,0 +1,76 @@
+"""What an indicator is: one number of each image, or of each network, and how people read it.
+
+Shape legend: S networks (seeds), R images looked at, C columns that one image's number is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pipeline.core.errors import InputError
+from pipeline.core.types import Float64Array
+from pipeline.indicators.subject import Subject
+
+Unit = Literal["share", "number"]  # share: shown in percent
+Better = Literal["lower", "higher", "neither"]
+Statistic = Callable[[Float64Array], float]  # of S x n x C, the images of one group
+
+
+class UnmeasuredError(InputError):
+    """An indicator says nothing of this model or these data; the message is the reason, for people."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How an indicator is told."""
+
+    title: str  # such as `calibration error`
+    sees: str  # one plain sentence: what the number says
+    unit: Unit
+    better: Better
+    source: str  # the publication that it is defined in
+
+
+@dataclass(frozen=True)
+class ByImage:
+    """What `ImageIndicator.per_image` measured, S x R x C; NaN in all columns: not measured of this image."""
+
+    values_SRC: Float64Array
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ByModel:
+    """What `ModelIndicator.per_model` measured: named numbers, each of S networks; the first one leads."""
+
+    parts: Mapping[str, list[float]]
+    titles: Mapping[str, str] = field(default_factory=dict)  # of the parts, for people
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of a part: chance alone reaches it in 5 %
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageIndicator:
+    """A number of every image; a group's is the mean over its images, or a statistic of them."""
+
+    name: str  # its file's name
+    words: Words
+    per_image: Callable[[Subject], ByImage]
+    images: Literal["all", "sample"]  # of test: all, or `Subject.sample` where it is expensive
+    statistic: Statistic | None = None  # None: mean over images and networks of the only column
+    least: float = 0.0  # smallest and largest value that the number can have
+    most: float = float("inf")
+
+
+@dataclass(frozen=True)
+class ModelIndicator:
+    """A number of a network as a whole, which belongs to no group."""
+
+    name: str
+    words: Words
+    per_model: Callable[[Subject], ByModel]
+
+
+Indicator = ImageIndicator | ModelIndicator

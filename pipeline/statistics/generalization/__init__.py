@@ -1,0 +1,1 @@
+"""What indicators of generalization are estimated with: calibration, confidence, novelty, drift."""
