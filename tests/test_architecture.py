@@ -124,6 +124,7 @@ USED_BY_ALL = {  # whatever else is slow to load loads where it is called, which
     "evaluate": {"torch"},
     "attribute": {"torch"},
     "gradcam": {"torch"},
+    "indicators": {"torch"},
 }
 
 

@@ -30,6 +30,7 @@ _RECORDS = {
     "evaluate": "evaluation.json",
     "attribute": "attribution.json",
     "gradcam": "gradcam.json",
+    "indicators": "indicators.json",
 }
 
 

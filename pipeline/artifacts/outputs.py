@@ -22,6 +22,7 @@ from pipeline.artifacts.paths import (
     facts_path,
     gradcam_dir,
     groups_dir,
+    indicators_dir,
     model_dir,
     plans_dir,
     plots_dir,
@@ -33,7 +34,7 @@ from pipeline.artifacts.written import find_not_written
 from pipeline.core.errors import InputError
 
 DATASET_STAGES = ("data", "color", "hygiene", "cues", "groups", "verdict", "report")
-METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
+METHOD_STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam", "indicators")
 PLAN_FILES = r"([a-z0-9_]+/)?[a-z]+(-[a-z0-9_]+)?(\.untracked)?\.json|(.*/)?\..*\.part"
 
 
@@ -92,6 +93,7 @@ _OUTPUTS: dict[str, Callable[..., list[Path | Output]]] = {
         Output(gradcam_dir(d, m) / "overlays", holds=r".+\.png"),
         *_files(gradcam_dir(d, m), "gradcam.json", "maps.npz", "metrics.json"),
     ],
+    "indicators": lambda d, m: _files(indicators_dir(d, m), "indicators.json", "values.npz", "metrics.json"),
     "verdict": lambda d: _files(verdict_dir(d), "verdict.json", "color.json", "hygiene.json", "cues.json"),
     "report": lambda d: [
         *_files(reports_dir(), f"{d}.html", f"{d}.json"),
@@ -106,6 +108,7 @@ _MAKERS = {
     "retrained": "retrain",
     "attribution": "attribute",
     "gradcam": "gradcam",
+    "indicators": "indicators",
 }
 # The output that is a record: it has to be one of ours, and then so is what lies beside it.
 _RECORDS = {
@@ -119,6 +122,7 @@ _RECORDS = {
     "retrain": "retrained.json",
     "attribute": "attribution.json",
     "gradcam": "gradcam.json",
+    "indicators": "indicators.json",
     "verdict": "verdict.json",
     "report": "{0}.json",
 }

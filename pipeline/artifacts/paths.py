@@ -74,6 +74,10 @@ def gradcam_dir(dataset: str, method: str) -> Path:
     return Path("gradcam") / dataset / method
 
 
+def indicators_dir(dataset: str, method: str) -> Path:
+    return Path("indicators") / dataset / method
+
+
 def verdict_dir(dataset: str) -> Path:
     return Path("verdict") / dataset
 

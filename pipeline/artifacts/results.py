@@ -21,6 +21,7 @@ from pipeline.artifacts.paths import (
     data_folders,
     evaluation_dir,
     gradcam_dir,
+    indicators_dir,
     model_dir,
     verdict_dir,
 )
@@ -36,6 +37,7 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.gradcam import GradcamResult
 from pipeline.records.hygiene import HygieneResult
+from pipeline.records.indicators import IndicatorsResult
 from pipeline.records.training import TrainHistory
 from pipeline.records.verdict import MissingPart, Verdict
 
@@ -53,6 +55,7 @@ class Results:
     evaluations: Mapping[str, EvaluationResult] = field(default_factory=dict)
     attributions: Mapping[str, AttributionResult] = field(default_factory=dict)
     gradcams: Mapping[str, GradcamResult] = field(default_factory=dict)
+    indicators: Mapping[str, IndicatorsResult] = field(default_factory=dict)
     hygiene: HygieneResult | None = None
     cues: CuesResult | None = None
     missing: Sequence[MissingPart] = ()
@@ -130,6 +133,11 @@ def gather(dataset: str, active: Sequence[str], explained: Sequence[str]) -> Res
         gradcams=reader.find_all(
             {m: gradcam_dir(dataset, m) / "gradcam.json" for m in shown}, GradcamResult, "gradcam"
         ),
+        indicators=reader.find_all(
+            {m: indicators_dir(dataset, m) / "indicators.json" for m in evaluations},
+            IndicatorsResult,
+            "indicators",
+        ),
         hygiene=reader.find(color_dir(dataset) / "hygiene.json", HygieneResult, "hygiene"),
         cues=reader.find(color_dir(dataset) / "cues.json", CuesResult, "cues"),
         missing=reader.missing,
@@ -170,6 +178,9 @@ def gather_judged(dataset: str, verdict: Verdict) -> Results:
             AttributionResult, {m: attribution_dir(dataset, m) / "attribution.json" for m in methods}
         ),
         gradcams=load_all(GradcamResult, {m: gradcam_dir(dataset, m) / "gradcam.json" for m in methods}),
+        indicators=load_all(
+            IndicatorsResult, {m: indicators_dir(dataset, m) / "indicators.json" for m in methods}
+        ),
         hygiene=load(HygieneResult, told / "hygiene.json")
         if (color_dir(dataset) / "hygiene.json").as_posix() in kept
         else None,

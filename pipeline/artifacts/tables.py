@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.indicators import IndicatorsResult
 from pipeline.records.training import TrainHistory
 
 
@@ -83,6 +84,14 @@ def reliance_metrics(result: EvaluationResult) -> dict[str, float | int | None]:
         **reliance,
         "foreground_sensitivity": sensitivity.value if sensitivity else None,
         "color_agreement_excess": agreement.excess.value if agreement else None,
+    }
+
+
+def indicator_metrics(result: IndicatorsResult) -> dict[str, float | int | None]:
+    """The number over all images of every indicator, or the first of its parts; None: not measured."""
+    return {
+        i.name: i.overall.value if i.overall else i.parts[0].estimate.value if i.parts else None
+        for i in result.indicators
     }
 
 

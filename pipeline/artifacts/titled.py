@@ -67,6 +67,7 @@ def with_titles(found: Results, titles: Titles, *, audits: bool) -> Results:
         evaluations=_each(found.evaluations, titles),
         attributions=_each(found.attributions, titles),
         gradcams=_each(found.gradcams, titles),
+        indicators=_each(found.indicators, titles),
     )
     if not audits:
         return told

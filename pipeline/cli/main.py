@@ -33,6 +33,7 @@ METHOD_STAGES = {
     "retrain": "train on parts of the images, to check attributions",
     "attribute": "TRAK attributions",
     "gradcam": "GradCAM maps and their energy in the mask",
+    "indicators": "how a method generalizes beyond accuracy, group by group",
 }
 
 CANNOT_JUDGE = 2  # of `gate`, whose 1 says that a threshold was missed; argparse leaves with 2, too

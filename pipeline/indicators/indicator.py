@@ -12,9 +12,8 @@ from typing import Literal
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array
 from pipeline.indicators.subject import Subject
+from pipeline.records.indicators import Better, Unit
 
-Unit = Literal["share", "number"]  # share: shown in percent
-Better = Literal["lower", "higher", "neither"]
 Statistic = Callable[[Float64Array], float]  # of S x n x C, the images of one group
 
 

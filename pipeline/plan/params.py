@@ -34,6 +34,7 @@ from pipeline.settings.gate import GateSettings
 from pipeline.settings.gradcam import GradcamSettings
 from pipeline.settings.groups import GroupsSettings
 from pipeline.settings.hygiene import HygieneSettings
+from pipeline.settings.indicators import IndicatorsSettings
 from pipeline.settings.models import Model
 from pipeline.settings.parsing import _invalid, _shortened, deep_merge, did_you_mean, parse
 from pipeline.settings.report import ReportSettings
@@ -76,6 +77,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "retrain": KnownRetrainSettings,
     "attribute": AttributeSettings,
     "gradcam": GradcamSettings,
+    "indicators": IndicatorsSettings,
     "report": ReportSettings,
 }
 OPTIONAL_SECTIONS: dict[str, type[Settings]] = {"titles": TitlesSettings, "gate": KnownGateSettings}
@@ -96,6 +98,7 @@ class DatasetSettings(Settings):
     retrain: KnownRetrainSettings
     attribute: AttributeSettings
     gradcam: GradcamSettings
+    indicators: IndicatorsSettings
     report: ReportSettings
     titles: TitlesSettings = Field(default_factory=TitlesSettings)
     # of no hash: it makes no result

@@ -28,6 +28,7 @@ from pipeline.settings.plans.data import DataPlan
 from pipeline.settings.plans.evaluate import EvaluatePlan
 from pipeline.settings.plans.gradcam import GradcamPlan
 from pipeline.settings.plans.groups import GroupsPlan
+from pipeline.settings.plans.indicators import IndicatorsPlan
 from pipeline.settings.plans.report import MethodPlan, ReportPlan
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.plans.train import BroughtPlan, NetworkPlan, TrainPlan
@@ -232,4 +233,9 @@ METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
         attribute=settings.attribute, device=device_of(settings, params, method)
     ),
     "gradcam": _gradcam,
+    "indicators": lambda settings, params, method: IndicatorsPlan(
+        indicators=settings.indicators,
+        device=device_of(settings, params, method),
+        min_test=settings.evaluate.min_test,
+    ),
 }

@@ -14,6 +14,8 @@ from pipeline.preflight.speed import Speed
 
 _GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images
 _CHANGES = 16  # images that a test image becomes while the cue is exchanged and pixels are changed
+_SHARPNESS = 60  # passes over the images that sharpness is measured on
+_JACOBIAN = 16  # gradients of one image for its sensitivity
 _START = 3.0  # seconds until a stage's process has what it imports, measured once
 _STAGES = 7, 5  # of a dataset, and of each method
 _CAM = 4.0  # an activation map with its checks, in predicted images
@@ -49,6 +51,7 @@ def estimate_seconds(work: Work, speed: Speed) -> dict[str, float]:
     seconds["retrain"] = sum(_retrained(work, method) for method in work.explained) * speed.train / share
     seconds["attribute"] = sum(_attributed(work, method) for method in work.explained) * speed.train
     seconds["gradcam"] = sum(_mapped(work, method) for method in work.explained) * speed.predict
+    seconds["indicators"] = sum(_indicated(work, method) for method in work.methods) * speed.predict
     return seconds
 
 
@@ -89,6 +92,19 @@ def _attributed(work: Work, name: str) -> float:
     n = min(work.sizes.n["train"], chosen.max_train or work.sizes.n["train"])
     targets = min(work.sizes.n["test"], (chosen.targets_per_group or 10**9) * len(work.sizes.groups))
     return models * (n + targets) * _GRADIENT
+
+
+def _indicated(work: Work, name: str) -> float:
+    """Images that this method's networks see for its indicators; a gradient counts as `_GRADIENT` of them."""
+    chosen, seeds = work.settings.indicators, len(work.settings.train_for(name).seeds)
+    few = min(seeds, chosen.max_models or seeds)
+    sample = min(work.sizes.n["test"], chosen.images_per_group * len(work.sizes.groups))
+    attacked = (chosen.attack_steps * chosen.attack_restarts + 1) * 2 * _GRADIENT
+    corrupted = 15 * len(chosen.severities)
+    n_train = min(work.sizes.n["train"], chosen.max_train or work.sizes.n["train"])
+    everything = n_train + work.sizes.n["val"] + work.sizes.n["test"]
+    sharp = _SHARPNESS * chosen.sharpness_images * _GRADIENT
+    return few * (sample * (attacked + corrupted + _JACOBIAN * _GRADIENT) + sharp) + seeds * everything
 
 
 def _mapped(work: Work, name: str) -> float:

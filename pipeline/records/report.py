@@ -12,6 +12,7 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import EvaluationResult
 from pipeline.records.gradcam import GradcamResult
 from pipeline.records.hygiene import HygieneResult
+from pipeline.records.indicators import IndicatorsResult
 from pipeline.records.lists import ImageList, ListedImages
 from pipeline.records.references import Reference
 from pipeline.records.training import TrainHistory
@@ -130,6 +131,7 @@ class Report(Artifact):
     # `targets`: of the images in `images` alone; suspects: those that the page shows, `lists` has all
     attribution: dict[str, AttributionResult]
     gradcam: dict[str, GradcamResult]
+    indicators: dict[str, IndicatorsResult] = Field(default_factory=dict)
     images: list[TestImage] = Field(default_factory=list)  # failures of the worst groups first
     lists: dict[str, ImageList] = Field(default_factory=dict)  # complete, by `records.lists.list_key`
     listed: ListedImages = Field(default_factory=ListedImages)  # file and group of every image in `lists`

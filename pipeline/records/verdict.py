@@ -257,10 +257,38 @@ class MethodVerdict(Record):
 # --- everything ------------------------------------------------------------------------------
 
 
+class IndicatorContrast(Record):
+    """One indicator in the group that pays, beside all other images and beside the method that is recommended.
+
+    Differences are toward worse (a positive one is worse) and hold for all contrasts of a verdict at once.
+    """
+
+    name: str
+    title: str
+    unit: Literal["share", "number"]
+    here: Estimate  # the baseline in the group
+    elsewhere: Estimate  # the baseline on images of all other groups
+    difference: Estimate
+    status: Literal["worse", "better", "not shown"]
+    after: Estimate | None = None  # the recommended method in the group
+    change: Estimate | None = None  # toward worse, by the method, on the same images
+    change_status: Literal["worse", "better", "not shown"] | None = None
+
+
+class Generalization(Record):
+    """Whether the group that pays is also less calibrated, more sensitive and less robust, and what a fix does."""
+
+    group: GroupEstimate
+    method: str | None  # that is recommended
+    contrasts: list[IndicatorContrast]
+    finding: str
+    fix_finding: str = ""
+
+
 class MissingPart(Record):
     """A stage whose result the verdict goes without."""
 
-    stage: Literal["evaluate", "attribute", "gradcam", "hygiene", "cues"]
+    stage: Literal["evaluate", "attribute", "gradcam", "indicators", "hygiene", "cues"]
     method: str | None
     remedy: str  # the command that makes it; empty where nothing would
     why: str = ""  # nothing can be said, of a model that was trained elsewhere
@@ -295,5 +323,6 @@ class Verdict(Artifact):
     leaking_sources: Estimate | None  # test images that share a scene or patient with training or validation
     missing: list[MissingPart] = Field(default_factory=list)
     not_trained: dict[str, str] = Field(default_factory=dict)  # method -> why these data do not allow it
+    generalization: Generalization | None = None  # None: no group is shown to pay, or nothing was measured
     titles: Titles = Field(default_factory=Titles)  # what it, and the report, call what the files name
     made_from: dict[str, str] = Field(default_factory=dict)  # record that was read -> its sha256

@@ -50,6 +50,7 @@ def compose(
         method_settings=dict(method_settings),
         attribution={m: _only_shown(result, shown) for m, result in found.attributions.items()},
         gradcam=dict(found.gradcams),
+        indicators=dict(found.indicators),
         images=describe_images(chosen, outcomes),
         lists=lists,
         listed=describe_listed(lists, samples),

@@ -13,7 +13,15 @@ from pipeline.artifacts.datasets import load_split
 from pipeline.artifacts.facts import read_facts
 from pipeline.artifacts.files import save_artifact
 from pipeline.artifacts.hygiene_tables import load_odd_images, load_properties
-from pipeline.artifacts.paths import color_dir, data_folders, dataset_dir, facts_path, verdict_dir
+from pipeline.artifacts.indicator_values import IndicatorValues, load_values
+from pipeline.artifacts.paths import (
+    color_dir,
+    data_folders,
+    dataset_dir,
+    facts_path,
+    indicators_dir,
+    verdict_dir,
+)
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.provenance import make_provenance, settings_hash
 from pipeline.artifacts.results import Results, gather, load_all_maps, load_controls, load_predicted
@@ -25,12 +33,13 @@ from pipeline.data_audit.by_group import tell_color_by_group, tell_hygiene_by_gr
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
 from pipeline.records.slices import GroupTrait, MethodSlices
-from pipeline.records.verdict import CueGap, Thresholds, Verdict
+from pipeline.records.verdict import CueGap, Generalization, Thresholds, Verdict
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.fix.validating import validate_methods
+from pipeline.verdict.generalization import Measured, judge_generalization
 from pipeline.verdict.harm.aligned import measure_gaps
 from pipeline.verdict.harm.conditions import Described
 from pipeline.verdict.harm.describing import describe, group_columns
@@ -95,6 +104,7 @@ def run(dataset: str) -> None:
         parts = {
             "slices": _slices(found, verdict, (val, test), described[1:], limits),
             "traits": _traits(found, (splits[0], test), (described[0], described[2])),
+            "generalization": _generalization(dataset, found, verdict, test, limits),
         }
         verdict = verdict.model_copy(update={"titles": titles, **parts})
         save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
@@ -174,6 +184,38 @@ def _slices(
         )
         for method in methods
     }
+
+
+def _generalization(
+    dataset: str, found: Results, verdict: Verdict, test: Split, limits: Thresholds
+) -> Generalization | None:
+    """What is worse in the group that pays than elsewhere, and what the recommended method does about it."""
+    group, method = verdict.harmed_group, verdict.recommendation.method
+    pays = any(rung.rung == "harmful" and rung.status == "yes" for rung in verdict.rungs)
+    before = found.indicators.get(verdict.baseline or "")
+    if not pays or group is None or before is None:
+        return None
+    after = found.indicators.get(method) if method and method != verdict.baseline else None
+    inside = set(test.ids[test.groups == group.index].tolist())
+
+    def measured(name: str, of: str) -> IndicatorValues:
+        return load_values(indicators_dir(dataset, of) / "values.npz", name)
+
+    return judge_generalization(
+        group,
+        method if after else None,
+        [
+            Measured(
+                indicator,
+                own := measured(indicator.name, before.method),
+                measured(indicator.name, after.method) if after and after.find(indicator.name) else None,
+                np.array([id in inside for id in own.ids_R.tolist()]),
+            )
+            for indicator in before.indicators
+            if indicator.overall is not None
+        ],
+        limits,
+    )
 
 
 def _having(found: Results, methods: Sequence[str], split: Split) -> list[str]:

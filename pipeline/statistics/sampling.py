@@ -43,3 +43,14 @@ def choose_by_group(groups_N: Int64Array, per_group: int, seed: int) -> Int64Arr
     """
     chosen: Int64Array = np.flatnonzero(ranks_within_groups(groups_N, seed) < per_group)
     return chosen
+
+
+def draw(n: int, most: int | None, seed: int) -> Int64Array:
+    """Ascending positions of `most` of n images, drawn without replacement; of all where there are no more.
+
+    >>> draw(3, None, seed=0).tolist(), len(draw(100, 10, seed=0))
+    ([0, 1, 2], 10)
+    """
+    if most is None or n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng([seed, n]).permutation(n)[:most])

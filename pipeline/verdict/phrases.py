@@ -245,6 +245,7 @@ PART_WORDS = {
     "evaluate": "{} was not trained and evaluated",
     "attribute": "the training images behind {} were not looked for",
     "gradcam": "no GradCAM maps were made of {}",
+    "indicators": "how {} generalizes beyond accuracy was not measured",
     "hygiene": "the images were not checked for duplicates and odd ones",
     "cues": "no cue was tried alone",
 }

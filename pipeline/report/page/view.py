@@ -47,6 +47,7 @@ from pipeline.report.page.traits import TraitShown, find_traits
 from pipeline.report.page.view_attribution import AttributionView, RemovalView
 from pipeline.report.page.view_charts import ChartsView
 from pipeline.report.page.view_images import ImagesView
+from pipeline.report.page.view_indicators import IndicatorLine, indicator_lines, indicator_notes
 from pipeline.report.page.view_lists import ListsView
 from pipeline.verdict import phrases
 
@@ -69,6 +70,14 @@ class View:
     def group_name(self, group: int) -> str:
         names = self.s.dataset.groups
         return names[group].name if 0 <= group < len(names) else f"group {group}"
+
+    @property
+    def indicator_rows(self) -> list[IndicatorLine]:
+        return indicator_lines(self.s)
+
+    @property
+    def indicator_notes(self) -> list[str]:
+        return indicator_notes(self.s)
 
     def class_name(self, label: int) -> str:
         classes = self.s.dataset.classes

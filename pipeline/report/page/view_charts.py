@@ -10,6 +10,7 @@ from pipeline.report.page.charts.color_dots import ColorDots, color_dots
 from pipeline.report.page.charts.cost_frontier import CostFrontier, cost_frontier
 from pipeline.report.page.charts.film import Film, film
 from pipeline.report.page.charts.group_slope import GroupSlope, group_slope
+from pipeline.report.page.charts.indicator_groups import IndicatorGroups, indicator_groups
 from pipeline.report.page.charts.learning_panels import LearningPanels, learning_panels
 from pipeline.report.page.charts.reliance import Reliance, reliance
 from pipeline.report.page.pictures import Pictures
@@ -41,6 +42,10 @@ class ChartsView:
     @property
     def group_slope(self) -> GroupSlope | None:
         return group_slope(self.s)
+
+    @property
+    def indicator_groups(self) -> IndicatorGroups | None:
+        return indicator_groups(self.s)
 
     @property
     def learning_panels(self) -> LearningPanels | None:

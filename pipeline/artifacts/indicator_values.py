@@ -1,0 +1,45 @@
+"""`values.npz`: what each indicator measured of each image, by which methods are compared on the same images.
+
+Shape legend: S models (seeds), R images looked at, C columns that an image's number is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.artifacts.arrays import REMEDY, load_record, save_record
+from pipeline.core.errors import ArtifactError
+from pipeline.core.types import Float64Array, Int64Array
+
+
+class IndicatorValues(NamedTuple):
+    """Of one indicator."""
+
+    ids_R: Int64Array  # as in `samples.parquet`, ascending
+    values_SRC: Float64Array  # NaN: not measured
+
+
+def save_values(path: Path, values: Mapping[str, IndicatorValues]) -> None:
+    """Write them by the indicators' names, compressed and whole or not at all."""
+    arrays = {f"{name}_{key}": array for name, own in values.items() for key, array in _parts(own)}
+    save_record(path, arrays, compressed=True)
+
+
+def load_values(path: Path, name: str) -> IndicatorValues:
+    """Those of the indicator `name`.
+
+    Raises:
+        ArtifactError: missing, damaged, or of another schema version.
+    """
+    ids_R, values_SRC = load_record(path, (f"{name}_ids", f"{name}_values"))
+    if values_SRC.ndim != 3 or values_SRC.shape[1] != len(ids_R):
+        raise ArtifactError(
+            f"{path} has values of shape {values_SRC.shape} for {len(ids_R)} images. {REMEDY}"
+        )
+    return IndicatorValues(ids_R, values_SRC)
+
+
+def _parts(values: IndicatorValues) -> tuple[tuple[str, Int64Array], tuple[str, Float64Array]]:
+    return ("ids", values.ids_R), ("values", values.values_SRC)

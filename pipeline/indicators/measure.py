@@ -1,0 +1,130 @@
+"""Every indicator of one method: measured, averaged over all images and over those of each group.
+
+Shape legend: S networks, R images looked at, C columns, G groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.artifacts.indicator_values import IndicatorValues
+from pipeline.core.types import Float64Array
+from pipeline.indicators.indicator import (
+    ByModel,
+    ImageIndicator,
+    ModelIndicator,
+    UnmeasuredError,
+    Words,
+)
+from pipeline.indicators.subject import Subject
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.indicators import Indicator, IndicatorPart
+from pipeline.statistics.generalization.named import name_of
+from pipeline.statistics.generalization.resampled import estimate_statistic
+from pipeline.statistics.means import mean_variance_of, t_estimate
+
+INFINITE = float("inf")
+
+
+def measure(
+    subject: Subject,
+    indicators: Sequence[ImageIndicator | ModelIndicator],
+    group_names: Sequence[str],
+    *,
+    min_test: int,
+) -> tuple[list[Indicator], dict[str, IndicatorValues]]:
+    """The indicators with their intervals, and what was measured of each image, by indicator.
+
+    Args:
+        group_names: of all groups, in the order of their indices.
+        min_test: a group with fewer test images is marked, whatever part of them was looked at.
+    """
+    found, values = [], {}
+    for indicator in indicators:
+        try:
+            if isinstance(indicator, ImageIndicator):
+                record, own = _by_image(subject, indicator, group_names, min_test)
+                values[indicator.name] = own
+            else:
+                record = _by_model(indicator, indicator.per_model(subject))
+        except UnmeasuredError as error:
+            record = _record(indicator.name, indicator.words, why_not=str(error))
+        found.append(record)
+    return found, values
+
+
+def _by_image(
+    subject: Subject, indicator: ImageIndicator, group_names: Sequence[str], min_test: int
+) -> tuple[Indicator, IndicatorValues]:
+    rows_R = np.arange(len(subject.test)) if indicator.images == "all" else subject.sample
+    if not len(rows_R):
+        raise UnmeasuredError("indicators.images_per_group is 0: no image is looked at")
+    measured = indicator.per_image(subject)
+    groups_R = subject.test.groups[rows_R]
+    sizes_G = np.bincount(subject.test.groups, minlength=len(group_names))
+    by_group = [
+        GroupEstimate(**own.model_dump(), index=g, name=group_names[g], sufficient=sizes_G[g] >= min_test)
+        for g in np.unique(groups_R).tolist()
+        if (own := estimate(indicator, measured.values_SRC[:, groups_R == g], subject.settings.seed))
+        is not None
+    ]
+    record = _record(indicator.name, indicator.words, notes=measured.notes).model_copy(
+        update={
+            "n_models": len(measured.values_SRC),
+            "statistic": name_of(indicator.statistic),
+            "least": indicator.least,
+            "most": None if indicator.most == INFINITE else indicator.most,
+            "overall": estimate(indicator, measured.values_SRC, subject.settings.seed),
+            "groups": by_group,
+        }
+    )
+    return record, IndicatorValues(subject.test.ids[rows_R], measured.values_SRC)
+
+
+def estimate(indicator: ImageIndicator, values_SRC: Float64Array, seed: int) -> Estimate | None:
+    """What some images' values say; None where none was measured."""
+    return estimate_statistic(
+        values_SRC, indicator.statistic, least=indicator.least, most=indicator.most, seed=seed
+    )
+
+
+def _by_model(indicator: ModelIndicator, found: ByModel) -> Indicator:
+    parts = [
+        IndicatorPart(
+            name=name,
+            title=found.titles.get(name, name),
+            estimate=over_models(np.asarray(values_S, np.float64)),
+            threshold=found.thresholds.get(name),
+        )
+        for name, values_S in found.parts.items()
+    ]
+    record = _record(indicator.name, indicator.words, notes=found.notes)
+    return record.model_copy(update={"parts": parts, "n_models": max(part.estimate.n for part in parts)})
+
+
+def over_models(values_S: Float64Array) -> Estimate:
+    """Mean of a number of each network, with Student's interval for new ones; the number alone for one."""
+    variance = mean_variance_of(np.zeros(1), values_S)
+    return t_estimate(
+        float(values_S.mean()),
+        variance,
+        n=len(values_S),
+        n_models=len(values_S),
+        least=-INFINITE,
+        most=INFINITE,
+    )
+
+
+def _record(name: str, words: Words, *, why_not: str = "", notes: Sequence[str] = ()) -> Indicator:
+    return Indicator(
+        name=name,
+        title=words.title,
+        sees=words.sees,
+        unit=words.unit,
+        better=words.better,
+        source=words.source,
+        notes=list(notes),
+        why_not=why_not,
+    )

@@ -1,0 +1,137 @@
+"""Is the group that pays also less calibrated, more sensitive, less robust, and does the fix mend that?
+
+Asked only where a group is shown to pay: of groups that are equally good the worst one, picked by its accuracy,
+looks worse by whatever goes along with accuracy.
+
+Shape legend: S networks, R images looked at, C columns of an indicator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from pipeline.artifacts.indicator_values import IndicatorValues
+from pipeline.core.types import BoolArray, Float64Array
+from pipeline.core.words import join_names, quoted
+from pipeline.records.base import Estimate, GroupEstimate
+from pipeline.records.indicators import Indicator
+from pipeline.records.verdict import Generalization, IndicatorContrast, Thresholds
+from pipeline.statistics.generalization.named import find_statistic
+from pipeline.statistics.generalization.resampled import (
+    estimate_statistic,
+    group_difference,
+    paired_difference,
+)
+from pipeline.statistics.intervals import widen
+from pipeline.verdict.phrases import method_label
+
+Status = Literal["worse", "better", "not shown"]
+MIN_IMAGES = 10  # on either side; fewer say nothing
+
+
+class Measured(NamedTuple):
+    """One indicator of the baseline, and of the recommended method on the same images."""
+
+    indicator: Indicator  # of the baseline
+    before: IndicatorValues
+    after: IndicatorValues | None
+    inside_R: BoolArray  # images of the group that pays
+
+
+def judge_generalization(
+    group: GroupEstimate, method: str | None, measured: Sequence[Measured], limits: Thresholds
+) -> Generalization | None:
+    """All contrasts, simultaneous; None where no indicator has images on both sides."""
+    asked = [m for m in measured if m.indicator.better != "neither" and _has_both(m)]
+    n_contrasts = len(asked) + sum(m.after is not None for m in asked)
+    contrasts = [c for m in asked if (c := _contrast(m, n_contrasts, limits.alpha)) is not None]
+    if not contrasts:
+        return None
+    return Generalization(
+        group=group,
+        method=method,
+        contrasts=contrasts,
+        finding=_finding(group.name, contrasts),
+        fix_finding=_fix_finding(group.name, method, contrasts) if method else "",
+    )
+
+
+def _has_both(measured: Measured) -> bool:
+    inside = int(measured.inside_R.sum())
+    return min(inside, len(measured.inside_R) - inside) >= MIN_IMAGES
+
+
+def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorContrast | None:
+    indicator, inside_R = measured.indicator, measured.inside_R
+    here_SRC = measured.before.values_SRC[:, inside_R]
+    elsewhere_SRC = measured.before.values_SRC[:, ~inside_R]
+    here, elsewhere = _estimate(indicator, here_SRC), _estimate(indicator, elsewhere_SRC)
+    difference = group_difference(here_SRC, elsewhere_SRC, find_statistic(indicator.statistic), seed=0)
+    if here is None or elsewhere is None or difference is None:
+        return None
+    worse = _toward_worse(difference, indicator, n_contrasts, alpha)
+    contrast = IndicatorContrast(
+        name=indicator.name,
+        title=indicator.title,
+        unit=indicator.unit,
+        here=here,
+        elsewhere=elsewhere,
+        difference=worse,
+        status=_status(worse),
+    )
+    if measured.after is None:
+        return contrast
+    after_SRC = measured.after.values_SRC[:, inside_R]
+    after = _estimate(indicator, after_SRC)
+    change = paired_difference(after_SRC, here_SRC, find_statistic(indicator.statistic), seed=0)
+    if after is None or change is None:
+        return contrast
+    changed = _toward_worse(change, indicator, n_contrasts, alpha)
+    return contrast.model_copy(update={"after": after, "change": changed, "change_status": _status(changed)})
+
+
+def _estimate(indicator: Indicator, values_SRC: Float64Array) -> Estimate | None:
+    most = float("inf") if indicator.most is None else indicator.most
+    statistic = find_statistic(indicator.statistic)
+    return estimate_statistic(values_SRC, statistic, least=indicator.least, most=most, seed=0)
+
+
+def _toward_worse(found: Estimate, indicator: Indicator, n: int, alpha: float) -> Estimate:
+    """Simultaneous over the contrasts, and positive where it is worse."""
+    wide = widen(found, n_comparisons=n, alpha=alpha)
+    return wide if indicator.better == "lower" else -wide
+
+
+def _status(difference: Estimate) -> Status:
+    if difference.low > 0:
+        return "worse"
+    return "better" if difference.high < 0 else "not shown"
+
+
+def _finding(group: str, contrasts: Sequence[IndicatorContrast]) -> str:
+    worse = [c.title for c in contrasts if c.status == "worse"]
+    better = [c.title for c in contrasts if c.status == "better"]
+    n, name = len(contrasts), quoted(group)
+    if not worse:
+        told = f"{name} pays in accuracy, and none of {n} indicators is shown to be worse there"
+    else:
+        told = f"{name} pays twice: {join_names(worse)} {'is' if len(worse) == 1 else 'are'} worse there, too"
+    return told + (f"; {join_names(better)} {'is' if len(better) == 1 else 'are'} better." if better else ".")
+
+
+def _fix_finding(group: str, method: str, contrasts: Sequence[IndicatorContrast]) -> str:
+    """What the recommended method does to what is worse in the group, and what it makes worse there."""
+    asked = [c for c in contrasts if c.status == "worse" and c.change_status is not None]
+    mended = [c.title for c in asked if c.change_status == "better"]
+    left = [c.title for c in asked if c.change_status != "better"]
+    harmed = [c.title for c in contrasts if c.change_status == "worse"]
+    label = method_label(method)
+    parts = []
+    if mended:
+        parts.append(f"{label} mends {join_names(mended)} there")
+    if left:
+        parts.append(f"{'' if mended else label + ' '}is not shown to mend {join_names(left)}")
+    if harmed:
+        parts.append(f"{'' if parts else label + ' '}makes {join_names(harmed)} worse in {quoted(group)}")
+    return f"{' and '.join(parts)}." if parts else f"{label} is not shown to change any of them there."
