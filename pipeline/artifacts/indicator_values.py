@@ -35,9 +35,8 @@ def load_values(path: Path, name: str) -> IndicatorValues:
     """
     ids_R, values_SRC = load_record(path, (f"{name}_ids", f"{name}_values"))
     if values_SRC.ndim != 3 or values_SRC.shape[1] != len(ids_R):
-        raise ArtifactError(
-            f"{path} has values of shape {values_SRC.shape} for {len(ids_R)} images. {REMEDY}"
-        )
+        shape, n = values_SRC.shape, len(ids_R)
+        raise ArtifactError(f"{path} has values of shape {shape} for {n} images. {REMEDY}")
     return IndicatorValues(ids_R, values_SRC)
 
 

@@ -21,9 +21,9 @@ from pipeline.indicators.indicator import (
 from pipeline.indicators.subject import Subject
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.indicators import Indicator, IndicatorPart
+from pipeline.statistics.distributions import t_isf
 from pipeline.statistics.generalization.named import name_of
 from pipeline.statistics.generalization.resampled import estimate_statistic
-from pipeline.statistics.means import mean_variance_of, t_estimate
 
 INFINITE = float("inf")
 
@@ -64,11 +64,11 @@ def _by_image(
     measured = indicator.per_image(subject)
     groups_R = subject.test.groups[rows_R]
     sizes_G = np.bincount(subject.test.groups, minlength=len(group_names))
+    seed = subject.settings.seed
     by_group = [
         GroupEstimate(**own.model_dump(), index=g, name=group_names[g], sufficient=sizes_G[g] >= min_test)
         for g in np.unique(groups_R).tolist()
-        if (own := estimate(indicator, measured.values_SRC[:, groups_R == g], subject.settings.seed))
-        is not None
+        if (own := estimate(indicator, measured.values_SRC[:, groups_R == g], seed)) is not None
     ]
     record = _record(indicator.name, indicator.words, notes=measured.notes).model_copy(
         update={
@@ -76,7 +76,7 @@ def _by_image(
             "statistic": name_of(indicator.statistic),
             "least": indicator.least,
             "most": None if indicator.most == INFINITE else indicator.most,
-            "overall": estimate(indicator, measured.values_SRC, subject.settings.seed),
+            "overall": estimate(indicator, measured.values_SRC, seed),
             "groups": by_group,
         }
     )
@@ -105,16 +105,10 @@ def _by_model(indicator: ModelIndicator, found: ByModel) -> Indicator:
 
 
 def over_models(values_S: Float64Array) -> Estimate:
-    """Mean of a number of each network, with Student's interval for new ones; the number alone for one."""
-    variance = mean_variance_of(np.zeros(1), values_S)
-    return t_estimate(
-        float(values_S.mean()),
-        variance,
-        n=len(values_S),
-        n_models=len(values_S),
-        least=-INFINITE,
-        most=INFINITE,
-    )
+    """Mean of a number of each network, with Student's interval for new ones. One has none."""
+    n, value = len(values_S), float(values_S.mean())
+    half = float(t_isf(0.025, n - 1)) * float(values_S.std(ddof=1)) / n**0.5 if n > 1 else 0.0
+    return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
 def _record(name: str, words: Words, *, why_not: str = "", notes: Sequence[str] = ()) -> Indicator:

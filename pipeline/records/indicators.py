@@ -1,4 +1,4 @@
-"""How a model generalizes beyond accuracy: indicators, each with its interval, over all images and by group."""
+"""How a model generalizes beyond accuracy: indicators with intervals, over all images and by group."""
 
 from __future__ import annotations
 

@@ -258,7 +258,7 @@ class MethodVerdict(Record):
 
 
 class IndicatorContrast(Record):
-    """One indicator in the group that pays, beside all other images and beside the method that is recommended.
+    """One indicator in the group that pays, beside all other images and the recommended method.
 
     Differences are toward worse (a positive one is worse) and hold for all contrasts of a verdict at once.
     """
@@ -276,7 +276,7 @@ class IndicatorContrast(Record):
 
 
 class Generalization(Record):
-    """Whether the group that pays is also less calibrated, more sensitive and less robust, and what a fix does."""
+    """Whether the group that pays is also less calibrated, sensitive or robust, and what the fix does."""
 
     group: GroupEstimate
     method: str | None  # that is recommended

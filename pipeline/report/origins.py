@@ -27,8 +27,8 @@ CODE = ("pipeline", "pyproject.toml", "constraints.txt")  # likewise, in a check
 PACKAGE = Path(__file__).resolve().parents[1]
 # in the order of dvc.yaml; the report's own entry is the one of its last run and is left out
 STAGES = (
-    "data", "color", "hygiene", "cues", "groups", "train", "evaluate", "retrain", "attribute", "gradcam", "indicators",
-    "verdict",
+    "data", "color", "hygiene", "cues", "groups", "train", "evaluate", "retrain", "attribute", "gradcam",
+    "indicators", "verdict",
 )  # fmt: skip
 _HASH_BELOW = 64_000_000  # bytes; larger outputs are compared by size and number of files
 _SECONDS = 10.0  # that git may take

@@ -1,7 +1,7 @@
 """Is the group that pays also less calibrated, more sensitive, less robust, and does the fix mend that?
 
-Asked only where a group is shown to pay: of groups that are equally good the worst one, picked by its accuracy,
-looks worse by whatever goes along with accuracy.
+Asked only where a group is shown to pay: of equally good groups the worst one, picked by its accuracy, looks
+worse by whatever goes along with accuracy.
 
 Shape legend: S networks, R images looked at, C columns of an indicator.
 """

@@ -112,7 +112,7 @@ def _position(report: Report, method: str) -> int:
 
 
 def _scale(estimates: list[Estimate] | list[GroupEstimate]) -> Scale:
-    """As wide as the values, and as much of their intervals as does not hide them; no ticks: text has numbers."""
+    """As wide as all intervals; without ticks, since the numbers stand below."""
     values = [e.value for e in estimates]
     ends = [end for e in estimates for end in (e.low, e.high) if math.isfinite(end)]
     low, high = min([*values, *ends]), max([*values, *ends])
