@@ -53,6 +53,21 @@ class GateSettings(Settings):
     max_drop: Fraction | None = Field(
         None, description="fall of the worst group since the report named by --baseline"
     )
+    max_ece: Fraction | None = Field(
+        None, description="calibration error over all test images, less what chance adds to it"
+    )
+    max_psi: Fraction | None = Field(
+        None,
+        description="drift of the predicted classes from training to test images (population stability "
+        "index, a number and no share)",
+    )
+    min_attacked: Fraction | None = Field(
+        None,
+        description="share of right answers that survive an attack within indicators.attack_radius (PGD)",
+    )
+    min_corrupted: Fraction | None = Field(
+        None, description="share of right answers that survive the 15 common corruptions, on average"
+    )
     forbid: list[Forbidden] = Field(
         default_factory=list, description="rungs of the verdict that must not be answered yes"
     )

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from pipeline.core import words
-from pipeline.records.base import Record
+from pipeline.records.base import Estimate, Record
+from pipeline.records.indicators import Indicator
 from pipeline.records.report import MethodSettings, Report
 from pipeline.report.cards.limits import list_limits
 from pipeline.settings.train import TrainSettings
@@ -39,6 +40,7 @@ class ModelCard(Record):
     intended: list[str]
     out_of_scope: list[str]
     limits: list[str]
+    generalization: list[Fact]  # indicators beyond accuracy, one each; the worst group where there are groups
     data: list[Fact]
     procedure: list[Fact]
     settings: list[Fact]  # those that are on
@@ -60,6 +62,7 @@ def model_card(s: Report, method: str) -> ModelCard:
         ],
         out_of_scope=list(_out_of_scope(s, method)),
         limits=list_limits(s, method),
+        generalization=list(_generalization(s, method)),
         data=list(_data(s, method)),
         procedure=list(_procedure(s, method)),
         settings=list(_settings(s.method_settings.get(method))),
@@ -141,6 +144,39 @@ def _out_of_scope(s: Report, method: str) -> Iterator[str]:
         yield f"Images like those of {named}{more}: too few were tested to decide."
     yield "Images from other sources, cameras or times, and things that are none of the classes: not tested."
     yield "Use without a person who can correct it: the audit looks for shortcuts, not for every fault."
+
+
+# --- beyond accuracy --------------------------------------------------------------------------
+
+
+def _generalization(s: Report, method: str) -> Iterator[Fact]:
+    result = s.indicators.get(method)
+    for found in result.indicators if result else []:
+        title = found.title[:1].upper() + found.title[1:]
+        if found.overall is not None:
+            yield Fact(term=title, text=_indicator_text(found, found.overall) + _worst_text(found))
+        elif found.parts:
+            part = found.parts[0]
+            named = "" if len(found.parts) == 1 else f" ({part.title})"
+            yield Fact(term=f"{title}{named}", text=_indicator_text(found, part.estimate))
+
+
+def _indicator_text(found: Indicator, estimate: Estimate) -> str:
+    if found.unit == "share":
+        return phrases.accuracy_phrase(estimate)
+    value, low, high = (words.number(v) for v in (estimate.value, estimate.low, estimate.high))
+    if estimate.low == estimate.high and estimate.n == 1:
+        return f"{value} (one network)"
+    return f"{value} (95% interval {low} to {high}, n = {words.count(estimate.n)})"
+
+
+def _worst_text(found: Indicator) -> str:
+    """The group in which it is worst, as measured; nothing is claimed of how it differs."""
+    known = [group for group in found.groups if group.sufficient]
+    if len(known) < 2 or found.better == "neither":
+        return ""
+    worst = (max if found.better == "lower" else min)(known, key=lambda group: group.value)
+    return f"; worst in {words.quoted(worst.name)}: {_indicator_text(found, worst)}"
 
 
 # --- how it was made --------------------------------------------------------------------------

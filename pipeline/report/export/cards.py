@@ -44,6 +44,7 @@ def write_model_card(s: Report, method: str) -> str:
         limits=bullets(card.limits),
         advice=_recommend(s, method),
         weights=f"models/{s.dataset.name}/{method}/weights/seed_{seed}.safetensors",
+        generalization=_facts(card.generalization) if card.generalization else "Not measured.",
         data=_facts(card.data),
         procedure=_facts(card.procedure),
         settings=_facts(card.settings) if card.settings else "The settings were not recorded.",

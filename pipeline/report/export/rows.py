@@ -13,7 +13,19 @@ from pipeline.records.base import Estimate, GroupEstimate
 Row = dict[str, Any]
 # what an all-empty column would have held; every other one holds numbers
 TEXT_COLUMNS = frozenset(
-    {"group", "given", "label", "attribute", "class_name", "suggested", "unit", "reason", "known"}
+    {
+        "group",
+        "given",
+        "label",
+        "attribute",
+        "class_name",
+        "suggested",
+        "unit",
+        "reason",
+        "known",
+        "part",
+        "verdict",
+    }
 )
 
 

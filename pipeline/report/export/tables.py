@@ -7,6 +7,7 @@ from pipeline.report.export.attribution_tables import attribution_tables
 from pipeline.report.export.comparison_tables import comparison_tables
 from pipeline.report.export.cue_tables import cue_tables
 from pipeline.report.export.data_tables import data_tables
+from pipeline.report.export.indicator_tables import indicator_tables
 from pipeline.report.export.list_tables import list_tables
 from pipeline.report.export.method_tables import method_tables
 from pipeline.report.export.reliance_tables import reliance_tables
@@ -23,6 +24,7 @@ def build_tables(s: Report) -> list[Table]:
         *data_tables(s),
         *cue_tables(s),
         *reliance_tables(s),
+        *indicator_tables(s),
         *attribution_tables(s),
         *training_tables(s),
         *list_tables(s),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.core.words import count, has, join_names, quoted
@@ -12,6 +13,7 @@ from pipeline.records.hygiene import DuplicateSummary
 from pipeline.records.report import Report
 from pipeline.records.verdict import FoundCueUse, MethodVerdict
 from pipeline.report.compare.sides import Side
+from pipeline.report.gate.generalization import INDICATORS, check_indicator
 from pipeline.report.gate.limits import Check, Key, Limit, measured, unmeasured
 from pipeline.verdict.phrases import intervention_label, name_groups, shared_sources
 
@@ -157,12 +159,17 @@ def check_drop(asked: Asked) -> Check:
     return measured(DROP, limit, -row.difference, method=method, unit="difference", detail=detail)
 
 
+def _check_indicator(key: Key, asked: Asked) -> Check:
+    return check_indicator(asked.report, asked.method, asked.limit, key)
+
+
 OF_METHODS: dict[Key, tuple[str, Callable[[Asked], Check]]] = {
     "min_worst_group": (WORST, check_worst_group),
     "min_average": (AVERAGE, check_average),
     "max_gap": (GAP, check_gap),
     "max_flip_rate": (SHIFT, check_shift),
     "max_drop": (DROP, check_drop),
+    **{key: (asked.what, partial(_check_indicator, key)) for key, asked in INDICATORS.items()},
 }
 
 

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.core.words import percent
+from pipeline.core.words import number, percent
 from pipeline.records.base import Estimate, Record
 from pipeline.records.verdict import Status
 from pipeline.settings.gate import GateSettings, Use
 
-Key = Literal["min_worst_group", "min_average", "max_gap", "max_flip_rate", "max_drop", "max_leaking"]
-Unit = Literal["share", "difference", "answer"]
+Key = Literal[
+    "min_worst_group",
+    "min_average",
+    "max_gap",
+    "max_flip_rate",
+    "max_drop",
+    "max_leaking",
+    "max_ece",
+    "max_psi",
+    "min_attacked",
+    "min_corrupted",
+]
+Unit = Literal["share", "difference", "number", "answer"]
 
 # counted, or with intervals of several points that would let nothing pass: the number itself decides
 BY_ESTIMATE: tuple[Key, ...] = ("max_drop", "max_leaking")
-_UNITS: dict[Unit, str] = {"share": "%", "difference": " points", "answer": ""}
+_UNITS: dict[Unit, str] = {"share": "%", "difference": " points", "number": "", "answer": ""}
 _ROUNDING = 1e-9  # 0.82 - 0.80 is not more than 0.02
 
 
@@ -110,7 +121,7 @@ def hold_against(estimate: Estimate, limit: Limit, unit: Unit = "share") -> tupl
 
 def limit_text(limit: Limit, unit: Unit) -> str:
     """What is asked, as it was given: "at least 80%", "at most 0.25 points"."""
-    return f"{limit.bound} {100 * limit.threshold:.6g}{_UNITS[unit]}"
+    return f"{limit.bound} {limit.threshold * (1 if unit == 'number' else 100):.6g}{_UNITS[unit]}"
 
 
 def _meets(value: float, limit: Limit) -> bool:
@@ -124,4 +135,6 @@ def _number(value: float, limit: Limit, unit: Unit) -> str:
     near = f"{100 * limit.threshold:.1f}" == f"{100 * value:.1f}" and value != limit.threshold
     if limit.use == "estimate" and not near:
         return ""
+    if unit == "number":
+        return f", {number(value, 4 if near else 2)},"
     return f", {percent(value, 4 if near else 1).removesuffix('%')}{_UNITS[unit]},"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.core.words import DASH, count, percent, points, printable
+from pipeline.core.words import DASH, count, number, percent, points, printable
 from pipeline.records.base import Estimate
 from pipeline.report.gate.judge import Judged
 from pipeline.report.gate.limits import Check, Unit, limit_text
-from pipeline.verdict.phrases import method_label, percent_interval, points_interval
+from pipeline.verdict.phrases import method_label, number_interval, percent_interval, points_interval
 
 _LINE = 2_000  # characters: evidence is shown whole, an endless name is not
 
@@ -32,6 +32,8 @@ def value_text(estimate: Estimate | None, unit: Unit) -> str:
         return DASH
     if unit == "difference":
         shown, interval = f"{points(estimate.value)} points", points_interval(estimate)
+    elif unit == "number":
+        shown, interval = number(estimate.value), number_interval(estimate)
     else:
         shown, interval = percent(estimate.value), percent_interval(estimate)
     return f"{shown} {interval}, n = {count(estimate.n)}"
