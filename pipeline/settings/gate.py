@@ -63,7 +63,7 @@ class GateSettings(Settings):
     )
     min_attacked: Fraction | None = Field(
         None,
-        description="share of right answers that survive an attack within indicators.attack_radius (PGD)",
+        description="share of right answers that survive attacks within indicators.attack_radius (PGD)",
     )
     min_corrupted: Fraction | None = Field(
         None, description="share of right answers that survive the 15 common corruptions, on average"
