@@ -16,11 +16,12 @@ import numpy as np
 
 from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
-from pipeline.statistics.accuracy.calibration import LEAST_IN_BIN, MOST_BINS
 from pipeline.statistics.distributions import normal_cdf
 from pipeline.statistics.intervals import wilson
 
+MOST_BINS, LEAST_IN_BIN = 10, 30
 N_DRAWS = 200  # of calibrated models
+_CERTAIN = 8.0  # standard errors beyond which a gap is as large as it looks
 _GRID = 513  # points on [0, 1] that smooth errors are taken on
 _NARROWEST = 0.001  # bandwidth
 _HOTTEST = 5.0  # natural logarithm of the largest temperature
@@ -45,10 +46,10 @@ class ReliabilityCurve(NamedTuple):
 
 
 def bin_count(n: int) -> int:
-    """Bins for n images: at most 15, of at least 20 images.
+    """Bins for n images: at most 10, of at least 30 images.
 
     >>> bin_count(130), bin_count(5), bin_count(10_000)
-    (6, 1, 15)
+    (4, 1, 10)
     """
     return max(1, min(MOST_BINS, n // LEAST_IN_BIN))
 
@@ -126,10 +127,11 @@ def ece_debiased(
 ) -> Float64Array:
     """Expected calibration error of each seed without the part of sampling noise, S; it may be below 0.
 
-    Were a bin halved at random, the gap of one half with the sign of the other half's would be 0 on average
-    for a calibrated model, and never too large on average. That is averaged over all halvings, the gaps
-    taken for normal with the variance that the confidences imply: d (2 Phi(d/s) - 1) - 2 s phi(d/s) of a gap
-    d with standard error s. It is |d| for gaps beyond 3 s, and -.8 s for none.
+    Were a bin split at random, the gap of one part with the sign of the other part's would be 0 on average
+    for a calibrated model, since nothing ties the two signs together. `_of_splits` averages it over all splits.
+
+    It is 0 on average for a calibrated model, and the error where gaps are beyond three standard errors.
+    Between these it is too small, by less than .35 standard errors of a bin; the plain error is too large there.
 
     Source: Broecker 2012 and Kumar, Liang and Ma 2019 (noise is subtracted in each bin). They do it for
         squared gaps, where it is exact; Kumar's subtraction for absolute gaps leaves more than half of the
@@ -140,12 +142,26 @@ def ece_debiased(
     """
     n_SB, gap_SB, noise_SB = binned_gaps(confidence_SN, right_SN, n_bins)
     error_SB = np.sqrt(noise_SB)
-    z_SB = np.divide(gap_SB, error_SB, out=np.full_like(gap_SB, math.inf), where=error_SB > 0)
-    density_SB = np.exp(-0.5 * z_SB**2) / math.sqrt(2 * math.pi)
     size_SB = np.abs(gap_SB)
-    left_SB = size_SB * (2 * normal_cdf(np.abs(z_SB)) - 1) - 2 * error_SB * density_SB
+    z_SB = np.divide(size_SB, error_SB, out=np.full_like(gap_SB, _CERTAIN), where=error_SB > 0)
+    left_SB = np.where(z_SB < _CERTAIN, error_SB * _of_splits(z_SB), size_SB)
     found_S: Float64Array = (n_SB * left_SB).sum(axis=1) / confidence_SN.shape[1]
     return found_S
+
+
+def _of_splits(z_SB: Float64Array) -> Float64Array:
+    """What is left of gaps of z standard errors, in standard errors; normal noise of the confidences' variance.
+
+    With the sign of a share f of the images it is z (2 Phi(z / t) - 1) - 2 / t phi(z / t), t^2 = (1 - f) / f,
+    whose mean is the true gap times (2 Phi(sqrt(f) gap) - 1). Twice that of f = 4/5 minus that of f = 1/2
+    (Richardson's extrapolation) has a third less bias than either, so that intervals hold.
+    """
+    phi_SB = np.exp(-0.5 * z_SB**2) / math.sqrt(2 * math.pi)
+    phi_of_double_SB = np.exp(-2 * z_SB**2) / math.sqrt(2 * math.pi)
+    most_SB = z_SB * (2 * normal_cdf(2 * z_SB) - 1) - 4 * phi_of_double_SB
+    half_SB = z_SB * (2 * normal_cdf(z_SB) - 1) - 2 * phi_SB
+    left_SB: Float64Array = 2 * most_SB - half_SB
+    return left_SB
 
 
 def ece_floor(confidence_SN: Float64Array, n_bins: int | None = None, *, seed: int = 0) -> float:

@@ -2,7 +2,8 @@
 
 A calibration error or an area under a curve is no mean of what images have, so its variance has no closed form:
 images are redrawn, the same ones for all seeds. Percentiles of such draws would be wrong, since redrawn images
-repeat and errors grow by it; their spread is right, and is laid around the number itself.
+repeat and errors grow by it; their spread is right, and is laid around the number itself. As in `means.py` the
+variance of the seeds' numbers is added to it, with Student's t; the chance in single predictions counts in both.
 
 Shape legend: S seeds, n images, C columns that one image's number is made of, D draws.
 """
@@ -30,7 +31,7 @@ class Spread(NamedTuple):
 
     value: float
     per_seed_S: Float64Array
-    images: float  # variance that new images of the same seeds would give
+    images: float  # variance that new images would give
     n: int  # images, or sources where these are redrawn
 
 
@@ -190,7 +191,8 @@ def _spread(
     n_seeds, n = values_SnC.shape[:2]
     per_seed_S = np.array([statistic(values_SnC[s : s + 1]) for s in range(n_seeds)])
     n_drawn = n if sources_N is None else len(np.unique(sources_N))
-    images = _shared_variance(values_SnC, statistic, seed, n_resamples, sources_N)
+    redraws = _redraws(np.random.default_rng(seed), n, n_resamples, sources_N)
+    images = float(np.var([statistic(values_SnC[:, rows]) for rows in redraws], ddof=1))
     return Spread(statistic(values_SnC), per_seed_S, images * n_drawn / max(n_drawn - 1, 1), n_drawn)
 
 
@@ -200,35 +202,6 @@ def _closed_form(values_SN: Float64Array, sources_N: Int64Array | None) -> Sprea
     if sources_N is not None:
         images *= design_effect((per_image_N - value) / n, sources_N, images)
     return Spread(value, per_seed_S, images, n)
-
-
-def _shared_variance(
-    values_SnC: Float64Array,
-    statistic: Statistic,
-    seed: int,
-    n_resamples: int,
-    sources_N: Int64Array | None,
-) -> float:
-    """Variance of redrawing images, without the chance in single predictions where seeds hold it already.
-
-    The spread of the seeds over S has that chance in it. So, as in `intervals.mean_variance`, it is taken out of
-    the images' variance: redrawing each seed's images by themselves gives 1/S of what images and chance give
-    together, redrawing the same images for all gives the images' part whole.
-    """
-    n_seeds, n = values_SnC.shape[:2]
-    rng = np.random.default_rng(seed)
-    together = np.var(
-        [statistic(values_SnC[:, rows]) for rows in _redraws(rng, n, n_resamples, sources_N)], ddof=1
-    )
-    if n_seeds == 1:
-        return float(together)
-    apart = 0.0
-    per_seed = -(-n_resamples // n_seeds)
-    for s in range(n_seeds):
-        one_1nC = values_SnC[s : s + 1]
-        draws = [statistic(one_1nC[:, rows]) for rows in _redraws(rng, n, per_seed, sources_N)]
-        apart += float(np.var(draws, ddof=1)) / n_seeds**2
-    return float(np.clip((together - apart) * n_seeds / (n_seeds - 1), 0, together))
 
 
 def _redraws(
