@@ -8,8 +8,9 @@ Shape legend: S networks, R images looked at, C columns of an indicator.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pipeline.artifacts.indicator_values import IndicatorValues
 from pipeline.core.types import BoolArray, Float64Array
@@ -67,7 +68,7 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
     here_SRC = measured.before.values_SRC[:, inside_R]
     elsewhere_SRC = measured.before.values_SRC[:, ~inside_R]
     here, elsewhere = _estimate(indicator, here_SRC), _estimate(indicator, elsewhere_SRC)
-    difference = group_difference(here_SRC, elsewhere_SRC, find_statistic(indicator.statistic), seed=0)
+    difference = group_difference(here_SRC, elsewhere_SRC, **_how(indicator))
     if here is None or elsewhere is None or difference is None:
         return None
     worse = _toward_worse(difference, indicator, n_contrasts, alpha)
@@ -84,7 +85,7 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
         return contrast
     after_SRC = measured.after.values_SRC[:, inside_R]
     after = _estimate(indicator, after_SRC)
-    change = paired_difference(after_SRC, here_SRC, find_statistic(indicator.statistic), seed=0)
+    change = paired_difference(after_SRC, here_SRC, **_how(indicator))
     if after is None or change is None:
         return contrast
     changed = _toward_worse(change, indicator, n_contrasts, alpha)
@@ -92,9 +93,17 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
 
 
 def _estimate(indicator: Indicator, values_SRC: Float64Array) -> Estimate | None:
-    most = float("inf") if indicator.most is None else indicator.most
-    statistic = find_statistic(indicator.statistic)
-    return estimate_statistic(values_SRC, statistic, least=indicator.least, most=most, seed=0)
+    return estimate_statistic(values_SRC, **_how(indicator))
+
+
+def _how(indicator: Indicator) -> dict[str, Any]:
+    """How its numbers are made one, and between which ends."""
+    return {
+        "statistic": find_statistic(indicator.statistic),
+        "least": indicator.least,
+        "most": math.inf if indicator.most is None else indicator.most,
+        "seed": 0,
+    }
 
 
 def _toward_worse(found: Estimate, indicator: Indicator, n: int, alpha: float) -> Estimate:
