@@ -9,14 +9,13 @@ Shape legend: S seeds, N reference images, M current images, D features, B bins,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.core.errors import InputError
-from pipeline.core.types import Float64Array, Int64Array
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
 
 N_BINS = 10
 ALPHA = 0.05
@@ -36,64 +35,74 @@ class Drift(NamedTuple):
 
 
 def psi_of_counts(reference_B: npt.NDArray[Any], current_B: npt.NDArray[Any]) -> float:
-    """PSI of two tables of counts. Half an image is added to every bin, so that empty ones have a logarithm.
+    """PSI of two tables of counts. Half an image is added to both sides of every bin that either is in.
 
     >>> round(psi_of_counts(np.array([500, 500]), np.array([400, 600])), 3)
     0.04
     """
-    shares = [
-        (counts_B + _SMOOTHING) / (counts_B.sum(axis=-1, keepdims=True) + _SMOOTHING * counts_B.shape[-1])
-        for counts_B in (np.asarray(reference_B, np.float64), np.asarray(current_B, np.float64))
-    ]
-    return float(_psi(*shares))
+    return float(_psi(np.asarray(reference_B, np.float64)[None], np.asarray(current_B, np.float64)[None])[0])
 
 
-def _psi(reference_B: Float64Array, current_B: Float64Array) -> Any:
-    return ((current_B - reference_B) * np.log(current_B / reference_B)).sum(axis=-1)
+def _psi(reference_PB: Float64Array, current_PB: Float64Array) -> Float64Array:
+    added_PB = np.where(reference_PB + current_PB > 0, _SMOOTHING, 0.0)
+    first_PB, second_PB = reference_PB + added_PB, current_PB + added_PB
+    first_PB = first_PB / first_PB.sum(axis=1, keepdims=True)
+    second_PB = second_PB / second_PB.sum(axis=1, keepdims=True)
+    ratio_PB = np.divide(second_PB, first_PB, out=np.ones_like(first_PB), where=added_PB > 0)
+    found_P: Float64Array = ((second_PB - first_PB) * np.log(ratio_PB)).sum(axis=1)
+    return found_P
 
 
 def psi(reference_N: Float64Array, current_M: Float64Array, n_bins: int = N_BINS) -> float:
     """PSI of a number, in bins of equally many reference images whose outer ones are open.
 
-    Equal values share a bin; fewer bins are left where many are equal.
+    Equal values share a bin; bins without any image say nothing.
 
     >>> values_N = np.arange(1000) / 1000
     >>> round(psi(values_N, values_N), 3), psi(values_N, values_N + 0.3) > 1
     (0.0, True)
     """
-    edges = np.unique(np.quantile(reference_N, np.arange(1, n_bins) / n_bins))
-    # a value on an edge is in the bin below it, among the reference and the current ones alike
-    counts = [
-        np.bincount(np.searchsorted(edges, values, side="left"), minlength=len(edges) + 1)
-        for values in (reference_N, current_M)
-    ]
-    return psi_of_counts(*counts)
+    pooled_L = np.concatenate([reference_N, current_M])
+    inside_1L = (np.arange(len(pooled_L)) < len(reference_N))[None]
+    return float(_psi_of_divisions(pooled_L, inside_1L, n_bins)[0])
+
+
+def _psi_of_divisions(pooled_L: Float64Array, inside_PL: BoolArray, n_bins: int) -> Float64Array:
+    """PSI of P divisions of the same images: the reference is inside, and its quantiles are taken anew."""
+    order_L = np.argsort(pooled_L, kind="stable")
+    sorted_L, inside_PL = pooled_L[order_L], inside_PL[:, order_L]
+    run_start_L = np.searchsorted(sorted_L, sorted_L, side="left")
+    n = int(inside_PL[0].sum())
+    below_PL = (np.cumsum(inside_PL, axis=1) - inside_PL)[:, run_start_L]  # reference images with less
+    bins_PL = np.minimum(below_PL * n_bins // n, n_bins - 1)
+    flat = (bins_PL + n_bins * np.arange(len(bins_PL))[:, None]).ravel()
+    size = len(bins_PL) * n_bins
+    all_PB = np.bincount(flat, minlength=size).reshape(-1, n_bins).astype(np.float64)
+    reference_PB = np.bincount(flat, inside_PL.ravel(), size).reshape(-1, n_bins)
+    return _psi(reference_PB, all_PB - reference_PB)
 
 
 def psi_drift(
     reference_SN: Float64Array, current_SM: Float64Array, *, n_permutations: int, seed: int
 ) -> Drift:
     """PSI of a number of every image, such as a confidence; the same images change sides for all seeds."""
-    pooled_SL, n = np.concatenate([reference_SN, current_SM], axis=1), reference_SN.shape[1]
-
-    def distance(rows_L: Int64Array) -> Float64Array:
-        return np.array([psi(row_L[rows_L[:n]], row_L[rows_L[n:]]) for row_L in pooled_SL])
-
-    return _against_chance(distance, n, pooled_SL.shape[1], n_permutations, seed)
+    inside_PL = _divisions(reference_SN.shape[1], current_SM.shape[1], n_permutations, seed)
+    pooled_SL = np.concatenate([reference_SN, current_SM], axis=1)
+    return _drift(np.stack([_psi_of_divisions(row_L, inside_PL, N_BINS) for row_L in pooled_SL], axis=1))
 
 
 def class_drift(
     reference_SN: Int64Array, current_SM: Int64Array, n_classes: int, *, n_permutations: int, seed: int
 ) -> Drift:
     """PSI of the predicted classes, one bin a class."""
-    pooled_SL, n = np.concatenate([reference_SN, current_SM], axis=1), reference_SN.shape[1]
-
-    def distance(rows_L: Int64Array) -> Float64Array:
-        counts = [[np.bincount(row_L[part], minlength=n_classes) for row_L in pooled_SL] for part in
-                  (rows_L[:n], rows_L[n:])]  # fmt: skip
-        return np.array([psi_of_counts(*pair) for pair in zip(*counts, strict=True)])
-
-    return _against_chance(distance, n, pooled_SL.shape[1], n_permutations, seed)
+    inside_PL = _divisions(reference_SN.shape[1], current_SM.shape[1], n_permutations, seed)
+    inside_PL = inside_PL.astype(np.float64)
+    values = []
+    for row_L in np.concatenate([reference_SN, current_SM], axis=1):
+        is_class_LK = np.eye(n_classes)[row_L]
+        reference_PK = inside_PL @ is_class_LK
+        values.append(_psi(reference_PK, is_class_LK.sum(axis=0) - reference_PK))
+    return _drift(np.stack(values, axis=1))
 
 
 def mmd_drift(
@@ -106,16 +115,9 @@ def mmd_drift(
 
     Source: Gretton et al. 2012 (A Kernel Two-Sample Test), Lemma 6 and section 8.
     """
-    n, n_all = len(reference[0]), len(reference[0]) + len(current[0])
-    _check_sizes(n, n_all)
-    kernels = [_kernel(np.concatenate(pair)) for pair in zip(reference, current, strict=True)]
-    rng = np.random.default_rng(seed)
-    inside_PL = np.zeros((n_permutations + 1, n_all))
-    inside_PL[0, :n] = 1
-    for row_L in inside_PL[1:]:
-        row_L[rng.permutation(n_all)[:n]] = 1
-    values_PS = np.stack([_mmd_squared(kernel_LL, inside_PL) for kernel_LL in kernels], axis=1)
-    return _drift(values_PS[0], values_PS[1:].mean(axis=1))
+    inside_PL = _divisions(len(reference[0]), len(current[0]), n_permutations, seed).astype(np.float64)
+    kernels = (_kernel(np.concatenate(pair)) for pair in zip(reference, current, strict=True))
+    return _drift(np.stack([_mmd_squared(kernel_LL, inside_PL) for kernel_LL in kernels], axis=1))
 
 
 def mmd_squared(reference_ND: npt.NDArray[Any], current_MD: npt.NDArray[Any]) -> float:
@@ -150,22 +152,22 @@ def _mmd_squared(kernel_LL: Float64Array, inside_PL: Float64Array) -> Float64Arr
     return found_P
 
 
-def _against_chance(
-    distance: Callable[[Int64Array], Float64Array], n: int, n_all: int, n_permutations: int, seed: int
-) -> Drift:
-    _check_sizes(n, n_all)
+def _divisions(n: int, m: int, n_permutations: int, seed: int) -> BoolArray:
+    """Which images are reference ones: first as they are, then n of all n + m drawn at random."""
+    if min(n, m) < 2:
+        raise InputError(f"drift between {n} and {m} images: both sides need at least 2.")
     rng = np.random.default_rng(seed)
-    null_P = np.array([distance(rng.permutation(n_all)).mean() for _ in range(n_permutations)])
-    return _drift(distance(np.arange(n_all)), null_P)
+    inside_PL = np.tile(np.arange(n + m) < n, (n_permutations + 1, 1))
+    inside_PL[1:] = rng.permuted(inside_PL[1:], axis=1)
+    return inside_PL
 
 
-def _drift(value_S: Float64Array, null_P: Float64Array) -> Drift:
-    """The threshold is the k-th largest of P random values, k = 5 % of P + 1: exact with the value among them."""
+def _drift(values_PS: Float64Array) -> Drift:
+    """Of the division as it is and of P random ones.
+
+    The threshold is the k-th largest of the random ones, k = 5 % of P + 1, which chance passes in exactly 5 %.
+    """
+    value_S, null_P = values_PS[0], values_PS[1:].mean(axis=1)
     place = max(1, int(ALPHA * (len(null_P) + 1)))
     p_value = (1 + int((null_P >= value_S.mean()).sum())) / (len(null_P) + 1)
     return Drift(value_S, float(np.sort(null_P)[-place]), p_value)
-
-
-def _check_sizes(n: int, n_all: int) -> None:
-    if min(n, n_all - n) < 2:
-        raise InputError(f"drift between {n} and {n_all - n} images: both sides need at least 2.")
