@@ -5,14 +5,14 @@ Shape legend: S networks (seeds), N images of a split, R images of the sample, K
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from scipy.special import log_softmax
 
-from pipeline.core.types import Float32Array, Float64Array, Int64Array, Split, SplitName
+from pipeline.core.types import Float32Array, Float64Array, Int64Array, Split, SplitName, UInt8Array
 from pipeline.models.embed import embed_split
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
@@ -37,6 +37,9 @@ class Subject:
     n_classes: int
     embed: Embed = embed_split
     trained_on_val: bool = False  # validation images trained the model: they measure nothing
+    # images of other packed datasets by name, of the size of these
+    others: Mapping[str, UInt8Array] = field(default_factory=dict)
+    group_names: Sequence[str] = ()  # for people; none: groups are numbered
     _logits: dict[SplitName, list[Float32Array]] = field(default_factory=dict)
 
     @cached_property

@@ -1,0 +1,38 @@
+"""Area under the risk-coverage curve: does leaving out the unsure answers help?"""
+
+from __future__ import annotations
+
+from pipeline.core.types import Float64Array
+from pipeline.indicators.answers import confidence_and_right
+from pipeline.indicators.indicator import ByImage, ImageIndicator, Words
+from pipeline.indicators.subject import Subject
+from pipeline.statistics.generalization.selective import area_under_risk_coverage
+
+
+def per_image(subject: Subject) -> ByImage:
+    """Columns: probability of the predicted class, and whether it is the image's."""
+    return ByImage(confidence_and_right(subject))
+
+
+def statistic(values_SnC: Float64Array) -> float:
+    return float(area_under_risk_coverage(values_SnC[:, :, 0], values_SnC[:, :, 1]).mean())
+
+
+INDICATOR = ImageIndicator(
+    name="selective",
+    words=Words(
+        title="error rate when it may abstain",
+        sees=(
+            "Mean error rate over all shares of images that it may answer, the surest first (AURC). Confidence that "
+            "says nothing gives the error rate itself."
+        ),
+        unit="share",
+        better="lower",
+        source="Geifman, Uziel and El-Yaniv 2019",
+    ),
+    per_image=per_image,
+    images="all",
+    statistic=statistic,
+    least=0.0,
+    most=1.0,
+)
