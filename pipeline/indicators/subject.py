@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
@@ -40,6 +41,8 @@ class Subject:
     # images of other packed datasets by name, of the size of these
     others: Mapping[str, UInt8Array] = field(default_factory=dict)
     group_names: Sequence[str] = ()  # for people; none: groups are numbered
+    starts: Sequence[Classifier] = ()  # S, the networks before training; none: not known
+    shared: dict[str, Any] = field(default_factory=dict)  # what several indicators read, by its maker's name
     _logits: dict[SplitName, list[Float32Array]] = field(default_factory=dict)
 
     @cached_property
