@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.core.types import Float64Array
 from pipeline.indicators.answers import confidence_and_right
 from pipeline.indicators.indicator import ByImage, ImageIndicator, Words
 from pipeline.indicators.subject import Subject
-from pipeline.statistics.generalization.calibration import ece_debiased, ece_floor
+from pipeline.statistics.generalization.calibration import ece_floor
+from pipeline.statistics.generalization.named import calibration_error
 
 
 def per_image(subject: Subject) -> ByImage:
@@ -18,10 +18,6 @@ def per_image(subject: Subject) -> ByImage:
         f"on these {values_SNC.shape[1]:,} images."
     )
     return ByImage(values_SNC, notes=(note,))
-
-
-def statistic(values_SnC: Float64Array) -> float:
-    return float(ece_debiased(values_SnC[:, :, 0], values_SnC[:, :, 1]).mean())
 
 
 INDICATOR = ImageIndicator(
@@ -38,7 +34,7 @@ INDICATOR = ImageIndicator(
     ),
     per_image=per_image,
     images="all",
-    statistic=statistic,
+    statistic=calibration_error,
     least=0.0,
     most=1.0,
 )

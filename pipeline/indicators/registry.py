@@ -6,7 +6,23 @@ import importlib
 
 from pipeline.indicators.indicator import Indicator
 
-NAMES: tuple[str, ...] = ()
+NAMES = (
+    "calibration",
+    "overconfidence",
+    "brier",
+    "nll",
+    "selective",
+    "sensitivity",
+    "sensitivity_off",
+    "critical_samples",
+    "robust_accuracy",
+    "fgsm_accuracy",
+    "temperature",
+    "sharpness",
+    "novelty",
+    "drift",
+    "probe",
+)
 MODULES = {name: f"pipeline.indicators.{name}" for name in NAMES}
 
 

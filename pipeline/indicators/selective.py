@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from pipeline.core.types import Float64Array
 from pipeline.indicators.answers import confidence_and_right
 from pipeline.indicators.indicator import ByImage, ImageIndicator, Words
 from pipeline.indicators.subject import Subject
-from pipeline.statistics.generalization.selective import area_under_risk_coverage
+from pipeline.statistics.generalization.named import area_under_risk
 
 
 def per_image(subject: Subject) -> ByImage:
     """Columns: probability of the predicted class, and whether it is the image's."""
     return ByImage(confidence_and_right(subject))
-
-
-def statistic(values_SnC: Float64Array) -> float:
-    return float(area_under_risk_coverage(values_SnC[:, :, 0], values_SnC[:, :, 1]).mean())
 
 
 INDICATOR = ImageIndicator(
@@ -32,7 +27,7 @@ INDICATOR = ImageIndicator(
     ),
     per_image=per_image,
     images="all",
-    statistic=statistic,
+    statistic=area_under_risk,
     least=0.0,
     most=1.0,
 )

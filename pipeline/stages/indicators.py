@@ -73,5 +73,6 @@ def _subject(dataset: str, method: str, plan: IndicatorsPlan) -> tuple[Subject, 
         settings=settings,
         n_classes=len(info.classes),
         trained_on_val=history.trained_on_val,
+        group_names=[group.name for group in info.groups],
     )
     return subject, [group.name for group in info.groups]
