@@ -99,15 +99,17 @@ def binned_gaps(confidence_SN: Float64Array, right_SN: Float64Array, n_bins: int
     flat = (equal_mass_bins(confidence_SN, n_bins) + n_bins * np.arange(n_seeds)[:, None]).ravel()
     n_SB, gap_SB, spread_SB = (
         np.bincount(flat, weights, n_seeds * n_bins).reshape(n_seeds, n_bins)
-        for weights in (None, (confidence_SN - right_SN).ravel(), (confidence_SN * (1 - confidence_SN)).ravel())
+        for weights in (
+            None,
+            (confidence_SN - right_SN).ravel(),
+            (confidence_SN * (1 - confidence_SN)).ravel(),
+        )
     )
     at_least_1_SB = np.maximum(n_SB, 1)
     return BinnedGaps(n_SB.astype(np.float64), gap_SB / at_least_1_SB, spread_SB / at_least_1_SB**2)
 
 
-def ece_plain(
-    confidence_SN: Float64Array, right_SN: Float64Array, n_bins: int | None = None
-) -> Float64Array:
+def ece_plain(confidence_SN: Float64Array, right_SN: Float64Array, n_bins: int | None = None) -> Float64Array:
     """Expected calibration error of each seed: mean over images of their bin's absolute gap, S.
 
     It is larger than 0 for every finite number of images: see `ece_floor`.
@@ -128,10 +130,12 @@ def ece_debiased(
     """Expected calibration error of each seed without the part of sampling noise, S; it may be below 0.
 
     Were a bin split at random, the gap of one part with the sign of the other part's would be 0 on average
-    for a calibrated model, since nothing ties the two signs together. `_of_splits` averages it over all splits.
+    for a calibrated model, since nothing ties the two signs together. `_of_splits` averages it over all
+    splits.
 
     It is 0 on average for a calibrated model, and the error where gaps are beyond three standard errors.
-    Between these it is too small, by less than .35 standard errors of a bin; the plain error is too large there.
+    Between these it is too small, by less than .35 standard errors of a bin; the plain error is too large
+    there.
 
     Source: Broecker 2012 and Kumar, Liang and Ma 2019 (noise is subtracted in each bin). They do it for
         squared gaps, where it is exact; Kumar's subtraction for absolute gaps leaves more than half of the
@@ -150,7 +154,7 @@ def ece_debiased(
 
 
 def _of_splits(z_SB: Float64Array) -> Float64Array:
-    """What is left of gaps of z standard errors, in standard errors; normal noise of the confidences' variance.
+    """What is left of gaps of z standard errors, in standard errors, the noise being normal.
 
     With the sign of a share f of the images it is z (2 Phi(z / t) - 1) - 2 / t phi(z / t), t^2 = (1 - f) / f,
     whose mean is the true gap times (2 Phi(sqrt(f) gap) - 1). Twice that of f = 4/5 minus that of f = 1/2
