@@ -19,7 +19,7 @@ from pipeline.core.types import Float64Array, Int64Array
 from pipeline.statistics.distributions import normal_cdf
 from pipeline.statistics.intervals import wilson
 
-MOST_BINS, LEAST_IN_BIN = 10, 30
+MOST_BINS, LEAST_IN_BIN = 10, 40
 N_DRAWS = 200  # of calibrated models
 _CERTAIN = 8.0  # standard errors beyond which a gap is as large as it looks
 _GRID = 513  # points on [0, 1] that smooth errors are taken on
@@ -46,10 +46,10 @@ class ReliabilityCurve(NamedTuple):
 
 
 def bin_count(n: int) -> int:
-    """Bins for n images: at most 10, of at least 30 images.
+    """Bins for n images: at most 10, of at least 40 images.
 
     >>> bin_count(130), bin_count(5), bin_count(10_000)
-    (4, 1, 10)
+    (3, 1, 10)
     """
     return max(1, min(MOST_BINS, n // LEAST_IN_BIN))
 
@@ -134,8 +134,8 @@ def ece_debiased(
     splits.
 
     It is 0 on average for a calibrated model, and the error where gaps are beyond three standard errors.
-    Between these it is too small, by less than .35 standard errors of a bin; the plain error is too large
-    there.
+    Between these it is too small, by less than .35 standard errors of a bin, where the plain error is too
+    large: intervals of bootstrap spread then hold in nine cases of ten rather than in 95 %.
 
     Source: Broecker 2012 and Kumar, Liang and Ma 2019 (noise is subtracted in each bin). They do it for
         squared gaps, where it is exact; Kumar's subtraction for absolute gaps leaves more than half of the
