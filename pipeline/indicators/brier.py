@@ -26,8 +26,8 @@ INDICATOR = ImageIndicator(
     words=Words(
         title="Brier score",
         sees=(
-            "Squared distance between the probabilities of all classes and the truth, from 0 (sure and right) to 2 "
-            "(sure and wrong): calibration and accuracy in one number."
+            "Squared distance between the probabilities of all classes and the truth, from 0 (sure and "
+            "right) to 2 (sure and wrong): calibration and accuracy in one number."
         ),
         unit="number",
         better="lower",

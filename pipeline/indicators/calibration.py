@@ -25,8 +25,8 @@ INDICATOR = ImageIndicator(
     words=Words(
         title="calibration error",
         sees=(
-            "How far apart what the model says of its chance to be right and how often it is right are, without "
-            "the part that the finite number of images adds."
+            "How far apart what the model says of its chance to be right and how often it is right are, "
+            "without the part that the finite number of images adds."
         ),
         unit="share",
         better="lower",

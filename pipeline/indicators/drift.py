@@ -30,7 +30,7 @@ class Seen(NamedTuple):
 
 
 def per_model(subject: Subject) -> ByModel:
-    """MMD of the embeddings, PSI of predicted classes and of confidences: of all images, and within groups."""
+    """MMD of the embeddings, PSI of predicted classes and confidences: of all images, and within groups."""
     need_networks(subject)
     if min(len(subject.train), len(subject.test)) < LEAST:
         raise UnmeasuredError(
@@ -51,14 +51,19 @@ def per_model(subject: Subject) -> ByModel:
         titles=titles,
         thresholds={part: drift.threshold for part, drift in found.items()},
         notes=(
-            "Training images are compared with test images. A model that has learned its training images by heart "
-            "is surer of them, which shows as drift of confidences and features. Groups have other shares in "
-            "training and test by design, which shows over all images and not within a group.",
+            "Training images are compared with test images. A model that has learned its training images "
+            "by heart is surer of them, which shows as drift of confidences and features. Groups have "
+            "other shares in training and test by design, which shows over all images and not within a "
+            "group.",
         ),
     )
 
 
-_TITLES = {"mmd": "features (MMD)", "psi_classes": "predicted classes (PSI)", "psi_confidence": "confidences (PSI)"}
+_TITLES = {
+    "mmd": "features (MMD)",
+    "psi_classes": "predicted classes (PSI)",
+    "psi_confidence": "confidences (PSI)",
+}
 
 
 def _name(group_names: Sequence[str], group: int) -> str:
@@ -108,7 +113,8 @@ INDICATOR = ModelIndicator(
         title="drift from training to test",
         sees=(
             "How far test images are from training images in the model's features, predicted classes and "
-            "confidences; only what exceeds the distance that random divisions reach in 5% is more than chance."
+            "confidences; only what exceeds the distance that random divisions reach in 5% is more than "
+            "chance."
         ),
         unit="number",
         better="lower",

@@ -19,8 +19,8 @@ INDICATOR = ImageIndicator(
     words=Words(
         title="negative log-likelihood",
         sees=(
-            "How surprised the model is by the right class, in nats: 0 where it gave it all its probability; a few "
-            "errors that it was sure of weigh much."
+            "How surprised the model is by the right class, in nats: 0 where it gave it all its "
+            "probability; a few errors that it was sure of weigh much."
         ),
         unit="number",
         better="lower",

@@ -47,8 +47,9 @@ def per_model(subject: Subject) -> ByModel:
     kinds = _KINDS | {name: name for name in subject.others}
     titles = {f"{score}_{k}": f"{of}, {kind}" for score, of in _SCORES.items() for k, kind in kinds.items()}
     note = (
-        "AUROC: the chance that a novel image scores as more novel than a test image, 50% for a score that sees "
-        "no difference. Noise and shuffled pixels are far from all training images, swapped color channels nearer."
+        "AUROC: the chance that a novel image scores as more novel than a test image, 50% for a score "
+        "that sees no difference. Noise and shuffled pixels are far from all training images, swapped "
+        "color channels nearer."
     )
     return ByModel(parts, titles=titles, notes=(note,))
 
@@ -76,7 +77,9 @@ def _of_network(
     known_RD = embeddings(subject, s, "test")[subject.sample]
     model, n = subject.models[s], len(known_RD)
     features_MD = np.concatenate([known_RD, embed_split(model, stand_in)])
-    logits_MK = np.concatenate([subject.logits("test")[s, subject.sample], predict_logits(model, images_MHW3)])
+    logits_MK = np.concatenate(
+        [subject.logits("test")[s, subject.sample], predict_logits(model, images_MHW3)]
+    )
     train_ND = embeddings(subject, s, "train")[train_rows]
     scores: dict[str, Float64Array] = {
         "mahalanobis": mahalanobis_scores(train_ND, subject.train.labels[train_rows], features_MD),
@@ -97,8 +100,8 @@ INDICATOR = ModelIndicator(
     words=Words(
         title="notices novel images",
         sees=(
-            "Whether images unlike the training images can be told by the model's features or by its answers: the "
-            "chance that a novel image looks more novel than a test image."
+            "Whether images unlike the training images can be told by the model's features or by its "
+            "answers: the chance that a novel image looks more novel than a test image."
         ),
         unit="share",
         better="higher",

@@ -31,8 +31,8 @@ def per_model(subject: Subject) -> ByModel:
     per_network = [_of_network(subject, s) for s in range(len(subject.few_models))]
     parts = {part: [found[part] for found in per_network] for part in per_network[0]}
     notes = [
-        "The attribute is read with every class and value counting alike, so that what is known of the class says "
-        "nothing of the attribute."
+        "The attribute is read with every class and value counting alike, so that what is known of the "
+        "class says nothing of the attribute."
     ]
     if "attribute" not in parts:
         notes = ["Images of one value of the attribute only, in training or in test: it cannot be read."]
@@ -111,8 +111,9 @@ INDICATOR = ModelIndicator(
     words=Words(
         title="what features hold",
         sees=(
-            "What a linear classifier reads off the model's features: the class, and the attribute that forms the "
-            "groups. An attribute that is read well is there to be used; whether it is used is another question."
+            "What a linear classifier reads off the model's features: the class, and the attribute that "
+            "forms the groups. An attribute that is read well is there to be used; whether it is used is "
+            "another question."
         ),
         unit="share",
         better="neither",

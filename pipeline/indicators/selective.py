@@ -18,8 +18,8 @@ INDICATOR = ImageIndicator(
     words=Words(
         title="error rate when it may abstain",
         sees=(
-            "Mean error rate over all shares of images that it may answer, the surest first (AURC). Confidence that "
-            "says nothing gives the error rate itself."
+            "Mean error rate over all shares of images that it may answer, the surest first (AURC). "
+            "Confidence that says nothing gives the error rate itself."
         ),
         unit="share",
         better="lower",

@@ -58,8 +58,8 @@ INDICATOR = ModelIndicator(
     words=Words(
         title="temperature",
         sees=(
-            "What the outputs must be divided by so that probabilities fit validation images: above 1 the model is "
-            "too sure. The named classes stay the same."
+            "What the outputs must be divided by so that probabilities fit validation images: above 1 the "
+            "model is too sure. The named classes stay the same."
         ),
         unit="number",
         better="neither",

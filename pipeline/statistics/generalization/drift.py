@@ -165,7 +165,8 @@ def _divisions(n: int, m: int, n_permutations: int, seed: int) -> BoolArray:
 def _drift(values_PS: Float64Array) -> Drift:
     """Of the division as it is and of P random ones.
 
-    The threshold is the k-th largest of the random ones, k = 5 % of P + 1, which chance passes in exactly 5 %.
+    The threshold is the k-th largest of the random ones, k = 5 % of
+    P + 1, which chance passes in 5 % and no more.
     """
     value_S, null_P = values_PS[0], values_PS[1:].mean(axis=1)
     place = max(1, int(ALPHA * (len(null_P) + 1)))

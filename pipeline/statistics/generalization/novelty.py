@@ -30,8 +30,8 @@ Features = npt.NDArray[Any]  # float
 def mahalanobis_scores(train_ND: Features, labels_N: Int64Array, other_MD: Features) -> Float64Array:
     """Squared Mahalanobis distance to the nearest class mean, M; one covariance for all classes.
 
-    The covariance is shrunk as Ledoit and Wolf do: features that never vary, or more of them than images, do no
-    harm.
+    The covariance is shrunk as Ledoit and Wolf do: features that never vary, or more of them than images, do
+    no harm.
 
     Source: Lee et al. 2018 (A Simple Unified Framework); Ledoit and Wolf 2004.
     """
@@ -41,10 +41,12 @@ def mahalanobis_scores(train_ND: Features, labels_N: Int64Array, other_MD: Featu
     classes_K, codes_N = np.unique(labels_N, return_inverse=True)
     means_KD = np.stack([train_ND[codes_N == k].mean(axis=0) for k in range(len(classes_K))])
     fitted = LedoitWolf(assume_centered=True, store_precision=False).fit(train_ND - means_KD[codes_N])
-    covariance_DD = fitted.covariance_
-    if not np.trace(covariance_DD) > 0:
-        raise InputError("All features of all training images equal their class's mean: there is no distance.")
-    whiten_DD = np.linalg.inv(np.linalg.cholesky(covariance_DD)).T
+    variances_D, axes_DD = np.linalg.eigh(fitted.covariance_)
+    if not variances_D[-1] > 0:
+        raise InputError(
+            "All features of all training images equal their class's mean: there is no distance."
+        )
+    whiten_DD = axes_DD / np.sqrt(np.maximum(variances_D, 1e-12 * variances_D[-1]))
     white_MD, centers_KD = other_MD @ whiten_DD, means_KD @ whiten_DD
     squared_MK = np.stack([((white_MD - center_D) ** 2).sum(axis=1) for center_D in centers_KD], axis=1)
     nearest_M: Float64Array = squared_MK.min(axis=1)
@@ -67,7 +69,9 @@ def neighbor_scores(train_ND: Features, other_MD: Features, k: int = NEIGHBORS) 
 def _of_length_1(features_ND: Features) -> Float64Array:
     values_ND = np.asarray(features_ND, np.float64)
     lengths_N1 = np.linalg.norm(values_ND, axis=1, keepdims=True)
-    unit_ND: Float64Array = np.divide(values_ND, lengths_N1, out=np.zeros_like(values_ND), where=lengths_N1 > 0)
+    unit_ND: Float64Array = np.divide(
+        values_ND, lengths_N1, out=np.zeros_like(values_ND), where=lengths_N1 > 0
+    )
     return unit_ND
 
 

@@ -1,9 +1,10 @@
 """Intervals of numbers that several images make together, for new images and new seeds.
 
-A calibration error or an area under a curve is no mean of what images have, so its variance has no closed form:
-images are redrawn, the same ones for all seeds. Percentiles of such draws would be wrong, since redrawn images
-repeat and errors grow by it; their spread is right, and is laid around the number itself. As in `means.py` the
-variance of the seeds' numbers is added to it, with Student's t; the chance in single predictions counts in both.
+A calibration error or an area under a curve is no mean of what images have, so its variance has no closed
+form: images are redrawn, the same ones for all seeds. Percentiles of such draws would be wrong, since
+redrawn images repeat and errors grow by it; their spread is right, and is laid around the number itself. As
+in `means.py` the variance of the seeds' numbers is added to it, with Student's t; the chance in single
+predictions counts in both.
 
 Shape legend: S seeds, n images, C columns that one image's number is made of, D draws.
 """
@@ -58,9 +59,9 @@ def estimate_statistic(
     Source: Efron and Tibshirani 1993, chapters 6 and 13 (bootstrap standard error, normal interval); Searle,
         Casella and McCulloch 1992 (images and seeds crossed).
 
-    >>> values_SnC = np.random.default_rng(0).random((3, 200, 1))
+    >>> values_SnC = np.linspace(0, 1, 99)[None, :, None]
     >>> found = estimate_statistic(values_SnC, lambda v: float(np.median(v)), least=0, most=1, seed=0)
-    >>> found is not None and found.low < 0.5 < found.high
+    >>> found is not None and found.low < found.value == 0.5 < found.high
     True
     """
     _check(values_SnC, statistic)
@@ -107,7 +108,12 @@ def paired_difference(
 
     if statistic is None:
         return estimate_statistic(
-            both_SnC[:, :, :1] - both_SnC[:, :, 1:], None, least=-room, most=room, seed=seed, sources_N=sources_N
+            both_SnC[:, :, :1] - both_SnC[:, :, 1:],
+            None,
+            least=-room,
+            most=room,
+            seed=seed,
+            sources_N=sources_N,
         )
     return estimate_statistic(
         both_SnC,
@@ -135,13 +141,16 @@ def group_difference(
     None where either side has no images, or no seed has both.
 
     >>> rng = np.random.default_rng(0)
-    >>> found = group_difference(rng.random((3, 90, 1)) + 1, rng.random((3, 200, 1)), None, least=0, most=2, seed=0)
+    >>> in_SnC, out_SmC = rng.random((3, 90, 1)) + 1, rng.random((3, 200, 1))
+    >>> found = group_difference(in_SnC, out_SmC, None, least=0, most=2, seed=0)
     >>> found is not None and found.n, found is not None and found.low < 1 < found.high
     (90, True)
     """
     _check(in_SnC, statistic)
     if len(in_SnC) != len(out_SmC):
-        raise InputError(f"{len(in_SnC)} and {len(out_SmC)} seeds: groups are compared within the same seeds.")
+        raise InputError(
+            f"{len(in_SnC)} and {len(out_SmC)} seeds: groups are compared within the same seeds."
+        )
     measured_S = ~(_empty_seeds(in_SnC) | _empty_seeds(out_SmC))
     sides = [side[measured_S][:, _kept(side[measured_S])] for side in (in_SnC, out_SmC)]
     if min(side.size for side in sides) == 0:
@@ -198,7 +207,11 @@ def _spread(
 
 def _closed_form(values_SN: Float64Array, sources_N: Int64Array | None) -> Spread:
     per_image_N, per_seed_S = values_SN.mean(axis=0), values_SN.mean(axis=1)
-    images, value, n = mean_variance_of(per_image_N, per_seed_S).images, float(values_SN.mean()), len(per_image_N)
+    images, value, n = (
+        mean_variance_of(per_image_N, per_seed_S).images,
+        float(values_SN.mean()),
+        len(per_image_N),
+    )
     if sources_N is not None:
         images *= design_effect((per_image_N - value) / n, sources_N, images)
     return Spread(value, per_seed_S, images, n)
