@@ -27,10 +27,10 @@ class GroupMeans:
     accuracy_SG: Float64Array
     loss_SG: Float64Array
 
-    def mixed(self, share_G: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Accuracy and loss, each S, of images that are mixed so; groups of share 0 do not count."""
-        used_G = share_G > 0
-        share_g = share_G[used_G] / share_G.sum()
+    def mixed(self, n_G: Int64Array) -> tuple[Float64Array, Float64Array]:
+        """Accuracy and loss, each S, where the groups are as large as this; groups of none do not count."""
+        used_G = n_G > 0
+        share_g = n_G[used_G] / n_G.sum()
         return self.accuracy_SG[:, used_G] @ share_g, self.loss_SG[:, used_G] @ share_g
 
 
@@ -55,9 +55,8 @@ def _per_model(subject: Subject) -> ByModel:
     """Gaps between train and test at test's mixture of groups: another mixture would be a gap by itself."""
     if not subject.models:
         raise UnmeasuredError("Only predictions of test images are known: this needs the network itself.")
-    n_groups = (
-        int(max(split.groups.max(initial=0) for split in (subject.train, subject.val, subject.test))) + 1
-    )
+    splits = (subject.train, subject.val, subject.test)
+    n_groups = 1 + max(int(split.groups.max(initial=0)) for split in splits)
     train = subject.train.take(_train_rows(subject.train.groups, subject.settings.seed))
     logits_SNK = np.stack([predict_logits(model, train.images) for model in subject.models])
     on_train = group_means(
@@ -65,14 +64,13 @@ def _per_model(subject: Subject) -> ByModel:
     )
     test = subject.test
     on_test = group_means(subject.log_probabilities("test"), test.labels, test.groups, n_groups)
-    known_G = np.isin(np.arange(n_groups), train.groups)
-    share_G = np.bincount(test.groups, minlength=n_groups) * known_G
-    if not share_G.any():
+    n_G = _count(test.groups, train.groups, n_groups)
+    if not n_G.any():
         raise UnmeasuredError("No group of the test images is among the training images.")
-    parts = _gaps(on_train, on_test, share_G)
+    parts = _gaps(on_train, on_test, n_G)
     if not subject.trained_on_val and len(subject.val):
-        parts |= _on_validation(subject, on_test, known_G, n_groups)
-    for g in np.flatnonzero(share_G):
+        parts |= _on_validation(subject, on_test, n_groups)
+    for g in np.flatnonzero(n_G):
         parts[f"gap:{g}"] = on_train.accuracy_SG[:, g] - on_test.accuracy_SG[:, g]
     return ByModel(
         {name: [float(v) for v in value_S] for name, value_S in parts.items()},
@@ -84,8 +82,14 @@ def _per_model(subject: Subject) -> ByModel:
     )
 
 
-def _gaps(on_train: GroupMeans, on_test: GroupMeans, share_G: Float64Array) -> dict[str, Float64Array]:
-    (train_accuracy, train_loss), (test_accuracy, test_loss) = on_train.mixed(share_G), on_test.mixed(share_G)
+def _count(groups_N: Int64Array, known_N: Int64Array, n_groups: int) -> Int64Array:
+    """How many images each group has, G; 0 where the other images have none of it."""
+    n_G: Int64Array = np.bincount(groups_N, minlength=n_groups) * np.isin(np.arange(n_groups), known_N)
+    return n_G
+
+
+def _gaps(on_train: GroupMeans, on_test: GroupMeans, n_G: Int64Array) -> dict[str, Float64Array]:
+    (train_accuracy, train_loss), (test_accuracy, test_loss) = on_train.mixed(n_G), on_test.mixed(n_G)
     return {
         "gap": train_accuracy - test_accuracy,
         "loss_gap": test_loss - train_loss,
@@ -96,17 +100,15 @@ def _gaps(on_train: GroupMeans, on_test: GroupMeans, share_G: Float64Array) -> d
     }
 
 
-def _on_validation(
-    subject: Subject, on_test: GroupMeans, known_G: Float64Array, n_groups: int
-) -> dict[str, Float64Array]:
+def _on_validation(subject: Subject, on_test: GroupMeans, n_groups: int) -> dict[str, Float64Array]:
     """Validation at test's mixture of the groups that both have."""
     val = subject.val
     on_val = group_means(subject.log_probabilities("val"), val.labels, val.groups, n_groups)
-    share_G = np.bincount(subject.test.groups, minlength=n_groups) * np.isin(np.arange(n_groups), val.groups)
-    if not share_G.any():
+    n_G = _count(subject.test.groups, val.groups, n_groups)
+    if not n_G.any():
         return {}
-    val_accuracy, val_loss = on_val.mixed(share_G)
-    test_accuracy, _ = on_test.mixed(share_G)
+    val_accuracy, val_loss = on_val.mixed(n_G)
+    test_accuracy, _ = on_test.mixed(n_G)
     return {
         "validation_gap": val_accuracy - test_accuracy,
         "validation_accuracy": val_accuracy,
@@ -136,7 +138,7 @@ INDICATOR = ModelIndicator(
         title="generalization gap",
         sees="How much more often training images are answered rightly than test images of the same groups: "
         "what the network learned by heart.",
-        unit="share",
+        unit="number",  # losses are among the parts
         better="lower",
         source="Sagawa et al. 2020 (arXiv:1911.08731)",
     ),

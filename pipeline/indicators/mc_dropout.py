@@ -43,7 +43,8 @@ def mutual_information(probabilities_TNK: Tensor) -> Tensor:
     """
     total_N = torch.special.entr(probabilities_TNK.mean(0)).sum(1)
     within_N = torch.special.entr(probabilities_TNK).sum(2).mean(0)
-    return (total_N - within_N).clamp_min(0)  # rounding
+    found_N: Tensor = (total_N - within_N).clamp_min(0)  # rounding
+    return found_N
 
 
 def _per_image(subject: Subject) -> ByImage:
@@ -64,8 +65,8 @@ INDICATOR = ImageIndicator(
     name="mc_dropout",
     words=Words(
         title="uncertainty by dropout",
-        sees="How far the probabilities of one image disagree between passes in which other units are dropped: "
-        "what more training images could settle.",
+        sees="How far the probabilities of one image disagree between passes in which other units "
+        "are dropped: what more training images could settle.",
         unit="number",
         better="lower",
         source="Gal & Ghahramani 2016 (arXiv:1506.02142)",

@@ -27,8 +27,8 @@ def spectral_norm(layer: nn.Module) -> float | None:
 
     Linear layers: the largest singular value. 2-D convolutions: that of the circular one of stride 1, by
     the Fourier transform of its kernel: exact on a grid of 16 frequencies a side, at most a little below
-    that of larger images, and above that of strides and of zeros around the image; the kernel as a matrix where windows
-    do not overlap. BatchNorm: its largest factor.
+    that of larger images, and above that of strides and of zeros around the image; the kernel as a matrix
+    where windows do not overlap. BatchNorm: its largest factor.
 
     Source: Sedghi et al. 2019 (arXiv:1805.10408).
     """
@@ -141,8 +141,8 @@ INDICATOR = ModelIndicator(
     name="norms",
     words=Words(
         title="norms of the weights",
-        sees="How large the weights are, how far training carried them, and how much the layers can magnify a "
-        "change of the input.",
+        sees="How large the weights are, how far training carried them, and how much the layers can magnify "
+        "a change of the input.",
         unit="number",
         better="neither",
         source="Bartlett et al. 2017 (arXiv:1706.08498); Sedghi et al. 2019 (arXiv:1805.10408)",
