@@ -46,12 +46,12 @@ class Loss:
     def value(self) -> float:
         """The loss."""
         of = self.kind(reduction="sum")
-        return sum(of(self.model(x), y).item() for x, y in self.batches()) / len(self.labels_N)
+        return sum(float(of(self.model(x), y)) for x, y in self.batches()) / len(self.labels_N)
 
     def with_gradients(self, parameters: Sequence[Tensor]) -> tuple[float, list[Tensor]]:
         """The loss and its derivatives."""
         of = self.kind(reduction="sum")
-        total, gradients = 0.0, [torch.zeros_like(p, requires_grad=False) for p in parameters]
+        total, gradients = 0.0, [torch.zeros_like(p) for p in parameters]
         for x, y in self.batches():
             with torch.enable_grad():
                 loss = of(self.model(x), y) / len(self.labels_N)

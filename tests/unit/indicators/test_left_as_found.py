@@ -32,9 +32,7 @@ def test_networks_are_left_as_they_were_found(name: str) -> None:
     labels = model.eval()(torch.from_numpy(test.images).permute(0, 3, 1, 2) / 255).argmax(1).numpy()
     test.labels[:] = labels  # better than a constant
     model.stages[0].train()
-    subject = subject_of(
-        [model], test, n_classes=3, starts=[resnet(1)], predicted_SN=labels[None], sharpness_eigenvalue=True
-    )
+    subject = subject_of([model], test, n_classes=3, starts=[resnet(1)], predicted_SN=labels[None])
     indicator = importlib.import_module(f"pipeline.indicators.{name}").INDICATOR
     before = state_of(model)
     measure = indicator.per_image if isinstance(indicator, ImageIndicator) else indicator.per_model

@@ -8,13 +8,13 @@ import torch
 from pipeline.indicators import sharpness
 from pipeline.indicators.indicator import UnmeasuredError
 from pipeline.models.as_found import moving_weights
-from tests.fixtures.indicators import Constant, noise_split, resnet, subject_of
+from tests.fixtures.indicators import Constant, assert_as_found, noise_split, resnet, state_of, subject_of
 
 PARTS = ["worst", "average", "plain"]
 
 
 def test_every_network_has_its_numbers_and_they_repeat() -> None:
-    subject = subject_of([resnet(0), resnet(1)], noise_split(30, 3), n_classes=3)
+    subject = subject_of([resnet(0), resnet(1)], noise_split(16, 3, side=8), n_classes=3)
     found = sharpness.INDICATOR.per_model(subject)
     assert list(found.parts) == PARTS
     assert all(len(numbers) == 2 for numbers in found.parts.values())
@@ -23,11 +23,15 @@ def test_every_network_has_its_numbers_and_they_repeat() -> None:
     assert set(found.titles) == set(PARTS)
 
 
+@pytest.mark.slow  # what differentiates forward loads for seconds
 def test_the_eigenvalue_comes_when_it_is_asked_for() -> None:
-    subject = subject_of([resnet()], noise_split(12, 3, side=8), n_classes=3, sharpness_eigenvalue=True)
+    model = resnet()
+    before = state_of(model)
+    subject = subject_of([model], noise_split(12, 3, side=8), n_classes=3, sharpness_eigenvalue=True)
     found = sharpness.INDICATOR.per_model(subject)
     assert [*PARTS, "eigenvalue"] == list(found.parts)
     assert found.parts["eigenvalue"][0] > 0
+    assert_as_found(model, before)
 
 
 def test_images_are_drawn_from_all_of_train_alike() -> None:
