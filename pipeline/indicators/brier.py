@@ -32,6 +32,7 @@ INDICATOR = ImageIndicator(
         unit="number",
         better="lower",
         source="Brier 1950",
+        holds_accuracy=True,
     ),
     per_image=per_image,
     images="all",

@@ -30,6 +30,7 @@ class Words:
     unit: Unit
     better: Better
     source: str  # the publication that it is defined in
+    holds_accuracy: bool = False  # a group that is right less often is worse by it whatever else is true
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class ModelIndicator:
     name: str
     words: Words
     per_model: Callable[[Subject], ByModel]
+    least: float = float("-inf")  # smallest and largest value that its numbers can have
+    most: float = float("inf")
 
 
 Indicator = ImageIndicator | ModelIndicator

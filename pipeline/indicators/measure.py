@@ -95,7 +95,7 @@ def _by_model(indicator: ModelIndicator, found: ByModel) -> Indicator:
         IndicatorPart(
             name=name,
             title=found.titles.get(name, name),
-            estimate=over_models(np.asarray(values_S, np.float64)),
+            estimate=_within(over_models(np.asarray(values_S, np.float64)), indicator),
             threshold=found.thresholds.get(name),
         )
         for name, values_S in found.parts.items()
@@ -111,6 +111,11 @@ def over_models(values_S: Float64Array) -> Estimate:
     return Estimate(value=value, low=value - half, high=value + half, n=n)
 
 
+def _within(estimate: Estimate, indicator: ModelIndicator) -> Estimate:
+    low, high = max(estimate.low, indicator.least), min(estimate.high, indicator.most)
+    return estimate.model_copy(update={"low": min(low, estimate.value), "high": max(high, estimate.value)})
+
+
 def _record(name: str, words: Words, *, why_not: str = "", notes: Sequence[str] = ()) -> Indicator:
     return Indicator(
         name=name,
@@ -119,6 +124,7 @@ def _record(name: str, words: Words, *, why_not: str = "", notes: Sequence[str] 
         unit=words.unit,
         better=words.better,
         source=words.source,
+        holds_accuracy=words.holds_accuracy,
         notes=list(notes),
         why_not=why_not,
     )

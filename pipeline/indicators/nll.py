@@ -25,6 +25,7 @@ INDICATOR = ImageIndicator(
         unit="number",
         better="lower",
         source="Good 1952 (logarithmic score)",
+        holds_accuracy=True,
     ),
     per_image=per_image,
     images="all",

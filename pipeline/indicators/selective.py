@@ -24,6 +24,7 @@ INDICATOR = ImageIndicator(
         unit="share",
         better="lower",
         source="Geifman, Uziel and El-Yaniv 2019",
+        holds_accuracy=True,
     ),
     per_image=per_image,
     images="all",

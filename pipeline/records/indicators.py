@@ -30,6 +30,7 @@ class Indicator(Record):
     unit: Unit
     better: Better
     source: str
+    holds_accuracy: bool = False  # a group that is right less often is worse by it whatever else is true
     n_models: int = 0
     # how one number is made of several images, one of `statistics.generalization.named`; of an image's number
     statistic: str = "mean"

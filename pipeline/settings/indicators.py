@@ -11,7 +11,7 @@ class IndicatorsSettings(Settings):
     images_per_group: int = Field(
         ge=0, description="test images of each group for what is expensive; 0 = not measured"
     )
-    max_train: int | None = Field(ge=100, description="training images that are looked at; null = all")
+    max_train: int | None = Field(None, ge=100, description="training images that are looked at; null = all")
     max_models: int | None = Field(ge=1, description="seeds for what is expensive; null = all")
     attack_radius: float = Field(
         gt=0, le=1, description="largest change of a pixel by attacks; pixels are in 0 to 1: 8/255 = 0.0314"

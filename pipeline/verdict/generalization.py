@@ -44,7 +44,7 @@ def judge_generalization(
     group: GroupEstimate, method: str | None, measured: Sequence[Measured], limits: Thresholds
 ) -> Generalization | None:
     """All contrasts, simultaneous; None where no indicator has images on both sides."""
-    asked = [m for m in measured if m.indicator.better != "neither" and _has_both(m)]
+    asked = [m for m in measured if _is_asked(m.indicator) and _has_both(m)]
     n_contrasts = len(asked) + sum(m.after is not None for m in asked)
     contrasts = [c for m in asked if (c := _contrast(m, n_contrasts, limits.alpha)) is not None]
     if not contrasts:
@@ -56,6 +56,10 @@ def judge_generalization(
         finding=_finding(group.name, contrasts),
         fix_finding=_fix_finding(group.name, method, contrasts) if method else "",
     )
+
+
+def _is_asked(indicator: Indicator) -> bool:
+    return indicator.better != "neither" and not indicator.holds_accuracy
 
 
 def _has_both(measured: Measured) -> bool:
@@ -123,24 +127,19 @@ def _finding(group: str, contrasts: Sequence[IndicatorContrast]) -> str:
     better = [c.title for c in contrasts if c.status == "better"]
     n, name = len(contrasts), quoted(group)
     if not worse:
-        told = f"{name} pays in accuracy, and none of {n} indicators is shown to be worse there"
+        told = f"{name} pays in accuracy; by none of {n} other indicators is it shown to be worse"
     else:
-        told = f"{name} pays twice: {join_names(worse)} {'is' if len(worse) == 1 else 'are'} worse there, too"
-    return told + (f"; {join_names(better)} {'is' if len(better) == 1 else 'are'} better." if better else ".")
+        told = f"{name} is worse beyond accuracy, too: by {join_names(worse)}"
+    return told + (f"; by {join_names(better)} it is better." if better else ".")
 
 
 def _fix_finding(group: str, method: str, contrasts: Sequence[IndicatorContrast]) -> str:
     """What the recommended method does to what is worse in the group, and what it makes worse there."""
     asked = [c for c in contrasts if c.status == "worse" and c.change_status is not None]
     mended = [c.title for c in asked if c.change_status == "better"]
-    left = [c.title for c in asked if c.change_status != "better"]
+    left = [c.title for c in asked if c.change_status == "not shown"]
     harmed = [c.title for c in contrasts if c.change_status == "worse"]
-    label = method_label(method)
-    parts = []
-    if mended:
-        parts.append(f"{label} mends {join_names(mended)} there")
-    if left:
-        parts.append(f"{'' if mended else label + ' '}is not shown to mend {join_names(left)}")
-    if harmed:
-        parts.append(f"{'' if parts else label + ' '}makes {join_names(harmed)} worse in {quoted(group)}")
-    return f"{' and '.join(parts)}." if parts else f"{label} is not shown to change any of them there."
+    told = [f"mends {join_names(mended)} there"] if mended else []
+    told += [f"is not shown to mend {join_names(left)}"] if left else []
+    told += [f"makes {join_names(harmed)} worse in {quoted(group)}"] if harmed else []
+    return f"{method_label(method)} {join_names(told) or 'is not shown to change any of them there'}."

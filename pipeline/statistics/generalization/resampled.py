@@ -19,8 +19,8 @@ import numpy as np
 from pipeline.core.errors import InputError
 from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.base import Estimate
-from pipeline.statistics.intervals import MeanVariance
-from pipeline.statistics.means import estimate_mean, mean_variance_of, t_estimate
+from pipeline.statistics.intervals import MeanVariance, independent_difference
+from pipeline.statistics.means import estimate_mean, estimate_share, mean_variance_of, t_estimate
 from pipeline.statistics.sources import design_effect
 
 Statistic = Callable[[Float64Array], float]  # of S x n x C: the mean over seeds of each seed's number
@@ -67,7 +67,7 @@ def estimate_statistic(
     _check(values_SnC, statistic)
     kept_n = _kept(values_SnC)
     if statistic is None and sources_N is None:
-        return estimate_mean(values_SnC[:, :, 0], least=least, most=most)
+        return _estimate_mean(values_SnC[:, :, 0], least, most)
     values_SnC, sources_N = _take(values_SnC, kept_n), None if sources_N is None else sources_N[kept_n]
     if values_SnC.size == 0:
         return None
@@ -152,9 +152,12 @@ def group_difference(
             f"{len(in_SnC)} and {len(out_SmC)} seeds: groups are compared within the same seeds."
         )
     measured_S = ~(_empty_seeds(in_SnC) | _empty_seeds(out_SmC))
-    sides = [side[measured_S][:, _kept(side[measured_S])] for side in (in_SnC, out_SmC)]
+    sides = [_measured(side[measured_S], statistic) for side in (in_SnC, out_SmC)]
     if min(side.size for side in sides) == 0:
         return None
+    if statistic is None and all(_are_answers(side) for side in sides):
+        first, second = (estimate_share(side[:, :, 0]) for side in sides)
+        return independent_difference(first, second) if first and second else None
     inside, outside = (
         _spread(side, statistic, seed=seed + i, n_resamples=n_resamples) for i, side in enumerate(sides)
     )
@@ -187,6 +190,26 @@ def _estimate(
     return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)
 
 
+def _estimate_mean(values_SN: Float64Array, least: float, most: float) -> Estimate | None:
+    """By Wilson's formula for shares: where none or all are hits nothing differs, and much is open."""
+    if (least, most) == (0.0, 1.0) and _are_answers(values_SN):
+        return estimate_share(values_SN)
+    return estimate_mean(values_SN, least=least, most=most)
+
+
+def _are_answers(values: Float64Array) -> bool:
+    """Whether all that was measured is yes or no."""
+    known = values[~np.isnan(values)]
+    return bool(np.isin(known, (0.0, 1.0)).all())
+
+
+def _measured(values_SnC: Float64Array, statistic: Statistic | None) -> Float64Array:
+    """A mean leaves out single numbers that were not measured; other statistics ask for all of an image's."""
+    if statistic is None:
+        return values_SnC[:, ~np.isnan(values_SnC).all(axis=(0, 2))]
+    return values_SnC[:, _kept(values_SnC)]
+
+
 def _spread(
     values_SnC: Float64Array,
     statistic: Statistic | None,
@@ -206,12 +229,9 @@ def _spread(
 
 
 def _closed_form(values_SN: Float64Array, sources_N: Int64Array | None) -> Spread:
-    per_image_N, per_seed_S = values_SN.mean(axis=0), values_SN.mean(axis=1)
-    images, value, n = (
-        mean_variance_of(per_image_N, per_seed_S).images,
-        float(values_SN.mean()),
-        len(per_image_N),
-    )
+    per_image_N, per_seed_S = np.nanmean(values_SN, axis=0), np.nanmean(values_SN, axis=1)
+    images = mean_variance_of(per_image_N, per_seed_S).images
+    value, n = float(per_image_N.mean()), len(per_image_N)
     if sources_N is not None:
         images *= design_effect((per_image_N - value) / n, sources_N, images)
     return Spread(value, per_seed_S, images, n)
