@@ -48,8 +48,8 @@ def test_what_is_worse_in_the_group_is_found_whichever_way_is_worse() -> None:
     )
     assert [c.status for c in found.contrasts] == ["worse", "worse", "better", "not shown"]
     assert all(c.difference.low <= c.difference.value <= c.difference.high for c in found.contrasts)
-    assert (
-        found.finding == "“birds on land” pays twice: sensitivity and robustness are worse there, too; error is better."
+    assert found.finding == (
+        "“birds on land” is worse beyond accuracy, too: by sensitivity and robustness; by error it is better."
     )
 
 
@@ -68,8 +68,7 @@ def test_a_fix_is_told_by_what_it_mends_leaves_and_harms() -> None:
     )
     assert [c.change_status for c in found.contrasts] == ["better", "not shown", "worse"]
     assert found.fix_finding == (
-        "JTT mends sensitivity there and is not shown to mend calibration and makes norm worse in "
-        "“birds on land”."
+        "JTT mends sensitivity there, is not shown to mend calibration and makes norm worse in “birds on land”."
     )
 
 
