@@ -72,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     ahead.add_argument("dataset")
     ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    rate = commands.add_parser(
+        "find-lr", help="suggest a learning rate by a few steps at growing rates; writes nothing"
+    )
+    rate.add_argument("dataset")
+    rate.add_argument("method", type=_method, help="by key or label, for example erm")
     init = commands.add_parser(
         "init", help="write dvc.yaml, params.yaml and DVC's settings into a folder, never over a file"
     )
@@ -191,6 +196,9 @@ def _dispatch(options: argparse.Namespace) -> int:
         _load("pipeline.cli.init").run(options.folder, show=options.show)
     elif command == "preflight":
         _load("pipeline.cli.preflight").run(options)
+    elif command == "find-lr":
+        keep_freed_memory()
+        _load("pipeline.cli.find_lr").run(options)
     elif command == "gate":
         status: int = _load("pipeline.cli.gate").run(options)
         return status
