@@ -1,4 +1,4 @@
-"""`find-lr`: the learning rate that a method should be trained with, by a few steps at growing rates.
+"""`find-lr`: the learning rate that a method should be trained with, by short trainings at growing rates.
 
 It reads what the stage `train` reads and writes nothing.
 """
@@ -23,7 +23,9 @@ from pipeline.train.fitting import count_parameters, introduce_network, network_
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, losses_at
 from pipeline.train.plans import Plan, plain_plan
-from pipeline.train.range_test import RangeTest, growing_rates, range_test
+from pipeline.train.range_test import Tried, growing_rates, suggest_rate, try_rates
+
+N_SEEDS = 3  # trainings, whose median counts
 
 
 @dataclass(frozen=True)
@@ -47,22 +49,24 @@ class _Asked:
 
 def run(options: argparse.Namespace) -> None:
     asked = _asked(read_params(), options.dataset, options.method)
-    print("\n".join(_lines(asked, *find(asked))))
+    print("\n".join(_lines(asked, *_find(asked))))
 
 
-def find(asked: _Asked) -> tuple[RangeTest, str]:
-    """Train the first seed for a few steps; what comes of it, and what is to be said of the plan."""
+def _find(asked: _Asked) -> tuple[list[Tried], str]:
+    """Train a few seeds for a few steps; what they met, and what is to be said of the plan."""
     train = asked.settings.train_for(asked.method).model_copy(update={"average": "none", "checkpoints": 0})
     data = data_folders(asked.dataset)
     info, splits = load_info(data), (load_split(data, "train"), load_split(data, "val"))
     introduce_network(train, info)
     groups = Groups(splits[0].groups, splits[1].groups, [g.name for g in info.groups])
     plan, note = _plan(asked, splits[0], groups, train.batch_size)
-    job, rates = Job(train, plan, train.seeds[0], len(info.groups)), growing_rates()
+    rates, tried = growing_rates(train), []
     workers = n_workers(train, count_parameters(train, info.classes, info.image_size))
     with one_thread() if workers > 1 else contextlib.nullcontext():
-        model = network_of(train, info, job.seed)
-        return range_test(losses_at(model, splits[0], job, rates), rates), note
+        for seed in range(train.seeds[0], train.seeds[0] + N_SEEDS):
+            job = Job(train, plan, seed, len(info.groups))
+            tried.append(try_rates(losses_at(network_of(train, info, seed), splits[0], job, rates), rates))
+    return tried, note
 
 
 def _asked(params: Params, dataset: str, method: str) -> _Asked:
@@ -89,26 +93,29 @@ def _plan(asked: _Asked, train: Any, groups: Groups, batch_size: int) -> tuple[P
     return plain_plan(groups, "last"), note
 
 
-def _lines(asked: _Asked, found: RangeTest, note: str) -> list[str]:
-    now = asked.settings.train_for(asked.method)
-    key = f"methods: {{ {asked.method}: {{ train: {{ lr: {found.suggested:g} }} }} }}"
-    ended = "where the loss blew up" if found.ended else "the highest that is tried"
+def _lines(asked: _Asked, tried: list[Tried], note: str) -> list[str]:
+    now, suggested = asked.settings.train_for(asked.method).lr, suggest_rate(tried)
+    written = f"train: {{ lr: {suggested:g} }}"
+    edges = ", ".join(f"{one.edge:.2g}" for one in tried)
     return [
-        f"{asked.dataset}, {asked.method}, seed {now.seeds[0]}: {len(found.rates_T)} steps at rates from "
-        f"{found.rates_T[0]:.1g} to {found.rates_T[-1]:.2g}, {ended}",
+        f"{asked.dataset}, {asked.method}: {len(tried)} short trainings at rates that grow from "
+        f"{tried[0].rates_T[0]:g}",
         *([note] if note else []),
-        "rate      loss (smoothed)",
-        *_table(found),
-        f"the loss is least at {found.rates_T[found.losses_T.argmin()]:.2g} and falls fastest at "
-        f"{found.steepest:.2g}",
-        f"suggested: {found.suggested:g}, a tenth of the former; {asked.place} is {now.lr:g}. In params.yaml:",
+        "rate     loss (smoothed)",
+        *_table(tried),
+        f"the loss stays near its least up to {edges}",
+        f"suggested: {suggested:g}, two thirds of the median; {asked.place} is {now:g} now. In params.yaml:",
         "datasets:",
         f"  {asked.dataset}:",
-        f"    {key if asked.is_override else f'train: {{ lr: {found.suggested:g} }}'}",
+        f"    methods: {{ {asked.method}: {{ {written} }} }}" if asked.is_override else f"    {written}",
     ]
 
 
-def _table(found: RangeTest) -> list[str]:
-    """Every eighth step, which is about a third of a decade."""
-    pairs = list(zip(found.rates_T, found.losses_T, strict=True))
-    return [f"{rate:<9.2g} {loss:.3f}" for rate, loss in pairs[::8]]
+def _table(tried: list[Tried]) -> list[str]:
+    """Every tenth step, a third of a decade, of all trainings; - where a loss had blown up."""
+    longest = max(tried, key=lambda one: len(one.rates_T)).rates_T
+    return [
+        f"{longest[i]:<8.2g} "
+        + "  ".join(f"{one.losses_T[i]:.3f}" if i < len(one.losses_T) else "-    " for one in tried)
+        for i in range(0, len(longest), 10)
+    ]

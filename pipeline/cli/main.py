@@ -137,7 +137,7 @@ def _add_looks_ahead(commands: Any) -> None:
     ahead.add_argument("dataset")
     ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
     rate = commands.add_parser(
-        "find-lr", help="suggest a learning rate by a few steps at growing rates; writes nothing"
+        "find-lr", help="suggest a learning rate by short trainings at growing rates; writes nothing"
     )
     rate.add_argument("dataset")
     rate.add_argument("method", type=_method, help="by key or label, for example erm")

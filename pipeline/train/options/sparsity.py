@@ -65,7 +65,8 @@ def threshold(
     if settings.optimizer == "adam":
         bias = 1 - defaults["betas"][1] ** float(state["step"])
         root: Tensor = state["exp_avg_sq"].sqrt() / math.sqrt(bias)
-        return rate * settings.l1 / (root + defaults["eps"])
+        reach: Tensor = rate * settings.l1 / (root + defaults["eps"])
+        return reach
     return rate * settings.l1
 
 
