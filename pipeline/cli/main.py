@@ -68,11 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument(
         "--write-schema", action="store_true", help="write params.schema.json, which editors use, anew"
     )
-    ahead = commands.add_parser(
-        "preflight", help="group sizes, questions that can be answered and minutes, before a dataset is run"
-    )
-    ahead.add_argument("dataset")
-    ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    _add_looks_ahead(commands)
     init = commands.add_parser(
         "init", help="write dvc.yaml, params.yaml and DVC's settings into a folder, never over a file"
     )
@@ -134,6 +130,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_looks_ahead(commands: Any) -> None:
+    """What is run by hand before hours are spent."""
+    ahead = commands.add_parser(
+        "preflight", help="group sizes, questions that can be answered and minutes, before a dataset is run"
+    )
+    ahead.add_argument("dataset")
+    ahead.add_argument("--no-timing", action="store_true", help="do not time a few training steps")
+    rate = commands.add_parser(
+        "find-lr", help="suggest a learning rate by short trainings at growing rates; writes nothing"
+    )
+    rate.add_argument("dataset")
+    rate.add_argument("method", type=_method, help="by key or label, for example erm")
+
+
 def _add_new_model(commands: Any) -> None:
     model = commands.add_parser("new-model", help="add a model that was trained elsewhere to params.yaml")
     model.add_argument("name", help="a-z, 0-9 and _")
@@ -190,19 +200,13 @@ def _dispatch(options: argparse.Namespace) -> int:
         _load("pipeline.cli.check").run(writes_schema=options.write_schema)
     elif command == "init":
         _load("pipeline.cli.init").run(options.folder, show=options.show)
-    elif command == "preflight":
-        _load("pipeline.cli.preflight").run(options)
     elif command == "gate":
         status: int = _load("pipeline.cli.gate").run(options)
         return status
-    elif command == "compare":
-        _load("pipeline.cli.compare").run(options)
-    elif command == "new-model":
-        _load("pipeline.cli.new_model").run(options)
-    elif command == "export":
-        _load("pipeline.cli.export").run(options)
     else:
-        _load("pipeline.cli.new_dataset").run(options)
+        if command == "find-lr":
+            keep_freed_memory()
+        _load(f"pipeline.cli.{command.replace('-', '_')}").run(options)
     return 0
 
 

@@ -10,6 +10,7 @@ from pipeline.settings.parsing import did_you_mean
 
 if TYPE_CHECKING:
     from pipeline.models.interface import Classifier
+    from pipeline.models.small_resnet import Norm
 
 EMBEDDED = "small_resnet"
 TIMM = "timm/"
@@ -41,12 +42,32 @@ def check_network(name: str) -> None:
         )
 
 
+def check_norm(name: str, norm: Norm) -> None:
+    """Refuse a normalization for a network that builds its own.
+
+    Raises:
+        InputError: with what to write.
+    """
+    if norm == "batch" or name == EMBEDDED:
+        return
+    inside = (
+        "some of timm's networks take another by train.model_args: { norm_layer: groupnorm }"
+        if name.startswith(TIMM)
+        else "another is built into the network itself"
+    )
+    raise InputError(
+        f"train.norm = {norm} is of {EMBEDDED}, and train.model = {name} has a normalization of its own. Set "
+        f"train.norm: batch; {inside}."
+    )
+
+
 def build_model(  # noqa: PLR0913  # keyword-only: what a saved spec holds
     name: str,
     *,
     n_classes: int,
     width: int,
     stem_stride: int = 1,
+    norm: Norm = "batch",
     image_size: int | None = None,
     input_size: int | None = None,
     args: Mapping[str, Any] | None = None,
@@ -59,6 +80,7 @@ def build_model(  # noqa: PLR0913  # keyword-only: what a saved spec holds
     """The network `name` with weights drawn from `seed`.
 
     Args:
+        norm: of small_resnet.
         image_size: side of the packed images, pixels; timm's networks need it.
         input_size: side that one of timm's networks sees; None: the images' own.
         args: further ones of timm's network.
@@ -68,13 +90,14 @@ def build_model(  # noqa: PLR0913  # keyword-only: what a saved spec holds
         stochastic_depth: of timm's networks, which build it in; others: `regularize`.
 
     Raises:
-        InputError: the name is unknown, or timm cannot build it so.
+        InputError: the name is unknown, or it cannot be built so.
     """
     import torch  # late: whoever only asks for names needs none of it
 
     from pipeline.models.interface import StagedClassifier
     from pipeline.models.small_resnet import small_resnet_stages
 
+    check_norm(name, norm)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if name.startswith(TIMM):
@@ -85,7 +108,7 @@ def build_model(  # noqa: PLR0913  # keyword-only: what a saved spec holds
                 wanted, pretrained=pretrained, mean=mean, std=std, stochastic_depth=stochastic_depth
             )
         check_network(name)
-        stages, n_features = small_resnet_stages(width, stem_stride)
+        stages, n_features = small_resnet_stages(width, stem_stride, norm)
         return StagedClassifier(stages, n_features, n_classes, mean, std)
 
 

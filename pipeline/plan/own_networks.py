@@ -10,7 +10,7 @@ from pipeline.artifacts.provenance import file_digest
 from pipeline.core.errors import InputError
 from pipeline.methods.recipe import Setup
 from pipeline.models.brought.sources import check_files, shards, source_files, weights_file
-from pipeline.models.registry import EMBEDDED, FORMER, OWN, TIMM, check_network
+from pipeline.models.registry import EMBEDDED, FORMER, OWN, TIMM, check_network, check_norm
 from pipeline.settings.base import written_by_nobody
 from pipeline.settings.models import Model, NetworkModel, OwnNetwork
 from pipeline.settings.parsing import did_you_mean
@@ -39,6 +39,7 @@ def check_model(train: TrainSettings, models: Mapping[str, Model], dataset: str 
         InputError: with what to write.
     """
     names = [name for name, entry in models.items() if isinstance(entry, NetworkModel)]
+    check_norm(train.model, train.norm)
     if not train.model.startswith(OWN):
         _check_other(train.model, names)
         return

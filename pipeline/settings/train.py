@@ -30,6 +30,10 @@ class TrainSettings(Settings):
     stem_stride: Literal[1, 2, 4] = Field(
         description="stride of small_resnet's first convolution: 1 for 32 px, 2 for 64, 4 for 128"
     )
+    norm: Literal["batch", "group", "layer"] = Field(
+        "batch",
+        description="of small_resnet; group: 16 channels of one image together; layer: all of them",
+    )
     pretrained: bool | str = Field(
         description="true = start from timm's weights (downloads), or from those of models.my_net; or a file "
         "or folder that holds weights"
@@ -45,13 +49,23 @@ class TrainSettings(Settings):
     )
     batch_size: int = Field(ge=2)
 
-    optimizer: Literal["sgd", "adamw"]
-    lr: float = Field(gt=0)
-    momentum: float = Field(ge=0, lt=1)
-    weight_decay: float = Field(ge=0)
+    optimizer: Literal["sgd", "adamw", "adam", "lion"]
+    lr: float = Field(gt=0, description="highest rate; `find-lr DATASET METHOD` suggests one")
+    momentum: float = Field(ge=0, lt=1, description="of sgd")
+    weight_decay: float = Field(
+        ge=0, description="of all parameters; sgd, adam: added to the gradient; adamw, lion: decoupled"
+    )
+    l1: float = Field(
+        0.0,
+        ge=0,
+        description="penalty on the sizes of weights, of which many become 0; not of biases, normalization",
+    )
     schedule: Literal["constant", "one_cycle", "cosine"]
     warm_up_epochs: float = Field(
         0.0, ge=0, description="epochs in which the rate rises; one_cycle: 0 = a quarter of all"
+    )
+    warm_up: Literal["linear", "cosine", "exponential"] = Field(
+        "linear", description="how it rises: in a straight line, half a wave, or by the same factor each step"
     )
     clip_norm: float | None = Field(None, gt=0, description="longest gradient; null = any")
     sam_rho: float = Field(
@@ -74,6 +88,26 @@ class TrainSettings(Settings):
     mixup: float = Field(0.0, ge=0, description="alpha of the shares Beta(alpha, alpha); 0 = off")
     cutmix: float = Field(0.0, ge=0, description="alpha; with mixup each batch gets one of the two")
     label_smoothing: float = Field(ge=0, lt=1)
+    loss: Literal[
+        "cross_entropy",
+        "generalized_cross_entropy",
+        "symmetric_cross_entropy",
+        "bootstrapped_cross_entropy",
+    ] = Field("cross_entropy", description="of each image; the others are misled less by wrong labels")
+    gce_q: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="of generalized_cross_entropy; towards 0: cross-entropy, 1: absolute error",
+    )
+    sce_alpha: float = Field(0.1, ge=0, description="of symmetric_cross_entropy: share of cross-entropy ...")
+    sce_beta: float = Field(1.0, ge=0, description="... and of the reverse one")
+    bootstrap_beta: float = Field(
+        0.95,
+        gt=0,
+        le=1,
+        description="of bootstrapped_cross_entropy: the label's share of the target, beside the prediction",
+    )
 
     min_val: int = Field(
         1, ge=1, description="groups with fewer validation images do not count in selection, where others do"
@@ -102,6 +136,12 @@ class TrainSettings(Settings):
     def _warm_up_fits(self) -> TrainSettings:
         if self.warm_up_epochs >= self.epochs:
             raise ValueError(f"warm_up_epochs = {self.warm_up_epochs:g} must be below epochs = {self.epochs}")
+        return self
+
+    @model_validator(mode="after")
+    def _symmetric_loss_has_a_part(self) -> TrainSettings:
+        if self.loss == "symmetric_cross_entropy" and self.sce_alpha == self.sce_beta == 0:
+            raise ValueError("sce_alpha and sce_beta are both 0, so that nothing is learned: raise one")
         return self
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from pipeline.core.types import Float32Array, Split
 from pipeline.models.embed import embed_split
 from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
-from pipeline.models.registry import TIMM, build_model, parameter_count
+from pipeline.models.registry import TIMM, build_model, check_norm, parameter_count
 from pipeline.models.regularization import check_regularization, regularize
 from pipeline.parallel.rank import current_world
 from pipeline.records.data import DatasetInfo
@@ -191,6 +191,7 @@ def first_network(
         InputError: it cannot be built so.
     """
     if settings.network is not None:
+        check_norm(settings.model, settings.norm)
         model = _start(settings, classes, image_size, seed).model
     else:
         model = build_model(
@@ -242,6 +243,7 @@ def _arguments(settings: TrainSettings, n_classes: int, image_size: int) -> dict
     of_timm = {"input_size": settings.input_size, "args": settings.model_args}
     return {
         **(of_timm if settings.model.startswith(TIMM) else {}),
+        **({} if settings.norm == "batch" else {"norm": settings.norm}),  # as older weights say it
         "name": settings.model,
         "n_classes": n_classes,
         "width": settings.width,

@@ -9,14 +9,13 @@ Shape legend: N images, V validation images, B batch, K classes, G groups.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.core.errors import InputError, TrainingError
@@ -34,8 +33,10 @@ from pipeline.train.counts import Counts
 from pipeline.train.feed import Batch, Feed
 from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies
 from pipeline.train.options.averaging import BATCH_NORM_IMAGES, Averaging
+from pipeline.train.options.losses import image_losses
 from pipeline.train.options.mixing import mixers_of
 from pipeline.train.options.sharpness import uphill
+from pipeline.train.options.sparsity import penalized_weights, shrink
 from pipeline.train.plans import Plan
 from pipeline.train.schedule import build_optimizer, learning_rate
 from pipeline.train.snapshots import Snapshots
@@ -108,6 +109,30 @@ def train_seed(
     return run.outcome()
 
 
+def losses_at(model: Classifier, train: Split, job: Job, rates: Sequence[float]) -> Iterator[float]:
+    """The objective of a batch before each of as many steps as there are rates, taken with these rates.
+
+    It ends earlier where the loss is no number any more. The model's weights and buffers are then, and also
+    where nobody asks further, what they were before.
+    """
+    before = copy_weights(model)
+    run = _Run(model, train, job)
+    size = job.settings.batch_size
+    try:
+        for i, rate in enumerate(rates):
+            epoch, step = divmod(i, run.n_steps)
+            if step == 0:
+                order = job.plan.order(seed=job.seed, epoch=epoch)
+            loss = float(run.train_step(order[step * size : (step + 1) * size], epoch, step, rate))
+            if not np.isfinite(loss):
+                return
+            yield loss
+    except TrainingError:  # the same, noticed by the run
+        return
+    finally:
+        model.load_state_dict(before)
+
+
 class _Run:
     """The mutable state of one run, and how to save and restore it."""
 
@@ -129,6 +154,7 @@ class _Run:
         if settings.compile:
             self.forward = compiled(self.forward, self.device)
         self.optimizer = build_optimizer(model, settings)
+        self.penalized = penalized_weights(model) if settings.l1 > 0 else []
         self.averaging = Averaging(model, settings)
         self.evaluated: nn.Module = model  # what is validated and kept
         n_classes = model.n_classes
@@ -154,21 +180,28 @@ class _Run:
         self.counts = Counts(self.job.n_groups, self.device)
         self._started = time.monotonic()
 
-    def train_step(self, rows: Int64Array, epoch: int, step: int) -> None:
-        """One optimizer step on this process's part of the batch `rows`."""
+    def train_step(self, rows: Int64Array, epoch: int, step: int, rate: float | None = None) -> Tensor:
+        """One optimizer step on this process's part of the batch `rows`; the objective before it.
+
+        Args:
+            rate: where it is not the schedule's.
+        """
         settings = self.settings
         seed = step_seed(seed=self.job.seed, epoch=epoch, step=step)
         batch = self.feed.batch(rows, seed, self.world)
-        rate = learning_rate(settings, epoch * self.n_steps + step, settings.epochs * self.n_steps)
+        if rate is None:
+            rate = learning_rate(settings, epoch * self.n_steps + step, settings.epochs * self.n_steps)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = rate
-        losses_B, logits, new_G = self._gradient(batch, seed)
+        loss, losses_B, logits, new_G = self._gradient(batch, seed)
         if settings.sam_rho > 0:
             with uphill(self.model, rho=settings.sam_rho, adaptive=settings.sam_adaptive):
                 self._gradient(batch, seed)  # the objective's state follows the first losses alone
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
         self.optimizer.step()
+        if settings.l1 > 0:
+            shrink(self.penalized, self.optimizer, settings)
         self.averaging.after_step(self.model)
         self.weights_G = new_G
         self.counts.add(losses_B, logits.argmax(1) == batch.labels_B, batch.groups_B, self.world)
@@ -177,22 +210,21 @@ class _Run:
         self.n_computed += 1
         if step % CHECK_EVERY == 0:
             self.check_finite(weights=False)
+        return loss
 
-    def _gradient(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Set the parameters' gradients; the losses, the logits, and the objective's new state."""
+    def _gradient(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Set the parameters' gradients; the objective, losses, logits, and the objective's new state."""
         seed_device(seed + self.world.rank, self.device)  # of dropout: the same in both passes of SAM
         self.optimizer.zero_grad(set_to_none=True)
         with self._autocast():
             logits = self.forward(batch.pixels_BCHW)
-        losses_B = F.cross_entropy(
-            logits.float(), batch.targets, reduction="none", label_smoothing=self.settings.label_smoothing
-        )
+        losses_B = image_losses(logits.float(), batch.targets, self.settings)
         total = self.world.total if self.world.size > 1 else None
         loss, new_G = self.job.plan.objective(self.weights_G, losses_B, batch.plan_groups_B, total)
         # processes hold shares of the objective and their gradients are averaged: the mean of shares
         # times their number is the sum
         torch.autograd.backward(loss * self.world.size)
-        return losses_B.detach(), logits.detach(), new_G
+        return loss.detach(), losses_B.detach(), logits.detach(), new_G
 
     def _autocast(self) -> Any:
         if self.dtype == torch.float32:

@@ -13,6 +13,7 @@ from trak.modelout_functions import ImageClassificationModelOutput
 from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
 from pipeline.attribution.gradients.plan import Plan, make_plan
 from pipeline.models.registry import build_model
+from pipeline.models.small_resnet import Norm
 from tests.fixtures.gradients import per_sample_gradients
 from tests.fixtures.zoo import ARGS, MOBILENET, RESNET18, VIT, build_small
 
@@ -180,6 +181,12 @@ def test_every_layer_equals_the_loop_without_fallback(name: str) -> None:
 def test_networks_equal_the_loop(name: str) -> None:
     model = build_small(name, n_classes=4, width=6)
     _shake(model)
+    assert _compare(model.train(), *_images(32)).by_vmap == ()
+
+
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_networks_normalized_within_images_equal_the_loop(norm: Norm) -> None:
+    model = build_small("small_resnet", n_classes=4, width=8, norm=norm)
     assert _compare(model.train(), *_images(32)).by_vmap == ()
 
 

@@ -37,6 +37,17 @@ def test_small_resnet_takes_the_last_stage_with_enough_cells(side, min_cells, na
     assert (layer.name, layer.cells) == (name, cells)
 
 
+@pytest.mark.parametrize("norm", ["group", "layer"])
+def test_maps_of_other_normalizations_lie_where_those_of_batches_do(norm):
+    model = build_small("small_resnet", norm=norm)
+    layer = choose_layer(model, 32, 4)
+    assert (layer.name, layer.cells) == ("stages.3", (4, 4))
+    maps = raw_cams(model, layer.module, noise(3, 32), np.array([0, 1, 2]))
+    assert maps.shape == (3, 4, 4)
+    assert np.isfinite(maps).all()
+    assert maps.max() > 0
+
+
 @pytest.mark.parametrize(
     ("side", "min_cells", "name", "cells"),
     [(32, 4, "net.layer2.1", (4, 4)), (64, 5, "net.layer2.1", (8, 8)), (128, 4, "net.layer4.1", (4, 4))],

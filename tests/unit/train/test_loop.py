@@ -14,6 +14,7 @@ from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.models.registry import build_model
 from pipeline.models.regularization import regularize
+from pipeline.models.small_resnet import Norm
 from pipeline.train.loop import Job, Outcome, _Run, train_seed
 from tests.fixtures.train import make_dro, make_erm, make_split
 from tests.fixtures.train import make_job as job_for
@@ -22,9 +23,16 @@ N_STEPS = 5  # an epoch
 TRAIN, VAL = make_split(160), make_split(64, name="val", strength=0.5)
 
 
-def make_model(seed: int = 0) -> Classifier:
+def make_model(seed: int = 0, norm: Norm = "batch") -> Classifier:
     return build_model(
-        "small_resnet", n_classes=2, width=4, pretrained=False, mean=[0.4] * 3, std=[0.2] * 3, seed=seed
+        "small_resnet",
+        n_classes=2,
+        width=4,
+        norm=norm,
+        pretrained=False,
+        mean=[0.4] * 3,
+        std=[0.2] * 3,
+        seed=seed,
     )
 
 
@@ -33,7 +41,7 @@ def make_job(method: Any = None, **settings: Any) -> Job:
 
 
 def train(job: Job, resume: Any = None, save: Any = None) -> Outcome:
-    model = make_model()
+    model = make_model(norm=job.settings.norm)
     regularize(model, dropout=job.settings.dropout, stochastic_depth=job.settings.stochastic_depth)
     return train_seed(
         model, TRAIN, VAL, job, resume=resume, save=save or (lambda state: None), tick=lambda n: None
@@ -57,6 +65,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "swa": {"average": "swa", "swa_start": 0.3, "schedule": "constant"},
     "swa of layers that drop": {"average": "swa", "swa_start": 0.3, "stochastic_depth": 0.5, "dropout": 0.5},
     "patience": {"patience": 1, "lr": 1e-6},
+    "adam": {"optimizer": "adam", "lr": 1e-3, "l1": 1e-3, "loss": "generalized_cross_entropy"},
+    "lion": {"optimizer": "lion", "lr": 1e-4, "l1": 0.1, "warm_up": "cosine", "norm": "group"},
+    "l1": {"l1": 1e-3, "average": "ema", "loss": "symmetric_cross_entropy", "mixup": 0.4, "norm": "layer"},
 }
 
 

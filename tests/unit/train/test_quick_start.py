@@ -10,7 +10,7 @@ def test_an_optimizer_that_takes_no_step_does_not_load_the_compiler() -> None:
         "import sys, torch\n"
         "from types import SimpleNamespace\n"
         "from pipeline.train.schedule import build_optimizer\n"
-        "for name in ('sgd', 'adamw'):\n"
+        "for name in ('sgd', 'adamw', 'adam', 'lion'):\n"
         "    settings = SimpleNamespace(\n"
         "        optimizer=name, lr=0.1, momentum=0.9, weight_decay=0.0, compile=False\n"
         "    )\n"
