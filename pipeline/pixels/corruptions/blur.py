@@ -93,8 +93,9 @@ def _take_neighbors(images_NHW3: UInt8Array, moves_NHW2: Int64Array, reach: int)
 
 def fronts(size: Size, reach: int) -> Iterator[tuple[Int64Array, Int64Array]]:
     """Places (y, x) that may be done at once, in an order that changes nothing of row after row."""
-    y_P, x_P = (g.ravel() for g in np.mgrid[reach + 1 : size.height - reach + 1, reach + 1 : size.width - reach + 1])
-    time_P = (2 * reach + 1) * (size.height - reach - y_P) + (size.width - reach - x_P)
+    first, (bottom, right) = reach + 1, (size.height - reach, size.width - reach)
+    y_P, x_P = (grid.ravel() for grid in np.mgrid[first : bottom + 1, first : right + 1])
+    time_P = (2 * reach + 1) * (bottom - y_P) + (right - x_P)
     order_P = np.argsort(time_P, kind="stable")
     for places in np.split(order_P, np.flatnonzero(np.diff(time_P[order_P])) + 1):
         if len(places):
@@ -117,6 +118,7 @@ def zoom_blur(images_NHW3: UInt8Array, severity: int, draws: Sequence[Generator]
     most, step = constants_of(ZOOM, severity, Size(*images_NHW3.shape[1:3]))
     factors = 1 + step * np.arange(round(most / step) + 1)
     total = images_NHW3.astype(np.float32)
-    for image in total:
-        image += np.sum([clipped_zoom(image, float(factor)) for factor in factors], axis=0)
+    for i, image_HW3 in enumerate(total.copy()):
+        for factor in factors:
+            total[i] += clipped_zoom(image_HW3, float(factor))
     return to_uint8(total / (len(factors) + 1))

@@ -15,7 +15,8 @@ from pipeline.core.types import Int64Array, UInt8Array
 from pipeline.pixels.corruptions import blur, digital, noise, weather
 from pipeline.pixels.corruptions.strength import LEAST_SIDE, MOST_SIDE, SEVERITIES
 
-Corruption = Callable[[UInt8Array, int, Sequence[Generator]], UInt8Array]  # images, severity, a generator of each
+# Of images, a severity, and a generator for each image.
+Corruption = Callable[[UInt8Array, int, Sequence[Generator]], UInt8Array]
 _BY_GROUP: dict[str, tuple[Corruption, ...]] = {
     "noise": (noise.gaussian_noise, noise.shot_noise, noise.impulse_noise),
     "blur": (blur.defocus_blur, blur.glass_blur, blur.motion_blur, blur.zoom_blur),
@@ -28,9 +29,7 @@ GROUPS = {group: tuple(f.__name__ for f in functions) for group, functions in _B
 _VALUES_AT_ONCE = 1 << 22  # of pixels: what memory goes by
 
 
-def corrupt(
-    images_NHW3: UInt8Array, name: str, severity: int, *, seed: int, ids_N: Int64Array
-) -> UInt8Array:
+def corrupt(images_NHW3: UInt8Array, name: str, severity: int, *, seed: int, ids_N: Int64Array) -> UInt8Array:
     """The images after one corruption, N x H x W x 3; severity 0 leaves them as they are.
 
     What is drawn for an image is a function of `seed`, the corruption and its id alone: it is the same
@@ -70,6 +69,6 @@ def _check(images_NHW3: UInt8Array, name: str, severity: int, ids_N: Int64Array)
         raise InputError(f"{shape[0]} images need as many ids from 0 up: {len(ids_N)} were given.")
     if not all(LEAST_SIDE <= side <= MOST_SIDE for side in shape[1:3]):
         raise InputError(
-            f"Corruptions are defined for sides of {LEAST_SIDE} to {MOST_SIDE} pixels; images are {shape[1]} x "
-            f"{shape[2]}. Resize them."
+            f"Images of {shape[1]} x {shape[2]} pixels cannot be corrupted: sides of {LEAST_SIDE} to "
+            f"{MOST_SIDE} are defined. Resize them."
         )

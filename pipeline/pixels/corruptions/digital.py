@@ -75,10 +75,8 @@ def elastic_transform(images_NHW3: UInt8Array, severity: int, draws: Sequence[Ge
             size[::-1],
             borderMode=cv2.BORDER_REFLECT_101,
         )
-        right_HW, down_HW = (_shifts(size, strength, smooth, draw) for _ in range(2))
-        made.append(
-            cv2.remap(leaning, x_HW + right_HW, y_HW + down_HW, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        )
+        x_of, y_of = (grid + _shifts(size, strength, smooth, draw) for grid in (x_HW, y_HW))
+        made.append(cv2.remap(leaning, x_of, y_of, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
     return to_uint8(np.stack(made))
 
 

@@ -1,4 +1,4 @@
-"""Filters that several corruptions are made of, as the libraries define them that published images went through.
+"""Filters that several corruptions are made of, as in the libraries that made the published images.
 
 Shape legend: H height, W width, C channels.
 """
@@ -34,7 +34,7 @@ def motion_kernel(radius: float, sigma: float, degrees: float) -> tuple[Float32A
     steps_L = np.arange(length)
     weights_L = np.exp(-(steps_L**2) / (2 * sigma**2))
     angle = math.radians(degrees)
-    down_L, right_L = (np.ceil(steps_L * part - 0.5).astype(int) for part in (math.sin(angle), math.cos(angle)))
+    down_L, right_L = (np.ceil(steps_L * part(angle) - 0.5).astype(int) for part in (math.sin, math.cos))
     top, left = min(int(down_L.min()), 0), min(int(right_L.min()), 0)
     kernel = np.zeros((int(down_L.max()) - top + 1, int(right_L.max()) - left + 1), np.float32)
     np.add.at(kernel, (down_L - top, right_L - left), weights_L / weights_L.sum())
