@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.core.types import Float32Array
 
+LEAST_ROUNDED = 32  # pixels
 _TAIL = 4.5  # standard deviations of a trail beyond which nothing of 8 bits is left
 
 
@@ -51,7 +52,8 @@ def motion_blur(image_HWC: Float32Array, radius: float, sigma: float, degrees: f
 def clipped_zoom(image_HWC: Float32Array, factor: float) -> Float32Array:
     """The middle of the image, magnified to its size: bilinear, first pixel on first and last on last.
 
-    The part taken has ceil(side / factor) pixels; what comes out beyond the side is cut from both ends.
+    The part taken has ceil(side / factor) pixels; what comes out beyond the side is cut from both ends. Below
+    the published sizes nothing is rounded, which would leave small factors nothing to do.
     """
     height, width = image_HWC.shape[:2]
     (gain_y, start_y), (gain_x, start_x) = _zoom_of(height, factor), _zoom_of(width, factor)
@@ -63,6 +65,8 @@ def clipped_zoom(image_HWC: Float32Array, factor: float) -> Float32Array:
 
 def _zoom_of(side: int, factor: float) -> tuple[float, float]:
     """How far one pixel of the outcome reaches in the image, and where its first pixel lies."""
+    if side < LEAST_ROUNDED:
+        return (side / factor - 1) / (side - 1), (side - side / factor) / 2
     taken = math.ceil(side / factor)
     made = max(round(taken * factor), side)
     gain = (taken - 1) / (made - 1)

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from numpy.random import Generator
 
-from pipeline.core.types import Float32Array, Float64Array, UInt8Array
+from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.pixels.levels import to_uint8
 
 
@@ -59,22 +60,23 @@ def _drawn(which: int) -> Float32Array:
     rng = np.random.default_rng([_SEED, which])
     share = SHEETS[which].crystals
     n = round(_ACROSS * _DRAWN_FOR)
-    spots_MM = cv2.GaussianBlur(rng.standard_normal((n, n), dtype=np.float32), (0, 0), _DRAWN_FOR / 12)
-    return np.asarray(share * _even(_crystals(n, rng)) + (1 - share) * _even(spots_MM), np.float32)
+    crystals_MM = _even(_crystals(n, rng))
+    noise_MM = rng.standard_normal((n, n), dtype=np.float32)
+    spots_MM = _even(np.asarray(cv2.GaussianBlur(noise_MM, (0, 0), _DRAWN_FOR / 12), np.float32))
+    return share * crystals_MM + (1 - share) * spots_MM
 
 
 def _crystals(n: int, rng: Generator) -> Float32Array:
     """Needles of a bundle start at one place in about one direction; branches leave them at 60 degrees."""
     shape = (_BUNDLES, _NEEDLES)
-    start = (
-        np.repeat(rng.uniform(-0.05, 1.05, _BUNDLES) + 1j * rng.uniform(-0.05, 1.05, _BUNDLES), _NEEDLES) * n
-    )
+    across, down = rng.uniform(-0.05, 1.05, (2, _BUNDLES))
+    start = np.repeat(n * (across + 1j * down), _NEEDLES)
     angle = (rng.uniform(0, 2 * np.pi, (_BUNDLES, 1)) + rng.normal(0, 0.4, shape)).ravel()
     needle = n * np.exp(rng.normal(-2.9, 0.5, shape)).ravel() * np.exp(1j * angle)
-    along = rng.uniform(0.1, 0.9, (needle.size, _BRANCHES))
-    turned = np.exp(1j * np.pi / 3 * rng.choice([-1, 1], along.shape))
-    branch = 0.35 * (1 - along) * needle[:, None] * turned
-    foot = start[:, None] + along * needle[:, None]
+    part = rng.uniform(0.1, 0.9, (needle.size, _BRANCHES))
+    turned = np.exp(1j * np.pi / 3 * rng.choice([-1, 1], part.shape))
+    branch = 0.35 * (1 - part) * needle[:, None] * turned
+    foot = start[:, None] + part * needle[:, None]
     level = rng.integers(len(_LEVELS), size=needle.size)
     canvas_MM: Float32Array = np.zeros((n, n), np.float32)
     for number, light in enumerate(_LEVELS):
@@ -87,13 +89,13 @@ def _crystals(n: int, rng: Generator) -> Float32Array:
 
 def _draw(
     canvas_MM: Float32Array,
-    start_n: np.ndarray[tuple[int], np.dtype[np.complex128]],
-    reach_n: np.ndarray[tuple[int], np.dtype[np.complex128]],
+    start_n: npt.NDArray[np.complex128],
+    reach_n: npt.NDArray[np.complex128],
     light: float,
     thickness: int,
 ) -> None:
     """Lines; places are complex numbers, across and along."""
-    ends_n2: Float64Array = np.stack([start_n, start_n + reach_n], axis=1)
+    ends_n2 = np.stack([start_n, start_n + reach_n], axis=1)
     places_n22 = np.rint(np.stack([ends_n2.real, ends_n2.imag], axis=2)).astype(np.int32)
     cv2.polylines(canvas_MM, list(places_n22), False, light, thickness)
 

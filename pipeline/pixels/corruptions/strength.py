@@ -1,9 +1,9 @@
 """How strong a corruption is at an image's size.
 
 The constants of five severities were published for sides of 32, 64 and 224 pixels. An image gets those of the
-nearest of these sizes by ratio (of its shorter side; the borders are at 46 and 120 pixels), and what they say in
-pixels is multiplied by its side over the published one. Images below 32 pixels keep the lengths of 32 pixels: a
-blur of less than a pixel is none.
+nearest of these sizes by ratio (of its shorter side; the borders are at 46 and 120 pixels), and what they say
+in pixels is multiplied by its side over the published one. Images below 32 pixels keep the lengths of 32
+pixels: a blur of less than a pixel is none.
 """
 
 from __future__ import annotations
