@@ -22,7 +22,8 @@ def plasma(side: int, decay: float, draws: Sequence[Generator]) -> Float32Array:
     Source: Fournier et al. 1982, Communications of the ACM 25:371.
     """
     n_cells = 1 << max(side - 1, 1).bit_length()
-    drawn_NMM = np.stack([2 * d.random((n_cells, n_cells), dtype=np.float32) - 1 for d in draws])
+    shape = (n_cells, n_cells)
+    drawn_NMM: Float32Array = np.stack([2 * d.random(shape, dtype=np.float32) - 1 for d in draws])
     map_NMM = np.zeros_like(drawn_NMM)
     step, noise = n_cells, 1.0
     while step >= 2:
