@@ -14,6 +14,7 @@ from pipeline.core.types import BoolArray, UInt8Array
 from pipeline.indicators.indicator import UnmeasuredError
 from pipeline.indicators.looked_at import networks, sampled_rows
 from pipeline.indicators.subject import Subject
+from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.predict import predict_logits
 from pipeline.pixels.corruptions.corrupt import NAMES, corrupt
 
@@ -60,7 +61,8 @@ def _ask(subject: Subject) -> CorruptedAnswers:
         raise UnmeasuredError(
             "indicators.severities is empty. Set it to [1, 3, 5] to measure robustness to common corruptions."
         )
-    rows_R, models = sampled_rows(subject), networks(subject)
+    rows_R = sampled_rows(subject)
+    models = [fuse_for_prediction(model) for model in networks(subject)]  # copies: most of the time is theirs
     images, labels_R = subject.test.images[rows_R], subject.test.labels[rows_R]
     clean_SR = np.stack([predict_logits(model, images).argmax(1) for model in models])
     right_SKVR = np.empty((len(models), len(NAMES), len(severities), len(rows_R)), bool)
