@@ -13,13 +13,12 @@ import torch
 
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, UInt8Array
 from pipeline.indicators.attacks.linf import Budget, attack
+from pipeline.indicators.constant import beats_constant
 from pipeline.indicators.indicator import ByImage, UnmeasuredError
 from pipeline.indicators.looked_at import batches_of, networks, sampled_rows
 from pipeline.indicators.subject import Subject
 from pipeline.models.as_found import evaluating
 from pipeline.models.interface import Classifier
-
-Z_ONE_SIDED = 1.645  # 5 %
 
 
 @dataclass(frozen=True)
@@ -60,21 +59,8 @@ def _survival(model: Classifier, images_RHW3: UInt8Array, budget: Budget) -> Sur
     return Survival(*(torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True)))
 
 
-def beats_constant(answers_R: Int64Array, labels_R: Int64Array) -> bool:
-    """Whether the mean of the classes' accuracies is above 1 / K, which is every constant answer's.
-
-    Above by 1.645 of its standard errors: an error of 5 % for a network that answers at random.
-    """
-    right_R = answers_R == labels_R
-    classes = np.unique(labels_R)
-    recall_K = np.array([right_R[labels_R == c].mean() for c in classes])
-    n_K = np.array([np.count_nonzero(labels_R == c) for c in classes])
-    error = np.sqrt((recall_K * (1 - recall_K) / n_K).sum()) / len(classes)
-    return bool(recall_K.mean() - Z_ONE_SIDED * error > 1 / len(classes))
-
-
-def accuracy_under_attack(subject: Subject, flips_of: Callable[[Survival], BoolArray], name: str) -> ByImage:
-    """Right, and still right under attack, S x R x 1; networks that are no better than a constant: NaN.
+def surviving_answers(subject: Subject, flips_of: Callable[[Survival], BoolArray], name: str) -> ByImage:
+    """Whether a right answer stays right under attack, S x R x 1; NaN where there is none to survive.
 
     What always gives one answer survives everything, so it is not called robust.
 
@@ -91,7 +77,7 @@ def accuracy_under_attack(subject: Subject, flips_of: Callable[[Survival], BoolA
     values_SR: Float64Array = np.full((len(found), len(labels_R)), np.nan)
     for s, survival in enumerate(found):
         if beats_constant(survival.answers_R, labels_R):
-            values_SR[s] = (survival.answers_R == labels_R) & ~flips_of(survival)
+            values_SR[s] = np.where(survival.answers_R == labels_R, ~flips_of(survival), np.nan)
     return ByImage(values_SR[:, :, None], tuple(_notes(measured, len(found), labels_R, flips_of, name)))
 
 
@@ -105,10 +91,7 @@ def _notes(
     right = [s.answers_R == labels_R for s in measured]
     clean = float(np.mean(right))
     robust = float(np.mean([r & ~flips_of(s) for r, s in zip(right, measured, strict=True)]))
-    notes = [
-        f"Without {name} {clean:.1%} of these images are right, with it {robust:.1%}: {robust / clean:.1%} "
-        "of the right answers survive."
-    ]
+    notes = [f"Without {name} {clean:.1%} of these images are right, with it {robust:.1%}."]
     if len(measured) < n_networks:
         notes.append(
             f"{n_networks - len(measured)} of {n_networks} networks are left out: they are right no more "

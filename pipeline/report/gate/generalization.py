@@ -21,7 +21,7 @@ class AskedIndicator(NamedTuple):
 INDICATORS: dict[Key, AskedIndicator] = {
     "max_ece": AskedIndicator("calibration error", "calibration", None, "share"),
     "max_psi": AskedIndicator("drift of the predicted classes", "drift", "psi_classes", "number"),
-    "min_attacked": AskedIndicator("right answers that survive an attack", "robust_accuracy", None, "share"),
+    "min_attacked": AskedIndicator("right answers that survive an attack", "attack_survival", None, "share"),
     "min_corrupted": AskedIndicator("right answers that survive corruption", "corruptions", None, "share"),
 }
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.indicators import critical_samples, fgsm_accuracy, robust_accuracy
+from pipeline.indicators import critical_samples, step_survival, attack_survival
 from pipeline.indicators.attacks.linf import (
     Budget,
     attack,
@@ -17,7 +17,8 @@ from pipeline.indicators.attacks.linf import (
     margin,
     move,
 )
-from pipeline.indicators.attacks.survival import beats_constant, survivals
+from pipeline.indicators.attacks.survival import survivals
+from pipeline.indicators.constant import beats_constant
 from pipeline.indicators.indicator import UnmeasuredError
 from tests.fixtures.indicators import Brightness, Constant, Flat, grays, noise_split, resnet, subject_of
 
@@ -30,19 +31,19 @@ def test_what_lies_within_the_radius_falls_and_no_image_more() -> None:
     falls = [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
     subject = subject_of([Brightness(4)], grays(levels))
     critical = critical_samples.INDICATOR.per_image(subject)
-    robust = robust_accuracy.INDICATOR.per_image(subject)
+    robust = attack_survival.INDICATOR.per_image(subject)
     np.testing.assert_array_equal(critical.values_SRC[0, :, 0], falls)
     np.testing.assert_array_equal(robust.values_SRC[0, :, 0], 1 - np.array(falls))
     assert "100.0% of these images are right, with it 60.0%" in robust.notes[0]
     # of a linear network one step along the sign is the best there is
-    np.testing.assert_array_equal(fgsm_accuracy.INDICATOR.per_image(subject).values_SRC, robust.values_SRC)
+    np.testing.assert_array_equal(step_survival.INDICATOR.per_image(subject).values_SRC, robust.values_SRC)
 
 
-def test_a_wrong_answer_may_be_critical_and_is_never_robust() -> None:
+def test_a_wrong_answer_may_be_critical_and_has_nothing_to_survive() -> None:
     levels, labels = [0, 60, 130, 240, 250, 255, 10, 20], [0, 0, 0, 1, 1, 1, 0, 0]
     subject = subject_of([Brightness(4)], grays(levels, labels=labels))
     assert critical_samples.INDICATOR.per_image(subject).values_SRC[0, 2, 0] == 1
-    assert robust_accuracy.INDICATOR.per_image(subject).values_SRC[0, 2, 0] == 0
+    assert np.isnan(attack_survival.INDICATOR.per_image(subject).values_SRC[0, 2, 0])
 
 
 def test_a_constant_answer_has_no_critical_sample_and_is_not_called_robust() -> None:
@@ -50,14 +51,14 @@ def test_a_constant_answer_has_no_critical_sample_and_is_not_called_robust() -> 
     critical = critical_samples.INDICATOR.per_image(subject)
     assert (critical.values_SRC == 0).all()
     assert critical.notes == ()
-    for indicator in (robust_accuracy.INDICATOR, fgsm_accuracy.INDICATOR):
+    for indicator in (attack_survival.INDICATOR, step_survival.INDICATOR):
         with pytest.raises(UnmeasuredError, match="single answer"):
             indicator.per_image(subject)
 
 
 def test_a_constant_network_among_others_is_left_out_by_name() -> None:
     subject = subject_of([Brightness(4), Constant(4)], grays([0, 50, 200, 250]))
-    found = robust_accuracy.INDICATOR.per_image(subject)
+    found = attack_survival.INDICATOR.per_image(subject)
     assert (found.values_SRC[0] == 1).all()
     assert np.isnan(found.values_SRC[1]).all()
     assert "1 of 2 networks are left out" in found.notes[1]
@@ -117,7 +118,7 @@ def test_a_saturated_softmax_does_not_pass_for_robustness() -> None:
     pixels = torch.full((1, 3, 4, 4), 120 / 255)
     _, grad = gradients(certain.models[0], pixels, torch.tensor([0]), cross_entropy)
     assert (grad == 0).all(), "cross-entropy alone sees no way"
-    for indicator in (robust_accuracy.INDICATOR, fgsm_accuracy.INDICATOR):
+    for indicator in (attack_survival.INDICATOR, step_survival.INDICATOR):
         found = indicator.per_image(certain)
         np.testing.assert_array_equal(found.values_SRC, indicator.per_image(calm).values_SRC)
         assert "100.0% of images the gradient of cross-entropy is zero" in found.notes[-1]

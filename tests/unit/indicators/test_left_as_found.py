@@ -15,8 +15,8 @@ NAMES = [
     "sensitivity",
     "sensitivity_off",
     "critical_samples",
-    "robust_accuracy",
-    "fgsm_accuracy",
+    "attack_survival",
+    "step_survival",
     "sharpness",
 ]
 

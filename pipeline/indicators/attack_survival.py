@@ -1,21 +1,21 @@
-"""Accuracy under projected gradient descent, the strongest attack here."""
+"""Right answers that survive projected gradient descent, the strongest attack here."""
 
 from __future__ import annotations
 
-from pipeline.indicators.attacks.survival import accuracy_under_attack
+from pipeline.indicators.attacks.survival import surviving_answers
 from pipeline.indicators.indicator import ByImage, ImageIndicator, Words
 from pipeline.indicators.subject import Subject
 
 
 def _per_image(subject: Subject) -> ByImage:
-    return accuracy_under_attack(subject, lambda survival: survival.flips_R, "the attack")
+    return surviving_answers(subject, lambda survival: survival.flips_R, "the attack")
 
 
 INDICATOR = ImageIndicator(
-    name="robust_accuracy",
+    name="attack_survival",
     words=Words(
-        title="accuracy under attack (PGD)",
-        sees="How many images are answered rightly whatever an attacker with the network at hand does to "
+        title="right answers that survive an attack (PGD)",
+        sees="What share of right answers stays right whatever an attacker with the network at hand does to "
         "each pixel within a small radius.",
         unit="share",
         better="higher",
