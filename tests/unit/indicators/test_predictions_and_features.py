@@ -30,6 +30,7 @@ from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.settings.indicators import IndicatorsSettings
 from pipeline.statistics.generalization.resampled import estimate_statistic
+from pipeline.statistics.sampling import choose_by_group
 from tests.fixtures.train import make_split
 
 FROM_ANSWERS = [calibration.INDICATOR, overconfidence.INDICATOR, selective.INDICATOR]
@@ -142,18 +143,29 @@ def test_brier_of_the_network_is_that_of_its_two_class_answers() -> None:
     np.testing.assert_allclose(both[0], both[1], atol=1e-6)
 
 
+def _with_wrong_labels(split: Split) -> Split:
+    wrong_N = np.random.default_rng(0).random(len(split)) < 0.2
+    return replace(split, labels=np.where(wrong_N, 1 - split.labels, split.labels))
+
+
 def test_temperature_mends_a_model_that_is_too_sure_and_no_other() -> None:
-    sure = temperature.INDICATOR.per_model(make_subject(scale=60.0)).parts
-    half = temperature.INDICATOR.per_model(make_subject(scale=30.0)).parts
+    splits = {split.name: _with_wrong_labels(split) for split in _splits()[1:]}
+    sure = temperature.INDICATOR.per_model(make_subject(scale=60.0, **splits)).parts
+    half = temperature.INDICATOR.per_model(make_subject(scale=30.0, **splits)).parts
     assert next(iter(sure)) == "temperature"
     assert np.array(sure["temperature"]) / half["temperature"] == pytest.approx([2, 2], rel=0.15)
-    assert np.all(np.array(sure["nll_after"]) <= np.array(sure["nll_before"]) + 1e-6)
+    assert min(half["temperature"]) > 1
+    for of, least in (("nll", 0.5), ("ece", 0.05)):
+        assert np.all(np.array(sure[f"{of}_after"]) + least < sure[f"{of}_before"])
+    assert max(np.abs(sure["ece_after"])) < 0.05
 
 
 def test_novelty_tells_far_images_and_not_the_same_ones() -> None:
     test = _splits()[2]
     bright = np.full((60, 16, 16, 3), 250, np.uint8)
-    subject = make_subject(others={"bright": bright, "same": make_split(120, name="test", seed=9).images})
+    # others of the same groups, as many of each
+    same = test.images[choose_by_group(test.groups, 30, seed=9)]
+    subject = make_subject(others={"bright": bright, "same": same})
     found = novelty.INDICATOR.per_model(subject)
     assert next(iter(found.parts)) == "mahalanobis_noise"
     assert all(len(values) == 2 for values in found.parts.values())
@@ -163,15 +175,13 @@ def test_novelty_tells_far_images_and_not_the_same_ones() -> None:
     for score in ("mahalanobis", "neighbors", "softmax", "energy"):
         assert found.parts[f"{score}_same"] == pytest.approx([0.5, 0.5], abs=0.13)
     assert found.parts == novelty.INDICATOR.per_model(subject).parts
-    assert len(test) == 400
 
 
 def test_drift_of_shares_is_in_all_images_and_not_within_groups() -> None:
-    train, val, _ = _splits()
-    moved = make_split(400, name="test", strength=0.2)
-    found = drift.INDICATOR.per_model(make_subject(train=train, val=val, test=moved))
+    train, test = make_split(500, strength=0.75), make_split(500, name="test", strength=0.25)
+    found = drift.INDICATOR.per_model(make_subject(train=train, test=test))
     groups = [part for part in found.parts if part.startswith("mmd_group_")]
-    assert groups
+    assert len(groups) == 4
     assert np.mean(found.parts["mmd"]) > 3 * found.thresholds["mmd"]
     assert all(np.mean(found.parts[part]) < 2 * found.thresholds[part] for part in groups)
     assert set(found.thresholds) == set(found.parts) == set(found.titles)
@@ -190,8 +200,7 @@ def test_drift_within_a_group_is_found_and_named() -> None:
 
 @pytest.mark.parametrize("attribute_is_there", [True, False])
 def test_probe_reads_the_attribute_only_where_features_hold_it(attribute_is_there: bool) -> None:
-    train, _, test = _splits()  # the attribute goes with the class in four of five images
-
+    # the attribute goes with the class in four of five images
     def embed(model: Classifier, split: Split) -> np.ndarray:
         rng = np.random.default_rng(len(split.name))
         noise_ND = rng.normal(size=(len(split), 6))
