@@ -61,7 +61,8 @@ class Means(Classifier):
 
 def _settings(**changes: object) -> IndicatorsSettings:
     values = {
-        "images_per_group": 30, "max_models": 2, "attack_radius": 0.03, "attack_steps": 1, "attack_restarts": 1,
+        "images_per_group": 30, "max_models": 2, "attack_radius": 0.03, "attack_steps": 1,
+        "attack_restarts": 1,
         "severities": [], "sharpness_images": 0, "sharpness_radius": 0.5, "permutations": 99, "seed": 0,
     }  # fmt: skip
     return IndicatorsSettings.model_validate(values | changes)
