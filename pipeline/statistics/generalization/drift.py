@@ -80,7 +80,7 @@ def _psi_of_divisions(pooled_L: Float64Array, inside_PL: BoolArray, n_bins: int)
     flat = (bins_PL + n_bins * np.arange(len(bins_PL))[:, None]).ravel()
     size = len(bins_PL) * n_bins
     all_PB = np.bincount(flat, minlength=size).reshape(-1, n_bins).astype(np.float64)
-    reference_PB: Float64Array = np.bincount(flat, inside_PL.ravel(), size).reshape(-1, n_bins)
+    reference_PB = np.bincount(flat, inside_PL.ravel(), size).reshape(-1, n_bins).astype(np.float64)
     return _psi(reference_PB, all_PB - reference_PB)
 
 

@@ -230,16 +230,21 @@ def _redraws(
         yield np.concatenate([members[source] for source in drawn])
 
 
+def _missing(values_SnC: Float64Array) -> BoolArray:
+    missing_Sn: BoolArray = np.logical_or.reduce(np.isnan(values_SnC), axis=2)
+    return missing_Sn
+
+
 def _empty_seeds(values_SnC: Float64Array) -> BoolArray:
-    empty_S: BoolArray = np.isnan(values_SnC).any(axis=2).all(axis=1)
+    empty_S: BoolArray = np.logical_and.reduce(_missing(values_SnC), axis=1)
     return empty_S
 
 
 def _kept(values_SnC: Float64Array) -> BoolArray:
     """Images that all seeds have a number of, leaving aside seeds without any."""
-    missing_Sn = np.isnan(values_SnC).any(axis=2)[~_empty_seeds(values_SnC)]
-    kept_n: BoolArray = ~missing_Sn.any(axis=0) if len(missing_Sn) else np.zeros(values_SnC.shape[1], bool)
-    return kept_n
+    measured_Sn = ~_missing(values_SnC)[~_empty_seeds(values_SnC)]
+    kept_n: BoolArray = np.logical_and.reduce(measured_Sn, axis=0)
+    return kept_n if len(measured_Sn) else np.zeros(values_SnC.shape[1], bool)
 
 
 def _take(values_SnC: Float64Array, kept_n: BoolArray) -> Float64Array:
