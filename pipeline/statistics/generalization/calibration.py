@@ -232,7 +232,7 @@ def _on_grid(places_SN: Float64Array, masses_SN: Float64Array) -> Float64Array:
     size = len(places_SN) * _GRID
     grid = np.bincount(flat, ((1 - part_SN) * masses_SN).ravel(), size)
     grid += np.bincount(flat + 1, (part_SN * masses_SN).ravel(), size)
-    grid_SG = grid.reshape(len(places_SN), _GRID)
+    grid_SG: Float64Array = np.asarray(grid.reshape(len(places_SN), _GRID), np.float64)
     grid_SG[:, [0, -1]] *= 2
     return grid_SG
 

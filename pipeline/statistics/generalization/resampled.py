@@ -96,27 +96,18 @@ def paired_difference(
     >>> found is not None and round(found.low, 3), found is not None and round(found.high, 3)
     (0.1, 0.1)
     """
-    n_seeds = min(len(first_SnC), len(second_SnC))
-    both_SnC = np.concatenate([first_SnC[:n_seeds], second_SnC[:n_seeds]], axis=2)
-    n_columns, room = first_SnC.shape[2], most - least
     _check(first_SnC, statistic)
+    n_seeds, n_columns, room = min(len(first_SnC), len(second_SnC)), first_SnC.shape[2], most - least
+    first_SnC, second_SnC = first_SnC[:n_seeds], second_SnC[:n_seeds]
+    if statistic is None:
+        change_SnC = first_SnC - second_SnC
+        return estimate_statistic(change_SnC, None, least=-room, most=room, seed=seed, sources_N=sources_N)
 
     def difference(values_SnC: Float64Array) -> float:
-        if statistic is None:
-            return float((values_SnC[:, :, 0] - values_SnC[:, :, 1]).mean())
         return statistic(values_SnC[:, :, :n_columns]) - statistic(values_SnC[:, :, n_columns:])
 
-    if statistic is None:
-        return estimate_statistic(
-            both_SnC[:, :, :1] - both_SnC[:, :, 1:],
-            None,
-            least=-room,
-            most=room,
-            seed=seed,
-            sources_N=sources_N,
-        )
     return estimate_statistic(
-        both_SnC,
+        np.concatenate([first_SnC, second_SnC], axis=2),
         difference,
         least=-room,
         most=room,
