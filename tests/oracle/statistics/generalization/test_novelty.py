@@ -100,6 +100,7 @@ def test_features_that_never_vary_do_no_harm_and_none_that_vary_is_said(planted:
         mahalanobis_scores(np.ones((10, 2)), np.zeros(10, np.int64), np.ones((3, 2)))
 
 
+@pytest.mark.slow
 def test_interval_of_false_positives_covers() -> None:
     rng = np.random.default_rng(0)
     truth = 0.3603  # of Phi(1.6449 - 2): novel images two standard deviations up
