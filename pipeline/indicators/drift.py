@@ -5,28 +5,39 @@ Shape legend: S networks, N images of a split, n of them looked at, D features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
 
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
 from pipeline.indicators.answers import embeddings, need_networks
 from pipeline.indicators.indicator import ByModel, ModelIndicator, UnmeasuredError, Words
 from pipeline.indicators.subject import Subject
+from pipeline.models.predict import predict_logits
 from pipeline.statistics.generalization.drift import Drift, class_drift, mmd_drift, psi_drift
 from pipeline.statistics.sampling import order_of_group
 
-MOST, LEAST = 300, 50  # images of a side
+MOST, LEAST = 200, 50  # images of a side
 _EVERYTHING = -1  # in place of a group
 
 
 class Seen(NamedTuple):
     """What all networks made of a split."""
 
+    rows: Mapping[int, Int64Array]  # of a group: the images looked at, rows of the split
     embeddings: list[Float32Array]  # S of N x D
-    log_SNK: Float64Array
-    groups_N: Int64Array
+    answered_n: Int64Array  # ascending rows that answers are known of
+    log_SnK: Float64Array
+
+    def features(self, group: int) -> list[Float32Array]:
+        return [values_ND[self.rows[group]] for values_ND in self.embeddings]
+
+    def answers(self, group: int) -> Float64Array:
+        """Logarithms of all probabilities, S x n x K."""
+        found_SnK: Float64Array = self.log_SnK[:, np.searchsorted(self.answered_n, self.rows[group])]
+        return found_SnK
 
 
 def per_model(subject: Subject) -> ByModel:
@@ -36,11 +47,11 @@ def per_model(subject: Subject) -> ByModel:
         raise UnmeasuredError(
             f"{len(subject.train):,} training and {len(subject.test):,} test images: both need {LEAST}."
         )
-    n_models = len(subject.few_models)
-    train, test = _seen(subject, "train", n_models), _seen(subject, "test", n_models)
+    groups = [_EVERYTHING, *_large_groups(subject)]
+    train, test = _seen(subject, "train", groups), _seen(subject, "test", groups)
     found: dict[str, Drift] = {}
     titles: dict[str, str] = {}
-    for group in [_EVERYTHING, *_large_groups(subject)]:
+    for group in groups:
         suffix = "" if group == _EVERYTHING else f"_group_{group}"
         where = "" if group == _EVERYTHING else f", within {_name(subject.group_names, group)}"
         of_group = _measure(subject, train, test, group)
@@ -70,13 +81,19 @@ def _name(group_names: Sequence[str], group: int) -> str:
     return group_names[group] if group_names else f"group {group}"
 
 
-def _seen(subject: Subject, name: str, n_models: int) -> Seen:
-    split = "train" if name == "train" else "test"
-    return Seen(
-        embeddings=[embeddings(subject, s, split) for s in range(n_models)],
-        log_SNK=subject.log_probabilities(split)[:n_models],
-        groups_N=subject.split(split).groups,
-    )
+def _seen(subject: Subject, name: Literal["train", "test"], groups: Sequence[int]) -> Seen:
+    """Training images are many and seldom asked about: only those looked at are."""
+    split, seed = subject.split(name), subject.settings.seed + (name == "test")
+    rows = {group: _rows(split.groups, group, seed) for group in groups}
+    n_models = len(subject.few_models)
+    if name == "test":
+        answered_n, log_SnK = np.arange(len(split)), subject.log_probabilities("test")[:n_models]
+    else:
+        answered_n = np.unique(np.concatenate(list(rows.values())))
+        images = split.images[answered_n]
+        logits = [predict_logits(model, images).astype(np.float64) for model in subject.few_models]
+        log_SnK = log_softmax(logits, axis=2)
+    return Seen(rows, [embeddings(subject, s, name) for s in range(n_models)], answered_n, log_SnK)
 
 
 def _large_groups(subject: Subject) -> list[int]:
@@ -88,16 +105,17 @@ def _large_groups(subject: Subject) -> list[int]:
 
 
 def _measure(subject: Subject, train: Seen, test: Seen, group: int) -> dict[str, Drift]:
-    n_permutations, seed = subject.settings.permutations, subject.settings.seed
-    rows = [_rows(seen.groups_N, group, seed + i) for i, seen in enumerate((train, test))]
-    sides = list(zip((train, test), rows, strict=True))
-    classes = [seen.log_SNK[:, rows_n].argmax(axis=2).astype(np.int64) for seen, rows_n in sides]
-    confidences = [np.exp(seen.log_SNK[:, rows_n].max(axis=2)) for seen, rows_n in sides]
-    features = [[values_ND[rows_n] for values_ND in seen.embeddings] for seen, rows_n in sides]
+    n_permutations, seed, sides = subject.settings.permutations, subject.settings.seed, (train, test)
+    classes = [seen.answers(group).argmax(axis=2).astype(np.int64) for seen in sides]
+    confidences = [np.exp(seen.answers(group).max(axis=2)) for seen in sides]
     return {
-        "mmd": mmd_drift(*features, n_permutations=n_permutations, seed=seed),
-        "psi_classes": class_drift(*classes, subject.n_classes, n_permutations=n_permutations, seed=seed),
-        "psi_confidence": psi_drift(*confidences, n_permutations=n_permutations, seed=seed),
+        "mmd": mmd_drift(
+            train.features(group), test.features(group), n_permutations=n_permutations, seed=seed
+        ),
+        "psi_classes": class_drift(
+            classes[0], classes[1], subject.n_classes, n_permutations=n_permutations, seed=seed
+        ),
+        "psi_confidence": psi_drift(confidences[0], confidences[1], n_permutations=n_permutations, seed=seed),
     }
 
 

@@ -178,10 +178,12 @@ def ece_floor(confidence_SN: Float64Array, n_bins: int | None = None, *, seed: i
     """
     rng = np.random.default_rng(seed)
     means = []
-    for confidence_N in confidence_SN:
-        drawn_DN = np.broadcast_to(confidence_N, (N_DRAWS, len(confidence_N)))
-        right_DN = (rng.random(drawn_DN.shape) < drawn_DN).astype(np.float64)
-        means.append(ece_plain(drawn_DN, right_DN, n_bins).mean())
+    n = confidence_SN.shape[1]
+    n_bins = n_bins or bin_count(n)
+    for confidence_N, bins_N in zip(confidence_SN, equal_mass_bins(confidence_SN, n_bins), strict=True):
+        right_DN = rng.random((N_DRAWS, n)) < confidence_N
+        gaps_DB = (confidence_N - right_DN) @ np.eye(n_bins)[bins_N]
+        means.append(np.abs(gaps_DB).sum(axis=1).mean() / n)
     return float(np.mean(means))
 
 
@@ -230,7 +232,7 @@ def _on_grid(places_SN: Float64Array, masses_SN: Float64Array) -> Float64Array:
     size = len(places_SN) * _GRID
     grid = np.bincount(flat, ((1 - part_SN) * masses_SN).ravel(), size)
     grid += np.bincount(flat + 1, (part_SN * masses_SN).ravel(), size)
-    grid_SG = grid.reshape(len(places_SN), _GRID)
+    grid_SG: Float64Array = np.asarray(grid.reshape(len(places_SN), _GRID), np.float64)
     grid_SG[:, [0, -1]] *= 2
     return grid_SG
 

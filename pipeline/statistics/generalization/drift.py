@@ -73,12 +73,14 @@ def _psi_of_divisions(pooled_L: Float64Array, inside_PL: BoolArray, n_bins: int)
     sorted_L, inside_PL = pooled_L[order_L], inside_PL[:, order_L]
     run_start_L = np.searchsorted(sorted_L, sorted_L, side="left")
     n = int(inside_PL[0].sum())
-    below_PL = (np.cumsum(inside_PL, axis=1) - inside_PL)[:, run_start_L]  # reference images with less
+    below_PL: Int64Array = (np.cumsum(inside_PL, axis=1) - inside_PL)[
+        :, run_start_L
+    ]  # reference images with less
     bins_PL = np.minimum(below_PL * n_bins // n, n_bins - 1)
     flat = (bins_PL + n_bins * np.arange(len(bins_PL))[:, None]).ravel()
     size = len(bins_PL) * n_bins
     all_PB = np.bincount(flat, minlength=size).reshape(-1, n_bins).astype(np.float64)
-    reference_PB = np.bincount(flat, inside_PL.ravel(), size).reshape(-1, n_bins)
+    reference_PB = np.bincount(flat, inside_PL.ravel(), size).reshape(-1, n_bins).astype(np.float64)
     return _psi(reference_PB, all_PB - reference_PB)
 
 
@@ -95,8 +97,8 @@ def class_drift(
     reference_SN: Int64Array, current_SM: Int64Array, n_classes: int, *, n_permutations: int, seed: int
 ) -> Drift:
     """PSI of the predicted classes, one bin a class."""
-    inside_PL = _divisions(reference_SN.shape[1], current_SM.shape[1], n_permutations, seed)
-    inside_PL = inside_PL.astype(np.float64)
+    drawn_PL = _divisions(reference_SN.shape[1], current_SM.shape[1], n_permutations, seed)
+    inside_PL = drawn_PL.astype(np.float64)
     values = []
     for row_L in np.concatenate([reference_SN, current_SM], axis=1):
         is_class_LK = np.eye(n_classes)[row_L]
@@ -123,7 +125,8 @@ def mmd_drift(
 def mmd_squared(reference_ND: npt.NDArray[Any], current_MD: npt.NDArray[Any]) -> float:
     """What `mmd_drift` measures, of one seed."""
     kernel_LL = _kernel(np.concatenate([reference_ND, current_MD]))
-    return float(_mmd_squared(kernel_LL, (np.arange(len(kernel_LL)) < len(reference_ND))[None] * 1.0)[0])
+    inside_1L = (np.arange(len(kernel_LL)) < len(reference_ND))[None].astype(np.float64)
+    return float(_mmd_squared(kernel_LL, inside_1L)[0])
 
 
 def _kernel(pooled_LD: npt.NDArray[Any]) -> Float64Array:

@@ -21,7 +21,7 @@ from pipeline.statistics.distributions import normal_isf
 from pipeline.statistics.intervals import score_interval
 
 NEIGHBORS = 50  # Sun et al.'s choice for CIFAR-10
-_RESAMPLES = 200
+_RESAMPLES = 100
 _PASSED = 0.95  # of the known images
 
 Features = npt.NDArray[Any]  # float

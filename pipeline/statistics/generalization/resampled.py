@@ -61,7 +61,7 @@ def estimate_statistic(
 
     >>> values_SnC = np.linspace(0, 1, 99)[None, :, None]
     >>> found = estimate_statistic(values_SnC, lambda v: float(np.median(v)), least=0, most=1, seed=0)
-    >>> found is not None and found.low < found.value == 0.5 < found.high
+    >>> found is not None and found.low < 0.5 < found.high
     True
     """
     _check(values_SnC, statistic)
@@ -96,27 +96,18 @@ def paired_difference(
     >>> found is not None and round(found.low, 3), found is not None and round(found.high, 3)
     (0.1, 0.1)
     """
-    n_seeds = min(len(first_SnC), len(second_SnC))
-    both_SnC = np.concatenate([first_SnC[:n_seeds], second_SnC[:n_seeds]], axis=2)
-    n_columns, room = first_SnC.shape[2], most - least
     _check(first_SnC, statistic)
+    n_seeds, n_columns, room = min(len(first_SnC), len(second_SnC)), first_SnC.shape[2], most - least
+    first_SnC, second_SnC = first_SnC[:n_seeds], second_SnC[:n_seeds]
+    if statistic is None:
+        change_SnC = first_SnC - second_SnC
+        return estimate_statistic(change_SnC, None, least=-room, most=room, seed=seed, sources_N=sources_N)
 
     def difference(values_SnC: Float64Array) -> float:
-        if statistic is None:
-            return float((values_SnC[:, :, 0] - values_SnC[:, :, 1]).mean())
         return statistic(values_SnC[:, :, :n_columns]) - statistic(values_SnC[:, :, n_columns:])
 
-    if statistic is None:
-        return estimate_statistic(
-            both_SnC[:, :, :1] - both_SnC[:, :, 1:],
-            None,
-            least=-room,
-            most=room,
-            seed=seed,
-            sources_N=sources_N,
-        )
     return estimate_statistic(
-        both_SnC,
+        np.concatenate([first_SnC, second_SnC], axis=2),
         difference,
         least=-room,
         most=room,
@@ -250,16 +241,21 @@ def _redraws(
         yield np.concatenate([members[source] for source in drawn])
 
 
+def _missing(values_SnC: Float64Array) -> BoolArray:
+    missing_Sn: BoolArray = np.logical_or.reduce(np.isnan(values_SnC), axis=2)
+    return missing_Sn
+
+
 def _empty_seeds(values_SnC: Float64Array) -> BoolArray:
-    empty_S: BoolArray = np.isnan(values_SnC).any(axis=2).all(axis=1)
+    empty_S: BoolArray = np.logical_and.reduce(_missing(values_SnC), axis=1)
     return empty_S
 
 
 def _kept(values_SnC: Float64Array) -> BoolArray:
     """Images that all seeds have a number of, leaving aside seeds without any."""
-    missing_Sn = np.isnan(values_SnC).any(axis=2)[~_empty_seeds(values_SnC)]
-    kept_n: BoolArray = ~missing_Sn.any(axis=0) if len(missing_Sn) else np.zeros(values_SnC.shape[1], bool)
-    return kept_n
+    measured_Sn = ~_missing(values_SnC)[~_empty_seeds(values_SnC)]
+    kept_n: BoolArray = np.logical_and.reduce(measured_Sn, axis=0)
+    return kept_n if len(measured_Sn) else np.zeros(values_SnC.shape[1], bool)
 
 
 def _take(values_SnC: Float64Array, kept_n: BoolArray) -> Float64Array:

@@ -18,7 +18,7 @@ from pipeline.statistics.generalization.calibration import (
 
 
 def _same_bins(top: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Twenty images at each of ten confidences: bins of equal width and of equal mass have the same members."""
+    """Twenty images at each of ten confidences: bins of equal width and equal mass have the same members."""
     rng = np.random.default_rng(0)
     confidence_N = np.repeat([*np.arange(0.05, 0.9, 0.1), top], 20)
     return confidence_N, (rng.random(200) < confidence_N**2).astype(np.int64)

@@ -100,14 +100,15 @@ def test_features_that_never_vary_do_no_harm_and_none_that_vary_is_said(planted:
         mahalanobis_scores(np.ones((10, 2)), np.zeros(10, np.int64), np.ones((3, 2)))
 
 
+@pytest.mark.slow
 def test_interval_of_false_positives_covers() -> None:
     rng = np.random.default_rng(0)
     truth = 0.3603  # of Phi(1.6449 - 2): novel images two standard deviations up
     inside = 0
-    for seed in range(60):
+    for seed in range(40):
         found = false_positive_estimate(rng.normal(size=200), rng.normal(2, 1, 120), seed=seed)
         inside += found.low <= truth <= found.high
-    assert inside / 60 >= 0.88
+    assert inside / 40 >= 0.85
     far = false_positive_estimate(rng.normal(size=100), np.full(40, 9.0))
     assert far.value == 0
     assert 0.02 < far.high < 0.15

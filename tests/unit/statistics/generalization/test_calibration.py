@@ -33,7 +33,7 @@ def _answers(n: int, gap: float, n_sets: int = 600, seed: int = 0) -> tuple[Floa
 
 @pytest.mark.parametrize(("n", "published"), [(56, 0.109), (133, 0.070), (642, 0.033), (2255, 0.017)])
 def test_floor_of_a_calibrated_model(n: int, published: float) -> None:
-    confidence_SN, right_SN = _answers(n, gap=0, n_sets=200)
+    confidence_SN, right_SN = _answers(n, gap=0, n_sets=100)
     floor = ece_floor(confidence_SN[:20], 10)
     assert floor == pytest.approx(published, rel=0.12)
     assert floor == pytest.approx(ece_plain(confidence_SN, right_SN, 10).mean(), rel=0.05)
@@ -102,8 +102,8 @@ def test_order_of_rows_never_matters_and_ties_stay_together() -> None:
 
 def test_bins_hold_equally_many_images_of_every_seed() -> None:
     confidence_SN = np.random.default_rng(0).random((3, 300))
-    bins_SN = equal_mass_bins(confidence_SN)
-    assert bin_count(300) == 10
+    bins_SN = equal_mass_bins(confidence_SN, 10)
+    assert (bin_count(30), bin_count(300), bin_count(3000)) == (1, 7, 10)
     for bins_N, confidence_N in zip(bins_SN, confidence_SN, strict=True):
         assert np.bincount(bins_N).tolist() == [30] * 10
         assert (np.diff(bins_N[np.argsort(confidence_N)]) >= 0).all()
