@@ -22,8 +22,8 @@ from pipeline.models.uphill import TINY, ascent, length
 
 RELATIVE_NOISE = 0.05  # standard deviation of the adaptive noise, in units of each weight
 PLAIN_NOISE = 0.01  # of the plain noise, of all weights alike
-N_DRAWS = 8
-N_ASCENTS = 5
+N_DRAWS = 4
+N_ASCENTS = 3
 BATCH_SIZE = 256
 LANCZOS_VECTORS = 8
 EIGENVALUE_TOLERANCE = 1e-2  # relative
