@@ -84,10 +84,11 @@ def _by_image(
 
 
 def estimate(indicator: ImageIndicator, values_SRC: Float64Array, seed: int) -> Estimate | None:
-    """What some images' values say; None where none was measured."""
-    return estimate_statistic(
+    """What some images' values say; None where none was measured, or too few for any interval."""
+    found = estimate_statistic(
         values_SRC, indicator.statistic, least=indicator.least, most=indicator.most, seed=seed
     )
+    return found if found is not None and np.isfinite([found.low, found.high]).all() else None
 
 
 def _by_model(indicator: ModelIndicator, found: ByModel) -> Indicator:

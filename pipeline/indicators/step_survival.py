@@ -1,4 +1,4 @@
-"""Accuracy under the fast gradient sign method: one step, which stronger attacks begin with."""
+"""Right answers that survive the fast gradient sign method: one step, which stronger attacks begin with."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.indicators import critical_samples, step_survival, attack_survival
+from pipeline.indicators import attack_survival, critical_samples, step_survival
 from pipeline.indicators.attacks.linf import (
     Budget,
     attack,

@@ -102,12 +102,15 @@ def test_an_image_counts_by_the_corruptions_that_it_survives() -> None:
 
 def test_answers_are_those_of_each_image_alone() -> None:
     """A slow twin: one corruption, severity, image and network at a time."""
-    images, labels = photographs(6, 0, 16), np.arange(6) % 2
-    models: list[Classifier] = [Bright(0.48), Bright(0.52)]
+    images = photographs(12, 0, 16)
+    levels = images.mean(axis=(1, 2, 3)) / 255
+    border = float(np.median(levels))
+    labels = (levels > border).astype(np.int64)
+    models: list[Classifier] = [Bright(border - 0.01), Bright(border + 0.01)]
     subject = subject_of(models, images, labels, severities=[2, 4])
     found = corruptions.INDICATOR.per_image(subject).values_SRC
     for s, model in enumerate(models):
-        for r in range(6):
+        for r in range(12):
             answers = [
                 predict_logits(model, corrupt(images[r : r + 1], name, v, seed=0, ids_N=np.array([r + 7])))
                 for name in NAMES
@@ -145,8 +148,11 @@ def test_both_indicators_ask_once_and_leave_the_network_as_it_was() -> None:
 
 
 def test_an_image_is_measured_the_same_among_fewer() -> None:
-    images, labels = photographs(12, 1, 16), np.arange(12) % 2
-    many, few = (subject_of([Bright()], images, labels, images_per_group=n) for n in (16, 3))
+    images = photographs(24, 1, 16)
+    levels = images.mean(axis=(1, 2, 3)) / 255
+    border = float(np.median(levels))
+    labels = (levels > border).astype(np.int64)
+    many, few = (subject_of([Bright(border)], images, labels, images_per_group=n) for n in (16, 6))
     kept = np.isin(many.sample, few.sample)
     values = corruptions.INDICATOR.per_image(many).values_SRC[:, kept]
     np.testing.assert_array_equal(corruptions.INDICATOR.per_image(few).values_SRC, values)

@@ -68,7 +68,8 @@ def test_a_fix_is_told_by_what_it_mends_leaves_and_harms() -> None:
     )
     assert [c.change_status for c in found.contrasts] == ["better", "not shown", "worse"]
     assert found.fix_finding == (
-        "JTT mends sensitivity there, is not shown to mend calibration and makes norm worse in “birds on land”."
+        "JTT mends sensitivity there, is not shown to mend calibration and makes norm worse in "
+        "“birds on land”."
     )
 
 
