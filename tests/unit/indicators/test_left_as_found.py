@@ -18,6 +18,9 @@ NAMES = [
     "robust_accuracy",
     "fgsm_accuracy",
     "sharpness",
+    "norms",
+    "mc_dropout",
+    "fit",
 ]
 
 
