@@ -18,6 +18,9 @@ NAMES = [
     "attack_survival",
     "step_survival",
     "sharpness",
+    "norms",
+    "mc_dropout",
+    "fit",
 ]
 
 
