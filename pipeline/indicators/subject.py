@@ -15,6 +15,7 @@ from scipy.special import log_softmax
 
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, Split, SplitName, UInt8Array
 from pipeline.models.embed import embed_split
+from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.settings.indicators import IndicatorsSettings
@@ -43,7 +44,9 @@ class Subject:
     group_names: Sequence[str] = ()  # for people; none: groups are numbered
     starts: Sequence[Classifier] = ()  # S, the networks before training; none: not known
     shared: dict[str, Any] = field(default_factory=dict)  # what several indicators read, by its maker's name
-    _logits: dict[SplitName, list[Float32Array]] = field(default_factory=dict)
+    _logits: dict[SplitName, Float64Array] = field(default_factory=dict)
+    _log_probabilities: dict[SplitName, Float64Array] = field(default_factory=dict)
+    _embeddings: dict[tuple[int, SplitName], Float32Array] = field(default_factory=dict)
 
     @cached_property
     def sample(self) -> Int64Array:
@@ -60,18 +63,20 @@ class Subject:
 
     def log_probabilities(self, name: SplitName) -> Float64Array:
         """Natural logarithms of all probabilities of a split, S x N x K."""
-        if name not in self._logits:
-            images = self.split(name).images
-            self._logits[name] = [predict_logits(model, images) for model in self.models]
-        logits_SNK = np.stack(self._logits[name]).astype(np.float64)
-        found: Float64Array = log_softmax(logits_SNK, axis=2)
-        return found
+        if name not in self._log_probabilities:
+            self._log_probabilities[name] = log_softmax(self.logits(name), axis=2)
+        return self._log_probabilities[name]
 
     def logits(self, name: SplitName) -> Float64Array:
         """The outputs of all networks before the softmax, S x N x K."""
-        self.log_probabilities(name)
-        return np.stack(self._logits[name]).astype(np.float64)
+        if name not in self._logits:
+            images = self.split(name).images
+            logits = [predict_logits(fuse_for_prediction(model), images) for model in self.models]
+            self._logits[name] = np.stack(logits).astype(np.float64)
+        return self._logits[name]
 
     def embeddings(self, s: int, name: SplitName) -> Float32Array:
         """What the last layer of network s sees of a split, N x D."""
-        return self.embed(self.models[s], self.split(name))
+        if (s, name) not in self._embeddings:
+            self._embeddings[s, name] = self.embed(self.models[s], self.split(name))
+        return self._embeddings[s, name]
