@@ -137,7 +137,7 @@ def test_no_order_of_adding_matters() -> None:
     for order in (np.arange(600), rng.permutation(600)):
         sums = AumSums(np.arange(20), torch.device("cpu"), is_mixed=False)
         for part in np.split(order, 6):
-            sums.add(logits[part], labels[part], rows[part], World())
+            sums.add(logit_leads(logits[part], labels[part]), rows[part], World())
         found.append(sums.result().aum)
     np.testing.assert_array_equal(found[0], found[1])
 
@@ -145,7 +145,7 @@ def test_no_order_of_adding_matters() -> None:
 def test_numbers_that_are_none_do_not_crash_the_sums() -> None:
     sums = AumSums(np.arange(2), torch.device("cpu"), is_mixed=False)
     logits = torch.tensor([[torch.nan, 1.0], [torch.inf, -torch.inf]])
-    sums.add(logits, torch.tensor([0, 0]), np.arange(2), World())
+    sums.add(logit_leads(logits, torch.tensor([0, 0])), np.arange(2), World())
     assert np.isfinite(sums.result().aum).all()
 
 
