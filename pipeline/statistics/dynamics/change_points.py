@@ -7,7 +7,8 @@ between the two epochs before it and the two after lie 5 points and three times 
 
 The penalty is the 99 % point of the gain on smooth curves with binomial noise (E = 8 to 100 epochs, tau from
 half an epoch to half of the run, 2,000 curves each), a straight line in log E above all of them.
-Simulated with 200 images: {RATES}
+of smooth curves of 10, 30 and 60 epochs 99.8 to 99.9 % have
+none; of jumps by 30 points 99.8 % (20 epochs) and all (40 epochs) are found within an epoch.
 
 Source: Truong, Oudre and Vayatis 2020 (ruptures; arXiv:1801.00718) for binary segmentation.
 
@@ -25,7 +26,7 @@ from pipeline.core.types import Float64Array
 
 MIN_EPOCHS = 8  # fewer have no curve to tell a jump from
 LEAST = 0.05  # of a jump
-_PENALTY = (6.0, 4.0)  # at one epoch, and per unit of log E
+_PENALTY = (4.0, 3.0)  # at one epoch, and per unit of log E
 _SIGMAS = 3.0
 _SIDE = 3  # epochs on either side of a jump, at least
 _TAUS = 24
@@ -68,17 +69,25 @@ class _Smooth:
 
     @classmethod
     def fit(cls, values_E: Float64Array, n: int) -> _Smooth:
-        epochs_E, best = np.arange(len(values_E)), (math.inf, np.zeros(0), np.zeros(0))
-        for tau in np.geomspace(0.3, 3 * len(values_E), _TAUS):
-            shape_E = np.exp(-epochs_E / tau)
-            design_E2 = np.stack([np.ones_like(shape_E), shape_E], axis=1)
-            fitted_E = design_E2 @ np.linalg.lstsq(design_E2, values_E, rcond=None)[0]
-            best = min(best, (float(((values_E - fitted_E) ** 2).sum()), shape_E, fitted_E), key=lambda f: f[0])
-        _, shape_E, fitted_E = best
+        shape_E, fitted_E = _saturation(values_E, np.geomspace(0.3, 3 * len(values_E), _TAUS))
+        for _ in range(2):  # nearer: of many images a tau that is 10 % off shows
+            tau = -1 / math.log(float(shape_E[1]))
+            shape_E, fitted_E = _saturation(values_E, tau * np.geomspace(0.7, 1.4, _TAUS))
         share_E = np.clip(fitted_E, 1 / (n + 2), 1 - 1 / (n + 2))
         bends = np.abs(np.diff(values_E, 2))  # of independent noise: sqrt(6) of it; a jump makes two large
         noise = float(np.median(bends)) / (0.6745 * math.sqrt(6))
         return cls(values_E, shape_E, np.sqrt(np.maximum(share_E * (1 - share_E) / n, noise**2)))
+
+
+def _saturation(values_E: Float64Array, taus_T: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """The shape and the curve of least squares among those of some tau."""
+    shapes_TE = np.exp(-np.arange(len(values_E)) / taus_T[:, None])
+    centered_TE = shapes_TE - shapes_TE.mean(axis=1, keepdims=True)
+    rest_E = values_E - values_E.mean()
+    b_T = centered_TE @ rest_E / np.maximum((centered_TE**2).sum(axis=1), 1e-12)
+    fitted_TE = values_E.mean() + b_T[:, None] * centered_TE
+    nearest = int(((values_E - fitted_TE) ** 2).sum(axis=1).argmin())
+    return shapes_TE[nearest], fitted_TE[nearest]
 
 
 def _split(smooth: _Smooth, penalty: float) -> list[int]:

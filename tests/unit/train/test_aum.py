@@ -115,6 +115,9 @@ def test_resume_gives_the_same_margins_and_further_epochs(options: dict[str, Any
         again = train(job, resume=state)
         np.testing.assert_array_equal(dynamics(again).aum, dynamics(whole).aum)
         np.testing.assert_array_equal(dynamics(again).n_drawn, dynamics(whole).n_drawn)
+        for name in ("forgetting", "n_right", "el2n"):
+            np.testing.assert_array_equal(getattr(dynamics(again), name), getattr(dynamics(whole), name))
+        assert [r.dynamics for r in again.history] == [r.dynamics for r in whole.history]
         assert list(again.snapshots) == list(whole.snapshots)
         for epoch, weights in whole.snapshots.items():
             assert all(torch.equal(value, again.snapshots[epoch][key]) for key, value in weights.items())
