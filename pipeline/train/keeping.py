@@ -87,9 +87,7 @@ def group_means(
     values_V: BoolArray | Float64Array, groups_V: Int64Array, n_groups: int
 ) -> list[float | None]:
     """Mean of every group; None where it has no images."""
-    return [
-        float(values_V[groups_V == g].mean()) if (groups_V == g).any() else None for g in range(n_groups)
-    ]
+    return [float(values_V[groups_V == g].mean()) if (groups_V == g).any() else None for g in range(n_groups)]
 
 
 def copy_weights(model: nn.Module) -> Weights:

@@ -187,9 +187,7 @@ class _Run:
         if step % CHECK_EVERY == 0:
             self.check_finite(weights=False)
 
-    def _note(
-        self, losses_B: Tensor, logits_BK: Tensor, batch: Batch, rows: Int64Array, epoch: int
-    ) -> None:
+    def _note(self, losses_B: Tensor, logits_BK: Tensor, batch: Batch, rows: Int64Array, epoch: int) -> None:
         """Add the step to every sum that is kept."""
         labels_B, world = batch.labels_B, self.world
         correct_B, margins_B = logits_BK.argmax(1) == labels_B, logit_leads(logits_BK, labels_B)

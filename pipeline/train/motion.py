@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from pipeline.models.interface import Classifier
 
-UPDATE_EVERY = 16  # steps; the size of the step between is much the same, and a copy of all weights is not free
+UPDATE_EVERY = (
+    16  # steps; the size of the step between is much the same, and a copy of all weights is not free
+)
 
 
 class Motion:
@@ -86,7 +88,8 @@ def parts_of(model: Classifier, names: Sequence[str]) -> list[str]:
     except NotImplementedError:
         parts = []
     return [
-        next((part for part in parts if name.startswith(f"{part}.")), name.partition(".")[0]) for name in names
+        next((part for part in parts if name.startswith(f"{part}.")), name.partition(".")[0])
+        for name in names
     ]
 
 

@@ -92,17 +92,40 @@ def _saturation(values_E: Float64Array, taus_T: Float64Array) -> tuple[Float64Ar
 
 def _split(smooth: _Smooth, penalty: float) -> list[int]:
     """First epochs of the segments after the first."""
-    import ruptures  # late: not needed but here
+    n, left = len(smooth.values_E), _Left.of(smooth)
+    single = max(left(0, n) - left(0, e) - left(e, n) for e in range(_SIDE, n - _SIDE + 1))
+    if single <= penalty:  # what the search below asks first: most curves need no library
+        return []
+    import ruptures  # late: it takes seconds to load
 
-    search = ruptures.Binseg(custom_cost=_cost_of(smooth), jump=1).fit(smooth.values_E)
+    search = ruptures.Binseg(custom_cost=_cost_of(left), jump=1).fit(smooth.values_E)
     return [int(epoch) for epoch in search.predict(pen=penalty)[:-1]]
 
 
-def _cost_of(smooth: _Smooth) -> object:
+@dataclass(frozen=True)
+class _Left:
     """What is left of a stretch of the curve beside its own a and b, in squared standard errors.
 
     The library's linear cost takes a stretch over which the shape is level, as late ones are, for free.
     """
+
+    sums: Float64Array  # of the terms up to each epoch
+
+    @classmethod
+    def of(cls, smooth: _Smooth) -> _Left:
+        weight_E, x_E, y_E = 1 / smooth.sd_E**2, smooth.shape_E, smooth.values_E
+        terms = np.stack([np.ones_like(x_E), x_E, y_E, x_E * x_E, x_E * y_E, y_E * y_E]) * weight_E
+        return cls(np.concatenate([np.zeros((6, 1)), terms.cumsum(axis=1)], axis=1))
+
+    def __call__(self, start: int, end: int) -> float:
+        w, x, y, xx, xy, yy = (self.sums[:, end] - self.sums[:, start]).tolist()
+        left, spread = yy - y * y / w, xx - x * x / w
+        is_level = spread <= 1e-9 * w
+        return max(0.0, left if is_level else left - (xy - x * y / w) ** 2 / spread)
+
+
+def _cost_of(left: _Left) -> object:
+    """The same for the library."""
     from ruptures.base import BaseCost
 
     class Cost(BaseCost):  # type: ignore[misc, unused-ignore]
@@ -110,15 +133,9 @@ def _cost_of(smooth: _Smooth) -> object:
 
         def fit(self, signal: Float64Array) -> Cost:
             self.signal = signal
-            weight_E, x_E, y_E = 1 / smooth.sd_E**2, smooth.shape_E, smooth.values_E
-            terms = np.stack([np.ones_like(x_E), x_E, y_E, x_E * x_E, x_E * y_E, y_E * y_E]) * weight_E
-            self.sums = np.concatenate([np.zeros((6, 1)), terms.cumsum(axis=1)], axis=1)
             return self
 
         def error(self, start: int, end: int) -> float:
-            w, x, y, xx, xy, yy = (self.sums[:, end] - self.sums[:, start]).tolist()
-            left, spread = yy - y * y / w, xx - x * x / w
-            is_level = spread <= 1e-9 * w
-            return max(0.0, left if is_level else left - (xy - x * y / w) ** 2 / spread)
+            return left(start, end)
 
     return Cost()

@@ -14,7 +14,9 @@ from pipeline.records.base import Estimate
 from pipeline.statistics.distributions import t_isf
 
 
-def mean_over_seeds(values_S: Float64Array, *, beside: float = 0.0, confidence: float = 0.95) -> Estimate | None:
+def mean_over_seeds(
+    values_S: Float64Array, *, beside: float = 0.0, confidence: float = 0.95
+) -> Estimate | None:
     """Mean with Student's interval for new seeds; `n` counts seeds. None below two seeds.
 
     Args:

@@ -234,7 +234,9 @@ def test_older_records_and_tables_load(tmp_path: Any) -> None:
     assert EpochRecord.model_validate(old).dynamics is None
     path = tmp_path / "dynamics.parquet"
     plain = Dynamics(np.arange(2), np.array([0.5, np.nan]), np.array([3, 0]))
-    full = replace(plain, forgetting=np.array([1.0, np.nan]), n_right=np.array([2.0, np.nan]), el2n=np.ones(2))
+    full = replace(
+        plain, forgetting=np.array([1.0, np.nan]), n_right=np.array([2.0, np.nan]), el2n=np.ones(2)
+    )
     save_dynamics(path, {0: plain, 1: full})
     found = load_dynamics(path)
     np.testing.assert_array_equal(found[1].forgetting, full.forgetting)
