@@ -17,7 +17,7 @@ class NotTrained(Artifact):
 
 
 class EpochDynamics(Record):
-    """How an epoch went beyond its accuracies. Groups are the dataset's; None where there is no image of one."""
+    """How an epoch went beyond its accuracies. Groups are the dataset's; None where one has no image."""
 
     n_steps: int
     train_loss: list[float | None]  # per group, as the steps saw it
