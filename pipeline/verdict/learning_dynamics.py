@@ -134,7 +134,7 @@ class _Judge:
         sentence = (
             f"Generalization came late: validation stayed near its best {by}."
             if is_delayed
-            else "Generalization did not come late."
+            else "No late generalization is shown."
         )
         return DelayedGeneralization(steps=steps, is_delayed=is_delayed, sentence=sentence)
 
@@ -142,11 +142,7 @@ class _Judge:
         found = [find_changes(curve, self.n_val) for curve in self.val]
         largest = [max(changes, key=lambda c: abs(c.size)) for changes in found if changes]
         if 2 * len(largest) <= len(found):
-            few = (
-                f"Fewer than {MIN_EPOCHS} epochs show no jump."
-                if None in found
-                else "It learned without a jump."
-            )
+            few = f"Fewer than {MIN_EPOCHS} epochs show no jump." if None in found else "No jump is shown."
             return Jumps(n_seeds=len(largest), epoch=None, size=None, sentence=few)
         epoch = int(np.median([change.epoch for change in largest]))
         size = float(np.mean([change.size for change in largest]))
@@ -172,8 +168,9 @@ class _Judge:
         if not stops:
             return [], "No group falls clearly before the end: no early stop is suggested."
         told = [
-            f"{quoted(s.fall.name)} falls by {points(s.fall.value).lstrip('+')} points after epoch {s.epoch + 1}"
-            for s in stops[:3]
+            f"{quoted(stop.fall.name)} falls by {points(stop.fall.value).lstrip('+')} points after epoch "
+            f"{stop.epoch + 1}"
+            for stop in stops[:3]
         ]
         first = min(stop.epoch for stop in stops)
         return stops, f"{join_names(told)}: consider stopping after epoch {first + 1}."

@@ -1,4 +1,4 @@
-"""When accuracy is reached, jumps, what is learned first, and falls: planted ones are found, others are not."""
+"""When accuracy is reached, jumps, what is learned first, falls: planted ones are found, others are not."""
 
 from __future__ import annotations
 
