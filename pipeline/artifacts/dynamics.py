@@ -16,8 +16,17 @@ from pipeline.artifacts.files import write_atomic
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Dynamics, Float64Array
 
-_COLUMNS = {"seed": np.int64, "id": np.int64, "aum": np.float64, "n_drawn": np.int64}
-_ADDED = {"forgetting": np.float64, "n_right": np.float64, "el2n": np.float64}  # older tables lack them
+_COLUMNS: dict[str, type[np.generic]] = {
+    "seed": np.int64,
+    "id": np.int64,
+    "aum": np.float64,
+    "n_drawn": np.int64,
+}
+_ADDED: dict[str, type[np.generic]] = {
+    "forgetting": np.float64,
+    "n_right": np.float64,
+    "el2n": np.float64,
+}  # older tables lack them
 
 
 def save_dynamics(path: Path, by_seed: Mapping[int, Dynamics]) -> None:

@@ -97,7 +97,8 @@ def error_lengths(logits_BK: Tensor, labels_B: Tensor) -> Tensor:
     """Length of softmax minus the label's indicator."""
     errors_BK = logits_BK.float().softmax(1)
     errors_BK[torch.arange(len(labels_B), device=labels_B.device), labels_B] -= 1
-    return torch.linalg.vector_norm(errors_BK, dim=1)
+    lengths_B: Tensor = torch.linalg.vector_norm(errors_BK, dim=1)
+    return lengths_B
 
 
 def _in_units(lengths_B: Tensor) -> Tensor:

@@ -116,7 +116,7 @@ class _Judge:
     def _crossings(self, split: str) -> list[LevelCrossing]:
         curves, n = (self.train, self.n_train) if split == "train" else (self.val, self.n_val)
         return [
-            LevelCrossing(split=split, of=c.of, level=c.level, n_crossed=c.n_crossed, steps=c.steps)  # type: ignore[arg-type]
+            LevelCrossing(split=split, of=c.of, level=c.level, n_crossed=c.n_crossed, steps=c.steps)
             for c in find_crossings(curves, n=n, n_steps=self.n_steps)
         ]
 

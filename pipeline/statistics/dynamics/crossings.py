@@ -80,14 +80,14 @@ def find_crossings(curves: Sequence[Float64Array], *, n: int, n_steps: int) -> l
     found = []
     for of in ("accuracy", "best"):
         for level in LEVELS:
-            epochs = [_crossing(curve, of, level, n) for curve in curves]  # type: ignore[arg-type]
+            epochs = [_crossing(curve, of, level, n) for curve in curves]
             known = [epoch for epoch in epochs if epoch is not None]
             steps = None
             if len(known) == len(curves):
                 # within the epoch at whose end it shows
                 steps = mean_over_seeds(n_steps * (np.array(known) + 1.0), beside=n_steps)
                 steps = steps and steps.model_copy(update={"low": max(0.0, steps.low)})
-            found.append(Crossing(of, level, len(known), len(curves), steps))  # type: ignore[arg-type]
+            found.append(Crossing(of, level, len(known), len(curves), steps))
     return found
 
 

@@ -35,11 +35,13 @@ def history(kind: str, seeds: int = 4, epochs: int = EPOCHS) -> list[EpochRecord
             records.append(
                 EpochRecord(
                     seed=seed, epoch=epoch, train_loss=1.0, train_accuracy=[fit, fit],
-                    val_accuracy=list(shares), val_average=float(np.mean(shares)), val_worst=min(shares), seconds=1.0,
+                    val_accuracy=list(shares), val_average=float(np.mean(shares)), val_worst=min(shares),
+                    seconds=1.0,
                     dynamics=EpochDynamics(
                         n_steps=10, train_loss=[1.0] * 2, train_margin=[1.0] * 2, val_loss=[1.0] * 2,
                         val_margin=[1.0] * 2, gradient_norm=2.0 + seed, update_norm=0.1,
-                        parameter_norm=9.0 + epoch, moved={"head": 0.2, "body": None}, n_effective=80.0, n_conflicting=100,
+                        parameter_norm=9.0 + epoch, moved={"head": 0.2, "body": None}, n_effective=80.0,
+                        n_conflicting=100,
                         follows_cue=cue + float(rng.normal(0, 0.02)), follows_label=1 - cue,
                     ),
                 )
