@@ -118,11 +118,10 @@ class _Left:
         return cls(np.concatenate([np.zeros((6, 1)), terms.cumsum(axis=1)], axis=1))
 
     def __call__(self, start: int, end: int) -> float:
-        w: float  # all are
         w, x, y, xx, xy, yy = (self.sums[:, end] - self.sums[:, start]).tolist()
         left, spread = yy - y * y / w, xx - x * x / w
         is_level = spread <= 1e-9 * w
-        return max(0.0, left if is_level else left - (xy - x * y / w) ** 2 / spread)
+        return float(max(0.0, left if is_level else left - (xy - x * y / w) ** 2 / spread))
 
 
 def _cost_of(left: _Left) -> object:
