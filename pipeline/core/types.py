@@ -78,3 +78,7 @@ class Dynamics:
     aum: Float64Array  # N, mean margin over the run; NaN where there is none
     n_drawn: Int64Array  # N, how often the run's steps drew the image
     reason: str | None = None  # why there is no margin of any image
+    # N each; None of results of before they were noted, NaN where there is no margin
+    forgetting: Float64Array | None = None  # draws answered wrong right after one answered right
+    n_right: Float64Array | None = None  # batches that held the image and answered it right
+    el2n: Float64Array | None = None  # mean length of the error vector early in the run

@@ -16,6 +16,27 @@ class NotTrained(Artifact):
     not_trained: str  # the reason, with the remedy
 
 
+class EpochDynamics(Record):
+    """How an epoch went beyond its accuracies. Groups are the dataset's; None where one has no image."""
+
+    n_steps: int
+    train_loss: list[float | None]  # per group, as the steps saw it
+    train_margin: list[float | None]  # of logits; None where labels are mixed, too
+    val_loss: list[float | None]
+    val_margin: list[float | None]
+    gradient_norm: float  # mean over steps, before clipping
+    update_norm: float  # how far a step moves the weights: mean over every 16th step
+    parameter_norm: float  # at the end of the epoch
+    # by part of the network: how far the epoch moved it, as a share of its norm at the epoch's beginning
+    moved: dict[str, float | None]
+    # Shares of the validation images where the cue speaks for another class (`Conflict`) that are given
+    # their label, and the class that goes with their cue; None where no attribute speaks for classes.
+    follows_label: float | None = None
+    follows_cue: float | None = None
+    n_conflicting: int = 0
+    n_effective: float = 0.0  # equally weighted images that would say as much as these
+
+
 class EpochRecord(Record):
     seed: int
     epoch: int
@@ -26,6 +47,7 @@ class EpochRecord(Record):
     val_worst: float | None  # of the dataset's groups with enough validation images
     group_weights: list[float] | None = None  # q of group DRO at the end of the epoch; inferred: of those
     seconds: float
+    dynamics: EpochDynamics | None = None  # None: of before it was noted
 
 
 class GroupInference(Record):

@@ -11,6 +11,7 @@ from pipeline.records.cause import AttributionVerdict, RemovalVerdict
 from pipeline.records.color import LabelColor
 from pipeline.records.evaluation import MethodComparison
 from pipeline.records.gradcam import MapAgreement
+from pipeline.records.learning import LearningDynamics
 from pipeline.records.recommendation import Need, Recommendation
 from pipeline.records.slices import GroupTrait, MethodSlices
 from pipeline.records.titles import Titles
@@ -247,6 +248,7 @@ class MethodVerdict(Record):
     repair: Repair | None = None  # what its gain over the baseline is worth; None of the baseline
     curves: Curves | None = None  # None: no epoch was recorded
     removal: RemovalVerdict | None = None  # of a method that left images out
+    dynamics: LearningDynamics | None = None  # None: as `curves`, and of before it was noted
 
     @property
     def clearly_bad_uncounted(self) -> list[int]:

@@ -36,9 +36,9 @@ class AumSums:
         # on the device, as the counts: a GPU then need not wait for them
         self._sums_2N = torch.zeros((2, len(ids_N)), dtype=torch.int64, device=device)  # margins, draws
 
-    def add(self, logits_BK: Tensor, labels_B: Tensor, rows: Int64Array, world: World) -> None:
-        """Take in one step: this process's logits and labels, and the whole batch's rows of the split."""
-        units_B = torch.zeros_like(labels_B) if self.is_mixed else _in_units(logit_leads(logits_BK, labels_B))
+    def add(self, margins_B: Tensor, rows: Int64Array, world: World) -> None:
+        """Take in one step: this process's `logit_leads`, and the whole batch's rows of the split."""
+        units_B = _in_units(torch.zeros_like(margins_B) if self.is_mixed else margins_B)
         units_B = world.gather(units_B, len(rows))
         index_B = torch.from_numpy(rows).to(units_B.device, non_blocking=True)
         self._sums_2N.index_add_(1, index_B, torch.stack([units_B, torch.ones_like(units_B)]))

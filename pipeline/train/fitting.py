@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from torch import Tensor
 
 from pipeline.core.progress import Progress
@@ -25,6 +26,7 @@ from pipeline.records.data import DatasetInfo
 from pipeline.settings.methods import NetworkSettings
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings
+from pipeline.statistics.dynamics.conflicting import Conflict, find_conflict
 from pipeline.train.batches import steps_per_epoch
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, Outcome, train_seed
@@ -91,6 +93,18 @@ class SeedRun:
         """The dataset's own groups."""
         return Groups(self.train.groups, self.val.groups, [g.name for g in self.info.groups])
 
+    @property
+    def conflict(self) -> Conflict | None:
+        """Validation images whose attribute speaks for another class; None where none is annotated."""
+        info = self.info
+        if not info.attributes or info.attributes[0].origin != "annotated":
+            return None
+        return find_conflict(
+            (self.train.labels, self.train.attributes),
+            (self.val.labels, self.val.attributes),
+            label_of_K=np.asarray(info.class_to_group_label),
+        )
+
     def fit(self, plan: Plan, *, settings: TrainSettings | None = None, part: str = "") -> Outcome:
         """Train a network, from its last checkpoint where there is one.
 
@@ -111,7 +125,7 @@ class SeedRun:
                 self.network(settings),
                 self.train,
                 self.val,
-                Job(settings, plan, self.seed, len(self.info.groups)),
+                Job(settings, plan, self.seed, len(self.info.groups), self.conflict),
                 resume=resume,
                 save=lambda state: self.store.save(key, state),
                 tick=progress.update,

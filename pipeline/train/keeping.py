@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from pipeline.core.types import BoolArray, Int64Array
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.records.training import EpochRecord
 from pipeline.statistics.accuracy.selection import choose_epoch, epoch_scores, epochs_worth_keeping
 
@@ -80,9 +80,14 @@ class Keeper:
 
 def group_accuracies(correct_V: BoolArray, groups_V: Int64Array, n_groups: int) -> list[float | None]:
     """Share of right answers of every group; None where it has no images."""
-    return [
-        float(correct_V[groups_V == g].mean()) if (groups_V == g).any() else None for g in range(n_groups)
-    ]
+    return group_means(correct_V, groups_V, n_groups)
+
+
+def group_means(
+    values_V: BoolArray | Float64Array, groups_V: Int64Array, n_groups: int
+) -> list[float | None]:
+    """Mean of every group; None where it has no images."""
+    return [float(values_V[groups_V == g].mean()) if (groups_V == g).any() else None for g in range(n_groups)]
 
 
 def copy_weights(model: nn.Module) -> Weights:

@@ -23,15 +23,18 @@ from pipeline.core.types import Dynamics, Int64Array, Split
 from pipeline.models.hardware import choose_device, choose_precision, compiled, seed_device
 from pipeline.models.interface import Classifier
 from pipeline.parallel.rank import current_world
-from pipeline.records.training import EpochRecord
+from pipeline.records.training import EpochDynamics, EpochRecord
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.accuracy.worst_group import worst_counted
-from pipeline.train.aum import AumSums
+from pipeline.statistics.dynamics.conflicting import Conflict
+from pipeline.train.aum import AumSums, logit_leads
 from pipeline.train.batches import step_seed, steps_per_epoch
-from pipeline.train.correct import correct_on
+from pipeline.train.correct import Answers, answers_on
 from pipeline.train.counts import Counts
+from pipeline.train.difficulty import Difficulty
 from pipeline.train.feed import Batch, Feed
-from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies
+from pipeline.train.keeping import Keeper, Weights, copy_weights, group_accuracies, group_means
+from pipeline.train.motion import Motion
 from pipeline.train.options.averaging import BATCH_NORM_IMAGES, Averaging
 from pipeline.train.options.losses import image_losses
 from pipeline.train.options.mixing import mixers_of
@@ -55,6 +58,7 @@ class Job:
     plan: Plan
     seed: int
     n_groups: int
+    conflict: Conflict | None = None  # validation images whose cue speaks for another class
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,10 @@ class _Run:
             trained=np.unique(job.plan.groups_N),
         )
         self.snapshots = Snapshots(settings)
-        self.aum = AumSums(train.ids, self.device, is_mixed=bool(mixers_of(settings)))
+        self.is_mixed = bool(mixers_of(settings))
+        self.aum = AumSums(train.ids, self.device, is_mixed=self.is_mixed)
+        self.difficulty = Difficulty(len(train), settings.epochs, self.device, is_mixed=self.is_mixed)
+        self.motion = Motion(model)
         self.weights_G = job.plan.initial_weights_G
         self.epoch = 0
         self.step = 0
@@ -178,6 +185,7 @@ class _Run:
     def _begin_epoch(self) -> None:
         self.model.train()
         self.counts = Counts(self.job.n_groups, self.device)
+        self.motion.begin_epoch()
         self._started = time.monotonic()
 
     def train_step(self, rows: Int64Array, epoch: int, step: int, rate: float | None = None) -> Tensor:
@@ -197,20 +205,29 @@ class _Run:
         if settings.sam_rho > 0:
             with uphill(self.model, rho=settings.sam_rho, adaptive=settings.sam_adaptive):
                 self._gradient(batch, seed)  # the objective's state follows the first losses alone
+        self.motion.before_step(step)
         if settings.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
         self.optimizer.step()
         if settings.l1 > 0:
             shrink(self.penalized, self.optimizer, settings)
+        self.motion.after_step()
         self.averaging.after_step(self.model)
         self.weights_G = new_G
-        self.counts.add(losses_B, logits.argmax(1) == batch.labels_B, batch.groups_B, self.world)
-        self.aum.add(logits, batch.labels_B, rows, self.world)
+        self._note(losses_B, logits, batch, rows, epoch)
         self.epoch, self.step = epoch, step + 1
         self.n_computed += 1
         if step % CHECK_EVERY == 0:
             self.check_finite(weights=False)
         return loss
+
+    def _note(self, losses_B: Tensor, logits_BK: Tensor, batch: Batch, rows: Int64Array, epoch: int) -> None:
+        """Add the step to every sum that is kept."""
+        labels_B, world = batch.labels_B, self.world
+        correct_B, margins_B = logits_BK.argmax(1) == labels_B, logit_leads(logits_BK, labels_B)
+        self.counts.add(losses_B, margins_B, correct_B, batch.groups_B, world)
+        self.aum.add(margins_B, rows, world)
+        self.difficulty.add(logits_BK, labels_B, correct_B, rows, epoch=epoch, world=world)
 
     def _gradient(self, batch: Batch, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Set the parameters' gradients; the objective, losses, logits, and the objective's new state."""
@@ -253,7 +270,8 @@ class _Run:
         seed_device(step_seed(seed=self.job.seed, epoch=epoch, step=self.n_steps), self.device)
         self.evaluated = self.averaging.after_epoch(self.model, epoch, plain)
         self.world.share_buffers(self.evaluated)  # what is validated is what is kept
-        correct_V = correct_on(self.evaluated, val)
+        answers = answers_on(self.evaluated, val)
+        correct_V = answers.correct_N
         val_G = group_accuracies(correct_V, val.groups, self.job.n_groups)
         n_val_G = np.bincount(val.groups, minlength=self.job.n_groups)
         worst = worst_counted(val_G, n_val_G, self.settings.min_val)
@@ -267,12 +285,25 @@ class _Run:
             val_worst=None if worst is None else worst[1],
             group_weights=None if self.weights_G is None else self.weights_G.tolist(),
             seconds=time.monotonic() - self._started,
+            dynamics=self._epoch_dynamics(answers, val.groups),
         )
         self.history.append(record)
         self.keeper.judge(record, correct_V, lambda: copy_weights(self.evaluated))
         self.snapshots.after_epoch(epoch, lambda: copy_weights(self.evaluated))
         self.epoch, self.step = epoch + 1, 0
         self._begin_epoch()
+
+    def _epoch_dynamics(self, answers: Answers, val_groups_V: Int64Array) -> EpochDynamics:
+        n_groups, conflict = self.job.n_groups, self.job.conflict
+        return EpochDynamics(
+            n_steps=self.n_steps,
+            train_loss=self.counts.losses(),
+            train_margin=[None] * n_groups if self.is_mixed else self.counts.margins(),
+            val_loss=group_means(answers.losses_N, val_groups_V, n_groups),
+            val_margin=group_means(answers.margins_N, val_groups_V, n_groups),
+            **self.motion.result(),
+            **(conflict.followed(answers.predicted_N) if conflict else {}),
+        )
 
     def outcome(self) -> Outcome:
         """The selected weights; without selection those at the end."""
@@ -285,7 +316,7 @@ class _Run:
             self.history,
             precision,
             self.snapshots.result(epoch),
-            self.aum.result(),
+            self.difficulty.into(self.aum.result()),
             self.n_computed,
         )
 
@@ -303,6 +334,8 @@ class _Run:
             "counts": self.counts.state(),
             "snapshots": self.snapshots.state(),
             "margins": self.aum.state(),
+            "difficulty": self.difficulty.state(),
+            "motion": self.motion.state(is_epoch_begun=self.step > 0),
             "seconds": time.monotonic() - self._started,
         }
 
@@ -317,6 +350,8 @@ class _Run:
         self.counts.restore(state["counts"])
         self.snapshots.restore(state["snapshots"])
         self.aum.restore(state["margins"])
+        self.difficulty.restore(state["difficulty"])
+        self.motion.restore(state["motion"])
         self._started = time.monotonic() - state["seconds"]
 
 

@@ -42,6 +42,7 @@ from pipeline.verdict.fix.validating import unasked
 from pipeline.verdict.harm.harmful import judge_harmful
 from pipeline.verdict.ladder import Case, climb_ladder, statuses, write_headline
 from pipeline.verdict.learning import summarize_curves, summarize_removal
+from pipeline.verdict.learning_dynamics import judge_dynamics
 
 Explained = tuple[Mapping[str, ExplainedGain], Mapping[str, str]]
 NOT_EXPLAINED: Explained = ({}, {})
@@ -184,6 +185,7 @@ def judge_method(
         removal=summarize_removal(history.removal, groups, explained[0].get(name), explained[1].get(name, ""))
         if history and history.removal
         else None,
+        dynamics=judge_dynamics(history.epochs, groups, limits) if history else None,
     )
 
 

@@ -70,6 +70,7 @@ def _environment() -> Environment:
         "points": words.points,
         "number": words.number,
         "signed": words.signed,
+        "significant": words.significant,
         "per_thousand": words.per_thousand,
         "count": words.count,
         "p_text": words.p_text,

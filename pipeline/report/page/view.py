@@ -12,6 +12,7 @@ from pipeline.core import words
 from pipeline.records.attribution import Influence
 from pipeline.records.base import GroupEstimate
 from pipeline.records.evaluation import Intervention
+from pipeline.records.learning import LearningDynamics
 from pipeline.records.lists import ListKind
 from pipeline.records.report import Report
 from pipeline.records.verdict import Curve, Curves, FoundCueUse
@@ -28,6 +29,7 @@ from pipeline.report.page.chapters import (
 )
 from pipeline.report.page.charts import scales
 from pipeline.report.page.charts.cue_ranking import CueRanking, cue_ranking
+from pipeline.report.page.charts.followed import own_dynamics
 from pipeline.report.page.charts.group_dots import GroupDots, group_dots
 from pipeline.report.page.charts.picture_matrix import PictureMatrix, picture_matrix
 from pipeline.report.page.gallery import GalleryCard, kinds_shown, make_gallery
@@ -209,6 +211,12 @@ class View:
         curves = {name: found.curves for name, found in self.s.verdict.methods.items()}
         borrowed = {name for name, trained in self.s.training.items() if trained.last_layers}
         return {name: found for name, found in curves.items() if found and name not in borrowed}
+
+    @property
+    def dynamics(self) -> dict[str, LearningDynamics]:
+        """What the epochs of these methods say, where it was noted."""
+        found = {name: own_dynamics(self.s, name) for name in self.curved_methods}
+        return {name: own for name, own in found.items() if own}
 
     @property
     def paces(self) -> list[tuple[int, dict[str, Curve]]]:

@@ -9,6 +9,7 @@ from pipeline.report.page.charts.cause_curve import CauseCurve, cause_curve
 from pipeline.report.page.charts.color_dots import ColorDots, color_dots
 from pipeline.report.page.charts.cost_frontier import CostFrontier, cost_frontier
 from pipeline.report.page.charts.film import Film, film
+from pipeline.report.page.charts.followed import FollowedChart, followed
 from pipeline.report.page.charts.group_slope import GroupSlope, group_slope
 from pipeline.report.page.charts.indicator_groups import IndicatorGroups, indicator_groups
 from pipeline.report.page.charts.learning_panels import LearningPanels, learning_panels
@@ -38,6 +39,10 @@ class ChartsView:
     @property
     def film(self) -> Film | None:
         return film(self.s, self.pictures)
+
+    @property
+    def followed(self) -> FollowedChart | None:
+        return followed(self.s)
 
     @property
     def group_slope(self) -> GroupSlope | None:

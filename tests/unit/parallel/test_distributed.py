@@ -94,9 +94,17 @@ def test_two_processes_equal_one(both: list[dict[str, Any]], name: str) -> None:
         assert epoch.train_accuracy == pytest.approx(expected.train_accuracy)
         assert epoch.val_accuracy == pytest.approx(expected.val_accuracy)
         assert (epoch.group_weights or []) == pytest.approx(expected.group_weights or [], rel=1e-5)
+        assert epoch.dynamics is not None
+        assert expected.dynamics is not None
+        found, alone = epoch.dynamics.model_dump(), expected.dynamics.model_dump()
+        for key, values in alone.items():
+            assert found[key] == pytest.approx(values, rel=1e-3, abs=1e-4), key
     assert one.dynamics is not None
     np.testing.assert_array_equal(two.dynamics.n_drawn, one.dynamics.n_drawn)
     np.testing.assert_allclose(two.dynamics.aum, one.dynamics.aum, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(two.dynamics.forgetting, one.dynamics.forgetting)
+    np.testing.assert_array_equal(two.dynamics.n_right, one.dynamics.n_right)
+    np.testing.assert_allclose(two.dynamics.el2n, one.dynamics.el2n, rtol=1e-3, atol=1e-4)
     assert np.isnan(two.dynamics.aum).all() == (name == "every option"), "it mixes"
     start = network(name).state_dict()
     for key, expected in one.weights.items():

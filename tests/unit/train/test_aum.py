@@ -115,6 +115,9 @@ def test_resume_gives_the_same_margins_and_further_epochs(options: dict[str, Any
         again = train(job, resume=state)
         np.testing.assert_array_equal(dynamics(again).aum, dynamics(whole).aum)
         np.testing.assert_array_equal(dynamics(again).n_drawn, dynamics(whole).n_drawn)
+        for name in ("forgetting", "n_right", "el2n"):
+            np.testing.assert_array_equal(getattr(dynamics(again), name), getattr(dynamics(whole), name))
+        assert [r.dynamics for r in again.history] == [r.dynamics for r in whole.history]
         assert list(again.snapshots) == list(whole.snapshots)
         for epoch, weights in whole.snapshots.items():
             assert all(torch.equal(value, again.snapshots[epoch][key]) for key, value in weights.items())
@@ -137,7 +140,7 @@ def test_no_order_of_adding_matters() -> None:
     for order in (np.arange(600), rng.permutation(600)):
         sums = AumSums(np.arange(20), torch.device("cpu"), is_mixed=False)
         for part in np.split(order, 6):
-            sums.add(logits[part], labels[part], rows[part], World())
+            sums.add(logit_leads(logits[part], labels[part]), rows[part], World())
         found.append(sums.result().aum)
     np.testing.assert_array_equal(found[0], found[1])
 
@@ -145,7 +148,7 @@ def test_no_order_of_adding_matters() -> None:
 def test_numbers_that_are_none_do_not_crash_the_sums() -> None:
     sums = AumSums(np.arange(2), torch.device("cpu"), is_mixed=False)
     logits = torch.tensor([[torch.nan, 1.0], [torch.inf, -torch.inf]])
-    sums.add(logits, torch.tensor([0, 0]), np.arange(2), World())
+    sums.add(logit_leads(logits, torch.tensor([0, 0])), np.arange(2), World())
     assert np.isfinite(sums.result().aum).all()
 
 

@@ -1,0 +1,1 @@
+"""How training went: when what is learned, and whether the cue or the label comes first."""
