@@ -5,6 +5,7 @@ Shape legend: S networks, N images, G groups.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.special import log_softmax
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.indicators.indicator import ByModel, ModelIndicator, UnmeasuredError, Words
 from pipeline.indicators.subject import Subject
+from pipeline.models.as_found import evaluating
 from pipeline.models.predict import predict_logits
 from pipeline.statistics.sampling import choose_by_group
 
@@ -55,6 +57,13 @@ def _per_model(subject: Subject) -> ByModel:
     """Gaps between train and test at test's mixture of groups: another mixture would be a gap by itself."""
     if not subject.models:
         raise UnmeasuredError("Only predictions of test images are known: this needs the network itself.")
+    with ExitStack() as stack:  # predictions restore one flag for a whole network, this every module's
+        for model in subject.models:
+            stack.enter_context(evaluating(model))
+        return _measured(subject)
+
+
+def _measured(subject: Subject) -> ByModel:
     splits = (subject.train, subject.val, subject.test)
     n_groups = 1 + max(int(split.groups.max(initial=0)) for split in splits)
     train = subject.train.take(_train_rows(subject.train.groups, subject.settings.seed))
