@@ -150,7 +150,7 @@ def test_validation_that_trained_a_model_promises_nothing_about_it(planted: dict
 
 @pytest.mark.slow
 def test_json_keeps_the_contract(planted: dict[str, Any]) -> None:
-    assert planted["schema_version"] == 4
+    assert planted["schema_version"] == 5
     assert set(planted["dataset"]) >= {"name", "classes", "attributes", "n", "groups", "source_info"}
     assert set(planted["dataset"]["n"]) == {"train", "val", "test"}
     assert set(planted["dataset"]["source_info"]) >= {"source", "licence", "checksums"}

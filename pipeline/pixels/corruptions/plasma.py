@@ -44,5 +44,4 @@ def plasma(side: int, decay: float, draws: Sequence[Generator]) -> Float32Array:
 
 def _mean_of_four(corners_Nmm: Float32Array) -> Float32Array:
     columns_Nmm = corners_Nmm + np.roll(corners_Nmm, -1, axis=1)
-    found: Float32Array = (columns_Nmm + np.roll(columns_Nmm, -1, axis=2)) / 4
-    return found
+    return ((columns_Nmm + np.roll(columns_Nmm, -1, axis=2)) / 4).astype(np.float32, copy=False)

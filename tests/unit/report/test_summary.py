@@ -37,7 +37,7 @@ CONTRACT = {
 
 def test_keys_that_machines_rely_on() -> None:
     summary = json.loads(build_report(photo_birds()).model_dump_json())
-    assert summary["schema_version"] == 4
+    assert summary["schema_version"] == 5
     for part, keys in CONTRACT.items():
         assert keys <= set(summary[part])
     assert set(summary["dataset"]["n"]) == {"train", "val", "test"}
