@@ -20,11 +20,13 @@ from pipeline.records.cues import CueFinding
 from pipeline.records.data import AskedCue, AttributeInfo, GroupInfo
 from pipeline.records.evaluation import GroupComparison
 from pipeline.records.gradcam import CamGroup
+from pipeline.records.indicators import IndicatorPart
 from pipeline.records.titles import Titles
 from pipeline.records.verdict import CueGap
 
 R = TypeVar("R", bound=BaseModel)
 
+_TEXT = ("text",)  # instead of kinds of names: a sentence that may quote some
 # fields that hold names; `_text` ones are sentences that name some
 _GROUPS = ("group", "train_group", "test_group", "worst_group", "same", "smallest_name", "largest_name")
 _FIELDS: dict[str, tuple[str, ...]] = {
@@ -46,6 +48,7 @@ _OF_RECORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     (CueFinding, "title"): ("attributes",),
     (CueGap, "title"): ("attributes",),
     (AskedCue, "title"): ("attributes",),
+    (IndicatorPart, "title"): _TEXT,
 }
 _TEXTS = ("sentence", "words", "description", "fitted_on", "read_on", "notes")
 _NO_NAMES = {"cue": "color", "target": "label", "other": "label"}  # the fields' own words
@@ -116,7 +119,7 @@ def _retitled(value: Any, field: str, kinds: tuple[str, ...], titles: Titles) ->
 
 
 def _title_of(text: str, field: str, kinds: tuple[str, ...], titles: Titles) -> str:
-    if field in _TEXTS:
+    if field in _TEXTS or kinds == _TEXT:
         return _reworded(text, titles)
     if text == _NO_NAMES.get(field):
         return text

@@ -53,7 +53,7 @@ def per_model(subject: Subject) -> ByModel:
     titles: dict[str, str] = {}
     for group in groups:
         suffix = "" if group == _EVERYTHING else f"_group_{group}"
-        where = "" if group == _EVERYTHING else f", within {_name(subject.group_names, group)}"
+        where = "" if group == _EVERYTHING else f", within {subject.group_title(group)}"
         of_group = _measure(subject, train, test, group)
         found |= {f"{part}{suffix}": drift for part, drift in of_group.items()}
         titles |= {f"{part}{suffix}": f"{_TITLES[part]}{where}" for part in of_group}
@@ -75,10 +75,6 @@ _TITLES = {
     "psi_classes": "predicted classes (PSI)",
     "psi_confidence": "confidences (PSI)",
 }
-
-
-def _name(group_names: Sequence[str], group: int) -> str:
-    return group_names[group] if group_names else f"group {group}"
 
 
 def _seen(subject: Subject, name: Literal["train", "test"], groups: Sequence[int]) -> Seen:

@@ -83,7 +83,7 @@ def _measured(subject: Subject) -> ByModel:
         parts[f"gap:{g}"] = on_train.accuracy_SG[:, g] - on_test.accuracy_SG[:, g]
     return ByModel(
         {name: [float(v) for v in value_S] for name, value_S in parts.items()},
-        titles={name: _title(name) for name in parts},
+        titles={name: _title(name, subject) for name in parts},
         notes=(
             f"{len(train):,} of {len(subject.train):,} training images, as many of each group, are mixed as "
             "the groups of the test images are.",
@@ -125,9 +125,9 @@ def _on_validation(subject: Subject, on_test: GroupMeans, n_groups: int) -> dict
     }
 
 
-def _title(name: str) -> str:
+def _title(name: str, subject: Subject) -> str:
     kind, _, group = name.partition(":")
-    return f"accuracy, train minus test, group {group}" if group else TITLES[kind]
+    return f"accuracy, train minus test, within {subject.group_title(int(group))}" if group else TITLES[kind]
 
 
 TITLES = {

@@ -58,6 +58,10 @@ class Subject:
         """The networks that expensive indicators look at: the first `max_models`."""
         return self.models[: self.settings.max_models]
 
+    def group_title(self, group: int) -> str:
+        """A group for people, quoted: what a report calls it may take the place of its name."""
+        return f"'{self.group_names[group]}'" if self.group_names else f"group {group}"
+
     def split(self, name: SplitName) -> Split:
         return {"train": self.train, "val": self.val, "test": self.test}[name]
 

@@ -10,6 +10,8 @@ from pipeline.records.indicators import Indicator, IndicatorsResult, Unit
 from pipeline.records.report import Report
 from pipeline.verdict.phrases import method_label
 
+MOST_PARTS = 8  # of one indicator; the JSON and the exported tables have all
+
 
 class IndicatorCell(NamedTuple):
     """One method's number; without `estimate` the reason stands in `why`."""
@@ -43,7 +45,7 @@ def _numbers(result: IndicatorsResult) -> Iterator[tuple[str, Found]]:
     for indicator in result.indicators:
         if indicator.overall is not None:
             yield indicator.name, (indicator.title, indicator.overall, indicator, None)
-        for part in indicator.parts:
+        for part in indicator.parts[:MOST_PARTS]:
             title = part.title if len(indicator.parts) == 1 else f"{indicator.title}: {part.title}"
             yield f"{indicator.name} {part.name}", (title, part.estimate, indicator, part.threshold)
 

@@ -195,7 +195,7 @@ def test_drift_within_a_group_is_found_and_named() -> None:
     found = drift.INDICATOR.per_model(subject)
     assert np.mean(found.parts["mmd_group_0"]) > 5 * found.thresholds["mmd_group_0"]
     assert np.mean(found.parts["mmd_group_3"]) < 2 * found.thresholds["mmd_group_3"]
-    assert found.titles["mmd_group_0"] == "features (MMD), within left/red"
+    assert found.titles["mmd_group_0"] == "features (MMD), within 'left/red'"
 
 
 @pytest.mark.parametrize("attribute_is_there", [True, False])

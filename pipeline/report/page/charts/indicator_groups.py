@@ -32,6 +32,7 @@ class IndicatorMark:
 class IndicatorRow:
     title: str
     sees: str
+    source: str
     better: str
     scale: Scale
     cells: list[list[IndicatorMark]]  # group by group
@@ -87,7 +88,7 @@ def _row(report: Report, indicator: Indicator, methods: list[str], order: list[i
     if not any(cells):
         return None
     scale = _scale([mark.estimate for cell in cells for mark in cell])
-    return IndicatorRow(indicator.title, indicator.sees, indicator.better, scale, cells)
+    return IndicatorRow(indicator.title, indicator.sees, indicator.source, indicator.better, scale, cells)
 
 
 def _mark(report: Report, method: str, indicator: Indicator, estimate: GroupEstimate) -> IndicatorMark:
