@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipeline.settings.base import Seed, Settings
@@ -18,11 +20,15 @@ class IndicatorsSettings(Settings):
     )
     attack_steps: int = Field(ge=1, description="steps of projected gradient descent (PGD)")
     attack_restarts: int = Field(ge=1, description="random starts of each attack")
-    severities: list[int] = Field(description="of the 15 common corruptions, 1 to 5; [] = not measured")
+    severities: list[Annotated[int, Field(ge=1, le=5)]] = Field(
+        description="of the 15 common corruptions, 1 to 5; [] = not measured"
+    )
     sharpness_images: int = Field(
         ge=0, description="training images that sharpness is measured on; 0 = not measured"
     )
-    sharpness_radius: float = Field(gt=0, description="adaptive radius (ASAM), in units of each weight")
+    sharpness_radius: float = Field(
+        gt=0, description="of the worst case: an adaptive radius (ASAM), in units of each weight"
+    )
     sharpness_eigenvalue: bool = Field(
         default=False, description="the Hessian's top eigenvalue as well; many passes"
     )

@@ -38,10 +38,9 @@ def plasma(side: int, decay: float, draws: Sequence[Generator]) -> Float32Array:
         map_NMM[:, half::step, ::step] = level + noise * drawn_NMM[:, half::step, ::step]
         step, noise = half, noise / decay**2
     map_NMM -= map_NMM.min(axis=(1, 2), keepdims=True)
-    found: Float32Array = map_NMM / map_NMM.max(axis=(1, 2), keepdims=True)
-    return found
+    return np.asarray(map_NMM / map_NMM.max(axis=(1, 2), keepdims=True), np.float32)
 
 
 def _mean_of_four(corners_Nmm: Float32Array) -> Float32Array:
     columns_Nmm = corners_Nmm + np.roll(corners_Nmm, -1, axis=1)
-    return ((columns_Nmm + np.roll(columns_Nmm, -1, axis=2)) / 4).astype(np.float32, copy=False)
+    return np.asarray((columns_Nmm + np.roll(columns_Nmm, -1, axis=2)) / 4, np.float32)
