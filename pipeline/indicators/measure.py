@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.artifacts.indicator_values import IndicatorValues
+from pipeline.core.errors import CannotExplainError
 from pipeline.core.types import Float64Array
 from pipeline.indicators.indicator import (
     ByModel,
@@ -49,8 +50,13 @@ def measure(
                 values[indicator.name] = own
             else:
                 record = _by_model(indicator, indicator.per_model(subject))
-        except UnmeasuredError as error:
+        except (UnmeasuredError, CannotExplainError) as error:
             record = _record(indicator.name, indicator.words, why_not=str(error))
+        except RuntimeError as error:
+            if "grad" not in str(error):
+                raise
+            why = "The network lets no gradient through, or none twice."
+            record = _record(indicator.name, indicator.words, why_not=why)
         found.append(record)
     return found, values
 

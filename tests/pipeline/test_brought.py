@@ -64,7 +64,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for stage in ("data", "hygiene", "color", "cues", "groups"):
             run_stage(stage, DATASET)
         _activate(folder, {})
-        for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
+        for stage in ("train", "evaluate", "indicators", "retrain", "attribute", "gradcam"):
             run_stage(stage, DATASET, "erm")
         _write_table()
         _write_probabilities()
@@ -87,7 +87,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _audit(*names: str) -> None:
     for name in names:
-        for stage in ("train", "evaluate", "retrain", "attribute", "gradcam"):
+        for stage in ("train", "evaluate", "indicators", "retrain", "attribute", "gradcam"):
             run_stage(stage, DATASET, name)
     run_stage("verdict", DATASET)
     run_stage("report", DATASET)

@@ -35,7 +35,7 @@ FIXED = ("vit_tiny_patch16_224", "swin_tiny_patch4_window7_224", "deit")  # in t
 NAMES = [name for names in CLIENTS.values() for name in names]
 OWN = {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
 FEW = {"faithfulness_images": 8, "faithfulness_steps": 4, "sanity_images": 4}
-STAGES = ("train", "evaluate", "retrain", "attribute", "gradcam")
+STAGES = ("train", "evaluate", "indicators", "retrain", "attribute", "gradcam")
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             for method in methods:
                 for stage in ("train", "evaluate"):
                     run_stage(stage, DATASET, method)
-            for stage in ("retrain", "attribute", "gradcam"):
+            for stage in ("retrain", "attribute", "gradcam", "indicators"):
                 run_stage(stage, DATASET, methods[0])
             run_stage("verdict", DATASET)
             run_stage("report", DATASET)

@@ -44,6 +44,7 @@ def run_all(methods: Sequence[str] = METHODS, explained: Sequence[str] = EXPLAIN
         for stage in (
             "train",
             "evaluate",
+            "indicators",
             *(("retrain", "attribute", "gradcam") if method in explained else ()),
         ):
             assert main([stage, "photo_digits", method]) == 0

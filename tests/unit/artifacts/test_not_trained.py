@@ -27,9 +27,14 @@ def test_the_reason_goes_from_stage_to_stage(tmp_path: Path, monkeypatch: pytest
     found = NotTrained(provenance=Provenance(), method="jtt", not_trained="no mistakes")
     write_not_trained(found, "train", "birds", "jtt")
     assert not weights.exists()
-    for earlier, stage in (("train", "evaluate"), ("evaluate", "attribute"), ("evaluate", "gradcam")):
+    for earlier, stage in (
+        ("train", "evaluate"),
+        ("evaluate", "attribute"),
+        ("evaluate", "gradcam"),
+        ("evaluate", "indicators"),
+    ):
         assert pass_on(earlier, stage, "birds", "jtt")
-    for stage in ("train", "evaluate", "attribute", "gradcam"):
+    for stage in ("train", "evaluate", "attribute", "gradcam", "indicators"):
         assert why_not_trained(stage, "birds", "jtt") == "no mistakes"
         check_outputs(stage, "birds", "jtt")
         assert all(output.path.exists() for output in stage_outputs(stage, "birds", "jtt"))
