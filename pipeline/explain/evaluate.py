@@ -30,14 +30,12 @@ from pipeline.records.data import DatasetInfo
 from pipeline.records.evaluation import (
     CueUseFound,
     EvaluationResult,
-    ModelCalibration,
     RemovalComparison,
     RemovalControl,
     SplitMetrics,
 )
 from pipeline.records.training import TrainHistory
 from pipeline.settings.evaluation import EvaluateSettings
-from pipeline.statistics.accuracy.calibration import measure_calibration
 from pipeline.statistics.accuracy.class_skill import measure_class_skill, measure_following
 from pipeline.statistics.accuracy.groups import split_metrics
 from pipeline.statistics.accuracy.optimism import ScoredSplit, measure_optimism
@@ -153,7 +151,6 @@ def evaluate_models(
             test.sources,
             follows=measure_following(test_SN, test.groups, info, test.sources),
         ),
-        calibration=_calibrate(given, test, info, settings),
         # the difference would be overfitting, not optimism of selection; or nobody knows what it is
         optimism=None
         if history.trained_on_val or history.brought is not None or val_SN is None or val_metrics is None
@@ -170,22 +167,6 @@ def _predict(models: Sequence[nn.Module], val: Split, test: Split) -> GivenPredi
     of_val, of_test = (predict_confidently(models, split.images) for split in (val, test))
     return GivenPredictions(
         of_val.predicted_SN, of_test.predicted_SN, of_val.confidence_SN, of_test.confidence_SN
-    )
-
-
-def _calibrate(
-    given: GivenPredictions, test: Split, info: DatasetInfo, settings: EvaluateSettings
-) -> ModelCalibration | None:
-    """None where classes alone are known."""
-    if given.test_confidence_SN is None:
-        return None
-    return measure_calibration(
-        given.test_confidence_SN,
-        given.test_SN == test.labels,
-        test.groups,
-        [group.name for group in info.groups],
-        min_images=settings.min_test,
-        sources_N=test.sources,
     )
 
 

@@ -6,12 +6,14 @@ Shape legend: S networks, R images looked at, C columns, G groups.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.artifacts.indicator_values import IndicatorValues
 from pipeline.core.errors import CannotExplainError
-from pipeline.core.types import Float64Array
+from pipeline.core.types import Float64Array, Int64Array
 from pipeline.indicators.indicator import (
     ByModel,
     ImageIndicator,
@@ -70,11 +72,16 @@ def _by_image(
     measured = indicator.per_image(subject)
     groups_R = subject.test.groups[rows_R]
     sizes_G = np.bincount(subject.test.groups, minlength=len(group_names))
-    seed = subject.settings.seed
+    seed, sources_R = subject.settings.seed, _part(subject.test.sources, rows_R)
     by_group = [
         GroupEstimate(**own.model_dump(), index=g, name=group_names[g], sufficient=sizes_G[g] >= min_test)
         for g in np.unique(groups_R).tolist()
-        if (own := estimate(indicator, measured.values_SRC[:, groups_R == g], seed)) is not None
+        if (
+            own := estimate(
+                indicator, measured.values_SRC[:, groups_R == g], seed, _part(sources_R, groups_R == g)
+            )
+        )
+        is not None
     ]
     record = _record(indicator.name, indicator.words, notes=measured.notes).model_copy(
         update={
@@ -82,17 +89,32 @@ def _by_image(
             "statistic": name_of(indicator.statistic),
             "least": indicator.least,
             "most": None if indicator.most == INFINITE else indicator.most,
-            "overall": estimate(indicator, measured.values_SRC, seed),
+            "overall": estimate(indicator, measured.values_SRC, seed, sources_R),
             "groups": by_group,
         }
     )
     return record, IndicatorValues(subject.test.ids[rows_R], measured.values_SRC)
 
 
-def estimate(indicator: ImageIndicator, values_SRC: Float64Array, seed: int) -> Estimate | None:
-    """What some images' values say; None where none was measured, or too few for any interval."""
+def _part(sources_N: Int64Array | None, rows: npt.NDArray[Any]) -> Int64Array | None:
+    return None if sources_N is None else sources_N[rows]
+
+
+def estimate(
+    indicator: ImageIndicator, values_SRC: Float64Array, seed: int, sources_R: Int64Array | None = None
+) -> Estimate | None:
+    """What some images' values say; None where none was measured, or too few for any interval.
+
+    Args:
+        sources_R: scene or patient of each image; the interval is then for new ones.
+    """
     found = estimate_statistic(
-        values_SRC, indicator.statistic, least=indicator.least, most=indicator.most, seed=seed
+        values_SRC,
+        indicator.statistic,
+        least=indicator.least,
+        most=indicator.most,
+        seed=seed,
+        sources_N=sources_R,
     )
     return found if found is not None and np.isfinite([found.low, found.high]).all() else None
 

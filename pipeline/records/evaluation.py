@@ -185,26 +185,6 @@ class ClassSkill(Record):
         return 1 / self.n_classes
 
 
-class CalibrationBin(Record):
-    """Predictions of about the same confidence, over all seeds."""
-
-    n: int
-    confidence: float
-    accuracy: float
-
-
-class ModelCalibration(Record):
-    """Whether a model is right as often as it says: by the probability of the class that it names."""
-
-    confidence: Estimate
-    overconfidence: Estimate  # confidence minus accuracy; below 0: it is right more often than it says
-    error: Estimate  # expected calibration error
-    error_if_calibrated: float  # what chance alone makes of it, on as many images
-    brier: Estimate  # mean squared difference between confidence and being right
-    groups: list[GroupEstimate]  # overconfidence, of those with images; intervals hold for all at once
-    bins: list[CalibrationBin]
-
-
 class Flips(NamedTuple):
     """How many predictions one change of the images moves, and how many its control moves."""
 
@@ -235,7 +215,6 @@ class EvaluationResult(Artifact):
     trained_on_val: bool = False  # then `val` measures no generalization, and there is no optimism
     removal_controls: list[RemovalComparison] = Field(default_factory=list)  # of repair
     class_skill: ClassSkill | None = None  # on test; None also in results of before it was measured
-    calibration: ModelCalibration | None = None  # on test; None: classes alone are known, or an older report
     optimism: Optimism | None = None  # None also where validation and test share no group
 
     @property

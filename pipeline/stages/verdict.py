@@ -196,7 +196,7 @@ def _generalization(
     if not pays or group is None or before is None:
         return None
     after = found.indicators.get(method) if method and method != verdict.baseline else None
-    inside = set(test.ids[test.groups == group.index].tolist())
+    rows = {image: row for row, image in enumerate(test.ids.tolist())}
 
     def measured(name: str, of: str) -> IndicatorValues:
         return load_values(indicators_dir(dataset, of) / "values.npz", name)
@@ -209,7 +209,8 @@ def _generalization(
                 indicator,
                 own := measured(indicator.name, before.method),
                 measured(indicator.name, after.method) if after and after.find(indicator.name) else None,
-                np.array([id in inside for id in own.ids_R.tolist()]),
+                test.groups[looked := [rows[image] for image in own.ids_R.tolist()]] == group.index,
+                None if test.sources is None else test.sources[looked],
             )
             for indicator in before.indicators
             if indicator.overall is not None

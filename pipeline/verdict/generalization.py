@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 from pipeline.artifacts.indicator_values import IndicatorValues
-from pipeline.core.types import BoolArray, Float64Array
+from pipeline.core.types import BoolArray, Float64Array, Int64Array
 from pipeline.core.words import join_names, quoted
 from pipeline.records.base import Estimate, GroupEstimate
 from pipeline.records.indicators import Indicator
@@ -38,6 +38,10 @@ class Measured(NamedTuple):
     before: IndicatorValues
     after: IndicatorValues | None
     inside_R: BoolArray  # images of the group that pays
+    sources_R: Int64Array | None = None  # scene or patient of each image; None: each by itself
+
+    def sources(self, rows_R: BoolArray) -> Int64Array | None:
+        return None if self.sources_R is None else self.sources_R[rows_R]
 
 
 def judge_generalization(
@@ -71,8 +75,11 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
     indicator, inside_R = measured.indicator, measured.inside_R
     here_SRC = measured.before.values_SRC[:, inside_R]
     elsewhere_SRC = measured.before.values_SRC[:, ~inside_R]
-    here, elsewhere = _estimate(indicator, here_SRC), _estimate(indicator, elsewhere_SRC)
-    difference = group_difference(here_SRC, elsewhere_SRC, **_how(indicator))
+    of_here, of_elsewhere = measured.sources(inside_R), measured.sources(~inside_R)
+    here = _estimate(indicator, here_SRC, of_here)
+    elsewhere = _estimate(indicator, elsewhere_SRC, of_elsewhere)
+    both = None if of_here is None or of_elsewhere is None else (of_here, of_elsewhere)
+    difference = group_difference(here_SRC, elsewhere_SRC, **_how(indicator), sources=both)
     if here is None or elsewhere is None or difference is None:
         return None
     worse = _toward_worse(difference, indicator, n_contrasts, alpha)
@@ -88,16 +95,18 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
     if measured.after is None:
         return contrast
     after_SRC = measured.after.values_SRC[:, inside_R]
-    after = _estimate(indicator, after_SRC)
-    change = paired_difference(after_SRC, here_SRC, **_how(indicator))
+    after = _estimate(indicator, after_SRC, of_here)
+    change = paired_difference(after_SRC, here_SRC, **_how(indicator), sources_N=of_here)
     if after is None or change is None:
         return contrast
     changed = _toward_worse(change, indicator, n_contrasts, alpha)
     return contrast.model_copy(update={"after": after, "change": changed, "change_status": _status(changed)})
 
 
-def _estimate(indicator: Indicator, values_SRC: Float64Array) -> Estimate | None:
-    return estimate_statistic(values_SRC, **_how(indicator))
+def _estimate(
+    indicator: Indicator, values_SRC: Float64Array, sources_R: Int64Array | None
+) -> Estimate | None:
+    return estimate_statistic(values_SRC, **_how(indicator), sources_N=sources_R)
 
 
 def _how(indicator: Indicator) -> dict[str, Any]:

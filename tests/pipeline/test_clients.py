@@ -19,6 +19,7 @@ from pipeline.artifacts.maps import load_maps
 from pipeline.models.adapted import Adapted
 from pipeline.records.attribution import AttributionResult
 from pipeline.records.evaluation import EvaluationResult
+from pipeline.records.indicators import IndicatorsResult
 from pipeline.records.report import Report
 from tests.fixtures.brought import save_huggingface, save_timm
 from tests.fixtures.demo import write_params
@@ -121,6 +122,11 @@ def test_every_stage_answers_for_it(audited: Path, name: str) -> None:
     assert np.std(scores) > 0
     maps = load_maps(Path(f"gradcam/{DATASET}/{name}/maps.npz")).maps_SNhw
     assert np.isfinite(maps).all()
+    path = Path(f"indicators/{DATASET}/{name}/indicators.json")
+    indicators = load_artifact(path, IndicatorsResult)
+    assert not [i.name for i in indicators.indicators if "gradient" in i.why_not]
+    for needed in ("sensitivity", "sharpness", "norms", "critical_samples", "novelty"):
+        assert indicators.find(needed) is not None, needed
 
 
 def test_the_report_has_them_all_and_lacks_nothing(audited: Path) -> None:

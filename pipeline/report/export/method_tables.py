@@ -41,13 +41,6 @@ def method_tables(s: Report) -> list[Table]:
             "Not measured.",
         ),
         Table(
-            "confidence",
-            "Confidence (probability of the class that is named) beside accuracy: overconfidence is their "
-            "difference, error the expected calibration error, error_if_calibrated what chance alone gives.",
-            _by_method(s, _calibration_rows),
-            "No probabilities are known.",
-        ),
-        Table(
             "interventions",
             "Accuracy and predictions when a cue is changed and nothing else; scope says over which images. "
             "accuracy_change of a group allows for picking any of them, that of an edit of color for picking "
@@ -124,24 +117,6 @@ def _skill_rows(method: EvaluationResult) -> list[Row]:
         pairs = zip(method.test.per_seed, per_seed, strict=bool(per_seed))
         rows += [{"seed": one.seed, "measure": measure, **spread(found)} for one, found in pairs]
     return rows
-
-
-def _calibration_rows(method: EvaluationResult) -> list[Row]:
-    found = method.calibration
-    if found is None:
-        return []
-    whole = {
-        "confidence": found.confidence,
-        "overconfidence": found.overconfidence,
-        "error": found.error,
-        "brier": found.brier,
-    }
-    chance = {**spread(None), "value": found.error_if_calibrated, "n": found.error.n}
-    rows = [*measured(whole), {"measure": "error_if_calibrated", **chance}]
-    return [
-        *({"group": None, **row, "sufficient": True} for row in rows),
-        *({"group": g.name, "measure": "overconfidence", **spread_group(g)} for g in found.groups),
-    ]
 
 
 def _group_rows(s: Report, name: str) -> list[Row]:

@@ -125,7 +125,9 @@ ENTRIES: dict[str, Entry] = {
     ),
     "averages": Entry(_groups, ("sagawa",)),
     "shrunk": Entry(_any_method(lambda method: bool(method.test.shrunk)), ("skellam", "christiansen")),
-    "confidence": Entry(_any_method(lambda method: method.calibration is not None), ("guo",)),
+    "confidence": Entry(
+        lambda s: any(found.find("calibration") for found in s.indicators.values()), ("guo",)
+    ),
     "optimism": Entry(_any_method(lambda method: method.optimism is not None), ("newcombe",)),
     # training
     METHODS: Entry(_models),

@@ -92,8 +92,8 @@ TEXTS: dict[str, Text] = {
     "confidence": Text(
         "Confidence and calibration error",
         "Confidence is the probability that a model gives the class it names; calibrated, it is right as "
-        "often. The expected calibration error is how far the two are apart in bins of equally many images. "
-        "Chance alone makes some of it: that much is shown beside it.",
+        "often. The calibration error is how far the two are apart in bins of equally many images, without "
+        "the part that chance alone makes of it.",
     ),
     "optimism": Text(
         "Optimism",

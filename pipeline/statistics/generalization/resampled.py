@@ -65,7 +65,7 @@ def estimate_statistic(
     True
     """
     _check(values_SnC, statistic)
-    kept_n = _kept(values_SnC)
+    kept_n = _measured(values_SnC, statistic)
     if statistic is None and sources_N is None:
         return _estimate_mean(values_SnC[:, :, 0], least, most)
     values_SnC, sources_N = _take(values_SnC, kept_n), None if sources_N is None else sources_N[kept_n]
@@ -126,10 +126,14 @@ def group_difference(
     most: float,
     seed: int,
     n_resamples: int = N_RESAMPLES,
+    sources: tuple[Int64Array, Int64Array] | None = None,
 ) -> Estimate | None:
     """The statistic of one set of images minus that of another, of the same seeds; n is the smaller number.
 
     None where either side has no images, or no seed has both.
+
+    Args:
+        sources: scene or patient of the images of either side; whole ones are redrawn.
 
     >>> rng = np.random.default_rng(0)
     >>> in_SnC, out_SmC = rng.random((3, 90, 1)) + 1, rng.random((3, 200, 1))
@@ -143,14 +147,22 @@ def group_difference(
             f"{len(in_SnC)} and {len(out_SmC)} seeds: groups are compared within the same seeds."
         )
     measured_S = ~(_empty_seeds(in_SnC) | _empty_seeds(out_SmC))
-    sides = [_measured(side[measured_S], statistic) for side in (in_SnC, out_SmC)]
+    rows = [_measured(side[measured_S], statistic) for side in (in_SnC, out_SmC)]
+    sides = [side[measured_S][:, own] for side, own in zip((in_SnC, out_SmC), rows, strict=True)]
     if min(side.size for side in sides) == 0:
         return None
-    if statistic is None and all(_are_answers(side) for side in sides):
+    if sources is None and statistic is None and all(_are_answers(side) for side in sides):
         first, second = (estimate_share(side[:, :, 0]) for side in sides)
         return independent_difference(first, second) if first and second else None
     inside, outside = (
-        _spread(side, statistic, seed=seed + i, n_resamples=n_resamples) for i, side in enumerate(sides)
+        _spread(
+            side,
+            statistic,
+            seed=seed + i,
+            n_resamples=n_resamples,
+            sources_N=None if sources is None else sources[i][rows[i]],
+        )
+        for i, side in enumerate(sides)
     )
     room, n = most - least, min(inside.n, outside.n)
     return _estimate(
@@ -194,11 +206,12 @@ def _are_answers(values: Float64Array) -> bool:
     return bool(np.isin(known, (0.0, 1.0)).all())
 
 
-def _measured(values_SnC: Float64Array, statistic: Statistic | None) -> Float64Array:
-    """A mean leaves out single numbers that were not measured; other statistics ask for all of an image's."""
+def _measured(values_SnC: Float64Array, statistic: Statistic | None) -> BoolArray:
+    """Images that count: a mean leaves single numbers out, other statistics ask for all of an image's."""
     if statistic is None:
-        return values_SnC[:, ~np.isnan(values_SnC).all(axis=(0, 2))]
-    return values_SnC[:, _kept(values_SnC)]
+        known_n: BoolArray = ~np.isnan(values_SnC).all(axis=(0, 2))
+        return known_n
+    return _kept(values_SnC)
 
 
 def _spread(
