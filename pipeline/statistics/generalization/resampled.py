@@ -209,8 +209,7 @@ def _are_answers(values: Float64Array) -> bool:
 def _measured(values_SnC: Float64Array, statistic: Statistic | None) -> BoolArray:
     """Images that count: a mean leaves single numbers out, other statistics ask for all of an image's."""
     if statistic is None:
-        known_n: BoolArray = ~np.isnan(values_SnC).all(axis=(0, 2))
-        return known_n
+        return np.asarray(~np.isnan(values_SnC).all(axis=(0, 2)), np.bool_)
     return _kept(values_SnC)
 
 
