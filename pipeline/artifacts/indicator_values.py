@@ -5,13 +5,15 @@ Shape legend: S models (seeds), R images looked at, C columns that an image's nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.artifacts.arrays import REMEDY, load_record, save_record
 from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Float64Array, Int64Array
+
+_KEYS = ("ids", "values")
 
 
 class IndicatorValues(NamedTuple):
@@ -23,22 +25,24 @@ class IndicatorValues(NamedTuple):
 
 def save_values(path: Path, values: Mapping[str, IndicatorValues]) -> None:
     """Write them by the indicators' names, compressed and whole or not at all."""
-    arrays = {f"{name}_{key}": array for name, own in values.items() for key, array in _parts(own)}
+    arrays = {
+        f"{name}_{key}": array for name, own in values.items() for key, array in zip(_KEYS, own, strict=True)
+    }
     save_record(path, arrays, compressed=True)
 
 
-def load_values(path: Path, name: str) -> IndicatorValues:
-    """Those of the indicator `name`.
+def load_values(path: Path, names: Sequence[str]) -> dict[str, IndicatorValues]:
+    """Those of the indicators `names`, by name.
 
     Raises:
         ArtifactError: missing, damaged, or of another schema version.
     """
-    ids_R, values_SRC = load_record(path, (f"{name}_ids", f"{name}_values"))
-    if values_SRC.ndim != 3 or values_SRC.shape[1] != len(ids_R):
-        shape, n = values_SRC.shape, len(ids_R)
-        raise ArtifactError(f"{path} has values of shape {shape} for {n} images. {REMEDY}")
-    return IndicatorValues(ids_R, values_SRC)
-
-
-def _parts(values: IndicatorValues) -> tuple[tuple[str, Int64Array], tuple[str, Float64Array]]:
-    return ("ids", values.ids_R), ("values", values.values_SRC)
+    arrays = load_record(path, [f"{name}_{key}" for name in names for key in _KEYS])
+    found = dict(
+        zip(names, map(IndicatorValues._make, zip(arrays[::2], arrays[1::2], strict=True)), strict=True)
+    )
+    for ids_R, values_SRC in found.values():
+        if values_SRC.ndim != 3 or values_SRC.shape[1] != len(ids_R):
+            shape, n = values_SRC.shape, len(ids_R)
+            raise ArtifactError(f"{path} has values of shape {shape} for {n} images. {REMEDY}")
+    return found

@@ -32,6 +32,7 @@ from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
 from pipeline.data_audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
+from pipeline.records.indicators import Indicator, IndicatorsResult
 from pipeline.records.slices import GroupTrait, MethodSlices
 from pipeline.records.verdict import CueGap, Generalization, Thresholds, Verdict
 from pipeline.settings.plans.verdict import VerdictPlan
@@ -198,8 +199,9 @@ def _generalization(
     after = found.indicators.get(method) if method and method != verdict.baseline else None
     rows = {image: row for row, image in enumerate(test.ids.tolist())}
 
-    def measured(name: str, of: str) -> IndicatorValues:
-        return load_values(indicators_dir(dataset, of) / "values.npz", name)
+    asked = [indicator for indicator in before.indicators if indicator.overall is not None]
+    of_before = _values(dataset, before, asked)
+    of_after = _values(dataset, after, asked) if after else {}
 
     return judge_generalization(
         group,
@@ -207,16 +209,21 @@ def _generalization(
         [
             Measured(
                 indicator,
-                own := measured(indicator.name, before.method),
-                measured(indicator.name, after.method) if after and after.find(indicator.name) else None,
+                own := of_before[indicator.name],
+                of_after.get(indicator.name),
                 test.groups[looked := [rows[image] for image in own.ids_R.tolist()]] == group.index,
                 None if test.sources is None else test.sources[looked],
             )
-            for indicator in before.indicators
-            if indicator.overall is not None
+            for indicator in asked
         ],
         limits,
     )
+
+
+def _values(dataset: str, of: IndicatorsResult, asked: Sequence[Indicator]) -> dict[str, IndicatorValues]:
+    """What was measured of each image, of those of the indicators that a method has."""
+    names = [indicator.name for indicator in asked if of.find(indicator.name)]
+    return load_values(indicators_dir(dataset, of.method) / "values.npz", names)
 
 
 def _having(found: Results, methods: Sequence[str], split: Split) -> list[str]:
