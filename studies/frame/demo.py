@@ -56,7 +56,7 @@ def load_demo(
     contrast: float = 0.7,
     seed: int = 0,
 ) -> Demo:
-    """The demo with as many images and as strong a shortcut as asked for; the same call gives the same pixels."""
+    """The demo of this size, shortcut and noise; the same call gives the same pixels."""
     source = PhotoDigitsSource(
         kind="photo_digits", strength=strength, n_train=n_train, n_val=n_val, n_test=n_test,
         contrast=contrast, label_noise=label_noise, seed=seed,
