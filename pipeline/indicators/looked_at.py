@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.core.types import Int64Array, UInt8Array
+from pipeline.core.types import Float64Array, Int64Array, UInt8Array
 from pipeline.indicators.indicator import UnmeasuredError
 from pipeline.indicators.subject import Subject
 from pipeline.models.interface import Classifier
@@ -48,8 +49,8 @@ def device_of(model: Classifier) -> torch.device:
     return next(model.parameters()).device
 
 
-def batches_of(images_NHW3: UInt8Array, model: Classifier) -> Iterator[tuple[slice, Tensor]]:
-    """Rows and their pixels in [0, 1], N x C x H x W, where the network is."""
+def batches_of(images_NHW3: UInt8Array | Float64Array, model: Classifier) -> Iterator[tuple[slice, Tensor]]:
+    """Rows and their pixels in [0, 1], N x C x H x W, where the network is, of images in 0 to 255."""
     for start in range(0, len(images_NHW3), BATCH_SIZE):
         rows = slice(start, min(start + BATCH_SIZE, len(images_NHW3)))
-        yield rows, to_pixels(images_NHW3[rows], device_of(model))
+        yield rows, to_pixels(torch.from_numpy(np.array(images_NHW3[rows])), device_of(model))

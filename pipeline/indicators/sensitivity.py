@@ -49,21 +49,23 @@ def jacobian_norm(
         if directions_NKT is None:
             directions_NKT = torch.eye(n_outputs).expand(n, -1, -1)
         n_directions = directions_NKT.shape[2]
-        square_N = torch.zeros_like(outputs_NK[:, 0], requires_grad=False)
+        square_N = outputs_NK.new_zeros(n)
         for t in range(n_directions):
             direction_NK = directions_NKT[:, :, t].to(outputs_NK)
             (row_NCHW,) = torch.autograd.grad(
                 outputs_NK, pixels_NCHW, direction_NK, retain_graph=t + 1 < n_directions
             )
             square_N += row_NCHW.square().sum((1, 2, 3))
-    return (square_N * n_outputs / n_directions).sqrt().detach()
+    norm_N: Tensor = (square_N * n_outputs / n_directions).sqrt()
+    return norm_N
 
 
 def draw_directions(n: int, n_classes: int, generator: torch.Generator) -> Tensor | None:
     """`N_DIRECTIONS` orthonormal vectors for each of n images, uniform, N x K x T; None: all K are taken."""
     if n_classes <= N_DIRECTIONS:
         return None
-    frame_NKT, _ = torch.linalg.qr(torch.randn((n, n_classes, N_DIRECTIONS), generator=generator))
+    gaussian_NKT = torch.randn((n, n_classes, N_DIRECTIONS), generator=generator)
+    frame_NKT: Tensor = torch.linalg.qr(gaussian_NKT).Q
     return frame_NKT
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pipeline.core.types import Int64Array
 from pipeline.indicators.indicator import ByModel, ModelIndicator, UnmeasuredError, Words
@@ -32,11 +31,12 @@ EIGENVALUE_TOLERANCE = 1e-2  # relative
 
 @dataclass(frozen=True)
 class Loss:
-    """Mean cross-entropy of a fixed set of images, as a function of the weights where they are now."""
+    """Mean loss of a fixed set of images, as a function of the weights where they are now."""
 
     model: nn.Module  # in evaluation mode: BatchNorm's statistics stay as trained
     pixels_NCHW: Tensor
     labels_N: Tensor
+    kind: type[nn.CrossEntropyLoss] | type[nn.MSELoss] = nn.CrossEntropyLoss
 
     def batches(self) -> list[tuple[Tensor, Tensor]]:
         """Pixels and labels."""
@@ -45,26 +45,27 @@ class Loss:
     @torch.no_grad()
     def value(self) -> float:
         """The loss."""
-        sums = [functional.cross_entropy(self.model(x), y, reduction="sum").item() for x, y in self.batches()]
-        return sum(sums) / len(self.labels_N)
+        of = self.kind(reduction="sum")
+        return sum(float(of(self.model(x), y)) for x, y in self.batches()) / len(self.labels_N)
 
     def with_gradients(self, parameters: Sequence[Tensor]) -> tuple[float, list[Tensor]]:
         """The loss and its derivatives."""
+        of = self.kind(reduction="sum")
         total, gradients = 0.0, [torch.zeros_like(p) for p in parameters]
         for x, y in self.batches():
             with torch.enable_grad():
-                loss = functional.cross_entropy(self.model(x), y, reduction="sum") / len(self.labels_N)
+                loss = of(self.model(x), y) / len(self.labels_N)
                 found = torch.autograd.grad(loss, parameters, allow_unused=True)
             total += loss.item()
             for gradient, part in zip(gradients, found, strict=True):
                 if part is not None:
-                    gradient += part
+                    gradient.add_(part)
         return total, gradients
 
 
 @torch.no_grad()
 def sizes(parameters: Sequence[Tensor]) -> list[Tensor]:
-    """|w|: what adaptive sharpness measures changes in. Rescaled weights of one function: the same changes."""
+    """|w|: what adaptive sharpness measures changes in. The same of rescaled weights of one function."""
     return [p.detach().abs() for p in parameters]
 
 
@@ -101,9 +102,15 @@ def worst_increase(
 
 
 def mean_increase(
-    loss: Loss, parameters: Sequence[Tensor], scales: Sequence[Tensor], *, deviation: float, seed: int
+    loss: Loss,
+    parameters: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    *,
+    deviation: float,
+    seed: int,
+    draws: int = N_DRAWS,
 ) -> float:
-    """Mean increase under Gaussian noise with standard deviation `deviation` x scales, of `N_DRAWS` draws.
+    """Mean increase under Gaussian noise with standard deviation `deviation` x scales.
 
     Every draw is used with both signs: what the gradient does cancels.
 
@@ -112,7 +119,7 @@ def mean_increase(
     before, start = [p.detach().clone() for p in parameters], loss.value()
     generator = torch.Generator().manual_seed(seed)
     found = []
-    for _ in range(N_DRAWS // 2):
+    for _ in range(draws // 2):
         noise = [torch.randn(p.shape, generator=generator).to(p) * deviation for p in parameters]
         changes = list(torch._foreach_mul(noise, list(scales)))
         for sign in (1, -1):
@@ -130,7 +137,7 @@ def top_eigenvalue(loss: Loss, parameters: Sequence[nn.Parameter], seed: int) ->
     from curvlinops import HessianLinearOperator
     from scipy.sparse.linalg import eigsh
 
-    mean = nn.CrossEntropyLoss(reduction="mean")
+    mean = loss.kind(reduction="mean")
     hessian = HessianLinearOperator(
         loss.model, mean, list(parameters), loss.batches(), check_deterministic=False
     ).to_scipy(np.float64)
@@ -168,7 +175,7 @@ def _into_ball(changes: list[Tensor], scales: Sequence[Tensor], radius: float) -
 
 
 def _draw(n: int, n_drawn: int, seed: int) -> Int64Array:
-    """Ascending rows drawn from all of train alike: their mean loss estimates the loss that was trained on."""
+    """Ascending rows drawn from all of train alike, as its loss is a mean over all of it."""
     rng = np.random.default_rng([seed, 2])
     return np.sort(rng.choice(n, min(n, n_drawn), replace=False)).astype(np.int64)
 

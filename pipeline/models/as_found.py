@@ -28,7 +28,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def moving_weights(model: nn.Module) -> Iterator[list[nn.Parameter]]:
-    """`evaluating`, with parameters that may move and have gradients; afterwards their values are as before."""
+    """`evaluating`, with parameters that may move and have gradients; their values are put back."""
     tensors = [*model.parameters(), *model.buffers()]
     before = [tensor.detach().clone() for tensor in tensors]
     with evaluating(model):

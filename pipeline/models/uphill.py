@@ -31,4 +31,5 @@ def ascent(gradients: Sequence[Tensor], scales: Sequence[Tensor], *, rho: float)
 @torch.no_grad()
 def length(tensors: Sequence[Tensor]) -> Tensor:
     """Euclidean length of all of them as one vector."""
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+    found: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors))))
+    return found
