@@ -9,58 +9,28 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.core.types import Float64Array, Int64Array, Split, SplitName, UInt8Array
-from pipeline.data.sources.photo_digits import CLASSES, PHOTOS, PhotoDigits
-from pipeline.settings.sources import PhotoDigitsSource
+from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split, SplitName, UInt8Array
 
 
 @lru_cache(maxsize=4)  # a worker trains several networks on the same images
-def photo_digits(
-    seed: int, n_train: int, *, n_test: int = 1200, strength: float = 0.95, label_noise: float = 0.03
-) -> tuple[Split, Split]:
-    """Training and test images of the demo, 32 px; groups are label x photograph.
-
-    Every seed has other digits and other parts of the photographs in test. Training images are in random
-    order, so that the first n are a random sample.
-    """
-    source = PhotoDigitsSource(
-        kind="photo_digits", strength=strength, n_train=n_train, n_val=40, n_test=n_test, contrast=0.7,
-        label_noise=label_noise, seed=seed,
-    )  # fmt: skip
-    rows = [row for row in PhotoDigits(source).load().rows if row.split != "val"]
-    images = np.stack([row.image for row in rows])  # type: ignore[arg-type]
-    labels = np.array([CLASSES.index(row.label) for row in rows])
-    photos = np.array([PHOTOS.index(row.attributes["photo"]) for row in rows])
-    order = np.random.default_rng([seed, 21]).permutation(n_train)
-    test = np.arange(n_train, len(rows))
-    return (
-        make_split("train", images[order], labels[order], photos[order]),
-        make_split("test", images[test], labels[test], photos[test]),
-    )
-
-
-@lru_cache(maxsize=4)
-def plain_digits(seed: int, n_train: int, *, side: int = 8) -> tuple[Split, Split]:
-    """Scikit-learn's digits, grey, in ten classes: `n_train` for training and the rest for test."""
-    import cv2
+def plain_digits(seed: int, n_train: int, *, n_test: int | None = None) -> tuple[Split, Split]:
+    """Scikit-learn's digits, grey, 8 px, in ten classes: `n_train` for training, of the rest `n_test` for test."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    shapes = digits.images.astype(np.float32) / 16
-    if side != shapes.shape[1]:
-        big = [cv2.resize(s, (side, side), interpolation=cv2.INTER_LINEAR) for s in shapes]
-        shapes = np.stack(big)
-    images = np.repeat((shapes[..., None] * 255).round().astype(np.uint8), 3, axis=3)
+    shapes_NHW = (digits.images * (255 / 16)).round().astype(np.uint8)
+    images = np.repeat(shapes_NHW[..., None], 3, axis=3)
     order = np.random.default_rng([seed, 22]).permutation(len(images))
     labels = digits.target.astype(np.int64)
-    train, test = order[:n_train], order[n_train:]
-    none = np.zeros_like(labels)
-    return (
-        make_split("train", images[train], labels[train], none[train]),
-        make_split("test", images[test], labels[test], none[test]),
+    parts = order[:n_train], order[n_train:][:n_test]
+    train, test = (
+        make_split(name, images[rows], labels[rows], np.zeros_like(rows))
+        for name, rows in zip(("train", "test"), parts, strict=True)
     )
+    return train, test
 
 
+@lru_cache(maxsize=4)
 def cued_digits(
     seed: int, n_train: int, *, strength: float, ease: float, n_test: int = 1600
 ) -> tuple[Split, Split]:
@@ -77,15 +47,35 @@ def cued_digits(
     order = np.random.default_rng([seed, 23]).permutation(len(digits.target))
     parts: dict[SplitName, Int64Array] = {"train": order[:1200], "test": order[1200:]}
     splits = []
-    for name, n, share in (("train", n_train, strength), ("test", n_test, 0.5)):
+    sizes: dict[SplitName, tuple[int, float]] = {"train": (n_train, strength), "test": (n_test, 0.5)}
+    for name, (n, share) in sizes.items():
         rng = np.random.default_rng([seed, 24, len(splits)])
-        rows = rng.choice(parts[name], n)  # type: ignore[index]
+        rows = rng.choice(parts[name], n)
         labels = (digits.target[rows] >= 5).astype(np.int64)
-        agrees = rng.permutation(np.arange(n) < round(share * n))
+        agrees = _in_each_class(labels, share, rng)
         cue = np.where(agrees, labels, 1 - labels)
-        images = _tinted(digits.images[rows] / 16, (cue - 0.5) * ease, rng)
-        splits.append(make_split(name, images, labels, cue))  # type: ignore[arg-type]
+        shapes = _shifted(digits.images[rows] / 16, rng)
+        images = _tinted(shapes, (cue - 0.5) * ease, rng)
+        splits.append(make_split(name, images, labels, cue))
     return splits[0], splits[1]
+
+
+def _in_each_class(labels_N: Int64Array, share: float, rng: np.random.Generator) -> BoolArray:
+    """A random `share` of each class is True."""
+    chosen_N = np.zeros(len(labels_N), bool)
+    for label in (0, 1):
+        rows = rng.permutation(np.flatnonzero(labels_N == label))
+        chosen_N[rows[: round(share * len(rows))]] = True
+    return chosen_N
+
+
+def _shifted(shapes_NHW: Float64Array, rng: np.random.Generator) -> Float64Array:
+    """Each moved by at most one pixel in both directions: there are nine times as many digits."""
+    padded = np.pad(shapes_NHW, ((0, 0), (1, 1), (1, 1)))
+    views = np.lib.stride_tricks.sliding_window_view(padded, shapes_NHW.shape[1:], axis=(1, 2))
+    y_N, x_N = rng.integers(0, 3, size=(2, len(shapes_NHW)))
+    moved: Float64Array = views[np.arange(len(shapes_NHW)), y_N, x_N]
+    return moved
 
 
 SPREAD = 12.0  # of the tint within a value, in grey levels: |ease| <= 8 stays inside of 0 to 255

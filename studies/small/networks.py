@@ -16,21 +16,14 @@ from pipeline.core.types import Float64Array, Split
 from pipeline.methods.group_dro import METHOD as GROUP_DRO
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
-from pipeline.models.registry import build_model
-from pipeline.settings.train import TrainSettings
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.plans import Plan, plain_plan
+from studies.frame.demo import train_settings
 from studies.small.images import first
 
 Watch = Callable[[int, Classifier], None]  # steps done so far, and the network then
 _FEW = 2  # the loop validates after every epoch: nothing is selected here
-_BASE: dict[str, Any] = {
-    "model": "small_resnet", "width": 4, "stem_stride": 2, "pretrained": False, "seeds": [0], "epochs": 10,
-    "batch_size": 64, "optimizer": "sgd", "lr": 0.02, "momentum": 0.9, "weight_decay": 5e-4,
-    "schedule": "one_cycle", "augment": "none", "label_smoothing": 0.0, "precision": "fp32",
-    "device": "cpu", "checkpoint_seconds": 1e9,
-}  # fmt: skip
 
 
 class Mlp(Classifier):
@@ -66,15 +59,6 @@ def make_mlp(train: Split, widths: Sequence[int], n_classes: int, seed: int) -> 
         )
 
 
-def make_resnet(train: Split, width: int, n_classes: int, seed: int) -> Classifier:
-    """The demo's network at this width, with weights drawn from `seed`."""
-    pixels = train.images[:1000].reshape(-1, 3) / 255
-    return build_model(
-        "small_resnet", n_classes=n_classes, width=width, stem_stride=2, pretrained=False,
-        mean=pixels.mean(axis=0).tolist(), std=pixels.std(axis=0).tolist(), seed=seed,
-    )  # fmt: skip
-
-
 def epochs_of(steps: int, n_train: int, batch_size: int) -> int:
     """Epochs that come nearest to so many steps; at least one."""
     return max(1, round(steps * batch_size / n_train))
@@ -92,11 +76,12 @@ def train_network(
     """Train to the end, in place; the last epoch's weights, or their average where `options` ask for one.
 
     Args:
-        options: of `train`, over this module's own.
+        options: of `train`, over those of `frame.demo`; no augmentation, a constant rate.
         group_dro: with the weights of groups (step size 0.01) and as many images of each.
         watch: called after every step.
     """
-    settings = TrainSettings.model_validate(_BASE | dict(options) | {"seeds": [seed]})
+    torch.set_num_threads(1)
+    settings = train_settings(**{"augment": "none", "schedule": "constant", "seeds": [seed], **options})
     val = first(train, _FEW)
     n_groups = int(train.groups.max()) + 1
     steps = 0
