@@ -28,10 +28,14 @@ class BatchSizeSettings(Settings):
     batch_sizes: list[int] = Field(min_length=2, description="ascending; the first and the last are compared")
     n_train: int = Field(ge=100)
     width: int = Field(ge=2, description="of both hidden layers")
-    strength: float = Field(ge=0.5, lt=1, description="share of training images whose tint agrees with the class")
+    strength: float = Field(
+        ge=0.5, lt=1, description="share of training images whose tint agrees with the class"
+    )
     ease: float = Field(gt=0, le=8, description="distance of the tints in their standard deviations")
     steps: int = Field(ge=10, description="of the smallest batch; of all under the first rule")
-    lr: float = Field(gt=0, description="of the smallest batch; under the second rule in proportion to the batch")
+    lr: float = Field(
+        gt=0, description="of the smallest batch; under the second rule in proportion to the batch"
+    )
     seeds: list[Seed] = Field(min_length=3)
 
 
@@ -112,7 +116,9 @@ def judge(
             ),
         ]  # fmt: skip
     barrier = over_seeds(barriers(np.array(POINTS), train_SA))
-    numbers.append(Number(title="barrier of the training loss, ERM to group DRO", estimate=barrier, seeds=n_seeds))
+    numbers.append(
+        Number(title="barrier of the training loss, ERM to group DRO", estimate=barrier, seeds=n_seeds)
+    )
     (sharper, better), other = differences
     ends = [POINTS.index(0.0), POINTS.index(1.0)]
     from_erm, to_dro = worst_SA[:, ends].mean(axis=0)

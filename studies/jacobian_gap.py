@@ -31,7 +31,9 @@ class JacobianGapSettings(Settings):
     seed: Seed  # of the first network; every network has data and weights of its own
 
 
-def train_one(settings: JacobianGapSettings, seed: int, n: int, width: int, decay: float, augment: str) -> Arrays:
+def train_one(
+    settings: JacobianGapSettings, seed: int, n: int, width: int, decay: float, augment: str
+) -> Arrays:
     """Jacobian norm at test images, and accuracy on training and test images."""
     train, test = cued_digits(seed, n, strength=0.5, ease=settings.ease)
     model = make_mlp(train, [width, width], 2, seed)
@@ -60,7 +62,10 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
 
     whole, inside = redrawn(overall, len(norm_P)), redrawn(within, len(norm_P))
     names = {False: "without augmentation", True: "with augmentation"}
-    lines = [_scatter(name, norm_P[augmented_P == kind], gap_P[augmented_P == kind]) for kind, name in names.items()]
+    lines = [
+        _scatter(name, norm_P[augmented_P == kind], gap_P[augmented_P == kind])
+        for kind, name in names.items()
+    ]
     return Finding(
         verdict=all_of([above(whole), above(inside)]),
         sentence=f"Over {len(norm_P)} networks the rank correlation of Jacobian norm and generalization gap is "

@@ -36,12 +36,16 @@ N_TEST = 1600  # of images; the fewest that a group of four has is a quarter
 
 
 class ScalingLawSettings(Settings):
-    sizes: list[int] = Field(min_length=5, description="training images, ascending; the law is fitted to them")
+    sizes: list[int] = Field(
+        min_length=5, description="training images, ascending; the law is fitted to them"
+    )
     held_out: int = Field(ge=100, description="the larger size that the fit must foretell")
     width: int = Field(ge=2, description="of both hidden layers")
     widths: list[int] = Field(min_length=3, description="of the sweep of model size, ascending")
     width_size: int = Field(ge=50, description="training images of that sweep")
-    strength: float = Field(ge=0.5, lt=1, description="share of training images whose tint agrees with the class")
+    strength: float = Field(
+        ge=0.5, lt=1, description="share of training images whose tint agrees with the class"
+    )
     ease: float = Field(gt=0, le=8, description="distance of the tints in their standard deviations")
     steps: int = Field(ge=10, description="of batches of 64: the same for every size, so data alone differ")
     seeds: list[Seed] = Field(min_length=3)
@@ -60,9 +64,7 @@ def train_size(settings: ScalingLawSettings, seed: int, n: int, width: int) -> A
 
 def run(settings: ScalingLawSettings, train: Trainings) -> Finding:
     sizes = [*settings.sizes, settings.held_out]
-    by_size = {
-        f"n{n}_seed{s}": (settings, s, n, settings.width) for s in settings.seeds for n in sizes
-    }
+    by_size = {f"n{n}_seed{s}": (settings, s, n, settings.width) for s in settings.seeds for n in sizes}
     by_width = {
         f"width{w}_seed{s}": (settings, s, settings.width_size, w)
         for s in settings.seeds
@@ -96,7 +98,10 @@ def judge(
         fall = float(errors_SX[:, 0].mean() - errors_SX[:, -2].mean())
         verdicts.append(judge_law(law, seen.value, fall))
         numbers += _numbers(name, law, seen, n_seeds)
-        lines += [line_over_seeds(name, sizes_X, np.maximum(errors_SX, 1e-4), log=True), _fitted(name, law, sizes_X)]
+        lines += [
+            line_over_seeds(name, sizes_X, np.maximum(errors_SX, 1e-4), log=True),
+            _fitted(name, law, sizes_X),
+        ]
         told_parts.append(
             f"{name}: exponent {told(law.exponent)}; at {sizes_X[-1]:,.0f} images an error of "
             f"{told(law.predicted, percent=True)} % was foretold and {100 * seen.value:.1f} % found"
@@ -150,7 +155,9 @@ def _fitted(name: str, law: Extrapolation, sizes_X: Float64Array) -> Line:
     x = np.geomspace(sizes_X[0], sizes_X[-1], 40)  # more than are marked one by one
     draws = np.quantile([np.clip(draw.at(x), 1e-4, 1) for draw in law.draws], [0.025, 0.975], axis=0)
     y = np.clip(law.law.at(x), 1e-4, 1)
-    return Line(name=f"{name}, fitted", x=x.tolist(), y=y.tolist(), low=draws[0].tolist(), high=draws[1].tolist())
+    return Line(
+        name=f"{name}, fitted", x=x.tolist(), y=y.tolist(), low=draws[0].tolist(), high=draws[1].tolist()
+    )
 
 
 def _trend(parameters_W: Float64Array, errors_SW: Float64Array) -> Estimate:
