@@ -11,6 +11,13 @@ from studies.frame.study import Study
 NAMES = (
     # in this order on the page
     "double_descent",
+    "scaling_law",
+    "batch_size",
+    "jacobian_gap",
+    "simplicity_bias",
+    "delayed_robustness",
+    "lottery_ticket",
+    "flat_minima",
 )
 
 

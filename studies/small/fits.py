@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
 
-N_DRAWS = 400
+N_DRAWS = 200
 HUBER = 0.02  # of residuals of logarithms: beyond 2 % they count linearly
 
 
@@ -29,8 +29,8 @@ class PowerLaw:
         return np.asarray(self.scale * np.asarray(x, float) ** -self.exponent + self.floor)
 
 
-def fit_power_law(x_X: Float64Array, error_X: Float64Array) -> PowerLaw:
-    """Huber's loss of the logarithms, from several starts.
+def fit_power_law(x_X: Float64Array, error_X: Float64Array, start: PowerLaw | None = None) -> PowerLaw:
+    """Huber's loss of the logarithms, from `start`, or from several places.
 
     Source: Hestness et al. 2017 (arXiv:1712.00409) for the law; Hoffmann et al. 2022 (arXiv:2203.15556),
     section 3.3, for the loss.
@@ -50,6 +50,10 @@ def fit_power_law(x_X: Float64Array, error_X: Float64Array) -> PowerLaw:
         return found
 
     starts = [(target_X[0], a, target_X[-1] + f) for a in (0.1, 0.5, 1.0) for f in (-0.1, -1, -4)]
+    if start is not None:
+        first = np.log(start.scale) - start.exponent * np.log(x_X[0])
+        inside = np.clip(start.exponent, -0.99, 3.99), max(np.log(max(start.floor, 1e-8)), -18)
+        starts = [(first, *inside)]
     bounds = ([-np.inf, -1.0, -20.0], [np.inf, 4.0, np.inf])
     fits = [least_squares(residuals, s, loss="huber", f_scale=HUBER, bounds=bounds) for s in starts]
     best = min(fits, key=lambda fit: fit.cost).x
@@ -82,7 +86,7 @@ def extrapolate(
         rows_SX = rng.integers(n_seeds, size=errors_SX.shape)  # other networks at every size
         center_X = errors_SX.mean(axis=0)
         drawn_X = np.take_along_axis(errors_SX, rows_SX, axis=0).mean(axis=0)
-        own = fit_power_law(x_X, np.maximum(center_X + widen * (drawn_X - center_X), 1e-6))
+        own = fit_power_law(x_X, np.maximum(center_X + widen * (drawn_X - center_X), 1e-6), law)
         draws.append(own)
         expected = float(np.clip(own.at(x), 0, 1))
         noise = widen * float(rng.choice(relative_S, n_seeds).mean())
@@ -118,7 +122,7 @@ def redrawn(statistic: Callable[[np.ndarray], float], n: int, *, seed: int = 0) 
     """
     rng = np.random.default_rng(seed)
     value = statistic(np.arange(n))
-    draws = [statistic(rng.integers(n, size=n)) for _ in range(5 * N_DRAWS)]
+    draws = [statistic(rng.integers(n, size=n)) for _ in range(10 * N_DRAWS)]
     low, high = np.quantile(draws, [0.025, 0.975])
     return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)
 
