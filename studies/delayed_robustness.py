@@ -21,7 +21,7 @@ from studies.frame.study import Chart, Finding, Number, Study, Trainings, Verdic
 from studies.small.fits import first_time
 from studies.small.images import plain_digits
 from studies.small.measures import survives_attack
-from studies.small.networks import accuracies, epochs_of, make_mlp, train_network
+from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
 KINDS = ("test images", "corrupted", "attacked (PGD)")
@@ -65,11 +65,9 @@ def train_long(settings: DelayedRobustnessSettings, seed: int) -> Arrays:
             hard = np.mean([accuracies(model, split)[0] for split in corrupted])
             seen.append([accuracies(model, test)[0], hard, survives_attack(model, test, budget).mean()])
 
-    options = {
-        "epochs": epochs_of(settings.steps, settings.n_train, 64) + 1, "optimizer": "adamw", "lr": settings.lr,
-        "weight_decay": settings.weight_decay,
-    }  # fmt: skip
-    train_network(make_mlp(train, settings.widths, 10, seed), train, seed, options=options, watch=watch)
+    options = {"optimizer": "adamw", "lr": settings.lr, "weight_decay": settings.weight_decay}
+    model = make_mlp(train, settings.widths, 10, seed)
+    train_network(model, train, seed, steps=settings.steps, options=options, watch=watch)
     return {"curves": np.array(seen).T}
 
 

@@ -17,7 +17,7 @@ from studies.frame.study import Chart, Finding, Line, Number, Study, Trainings
 from studies.small.fits import rank_correlation, redrawn
 from studies.small.images import cued_digits
 from studies.small.measures import mean_jacobian_norm
-from studies.small.networks import accuracies, epochs_of, make_mlp, train_network
+from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
 
@@ -37,8 +37,8 @@ def train_one(
     """Jacobian norm at test images, and accuracy on training and test images."""
     train, test = cued_digits(seed, n, strength=0.5, ease=settings.ease)
     model = make_mlp(train, [width, width], 2, seed)
-    options = {"epochs": epochs_of(settings.steps, n, 64), "weight_decay": decay, "augment": augment}
-    train_network(model, train, seed, options=options)
+    options = {"weight_decay": decay, "augment": augment}
+    train_network(model, train, seed, steps=settings.steps, options=options)
     found = mean_jacobian_norm(model, test, settings.n_looked_at), accuracies(model, train)[0]
     return {"found": np.array([*found, accuracies(model, test)[0]])}
 

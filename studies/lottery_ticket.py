@@ -18,7 +18,7 @@ from pipeline.models.interface import Classifier
 from pipeline.settings.base import Seed, Settings
 from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.images import plain_digits
-from studies.small.networks import Mlp, accuracies, epochs_of, make_mlp, train_network
+from studies.small.networks import Mlp, accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
 ARMS = ("ticket: rewound to its first weights", "same mask, new first weights", "random mask")
@@ -103,8 +103,7 @@ def _train(start: Mlp, masks: Masks, train: Split, seed: int, settings: LotteryT
                 parameter.mul_(masks[name])
 
     mask(0, model)
-    options = {"epochs": epochs_of(settings.steps, len(train), 64), "lr": settings.lr}
-    return train_network(model, train, seed, options=options, watch=mask)
+    return train_network(model, train, seed, steps=settings.steps, options={"lr": settings.lr}, watch=mask)
 
 
 def run(settings: LotteryTicketSettings, train: Trainings) -> Finding:

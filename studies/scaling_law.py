@@ -25,9 +25,9 @@ from studies.frame.study import (
     line_over_seeds,
     over_seeds,
 )
-from studies.small.fits import Extrapolation, extrapolate, rank_correlation
+from studies.small.fits import N_DRAWS, Extrapolation, extrapolate, rank_correlation
 from studies.small.images import cued_digits, first
-from studies.small.networks import accuracies, epochs_of, make_mlp, train_network
+from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import all_of, told
 
 METRICS = ("all images", "worst group")
@@ -56,8 +56,7 @@ def train_size(settings: ScalingLawSettings, seed: int, n: int, width: int) -> A
     most, test = cued_digits(seed, settings.held_out, strength=settings.strength, ease=settings.ease)
     train = first(most, n)
     model = make_mlp(train, [width, width], 2, seed)
-    options = {"epochs": epochs_of(settings.steps, n, 64), "schedule": "cosine"}
-    train_network(model, train, seed, options=options)
+    train_network(model, train, seed, steps=settings.steps, options={"schedule": "cosine"})
     n_parameters = sum(p.numel() for p in model.parameters())
     return {"errors": 1 - accuracies(model, test), "parameters": np.array(n_parameters)}
 
@@ -93,7 +92,7 @@ def judge(
     for m, name in enumerate(METRICS):
         errors_SX = errors_SXM[:, :, m]
         n_images = N_TEST // (4 if m else 1)
-        law = extrapolate(sizes_X[:-1], errors_SX[:, :-1], sizes_X[-1], n_images=n_images)
+        law = extrapolate(sizes_X[:-1], errors_SX[:, :-1], sizes_X[-1], n_images=n_images, n_draws=N_DRAWS)
         seen = over_seeds(errors_SX[:, -1])
         fall = float(errors_SX[:, 0].mean() - errors_SX[:, -2].mean())
         verdicts.append(judge_law(law, seen.value, fall))

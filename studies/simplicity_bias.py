@@ -15,7 +15,7 @@ from pipeline.settings.base import Seed, Settings
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.fits import first_time, rank_correlation
 from studies.small.images import cued_digits
-from studies.small.networks import accuracies, epochs_of, make_mlp, train_network
+from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
 LEVEL = 0.7  # of accuracy: learned
@@ -52,9 +52,8 @@ def train_cue(settings: SimplicityBiasSettings, seed: int, strength: float, ease
             groups = accuracies(model, test)
             seen.append([groups[list(kind)].mean() for kind in (CONFLICTING, ALIGNED)])
 
-    epochs = epochs_of(settings.steps, settings.n_train, 64) + 1  # not cut off before the last time
     model = make_mlp(train, [settings.width] * 2, 2, seed)
-    train_network(model, train, seed, options={"epochs": epochs, "lr": settings.lr}, watch=watch)
+    train_network(model, train, seed, steps=settings.steps, options={"lr": settings.lr}, watch=watch)
     return {"curves": np.array(seen).T}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
+from pipeline.statistics.distributions import normal_isf, t_isf
 
 N_DRAWS = 200
 HUBER = 0.02  # of residuals of logarithms: beyond 2 % they count linearly
@@ -29,8 +30,8 @@ class PowerLaw:
         return np.asarray(self.scale * np.asarray(x, float) ** -self.exponent + self.floor)
 
 
-def fit_power_law(x_X: Float64Array, error_X: Float64Array, start: PowerLaw | None = None) -> PowerLaw:
-    """Huber's loss of the logarithms, from `start`, or from several places.
+def fit_power_law(x_X: Float64Array, error_X: Float64Array) -> PowerLaw:
+    """Huber's loss of the logarithms, searched on grids of exponent and floor, each finer than the one before.
 
     Source: Hestness et al. 2017 (arXiv:1712.00409) for the law; Hoffmann et al. 2022 (arXiv:2203.15556),
     section 3.3, for the loss.
@@ -39,25 +40,31 @@ def fit_power_law(x_X: Float64Array, error_X: Float64Array, start: PowerLaw | No
     >>> round(found.exponent, 2), round(found.floor, 2)
     (0.5, 0.05)
     """
-    from scipy.optimize import least_squares  # late: it takes a second to load
+    log_x_X, target_X = np.log(x_X / x_X[0]), np.log(np.maximum(error_X, 1e-6))
+    exponents, floors = np.linspace(-1, 3, 81), np.geomspace(1e-4, 30, 41)  # floors: in what falls, at x[0]
+    for _ in range(4):
+        exponent, floor, level = _best(log_x_X, target_X, exponents, floors)
+        by, ratio = exponents[1] - exponents[0], floors[1] / floors[0]
+        exponents = np.clip(np.linspace(exponent - by, exponent + by, 11), -1, 3)
+        floors = floor * np.geomspace(1 / ratio, ratio, 11)
+    scale = float(np.exp(level))
+    return PowerLaw(scale * float(x_X[0]) ** exponent, exponent, scale * floor)
 
-    log_x = np.log(x_X / x_X[0])
-    target_X = np.log(np.maximum(error_X, 1e-6))
 
-    def residuals(theta: Float64Array) -> Float64Array:
-        terms = np.stack([theta[0] - theta[1] * log_x, np.full_like(log_x, theta[2])])
-        found: Float64Array = np.logaddexp(*terms) - target_X
-        return found
-
-    starts = [(target_X[0], a, target_X[-1] + f) for a in (0.1, 0.5, 1.0) for f in (-0.1, -1, -4)]
-    if start is not None:
-        first = np.log(start.scale) - start.exponent * np.log(x_X[0])
-        inside = np.clip(start.exponent, -0.99, 3.99), max(np.log(max(start.floor, 1e-8)), -18)
-        starts = [(first, *inside)]
-    bounds = ([-np.inf, -1.0, -20.0], [np.inf, 4.0, np.inf])
-    fits = [least_squares(residuals, s, loss="huber", f_scale=HUBER, bounds=bounds) for s in starts]
-    best = min(fits, key=lambda fit: fit.cost).x
-    return PowerLaw(float(np.exp(best[0]) * x_X[0] ** best[1]), float(best[1]), float(np.exp(best[2])))
+def _best(
+    log_x_X: Float64Array, target_X: Float64Array, exponents: Float64Array, floors: Float64Array
+) -> tuple[float, float, float]:
+    """Exponent and floor of the smallest loss on a grid, and the level that goes with them."""
+    shape_AFX = np.log(np.exp(-exponents[:, None, None] * log_x_X) + floors[:, None])
+    rest_AFX = target_X - shape_AFX
+    level_AF1 = np.median(rest_AFX, axis=2, keepdims=True)
+    for _ in range(5):  # Huber's mean by reweighting
+        weight_AFX = np.minimum(1, HUBER / np.maximum(np.abs(rest_AFX - level_AF1), 1e-12))
+        level_AF1 = (weight_AFX * rest_AFX).sum(axis=2, keepdims=True) / weight_AFX.sum(axis=2, keepdims=True)
+    size_AFX = np.abs(rest_AFX - level_AF1)
+    loss_AFX = np.where(size_AFX <= HUBER, size_AFX**2 / 2, HUBER * (size_AFX - HUBER / 2))
+    a, f = np.unravel_index(loss_AFX.sum(axis=2).argmin(), level_AF1.shape[:2])
+    return float(exponents[a]), float(floors[f]), float(level_AF1[a, f, 0])
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,13 @@ class Extrapolation:
 
 
 def extrapolate(
-    x_X: Float64Array, errors_SX: Float64Array, x: float, *, n_images: int, seed: int = 0
+    x_X: Float64Array,
+    errors_SX: Float64Array,
+    x: float,
+    *,
+    n_images: int,
+    seed: int = 0,
+    n_draws: int = N_DRAWS,
 ) -> Extrapolation:
     """Fit the law and say what it expects at `x`, redrawing seeds; the interval is one of prediction.
 
@@ -82,11 +95,11 @@ def extrapolate(
     draws, seen = [], []
     relative_S = errors_SX[:, -1] / errors_SX[:, -1].mean() - 1
     widen = np.sqrt(n_seeds / (n_seeds - 1))  # a sample's deviations are too small by this
-    for _ in range(N_DRAWS):
+    for _ in range(n_draws):
         rows_SX = rng.integers(n_seeds, size=errors_SX.shape)  # other networks at every size
         center_X = errors_SX.mean(axis=0)
         drawn_X = np.take_along_axis(errors_SX, rows_SX, axis=0).mean(axis=0)
-        own = fit_power_law(x_X, np.maximum(center_X + widen * (drawn_X - center_X), 1e-6), law)
+        own = fit_power_law(x_X, np.maximum(center_X + widen * (drawn_X - center_X), 1e-6))
         draws.append(own)
         expected = float(np.clip(own.at(x), 0, 1))
         noise = widen * float(rng.choice(relative_S, n_seeds).mean())
@@ -94,9 +107,12 @@ def extrapolate(
         seen.append(expected * (1 + noise) + images)
     low, high = np.quantile([d.exponent for d in draws], [0.025, 0.975])
     exponent = Estimate(value=law.exponent, low=low, high=high, n=len(x_X))
-    low, high = np.quantile(seen, [0.025, 0.975])
     value = float(np.clip(law.at(x), 0, 1))
-    predicted = Estimate(value=value, low=min(low, value), high=max(high, value), n=n_seeds)
+    student = float(t_isf(0.025, n_seeds - 1) / normal_isf(0.025))  # few seeds know their own spread badly
+    low, high = value + student * (np.quantile(seen, [0.025, 0.975]) - value)
+    predicted = Estimate(
+        value=value, low=max(0.0, min(low, value)), high=min(1.0, max(high, value)), n=n_seeds
+    )
     return Extrapolation(law, exponent, predicted, draws)
 
 
@@ -122,7 +138,7 @@ def redrawn(statistic: Callable[[np.ndarray], float], n: int, *, seed: int = 0) 
     """
     rng = np.random.default_rng(seed)
     value = statistic(np.arange(n))
-    draws = [statistic(rng.integers(n, size=n)) for _ in range(10 * N_DRAWS)]
+    draws = [statistic(rng.integers(n, size=n)) for _ in range(5 * N_DRAWS)]
     low, high = np.quantile(draws, [0.025, 0.975])
     return Estimate(value=value, low=min(low, value), high=max(high, value), n=n)
 

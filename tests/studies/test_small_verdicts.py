@@ -30,9 +30,17 @@ def noisy(values: np.ndarray, scale: float, n: int = 6) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("factor", "noise", "exponent", "verdict"),
-    [(1.0, 0.03, 0.5, "supported"), (2.0, 0.03, 0.5, "refuted"), (1.0, 0.03, 0.0, "refuted"), (1.0, 0.6, 0.5, "not shown")],
-)  # fmt: skip
-def test_scaling_law(factor: float, noise: float, exponent: float, verdict: str) -> None:
+    [
+        (1.0, 0.03, 0.5, "supported"),
+        (2.0, 0.03, 0.5, "refuted"),  # a wall
+        (1.0, 0.03, 0.0, "not shown"),  # nothing falls
+        (1.0, 0.4, 0.5, "not shown"),  # too noisy
+    ],
+)
+def test_scaling_law(
+    factor: float, noise: float, exponent: float, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling_law, "N_DRAWS", 60)  # quicker
     sizes = np.array([100, 200, 400, 800, 1600, 6400.0])
     clean = 0.4 * (sizes / 100) ** -exponent
     clean[-1] *= factor  # what the fit cannot foretell
@@ -40,10 +48,7 @@ def test_scaling_law(factor: float, noise: float, exponent: float, verdict: str)
     parameters = np.array([10.0, 100, 1000])
     both = np.stack([errors, errors], axis=2)
     found = scaling_law.judge(sizes, both, parameters, both[:, :3])
-    if exponent == 0:
-        assert found.verdict != "supported"
-    else:
-        assert found.verdict == verdict
+    assert found.verdict == verdict
 
 
 # --- batch size ----------------------------------------------------------------------------------
@@ -130,13 +135,15 @@ def test_delays_are_the_planted_ones_and_never_counts_as_twice_the_end() -> None
 
 @pytest.mark.parametrize(
     ("lag", "rise", "noise", "verdict"),
-    [(20.0, 0.4, 0.002, "supported"), (1.0, 0.4, 0.002, "refuted"), (20.0, 0.0, 0.002, "refuted"), (20.0, 0.4, 0.2, "not shown")],
+    [(20.0, 0.4, 0.002, "supported"), (1.0, 0.4, 0.002, "refuted"), (20.0, 0.0, 0.002, "refuted"), (20.0, 0.12, 0.08, "not shown")],
 )  # fmt: skip
 def test_delayed_robustness(lag: float, rise: float, noise: float, verdict: str) -> None:
     times = np.geomspace(5, 10_000, 18)
     clean = 0.95 / (1 + (times / 30) ** -2)
     hard = 0.3 + rise / (1 + (times / (30 * lag)) ** -2)
-    curves = np.stack([noisy(curve, scale) for curve, scale in ((clean, 0.0), (hard, noise), (hard, noise))], axis=1)
+    curves = np.stack(
+        [noisy(curve, scale) for curve, scale in ((clean, 0.0), (hard, noise), (hard, noise))], axis=1
+    )
     assert delayed_robustness.judge(times, curves).verdict == verdict
 
 
@@ -172,9 +179,10 @@ def test_pruning_keeps_the_largest_weights_that_were_left() -> None:
 def test_pruned_weights_stay_zero_while_training() -> None:
     train, _ = plain_digits(0, 100)
     start = make_mlp(train, [8], 10, seed=0)
-    masks = {name: (torch.rand(p.shape) < 0.5).float() for name, p in start.named_parameters() if p.ndim > 1}
+    kept = {name: p > 0 for name, p in start.named_parameters() if p.ndim > 1}
+    masks = {name: mask.float() for name, mask in kept.items()}
     settings = lottery_ticket.LotteryTicketSettings(
-        n_train=100, widths=[8], rounds=2, kept=0.5, judged_round=1, steps=4, lr=0.1, seeds=[0, 1, 2]
+        n_train=100, widths=[8], rounds=2, kept=0.5, judged_round=1, steps=10, lr=0.1, seeds=[0, 1, 2]
     )
     trained = lottery_ticket._train(start, masks, train, 0, settings)
     for name, parameter in trained.named_parameters():
