@@ -16,7 +16,7 @@ from pipeline.settings.base import Seed, Settings
 from studies.frame.study import Chart, Finding, Line, Number, Study, Trainings, over_seeds
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness
-from studies.small.networks import accuracies, epochs_of, make_mlp, train_network
+from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
 METHODS: dict[str, dict[str, Any]] = {
@@ -44,12 +44,8 @@ def train_method(settings: FlatMinimaSettings, seed: int, method: str) -> Arrays
     """Adaptive sharpness (worst, average), and test accuracy of all images and of each group."""
     train, test = cued_digits(seed, settings.n_train, strength=settings.strength, ease=settings.ease)
     model = make_mlp(train, [settings.width] * 2, 2, seed)
-    options = {
-        "epochs": epochs_of(settings.steps, settings.n_train, 64),
-        "lr": settings.lr,
-        **METHODS[method],
-    }
-    train_network(model, train, seed, options=options)
+    options = {"lr": settings.lr, **METHODS[method]}
+    train_network(model, train, seed, steps=settings.steps, options=options)
     return {"sharpness": np.array(adaptive_sharpness(model, train)), "accuracy": accuracies(model, test)}
 
 
