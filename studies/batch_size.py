@@ -110,7 +110,9 @@ def judge(
         better = over_seeds(right_SB[:, 0] - right_SB[:, -1])
         differences.append((sharper, better))
         numbers += [
-            Number(title=f"log of sharpness, largest / smallest batch, {rule}", estimate=sharper, seeds=n_seeds),
+            Number(
+                title=f"log of sharpness, largest / smallest batch, {rule}", estimate=sharper, seeds=n_seeds
+            ),
             Number(
                 title=f"test accuracy, smallest - largest batch, {rule}", estimate=better, seeds=n_seeds,
                 unit="share",
@@ -125,10 +127,13 @@ def judge(
     from_erm, to_dro = worst_SA[:, ends].mean(axis=0)
     return Finding(
         verdict=all_of([above(sharper), above(better)]),
-        sentence=f"With {RULES[0]} the largest batch ends {told(sharper)} log units sharper, and the smallest "
-        f"is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in proportion it is "
+        sentence=f"With {RULES[0]} the largest batch ends {told(sharper)} log units sharper, and the "
+        "smallest "
+        f"is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in proportion it "
+        "is "
         f"{told(other[0])} and {told(other[1], percent=True)}. From ERM to group DRO the training loss rises "
-        f"by {told(barrier, 3)} above the straight line; the worst group's test loss goes from {from_erm:.2f} "
+        f"by {told(barrier, 3)} above the straight line; the worst group's test loss goes from "
+        f"{from_erm:.2f} "
         f"to {to_dro:.2f}.",
         numbers=numbers,
         charts=[
@@ -136,7 +141,8 @@ def judge(
                 title="Adaptive sharpness against batch size", x_label="batch size",
                 y_label="largest increase of the training loss",
                 lines=[
-                    line_over_seeds(r, sizes_B, v, log=True) for r, v in zip(RULES, sharpness_RSB, strict=True)
+                    line_over_seeds(rule, sizes_B, sharpness_SB, log=True)
+                    for rule, sharpness_SB in zip(RULES, sharpness_RSB, strict=True)
                 ],
                 log_x=True, log_y=True,
             ),
@@ -155,7 +161,8 @@ def judge(
             ),
         ],
         notes=[
-            "Sharpness depends on how far a training has come: mean training loss of the smallest and the largest "
+            "Sharpness depends on how far a training has come: mean training loss of the smallest and the "
+            "largest "
             f"batch is {loss_RSB[0, :, 0].mean():.3g} and {loss_RSB[0, :, -1].mean():.3g} with {RULES[0]}, "
             f"{loss_RSB[1, :, 0].mean():.3g} and {loss_RSB[1, :, -1].mean():.3g} with {RULES[1]}.",
         ],
@@ -177,11 +184,15 @@ def barriers(points_A: Float64Array, loss_SA: Float64Array) -> Float64Array:
 STUDY = Study(
     name="batch_size",
     title="Batch size and sharpness",
-    claim="After as many optimizer steps at one learning rate, the largest batch ends in a sharper minimum than "
-    "the smallest (adaptive measure, so that the scale of weights does not count), and is less accurate on test "
+    claim="After as many optimizer steps at one learning rate, the largest batch ends in a sharper minimum "
+    "than "
+    "the smallest (adaptive measure, so that the scale of weights does not count), and is less accurate on "
+    "test "
     "images.",
-    refuted_by="A flatter minimum or a higher test accuracy of the largest batch, with an interval that excludes 0.",
-    source="Keskar et al. 2017 (arXiv:1609.04836); Kwon et al. 2021 (arXiv:2102.11600) for the measure; Goodfellow, "
+    refuted_by="A flatter minimum or a higher test accuracy of the largest batch, with an interval that "
+    "excludes 0.",
+    source="Keskar et al. 2017 (arXiv:1609.04836); Kwon et al. 2021 (arXiv:2102.11600) for the measure; "
+    "Goodfellow, "
     "Vinyals and Saxe 2015 (arXiv:1412.6544) for the line",
     settings=BatchSizeSettings,
     run=run,

@@ -110,7 +110,8 @@ def judge(times_T: Float64Array, curves_SKT: Float64Array) -> Finding:
         ]
     parts = [
         f"accuracy on {name} images rises by {told(delay.rise, percent=True)} points afterwards and takes "
-        f"{np.exp(delay.factor.value):.1f} ({np.exp(delay.factor.low):.1f} to {np.exp(delay.factor.high):.1f}) times as long"
+        f"{np.exp(delay.factor.value):.1f} ({np.exp(delay.factor.low):.1f} to "
+        f"{np.exp(delay.factor.high):.1f}) times as long"
         for name, delay in delays.items()
     ]
     settled = float(np.mean([settling_time(times_T, curve_T) for curve_T in curves_SKT[:, 0]]))
@@ -151,8 +152,10 @@ def find_delay(times_T: Float64Array, clean_ST: Float64Array, hard_ST: Float64Ar
 STUDY = Study(
     name="delayed_robustness",
     title="Delayed robustness",
-    claim="Along a long training, accuracy under attack (PGD) and on corrupted images still rises by five points or "
-    "more after test accuracy has settled (within 5 % of its end), and settles itself after three times as many "
+    claim="Along a long training, accuracy under attack (PGD) and on corrupted images still rises by five "
+    "points or "
+    "more after test accuracy has settled (within 5 % of its end), and settles itself after three times as "
+    "many "
     "steps or more.",
     refuted_by="A rise certainly below five points or a factor certainly below three, of either.",
     source="Humayun, Balestriero and Baraniuk 2024 (arXiv:2402.15555)",

@@ -79,7 +79,8 @@ def judge(sharpness_SM: Float64Array, accuracy_SM: Float64Array, worst_SM: Float
         if name in ("SAM", "SWA"):
             verdicts += [above(flatter), above(better)]
         parts.append(
-            f"{name} ends {told(flatter)} log units flatter and {told(better, percent=True)} points more accurate"
+            f"{name} ends {told(flatter)} log units flatter and {told(better, percent=True)} points more "
+            "accurate"
         )
     return Finding(
         verdict=all_of(verdicts),
@@ -89,7 +90,9 @@ def judge(sharpness_SM: Float64Array, accuracy_SM: Float64Array, worst_SM: Float
             Chart(
                 title="Test accuracy against sharpness, a point a network", x_label="adaptive sharpness",
                 y_label="test accuracy",
-                lines=[_scatter(name, np.exp(log_SM[:, m]), accuracy_SM[:, m]) for m, name in enumerate(names)],
+                lines=[
+                    _scatter(name, np.exp(log_SM[:, m]), accuracy_SM[:, m]) for m, name in enumerate(names)
+                ],
                 log_x=True, share=True,
             )
         ],
@@ -105,7 +108,8 @@ def _scatter(name: str, x_S: Float64Array, y_S: Float64Array) -> Line:
 STUDY = Study(
     name="flat_minima",
     title="Flat minima",
-    claim="After as many steps, SAM and SWA end in flatter minima than SGD (adaptive measure, so that the scale of "
+    claim="After as many steps, SAM and SWA end in flatter minima than SGD (adaptive measure, so that the "
+    "scale of "
     "weights does not count) and are more accurate on test images: all four intervals lie above 0.",
     refuted_by="A sharper minimum or a lower accuracy of either, with an interval that excludes 0.",
     source="Foret et al. 2021 (arXiv:2010.01412); Izmailov et al. 2018 (arXiv:1803.05407); Kwon et al. 2021 "

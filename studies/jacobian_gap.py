@@ -68,7 +68,8 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
     ]
     return Finding(
         verdict=all_of([above(whole), above(inside)]),
-        sentence=f"Over {len(norm_P)} networks the rank correlation of Jacobian norm and generalization gap is "
+        sentence=f"Over {len(norm_P)} networks the rank correlation of Jacobian norm and generalization gap "
+        "is "
         f"{told(whole)}; within those with and without augmentation it is {told(inside)} on average.",
         numbers=[
             Number(title="rank correlation, all networks", estimate=whole, seeds=len(norm_P)),
@@ -76,7 +77,8 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
         ],
         charts=[
             Chart(
-                title="Generalization gap against Jacobian norm, a point a network", x_label="Jacobian norm at test images",
+                title="Generalization gap against Jacobian norm, a point a network", x_label="Jacobian norm "
+                "at test images",
                 y_label="training accuracy - test accuracy", lines=lines, log_x=True, share=True,
             )
         ],
@@ -92,8 +94,10 @@ def _scatter(name: str, x_P: Float64Array, y_P: Float64Array) -> Line:
 STUDY = Study(
     name="jacobian_gap",
     title="Sensitivity and generalization",
-    claim="Over networks of several sizes, trained on more or fewer images, with more or less weight decay, with "
-    "and without augmentation, a larger Jacobian norm at test images goes with a larger generalization gap: the "
+    claim="Over networks of several sizes, trained on more or fewer images, with more or less weight decay, "
+    "with "
+    "and without augmentation, a larger Jacobian norm at test images goes with a larger generalization gap: "
+    "the "
     "rank correlation's interval lies above 0, also within those trained with and without augmentation.",
     refuted_by="A rank correlation whose interval lies below 0, over all networks or within augmentation.",
     source="Novak et al. 2018 (arXiv:1802.08760)",

@@ -128,8 +128,10 @@ def judge(density_D: Float64Array, accuracy_SAD: Float64Array, judged: int) -> F
     ]
     return Finding(
         verdict=all_of([above(loss, -TOLERANCE), above(lead)]),
-        sentence=f"With {density_D[judged]:.1%} of the weights the ticket is {told(loss, percent=True)} points from "
-        f"the whole network, {told(lead, percent=True)} points above the same mask with new first weights and "
+        sentence=f"With {density_D[judged]:.1%} of the weights the ticket is {told(loss, percent=True)} "
+        "points from "
+        f"the whole network, {told(lead, percent=True)} points above the same mask with new first weights "
+        "and "
         f"{told(numbers[2].estimate, percent=True)} above a random mask.",
         numbers=numbers,
         charts=[
@@ -142,16 +144,19 @@ def judge(density_D: Float64Array, accuracy_SAD: Float64Array, judged: int) -> F
                 marks=[Mark(x=float(density_D[judged]), text="judged here")], log_x=True, share=True,
             )
         ],
-        notes=["Fully connected layers alone: in larger networks rewinding to the very start fails (arXiv:1912.05671)."],
+        notes=["Fully connected layers alone: in larger networks rewinding to the very start fails "
+        "(arXiv:1912.05671)."],
     )  # fmt: skip
 
 
 STUDY = Study(
     name="lottery_ticket",
     title="Lottery tickets",
-    claim="Pruned by magnitude round after round to one weight in sixteen and rewound to its first weights, a network "
+    claim="Pruned by magnitude round after round to one weight in sixteen and rewound to its first weights, "
+    "a network "
     "learns to within two points of the whole one, and better than the same mask with new first weights.",
-    refuted_by="A loss certainly beyond two points, or new first weights that are certainly as good or better.",
+    refuted_by="A loss certainly beyond two points, or new first weights that are certainly as good or "
+    "better.",
     source="Frankle and Carbin 2019 (arXiv:1803.03635)",
     settings=LotteryTicketSettings,
     run=run,

@@ -167,7 +167,8 @@ def _trend(parameters_W: Float64Array, errors_SW: Float64Array) -> Estimate:
 STUDY = Study(
     name="scaling_law",
     title="Scaling law",
-    claim="Test error, of all images and of the worst group, is a power of the number of training images plus a "
+    claim="Test error, of all images and of the worst group, is a power of the number of training images "
+    "plus a "
     "floor: the exponent's interval lies above 0, and a fit to the smaller sizes foretells a size four times "
     "as large within an interval no wider than half of the fall that was fitted.",
     refuted_by="A held-out error outside the interval, or an exponent whose interval ends at or below 0.",

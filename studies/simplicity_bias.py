@@ -113,7 +113,8 @@ def judge(
         verdict=all_of([above(by_strength), above(by_ease)]),
         sentence=f"The delay of conflicting images goes with the cue's strength (rank correlation "
         f"{told(by_strength)}) and with its ease ({told(by_ease)}). With the strongest and easiest cue their "
-        f"accuracy first falls to {told(least, percent=True)} %, far below chance where the cue is learned first, "
+        f"accuracy first falls to {told(least, percent=True)} %, far below chance where the cue is learned "
+        "first, "
         f"and the middle half of its rise takes a factor of {np.exp(strongest.value):.1f} in steps, against "
         f"{np.exp(weakest.value):.1f} with the weakest and hardest.",
         numbers=numbers,
@@ -138,7 +139,8 @@ def judge(
             ),
         ],
         notes=[
-            f"{never:.0%} of the trainings never reach {LEVEL:.0%} on conflicting images; they count as twice all "
+            f"{never:.0%} of the trainings never reach {LEVEL:.0%} on conflicting images; they count as "
+            "twice all "
             "steps, and ranks go by that.",
         ],
     )  # fmt: skip
@@ -169,8 +171,10 @@ def rise_width(times_T: Float64Array, curve_T: Float64Array) -> float:
 STUDY = Study(
     name="simplicity_bias",
     title="Simplicity bias",
-    claim="Test images on which a tint misleads are learned later than those on which it is right, the more so the "
-    "stronger the tint goes with the class in training and the easier it is to see: both rank correlations of the "
+    claim="Test images on which a tint misleads are learned later than those on which it is right, the more "
+    "so the "
+    "stronger the tint goes with the class in training and the easier it is to see: both rank correlations "
+    "of the "
     f"delay (steps until {LEVEL:.0%} are right) have intervals above 0.",
     refuted_by="A rank correlation whose interval lies below 0.",
     source="Shah et al. 2020 (arXiv:2006.07710)",

@@ -56,8 +56,13 @@ def test_scaling_law(
 
 @pytest.mark.parametrize(
     ("sharper", "worse", "noise", "verdict"),
-    [(3.0, 0.05, 0.005, "supported"), (1 / 3, 0.05, 0.005, "refuted"), (3.0, -0.05, 0.005, "refuted"), (3.0, 0.01, 0.1, "not shown")],
-)  # fmt: skip
+    [
+        (3.0, 0.05, 0.005, "supported"),
+        (1 / 3, 0.05, 0.005, "refuted"),
+        (3.0, -0.05, 0.005, "refuted"),
+        (3.0, 0.01, 0.1, "not shown"),
+    ],
+)
 def test_batch_size(sharper: float, worse: float, noise: float, verdict: str) -> None:
     sharpness = np.stack([np.exp(noisy(np.log([1.0, sharper]), noise))] * 2)
     accuracy = np.stack([noisy(np.array([0.9, 0.9 - worse]), noise)] * 2)
@@ -135,8 +140,13 @@ def test_delays_are_the_planted_ones_and_never_counts_as_twice_the_end() -> None
 
 @pytest.mark.parametrize(
     ("lag", "rise", "noise", "verdict"),
-    [(20.0, 0.4, 0.002, "supported"), (1.0, 0.4, 0.002, "refuted"), (20.0, 0.0, 0.002, "refuted"), (20.0, 0.12, 0.08, "not shown")],
-)  # fmt: skip
+    [
+        (20.0, 0.4, 0.002, "supported"),
+        (1.0, 0.4, 0.002, "refuted"),
+        (20.0, 0.0, 0.002, "refuted"),
+        (20.0, 0.12, 0.08, "not shown"),
+    ],
+)
 def test_delayed_robustness(lag: float, rise: float, noise: float, verdict: str) -> None:
     times = np.geomspace(5, 10_000, 18)
     clean = 0.95 / (1 + (times / 30) ** -2)
@@ -152,8 +162,13 @@ def test_delayed_robustness(lag: float, rise: float, noise: float, verdict: str)
 
 @pytest.mark.parametrize(
     ("ticket", "fresh", "noise", "verdict"),
-    [(0.96, 0.9, 0.003, "supported"), (0.85, 0.8, 0.003, "refuted"), (0.96, 0.98, 0.003, "refuted"), (0.96, 0.955, 0.05, "not shown")],
-)  # fmt: skip
+    [
+        (0.96, 0.9, 0.003, "supported"),
+        (0.85, 0.8, 0.003, "refuted"),
+        (0.96, 0.98, 0.003, "refuted"),
+        (0.96, 0.955, 0.05, "not shown"),
+    ],
+)
 def test_lottery_ticket(ticket: float, fresh: float, noise: float, verdict: str) -> None:
     accuracy = np.array([[0.965, ticket], [0.965, fresh], [0.965, fresh]])
     found = lottery_ticket.judge(np.array([1.0, 0.06]), noisy(accuracy, noise), judged=1)
@@ -196,8 +211,13 @@ def test_pruned_weights_stay_zero_while_training() -> None:
 
 @pytest.mark.parametrize(
     ("flatter", "better", "noise", "verdict"),
-    [(3.0, 0.03, 0.003, "supported"), (1 / 3, 0.03, 0.003, "refuted"), (3.0, -0.03, 0.003, "refuted"), (3.0, 0.0, 0.02, "not shown")],
-)  # fmt: skip
+    [
+        (3.0, 0.03, 0.003, "supported"),
+        (1 / 3, 0.03, 0.003, "refuted"),
+        (3.0, -0.03, 0.003, "refuted"),
+        (3.0, 0.0, 0.02, "not shown"),
+    ],
+)
 def test_flat_minima(flatter: float, better: float, noise: float, verdict: str) -> None:
     sharpness = np.exp(noisy(np.log([1.0, *[1 / flatter] * 3]), noise))
     accuracy = noisy(np.array([0.9, *[0.9 + better] * 3]), noise)
