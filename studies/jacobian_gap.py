@@ -77,7 +77,7 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
         ],
         charts=[
             Chart(
-                title="Generalization gap against Jacobian norm, a point a network", x_label="Jacobian norm "
+                title="Gap against Jacobian norm, a point a network", x_label="Jacobian norm "
                 "at test images",
                 y_label="training accuracy - test accuracy", lines=lines, log_x=True, share=True,
             )

@@ -139,7 +139,8 @@ def judge(density_D: Float64Array, accuracy_SAD: Float64Array, judged: int) -> F
                 title="Test accuracy against weights that are left", x_label="share of weights left",
                 y_label="test accuracy",
                 lines=[
-                    line_over_seeds(name, density_D[::-1], accuracy_SAD[:, a, ::-1]) for a, name in enumerate(ARMS)
+                    line_over_seeds(name, density_D[::-1], accuracy_SAD[:, a, ::-1])
+                    for a, name in enumerate(ARMS)
                 ],
                 marks=[Mark(x=float(density_D[judged]), text="judged here")], log_x=True, share=True,
             )

@@ -122,7 +122,9 @@ def judge(
             ),
             Chart(
                 title="Test error against model size", x_label="parameters", y_label="test error",
-                lines=[line_over_seeds(name, parameters_W, wide_SWM[:, :, m]) for m, name in enumerate(METRICS)],
+                lines=[
+                    line_over_seeds(name, parameters_W, wide_SWM[:, :, m]) for m, name in enumerate(METRICS)
+                ],
                 log_x=True, share=True,
             ),
         ],

@@ -153,13 +153,13 @@ def first_times(times_T: Float64Array, curves: Float64Array) -> Float64Array:
 
 
 def delays(times_T: Float64Array, curves_SQE2T: Float64Array) -> Float64Array:
-    """log of the conflicting images' time over the aligned ones', S x Q x E; never counts as twice the end."""
+    """log of the conflicting images' time over the aligned ones', S x Q x E; never: twice the end."""
     times_SQE2 = np.minimum(first_times(times_T, curves_SQE2T), 2 * times_T[-1])
     return np.log(times_SQE2[..., 0] / times_SQE2[..., 1])
 
 
 def rise_width(times_T: Float64Array, curve_T: Float64Array) -> float:
-    """log of the time at three quarters of the rise over that at a quarter, from the lowest point to the end."""
+    """log of the time at 3/4 of the rise over that at 1/4, from the lowest point to the end."""
     lowest = int(curve_T.argmin())
     bottom, rise = float(curve_T[lowest]), float(curve_T[-1] - curve_T[lowest])
     if rise <= 0:

@@ -31,7 +31,7 @@ class PowerLaw:
 
 
 def fit_power_law(x_X: Float64Array, error_X: Float64Array) -> PowerLaw:
-    """Huber's loss of the logarithms, searched on grids of exponent and floor, each finer than the one before.
+    """Huber's loss of the logarithms, searched on finer and finer grids of exponent and floor.
 
     Source: Hestness et al. 2017 (arXiv:1712.00409) for the law; Hoffmann et al. 2022 (arXiv:2203.15556),
     section 3.3, for the loss.

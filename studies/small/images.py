@@ -14,7 +14,7 @@ from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split, Spli
 
 @lru_cache(maxsize=4)  # a worker trains several networks on the same images
 def plain_digits(seed: int, n_train: int, *, n_test: int | None = None) -> tuple[Split, Split]:
-    """Scikit-learn's digits, grey, 8 px, in ten classes: `n_train` for training, of the rest `n_test` for test."""
+    """Scikit-learn's digits, grey, 8 px, in ten classes; of the rest `n_test` are for test."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()

@@ -71,7 +71,7 @@ def group_losses(model: nn.Module, split: Split) -> Float64Array:
 def along_line(
     start: Classifier, end: Classifier, points_A: Sequence[float], train: Split, others: Sequence[Split]
 ) -> list[Float64Array]:
-    """`group_losses` of each split of `others` on the line from `start`'s weights (0) to `end`'s (1), A x (1 + G).
+    """`group_losses` of each split of `others` on the line from `start` (0) to `end` (1), A x (1 + G).
 
     Statistics of BatchNorm are measured anew at every point on the training images: those of weights
     between two networks are not the mean of theirs. `start` is left as it was.

@@ -141,19 +141,18 @@ def test_delays_are_the_planted_ones_and_never_counts_as_twice_the_end() -> None
 @pytest.mark.parametrize(
     ("lag", "rise", "noise", "verdict"),
     [
-        (20.0, 0.4, 0.002, "supported"),
-        (1.0, 0.4, 0.002, "refuted"),
-        (20.0, 0.0, 0.002, "refuted"),
-        (20.0, 0.12, 0.08, "not shown"),
+        (20.0, 0.4, 0.02, "supported"),
+        (1.0, 0.4, 0.02, "refuted"),
+        (20.0, 0.0, 0.02, "refuted"),
+        (20.0, 0.1, 0.6, "not shown"),
     ],
 )
 def test_delayed_robustness(lag: float, rise: float, noise: float, verdict: str) -> None:
     times = np.geomspace(5, 10_000, 18)
     clean = 0.95 / (1 + (times / 30) ** -2)
-    hard = 0.3 + rise / (1 + (times / (30 * lag)) ** -2)
-    curves = np.stack(
-        [noisy(curve, scale) for curve, scale in ((clean, 0.0), (hard, noise), (hard, noise))], axis=1
-    )
+    rises = rise * noisy(np.ones(1), noise)
+    hard = 0.3 + rises / (1 + (times / (30 * lag)) ** -2)
+    curves = np.stack([np.tile(clean, (6, 1)), hard, hard], axis=1)
     assert delayed_robustness.judge(times, curves).verdict == verdict
 
 
@@ -191,6 +190,7 @@ def test_pruning_keeps_the_largest_weights_that_were_left() -> None:
     )
 
 
+@pytest.mark.slow
 def test_pruned_weights_stay_zero_while_training() -> None:
     train, _ = plain_digits(0, 100)
     start = make_mlp(train, [8], 10, seed=0)
