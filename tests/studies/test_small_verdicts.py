@@ -144,7 +144,7 @@ def test_delays_are_the_planted_ones_and_never_counts_as_twice_the_end() -> None
         (20.0, 0.4, 0.02, "supported"),
         (1.0, 0.4, 0.02, "refuted"),
         (20.0, 0.0, 0.02, "refuted"),
-        (20.0, 0.1, 0.6, "not shown"),
+        (20.0, 0.1, 1.2, "not shown"),
     ],
 )
 def test_delayed_robustness(lag: float, rise: float, noise: float, verdict: str) -> None:
