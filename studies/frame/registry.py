@@ -10,6 +10,7 @@ from studies.frame.study import Study
 
 NAMES = (
     # in this order on the page
+    "grokking",
     "double_descent",
 )
 
