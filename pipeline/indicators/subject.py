@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import log_softmax
@@ -37,6 +38,8 @@ class Subject:
     n_classes: int
     embed: Embed = embed_split
     trained_on_val: bool = False  # validation images trained the model: they measure nothing
+    starts: Sequence[Classifier] = ()  # S, the networks before training; none: not known
+    shared: dict[str, Any] = field(default_factory=dict)  # what several indicators read, by its maker's name
     _logits: dict[SplitName, list[Float32Array]] = field(default_factory=dict)
 
     @cached_property

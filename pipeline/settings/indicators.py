@@ -23,5 +23,8 @@ class IndicatorsSettings(Settings):
         ge=0, description="training images that sharpness is measured on; 0 = not measured"
     )
     sharpness_radius: float = Field(gt=0, description="adaptive radius (ASAM), in units of each weight")
+    sharpness_eigenvalue: bool = Field(
+        default=False, description="the Hessian's top eigenvalue as well; many passes"
+    )
     permutations: int = Field(ge=99, description="of drift's thresholds")
     seed: Seed

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.attribution.gradients.log_odds import label_log_odds, one_minus_p
-from pipeline.attribution.gradients.tape import evaluating
+from pipeline.models.as_found import evaluating
 
 VMAP_BYTES = 2**28  # of per-sample gradients by torch.func at a time
 Group = tuple[slice, dict[str, Tensor], Tensor]

@@ -5,8 +5,8 @@ Shape legend: B images, K classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from pipeline.attribution.gradients.attention import UnsupportedLayerError, atte
 from pipeline.attribution.gradients.log_odds import label_log_odds
 from pipeline.attribution.gradients.rules import Names, Rule
 from pipeline.attribution.gradients.terms import Direct, Term
+from pipeline.models.as_found import evaluating
 
 
 @dataclass(frozen=True)
@@ -63,23 +64,6 @@ def record(
                 receive(Direct(name, grad))
     logits: Tensor = logits_BK.detach()
     return logits
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, no parameter in any graph; training flags and requires_grad as before afterwards."""
-    training = [(module, module.training) for module in model.modules()]
-    needed = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
-        model.eval()
-        for parameter, _ in needed:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for module, flag in training:
-            module.training = flag
-        for parameter, flag in needed:
-            parameter.requires_grad_(flag)
 
 
 class _StartGraph(torch.autograd.Function):

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from pipeline.models.uphill import ascent
+
 ADAPTIVE_FLOOR = 0.01  # added to a weight's size: weights at zero move, too
-TINY = 1e-12
 
 
 @contextlib.contextmanager
@@ -31,7 +32,9 @@ def uphill(model: nn.Module, *, rho: float, adaptive: bool) -> Iterator[None]:
     parameters: list[Tensor] = [p for p in model.parameters() if p.grad is not None]
     before = [p.detach().clone() for p in parameters]
     with torch.no_grad():
-        for parameter, step in zip(parameters, ascent(parameters, rho=rho, adaptive=adaptive), strict=True):
+        for parameter, step in zip(
+            parameters, steps_uphill(parameters, rho=rho, adaptive=adaptive), strict=True
+        ):
             parameter.add_(step)
     tracking = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     for module in tracking:
@@ -46,12 +49,8 @@ def uphill(model: nn.Module, *, rho: float, adaptive: bool) -> Iterator[None]:
 
 
 @torch.no_grad()
-def ascent(parameters: list[Tensor], *, rho: float, adaptive: bool) -> list[Tensor]:
-    """The steps uphill: rho g / |g|, or adaptive rho t^2 g / |t g| with t = |w| + 0.01."""
+def steps_uphill(parameters: list[Tensor], *, rho: float, adaptive: bool) -> list[Tensor]:
+    """The steps of `ascent` along the gradients that the parameters hold; adaptive: t = |w| + 0.01."""
     gradients = [p.grad for p in parameters if p.grad is not None]
     scales = [p.abs() + ADAPTIVE_FLOOR if adaptive else torch.ones_like(p) for p in parameters]
-    scaled = torch._foreach_mul(gradients, scales)
-    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(scaled)))
-    steps = torch._foreach_mul(scaled, scales)
-    torch._foreach_mul_(steps, rho / (norm + TINY))
-    return list(steps)
+    return ascent(gradients, scales, rho=rho)

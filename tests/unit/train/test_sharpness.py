@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.train.options.sharpness import ascent, uphill
+from pipeline.train.options.sharpness import steps_uphill, uphill
 
 
 class Quadratic(nn.Module):
@@ -40,7 +40,7 @@ def test_asam_measures_steps_relative_to_the_weights() -> None:
     net.backward()  # (6, -4)
     ta, tb = 2.01, 1.01
     norm = math.hypot(ta * 6, tb * -4)
-    steps = ascent([net.a, net.b], rho=0.5, adaptive=True)
+    steps = steps_uphill([net.a, net.b], rho=0.5, adaptive=True)
     assert steps[0].item() == pytest.approx(0.5 * ta**2 * 6 / norm, rel=1e-5)
     assert steps[1].item() == pytest.approx(0.5 * tb**2 * -4 / norm, rel=1e-5)
 
@@ -53,7 +53,7 @@ def test_asam_does_not_depend_on_the_scale_of_the_weights() -> None:
         net.zero_grad()
         a, b = net.a * scale, net.b * scale
         torch.autograd.backward((3 * a.square() + 4 * b.square()).sum() / 2)
-        step_a, step_b = ascent([net.a, net.b], rho=0.5, adaptive=True)
+        step_a, step_b = steps_uphill([net.a, net.b], rho=0.5, adaptive=True)
         ends.append(((net.a + step_a).item() * scale, (net.b + step_b).item() * scale))
     assert ends[0] == pytest.approx(ends[1], rel=1e-3)
 
