@@ -296,14 +296,14 @@ def _delays(kinds: Sequence[str], on: Sequence[Curves]) -> Chart:
 STUDY = Study(
     name="grokking",
     title="Grokking",
-    claim="Addition modulo a small number, full-batch AdamW: with weight decay 1 and a share between 30 and 50 % "
-    "of all pairs, a transformer and an MLP know the training pairs (99 %) first and the held-out pairs (95 %) "
-    "at least three times as many steps later, in every seed; without weight decay no network knows the "
-    "held-out pairs in the same number of steps.",
+    claim="Addition modulo a small number, full-batch AdamW: with weight decay 1 and a share between 30 and "
+    "50 % of all pairs, a transformer and an MLP know the training pairs (99 %) first and the held-out pairs "
+    "(95 %) at least three times as many steps later, in every seed; without weight decay no network knows "
+    "the held-out pairs in the same number of steps.",
     refuted_by="An architecture of which no network groks at any share between 30 and 50 %; or half of the "
     "networks without weight decay that know the held-out pairs.",
-    source="Power et al. 2022 (arXiv:2201.02177); Nanda et al. 2023 (arXiv:2301.05217); Liu, Michaud and Tegmark "
-    "2022 (arXiv:2210.01117)",
+    source="Power et al. 2022 (arXiv:2201.02177); Nanda et al. 2023 (arXiv:2301.05217); Liu, Michaud and "
+    "Tegmark 2022 (arXiv:2210.01117)",
     settings=GrokkingSettings,
     run=run,
 )
