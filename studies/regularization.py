@@ -210,13 +210,14 @@ def _steps(trained: Mapping[str, Arrays], every: int) -> Chart:
 STUDY = Study(
     name="regularization",
     title="Regularization",
-    claim="Seven claims, each by a 95 % interval over seeds. Lasso makes at least half more of the irrelevant "
-    "weights exactly 0 than ridge; ridge's weights are shorter than those of least squares; the highest degree "
-    "of a polynomial has a larger test error than the best one, and L2 makes it smaller; on digits with noisy "
-    "labels dropout, stochastic depth and early stopping each raise test accuracy.",
-    refuted_by="The interval of any of the seven numbers wholly at or below its limit (0.5 of the first, else 0).",
-    source="Tibshirani 1996; Hoerl and Kennard 1970; Srivastava et al. 2014; Huang et al. 2016 (arXiv:1603.09382); "
-    "Prechelt 1998",
+    claim="Seven claims, each by a 95 % interval over seeds. Lasso makes at least half more of the "
+    "irrelevant weights exactly 0 than ridge; ridge's weights are shorter than those of least squares; the "
+    "highest degree of a polynomial has a larger test error than the best one, and L2 makes it smaller; on "
+    "digits with noisy labels dropout, stochastic depth and early stopping each raise test accuracy.",
+    refuted_by="The interval of any of the seven numbers wholly at or below its limit (0.5 of the first, "
+    "else 0).",
+    source="Tibshirani 1996; Hoerl and Kennard 1970; Srivastava et al. 2014; Huang et al. 2016 "
+    "(arXiv:1603.09382); Prechelt 1998",
     settings=RegularizationSettings,
     run=run,
 )

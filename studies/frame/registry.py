@@ -12,6 +12,7 @@ NAMES = (
     # in this order on the page
     "grokking",
     "double_descent",
+    "memorization",
     "regularization",
 )
 
