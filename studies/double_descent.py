@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
+from pipeline.records.base import Estimate
 from pipeline.settings.base import Seed, Settings
 from studies.frame.study import (
     Chart,
@@ -142,12 +143,10 @@ def judge(
     fell = over_seeds(test_SX[:, 0] - test_SX[:, -1])
     known = over_seeds(train_SX[:, 0])
     sentence = (
-        f"With random features the error peaks at a ratio of {peaks_S.min():g} to {peaks_S.max():g} features a "
-        f"sample, {height.value:.0f} times that of the largest model. The network's error at width "
-        f"{widths_X[middle]:g} is {100 * above[0].value:+.1f} points from that of the narrowest "
-        f"({100 * above[0].low:+.1f} to {100 * above[0].high:+.1f}) and {100 * above[1].value:+.1f} from that of "
-        f"the widest ({100 * above[1].low:+.1f} to {100 * above[1].high:+.1f}); the narrowest one already "
-        f"leaves {100 * known.value:.0f} % training errors."
+        f"With random features the error peaks at {peaks_S.min():g} to {peaks_S.max():g} features a sample, "
+        f"at {height.value:.0f} times that of the largest model. The network's error at width "
+        f"{widths_X[middle]:g} is {_points(above[0])} from that of the narrowest and {_points(above[1])} from "
+        f"that of the widest; the narrowest one already leaves {100 * known.value:.0f} % training errors."
     )
     n_fits, n_seeds = len(errors_SX), len(test_SX)
     numbers = [
@@ -185,12 +184,17 @@ def judge(
     return Finding(verdict=verdict, sentence=sentence, numbers=numbers, charts=[fits, networks])
 
 
+def _points(difference: Estimate) -> str:
+    low, high = 100 * difference.low, 100 * difference.high
+    return f"{100 * difference.value:+.1f} points ({low:+.1f} to {high:+.1f})"
+
+
 STUDY = Study(
     name="double_descent",
     title="Double descent",
-    claim="The test error of minimum-norm regression on random features peaks exactly where features are as many "
-    "as samples, in every seed, at more than twice the error of the largest model. With noisy labels the "
-    "audit's own network errs more on test images at a middle width than at the narrowest and the widest.",
+    claim="The test error of minimum-norm regression on random features peaks exactly where features are "
+    "as many as samples, in every seed, at more than twice the error of the largest model. With noisy labels "
+    "the audit's own network errs more on test images at a middle width than at the narrowest and the widest.",
     refuted_by="A peak at another ratio in any seed, or one that is not twice as high; or networks of every "
     "middle width that err less than the narrowest or the widest (95 % interval over seeds).",
     source="Belkin, Hsu, Ma and Mandal 2019, PNAS 116:15849; Nakkiran et al. 2020, ICLR (arXiv:1912.02292)",

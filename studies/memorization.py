@@ -100,7 +100,7 @@ def measure(network: Perceptron, pixels: Tensor, settings: MemorizationSettings)
 
 @torch.no_grad()
 def probe(networks: Ensemble, digits: Digits) -> Float64Array:
-    """Test accuracy of a logistic regression on each network's features, fitted on images of no training, S."""
+    """Test accuracies S of logistic regressions on features, of images that trained no network."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -127,7 +127,8 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
     random, real = found[max(levels)], found[min(levels)]
     wrong_S = _wrong_when_right_is_known(shown)
     claims: list[tuple[str, str, Float64Array, float]] = [
-        ("random labels are learned by heart", "training accuracy on random labels", random["given"][-1], 0.95),
+        ("random labels are learned by heart", "training accuracy on random labels",
+         random["given"][-1], 0.95),
         ("right labels are learned before wrong ones",
          f"wrong labels not yet learned when {CLEAN:.0%} of the right ones are", 1 - wrong_S, 0.5),
         ("test accuracy falls while wrong labels are learned", "test accuracy: its best less its last",
@@ -147,9 +148,9 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
         verdict: Verdict = "not shown"  # nothing was memorized, so nothing follows
     else:
         verdict = "supported" if all(held) else "refuted" if any(failed) else "not shown"
-    words = {True: "holds", False: "not shown"}
     told = [
-        f"{text} ({e.value:.2f}, {e.low:.2f} to {e.high:.2f}): {'does not hold' if is_failed else words[is_held]}"
+        f"{text} ({e.value:.2f}, {e.low:.2f} to {e.high:.2f}): "
+        + ("holds" if is_held else "does not hold" if is_failed else "not shown")
         for (text, *_), e, is_held, is_failed in zip(claims, estimates, held, failed, strict=True)
     ]
     n_seeds = len(wrong_S)
@@ -158,7 +159,8 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
         for (_, title, *_), e in zip(claims, estimates, strict=True)
     ]
     probes = {
-        "real labels": real["probe"], "random labels": random["probe"], "no training": real["probe_untrained"],
+        "real labels": real["probe"], "random labels": random["probe"],
+        "no training": real["probe_untrained"],
     }  # fmt: skip
     numbers += [
         Number(title=f"linear probe: {text}", estimate=over_seeds(values_S), seeds=n_seeds, unit="share")
@@ -234,10 +236,10 @@ STUDY = Study(
     name="memorization",
     title="Memorization",
     claim="Networks on digits learn random labels by heart (95 %). With noisy labels, less than half of the "
-    "wrong labels are learned when 90 % of the right ones are, and test accuracy falls afterwards. Sensitivity, "
-    "critical samples and the norm of the weights rise with the share of wrong labels (rank correlation above "
-    "0.5). Features learned from real labels serve a linear probe better than those from random labels. Each by "
-    "a 95 % interval over seeds.",
+    "wrong labels are learned when 90 % of the right ones are, and test accuracy falls afterwards. "
+    "Sensitivity, critical samples and the norm of the weights rise with the share of wrong labels (rank "
+    "correlation above 0.5). Features learned from real labels serve a linear probe better than those from "
+    "random labels. Each by a 95 % interval over seeds.",
     refuted_by="Any of these numbers with its interval wholly on the other side of its limit.",
     source="Arpit et al. 2017 (arXiv:1706.05394); Zhang et al. 2017 (arXiv:1611.03530); Maennel et al. 2020 "
     "(arXiv:2006.10455)",
