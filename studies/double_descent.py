@@ -143,10 +143,10 @@ def judge(
     fell = over_seeds(test_SX[:, 0] - test_SX[:, -1])
     known = over_seeds(train_SX[:, 0])
     sentence = (
-        f"With random features the error peaks at {peaks_S.min():g} to {peaks_S.max():g} features a sample, "
-        f"at {height.value:.0f} times that of the largest model. The network's error at width "
-        f"{widths_X[middle]:g} is {_points(above[0])} from that of the narrowest and {_points(above[1])} from "
-        f"that of the widest; the narrowest one already leaves {100 * known.value:.0f} % training errors."
+        f"With random features the error peaks at {peaks_S.min():g} to {peaks_S.max():g} features a "
+        f"sample, at {height.value:.0f} times that of the largest model. The network's error at width "
+        f"{widths_X[middle]:g} is {_points(above[0])} from that of the narrowest and "
+        f"{_points(above[1])} from that of the widest; the narrowest one already leaves {100 * known.value:.0f} % training errors."
     )
     n_fits, n_seeds = len(errors_SX), len(test_SX)
     numbers = [
@@ -192,9 +192,10 @@ def _points(difference: Estimate) -> str:
 STUDY = Study(
     name="double_descent",
     title="Double descent",
-    claim="The test error of minimum-norm regression on random features peaks exactly where features are "
-    "as many as samples, in every seed, at more than twice the error of the largest model. With noisy labels "
-    "the audit's own network errs more on test images at a middle width than at the narrowest and the widest.",
+    claim="The test error of minimum-norm regression on random features peaks exactly where features "
+    "are as many as samples, in every seed, at more than twice the error of the largest model. With noisy "
+    "labels the audit's own network errs more on test images at a middle width than at the narrowest and "
+    "the widest.",
     refuted_by="A peak at another ratio in any seed, or one that is not twice as high; or networks of every "
     "middle width that err less than the narrowest or the widest (95 % interval over seeds).",
     source="Belkin, Hsu, Ma and Mandal 2019, PNAS 116:15849; Nakkiran et al. 2020, ICLR (arXiv:1912.02292)",

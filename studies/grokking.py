@@ -206,9 +206,10 @@ def judge(curves: Sequence[Curves], claimed: Sequence[float]) -> Finding:
     best = {kind: _best([c for c in on if c.kind == kind and c.fraction in claimed]) for kind in kinds}
     n_seeds = on[0].accuracies.shape[2]
     n_off, n_known = len(off) * n_seeds, sum(int((c.known > 0).sum()) for c in off)
-    not_memorized = [c for c in (*best.values(), *off) if np.isnan(c.memorized).any()]
     grokked = {kind: int(c.grokked.sum()) for kind, c in best.items()}
-    if not_memorized:
+    # who has not learned the training pairs yet has not failed to go on from there
+    unfinished = [*off, *(c for c in on if c.fraction in claimed and grokked[c.kind] == 0)]
+    if any(np.isnan(c.memorized).any() for c in unfinished):
         verdict: Verdict = "not shown"
     elif all(count == n_seeds for count in grokked.values()) and n_known == 0:
         verdict = "supported"
