@@ -146,7 +146,7 @@ def judge(
         f"With random features the error peaks at {peaks_S.min():g} to {peaks_S.max():g} features a "
         f"sample, at {height.value:.0f} times that of the largest model. The network's error at width "
         f"{widths_X[middle]:g} is {_points(above[0])} from that of the narrowest and "
-        f"{_points(above[1])} from that of the widest; the narrowest one already leaves {100 * known.value:.0f} % "
+        f"{_points(above[1])} from that of the widest; the narrowest one leaves {100 * known.value:.0f} % "
         "training errors."
     )
     n_fits, n_seeds = len(errors_SX), len(test_SX)
