@@ -69,11 +69,10 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
     return Finding(
         verdict=all_of([above(whole), above(inside)]),
         sentence=f"Over {len(norm_P)} networks the rank correlation of Jacobian norm and generalization gap "
-        "is "
-        f"{told(whole)}; within those with and without augmentation it is {told(inside)} on average.",
+        f"is {told(whole)}; within those with and without augmentation it is {told(inside)} on average.",
         numbers=[
             Number(title="rank correlation, all networks", estimate=whole, seeds=len(norm_P)),
-            Number(title="rank correlation within augmentation, mean of both", estimate=inside, seeds=len(norm_P)),
+            Number(title="rank correlation within augmentation", estimate=inside, seeds=len(norm_P)),
         ],
         charts=[
             Chart(

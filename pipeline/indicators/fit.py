@@ -16,7 +16,7 @@ from pipeline.indicators.subject import Subject
 from pipeline.models.predict import predict_logits
 from pipeline.statistics.sampling import choose_by_group
 
-N_TRAIN = 1000  # training images that are looked at, as many of each group
+N_TRAIN = 600  # training images that are looked at, as many of each group
 LEAST_OF_GROUP = 20
 
 

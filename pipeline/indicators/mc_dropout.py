@@ -17,6 +17,7 @@ from pipeline.indicators.indicator import ByImage, ImageIndicator, UnmeasuredErr
 from pipeline.indicators.looked_at import batches_of, device_of, networks, sampled_rows
 from pipeline.indicators.subject import Subject
 from pipeline.models.as_found import evaluating
+from pipeline.models.interface import Classifier
 
 N_PASSES = 20
 
@@ -34,6 +35,16 @@ def dropping(model: nn.Module, device: torch.device, seed: int) -> Iterator[None
         for layer in dropouts(model):
             layer.train()
         yield
+
+
+def draw_passes(model: Classifier, pixels_NCHW: Tensor) -> Tensor:
+    """Probabilities of `N_PASSES` passes, T x N x K; what lies before the only dropout is computed once."""
+    if dropouts(model) == [model.dropout] and type(model).forward is Classifier.forward:
+        features_ND = model.embed(pixels_NCHW)
+        logits = [model.head(model.dropout(features_ND)) for _ in range(N_PASSES)]
+    else:
+        logits = [model(pixels_NCHW) for _ in range(N_PASSES)]
+    return torch.stack(logits).double().softmax(2)
 
 
 def mutual_information(probabilities_TNK: Tensor) -> Tensor:
@@ -56,8 +67,7 @@ def _per_image(subject: Subject) -> ByImage:
     for s, model in enumerate(models):
         with dropping(model, device_of(model), subject.settings.seed):
             for rows, pixels in batches_of(images, model):
-                passes = torch.stack([model(pixels).double().softmax(1) for _ in range(N_PASSES)])
-                values_SR1[s, rows, 0] = mutual_information(passes).cpu().numpy()
+                values_SR1[s, rows, 0] = mutual_information(draw_passes(model, pixels)).cpu().numpy()
     return ByImage(values_SR1)
 
 

@@ -73,11 +73,11 @@ def _largest_singular_value(matrices_FOI: Tensor) -> float:
 @torch.no_grad()
 def measure_norms(model: Classifier) -> dict[str, float]:
     """`norm` of all parameters; log10 of the layers' spectral norms multiplied, of all and of each part."""
-    products = {part: _log_product(model.get_submodule(part)) for part in reversed(model.cascade())}
+    layers = {name: _log(norm) for name, m in model.named_modules() if (norm := spectral_norm(m)) is not None}
     return {
         "norm": _length(list(model.parameters())),
-        "spectral": _log_product(model),
-        **{f"spectral:{part}": value for part, value in products.items()},
+        "spectral": sum(layers.values()),
+        **{f"spectral:{part}": _within(layers, part) for part in reversed(model.cascade())},
     }
 
 
@@ -104,9 +104,12 @@ def _length(tensors: list[Tensor]) -> float:
     return math.sqrt(sum(float(tensor.double().square().sum()) for tensor in tensors))
 
 
-def _log_product(module: nn.Module) -> float:
-    norms = [norm for layer in module.modules() if (norm := spectral_norm(layer)) is not None]
-    return sum(math.log10(norm) if norm > 0 else -math.inf for norm in norms)
+def _log(norm: float) -> float:
+    return math.log10(norm) if norm > 0 else -math.inf
+
+
+def _within(layers: dict[str, float], part: str) -> float:
+    return sum(value for name, value in layers.items() if f"{name}.".startswith(f"{part}."))
 
 
 def _per_model(subject: Subject) -> ByModel:

@@ -22,7 +22,7 @@ from pipeline.models.uphill import TINY, ascent, length
 
 RELATIVE_NOISE = 0.05  # standard deviation of the adaptive noise, in units of each weight
 PLAIN_NOISE = 0.01  # of the plain noise, of all weights alike
-N_DRAWS = 8
+N_DRAWS = 8  # one draw's increase varies by about its mean: draws say more than images do
 N_ASCENTS = 5
 BATCH_SIZE = 256
 LANCZOS_VECTORS = 8
@@ -190,7 +190,8 @@ def _per_model(subject: Subject) -> ByModel:
     parts: dict[str, list[float]] = {name: [] for name in TITLES}
     if not settings.sharpness_eigenvalue:
         del parts["eigenvalue"]
-    for model in models:
+    for s, model in enumerate(models):
+        seed = settings.seed + s  # noise of its own: the interval over networks holds that of the draws
         device = device_of(model)
         loss = Loss(model, to_pixels(images, device), labels.to(device))
         with moving_weights(model) as parameters:
@@ -198,13 +199,11 @@ def _per_model(subject: Subject) -> ByModel:
             ones = [torch.ones_like(p) for p in parameters]
             found = {
                 "worst": worst_increase(loss, parameters, scales, radius=settings.sharpness_radius),
-                "average": mean_increase(
-                    loss, parameters, scales, deviation=RELATIVE_NOISE, seed=settings.seed
-                ),
-                "plain": mean_increase(loss, parameters, ones, deviation=PLAIN_NOISE, seed=settings.seed),
+                "average": mean_increase(loss, parameters, scales, deviation=RELATIVE_NOISE, seed=seed),
+                "plain": mean_increase(loss, parameters, ones, deviation=PLAIN_NOISE, seed=seed),
             }
             if settings.sharpness_eigenvalue:
-                found["eigenvalue"] = top_eigenvalue(loss, parameters, settings.seed)
+                found["eigenvalue"] = top_eigenvalue(loss, parameters, seed)
         for name, number in found.items():
             parts[name].append(number)
     return ByModel(parts, titles={name: TITLES[name] for name in parts}, notes=NOTES)

@@ -10,12 +10,15 @@ from studies.frame.study import Study
 
 NAMES = (
     # in this order on the page
+    "grokking",
     "double_descent",
     "scaling_law",
+    "memorization",
     "batch_size",
     "jacobian_gap",
     "simplicity_bias",
     "delayed_robustness",
+    "regularization",
     "lottery_ticket",
     "flat_minima",
 )

@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.indicators import disagreement, mc_dropout
 from pipeline.indicators.disagreement import pairs_that_differ
 from pipeline.indicators.indicator import UnmeasuredError
-from pipeline.indicators.mc_dropout import mutual_information
+from pipeline.indicators.mc_dropout import draw_passes, dropping, mutual_information
 from tests.fixtures.indicators import Brightness, Flat, grays, resnet, subject_of
 
 
@@ -61,6 +61,25 @@ def test_batch_norm_stays_as_trained_while_units_are_dropped() -> None:
     model.dropout = nn.Dropout(1e-9)
     found = mc_dropout.INDICATOR.per_image(subject_of([model], grays([0, 255] * 8, side=16), n_classes=3))
     assert np.abs(found.values_SRC).max() < 1e-9
+
+
+class Twice(Flat):
+    """The same network, written so that what lies before the dropout is not known."""
+
+    def forward(self, pixels_NCHW: Tensor) -> Tensor:
+        return super().forward(pixels_NCHW)
+
+
+def test_features_that_are_kept_change_no_pass() -> None:
+    passes, pixels = [], torch.rand(5, 3, 4, 4)
+    for kind in (Flat, Twice):
+        model = kind(4, 3)
+        model.dropout = nn.Dropout(0.5)
+        with dropping(model, torch.device("cpu"), seed=0):
+            passes.append(draw_passes(model, pixels))
+    assert passes[0].shape == (20, 5, 3)
+    assert torch.equal(*passes)
+    assert passes[0].std(0).min() > 0
 
 
 @pytest.mark.parametrize("drop", [None, 0.0])

@@ -50,7 +50,7 @@ def test_another_mixture_of_equally_hard_images_is_no_gap() -> None:
 
 def test_few_training_images_are_looked_at() -> None:
     groups = np.repeat(np.arange(4), 2000)
-    assert np.bincount(groups[fit._train_rows(groups, 0)]).tolist() == [250] * 4
+    assert np.bincount(groups[fit._train_rows(groups, 0)]).tolist() == [150] * 4
     many = np.repeat(np.arange(500), 30)
     assert np.bincount(many[fit._train_rows(many, 0)]).tolist() == [20] * 500
 
