@@ -93,7 +93,7 @@ def judge(sharpness_SM: Float64Array, accuracy_SM: Float64Array, worst_SM: Float
                 lines=[
                     _scatter(name, np.exp(log_SM[:, m]), accuracy_SM[:, m]) for m, name in enumerate(names)
                 ],
-                log_x=True, share=True,
+                log_x=True, share=True, points=True,
             )
         ],
         notes=["SAM and ASAM cost two gradients a step: with as many steps they have twice the work."],

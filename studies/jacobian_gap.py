@@ -76,9 +76,8 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
         ],
         charts=[
             Chart(
-                title="Gap against Jacobian norm, a point a network", x_label="Jacobian norm "
-                "at test images",
-                y_label="training accuracy - test accuracy", lines=lines, log_x=True, share=True,
+                title="Gap against Jacobian norm, a point a network", x_label="Jacobian norm at test images",
+                y_label="training accuracy - test accuracy", lines=lines, log_x=True, share=True, points=True,
             )
         ],
         notes=["Every network has data and first weights of its own; the interval is over networks."],

@@ -27,7 +27,10 @@ def _fill(axes: Axes, chart: Chart) -> list[Tip]:
         if len(line.x) <= _MOST_MARKED:
             drawn.set_marker(MARKERS[i % len(MARKERS)])
             drawn.set_markersize(4.5)
-        if dashes := DASHES[i % len(DASHES)]:
+        if chart.points:
+            drawn.set_linestyle("none")
+            drawn.set_marker(MARKERS[i % len(MARKERS)])
+        elif dashes := DASHES[i % len(DASHES)]:
             drawn.set_dashes(dashes)
         if line.low is not None and line.high is not None:
             axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.16, linewidth=0)

@@ -58,6 +58,7 @@ class Chart(Record):
     log_x: bool = False
     log_y: bool = False
     share: bool = False  # y is shown in percent
+    points: bool = False  # each line is a cloud of points: nothing joins them
 
 
 class Finding(Record):
