@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
-from pipeline.core.types import Float64Array
+from pipeline.core.types import Float64Array, Split
 from pipeline.settings.base import Seed, Settings
 from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.images import cued_digits
@@ -67,7 +67,7 @@ def train_line(settings: BatchSizeSettings, seed: int) -> Arrays:
     return {"train": train_AG, "test": test_AG}
 
 
-def _images(settings: BatchSizeSettings, seed: int):  # type: ignore[no-untyped-def]
+def _images(settings: BatchSizeSettings, seed: int) -> tuple[Split, Split]:
     return cued_digits(seed, settings.n_train, strength=settings.strength, ease=settings.ease)
 
 
