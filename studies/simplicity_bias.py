@@ -77,10 +77,10 @@ def judge(
     delay_SQE = delays(times_T, curves_SQE2T)
     n_seeds = len(delay_SQE)
     by_strength = over_seeds(
-        [np.mean([rank_correlation(strengths_Q, d_Q) for d_Q in delay_QE.T]) for delay_QE in delay_SQE]
+        [float(np.mean([rank_correlation(strengths_Q, d_Q) for d_Q in delay_QE.T])) for delay_QE in delay_SQE]
     )
     by_ease = over_seeds(
-        [np.mean([rank_correlation(eases_E, d_E) for d_E in delay_QE]) for delay_QE in delay_SQE]
+        [float(np.mean([rank_correlation(eases_E, d_E) for d_E in delay_QE])) for delay_QE in delay_SQE]
     )
     hardest_ST = curves_SQE2T[:, -1, -1, 0]
     least = over_seeds(hardest_ST.min(axis=1))
@@ -155,7 +155,8 @@ def first_times(times_T: Float64Array, curves: Float64Array) -> Float64Array:
 def delays(times_T: Float64Array, curves_SQE2T: Float64Array) -> Float64Array:
     """log of the conflicting images' time over the aligned ones', S x Q x E; never: twice the end."""
     times_SQE2 = np.minimum(first_times(times_T, curves_SQE2T), 2 * times_T[-1])
-    return np.log(times_SQE2[..., 0] / times_SQE2[..., 1])
+    found_SQE: Float64Array = np.log(times_SQE2[..., 0] / times_SQE2[..., 1])
+    return found_SQE
 
 
 def rise_width(times_T: Float64Array, curve_T: Float64Array) -> float:

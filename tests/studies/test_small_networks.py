@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ruamel.yaml import YAML
 
+from studies.frame.registry import NAMES
 from studies.small.images import cued_digits, first, plain_digits
 from studies.small.measures import adaptive_sharpness, along_line, group_losses
 from studies.small.networks import accuracies, make_mlp, train_network
@@ -28,6 +31,14 @@ def test_without_a_distance_the_tint_says_nothing() -> None:
     _, test = cued_digits(0, 100, strength=0.9, ease=0.0)
     tint = test.images[..., 0].mean(axis=(1, 2)) - test.images[..., 2].mean(axis=(1, 2))
     assert abs(np.corrcoef(tint, test.attributes)[0, 1]) < 0.08
+
+
+def test_dvc_knows_which_studies_depend_on_this() -> None:
+    root = Path(__file__).parents[2]
+    stages = YAML(typ="safe", pure=True).load((root / "studies" / "dvc.yaml").read_text())["stages"]
+    for name in NAMES:
+        reads = "studies.small" in (root / "studies" / f"{name}.py").read_text()
+        assert ("studies/small" in stages[name]["deps"]) == reads
 
 
 def test_no_digit_is_in_train_and_test() -> None:
