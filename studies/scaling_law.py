@@ -13,6 +13,7 @@ from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
 from pipeline.settings.base import Seed, Settings
 from pipeline.statistics.accuracy.worst_group import lowest_of
+from pipeline.statistics.intervals import clip_difference
 from studies.frame.study import (
     Chart,
     Finding,
@@ -163,7 +164,7 @@ def _fitted(name: str, law: Extrapolation, sizes_X: Float64Array) -> Line:
 
 def _trend(parameters_W: Float64Array, errors_SW: Float64Array) -> Estimate:
     found = over_seeds([rank_correlation(parameters_W, errors_W) for errors_W in errors_SW])
-    return found.model_copy(update={"low": max(-1.0, found.low), "high": min(1.0, found.high)})
+    return clip_difference(found)  # correlations lie within -1 and 1, too
 
 
 STUDY = Study(

@@ -12,6 +12,7 @@ from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.models.interface import Classifier
 from pipeline.settings.base import Seed, Settings
+from pipeline.statistics.intervals import clip_difference
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.fits import first_time, rank_correlation
 from studies.small.images import cued_digits
@@ -82,6 +83,7 @@ def judge(
     by_ease = over_seeds(
         [float(np.mean([rank_correlation(eases_E, d_E) for d_E in delay_QE])) for delay_QE in delay_SQE]
     )
+    by_strength, by_ease = clip_difference(by_strength), clip_difference(by_ease)  # correlations, too
     hardest_ST = curves_SQE2T[:, -1, -1, 0]
     least = over_seeds(hardest_ST.min(axis=1))
     never = float((first_times(times_T, curves_SQE2T[..., 0, :]) == np.inf).mean())
