@@ -20,6 +20,7 @@ from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
 LEVEL = 0.7  # of accuracy: learned
+ALIKE = "Where all seeds have one and the same order their interval has no width: it says less than it seems."
 CONFLICTING, ALIGNED = (2, 3), (1, 4)  # places in `accuracies`: label x tint
 
 
@@ -51,7 +52,8 @@ def train_cue(settings: SimplicityBiasSettings, seed: int, strength: float, ease
     def watch(step: int, model: Classifier) -> None:
         if step in times:
             groups = accuracies(model, test)
-            seen.append([groups[list(kind)].mean() for kind in (CONFLICTING, ALIGNED)])
+            seen.append([groups[list(kind)].mean() for kind in (ALIKE = "Where all seeds have one and the same order their interval has no width: it says less than it seems."
+CONFLICTING, ALIGNED)])
 
     model = make_mlp(train, [settings.width] * 2, 2, seed)
     train_network(model, train, seed, steps=settings.steps, options={"lr": settings.lr}, watch=watch)
@@ -86,6 +88,7 @@ def judge(
     by_strength, by_ease = clip_difference(by_strength), clip_difference(by_ease)  # correlations, too
     hardest_ST = curves_SQE2T[:, -1, -1, 0]
     least = over_seeds(hardest_ST.min(axis=1))
+    least = least.model_copy(update={"low": max(0.0, least.low)})
     never = float((first_times(times_T, curves_SQE2T[..., 0, :]) == np.inf).mean())
     widths = {
         name: over_seeds([rise_width(times_T, curve_T) for curve_T in curves])
@@ -144,6 +147,7 @@ def judge(
             f"{never:.0%} of the trainings never reach {LEVEL:.0%} on conflicting images; they count as "
             "twice all "
             "steps, and ranks go by that.",
+            *([ALIKE] if by_strength.low == by_strength.high or by_ease.low == by_ease.high else []),
         ],
     )  # fmt: skip
 
