@@ -52,8 +52,7 @@ def train_cue(settings: SimplicityBiasSettings, seed: int, strength: float, ease
     def watch(step: int, model: Classifier) -> None:
         if step in times:
             groups = accuracies(model, test)
-            seen.append([groups[list(kind)].mean() for kind in (ALIKE = "Where all seeds have one and the same order their interval has no width: it says less than it seems."
-CONFLICTING, ALIGNED)])
+            seen.append([groups[list(kind)].mean() for kind in (CONFLICTING, ALIGNED)])
 
     model = make_mlp(train, [settings.width] * 2, 2, seed)
     train_network(model, train, seed, steps=settings.steps, options={"lr": settings.lr}, watch=watch)
