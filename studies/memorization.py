@@ -42,8 +42,8 @@ SIDE = 8
 CLEAN = 0.9  # accuracy on rightly labelled training images at which wrongly labelled ones are looked at
 FOLLOWS = 0.5  # least rank correlation
 MEASURES = {
-    "sensitivity": "sensitivity (Jacobian norm of the probabilities)",
-    "critical": "critical samples",
+    "sensitivity": "sensitivity",
+    "critical": "share of critical samples",
     "norm": "norm of the weights",
 }
 
@@ -141,18 +141,26 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
         ("real labels make better features than random ones", "linear probe: real less random labels",
          real["probe"] - random["probe"], 0.0)
     )  # fmt: skip
-    estimates = [over_seeds(values_S) for _, _, values_S, _ in claims]
+    estimates = [over_seeds(values_S, least=-1, most=1) for _, _, values_S, _ in claims]
     held = [e.low > limit for e, (*_, limit) in zip(estimates, claims, strict=True)]
     failed = [e.high <= limit for e, (*_, limit) in zip(estimates, claims, strict=True)]
     if not held[0]:
         verdict: Verdict = "not shown"  # nothing was memorized, so nothing follows
     else:
         verdict = "supported" if all(held) else "refuted" if any(failed) else "not shown"
-    told = [
-        f"{text} ({e.value:.2f}, {e.low:.2f} to {e.high:.2f}): "
-        + ("holds" if is_held else "does not hold" if is_failed else "not shown")
-        for (text, *_), e, is_held, is_failed in zip(claims, estimates, held, failed, strict=True)
-    ]
+    listed = {
+        "Holds": held,
+        "Does not hold": failed,
+        "Not shown": [not a and not b for a, b in zip(held, failed, strict=True)],
+    }
+    told = {
+        word: [
+            f"{text} ({e.value:.2f}, {e.low:.2f} to {e.high:.2f})"
+            for (text, *_), e, is_so in zip(claims, estimates, rows, strict=True)
+            if is_so
+        ]
+        for word, rows in listed.items()
+    }
     n_seeds = len(wrong_S)
     numbers = [
         Number(title=title, estimate=e, seeds=n_seeds)
@@ -163,12 +171,17 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
         "no training": real["probe_untrained"],
     }  # fmt: skip
     numbers += [
-        Number(title=f"linear probe: {text}", estimate=over_seeds(values_S), seeds=n_seeds, unit="share")
+        Number(
+            title=f"linear probe: {text}",
+            estimate=over_seeds(values_S, least=0, most=1),
+            seeds=n_seeds,
+            unit="share",
+        )
         for text, values_S in probes.items()
     ]
     return Finding(
         verdict=verdict,
-        sentence="; ".join(told) + ".",
+        sentence=" ".join(f"{word}: {', '.join(texts)}." for word, texts in told.items() if texts),
         numbers=numbers,
         charts=[_order(shown, shown_level, every), _measures(found), _accuracies(found)],
         notes=["One hidden layer on digits of 8 x 8 pixels; larger networks may differ."],

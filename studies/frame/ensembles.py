@@ -78,8 +78,8 @@ class Perceptron(Classifier):
 
     def __init__(self, first_DH: Tensor, last_HK: Tensor) -> None:
         super().__init__([0.0] * 3, [1.0] * 3)
-        self.first = nn.Linear(*first_DH.shape, bias=False)
-        self.head = nn.Linear(*last_HK.shape, bias=False)
+        self.first = nn.Linear(first_DH.shape[0], first_DH.shape[1], bias=False)
+        self.head = nn.Linear(last_HK.shape[0], last_HK.shape[1], bias=False)
         self.n_classes = last_HK.shape[1]
         with torch.no_grad():
             self.first.weight.copy_(first_DH.T)
