@@ -25,7 +25,7 @@ from studies.frame.ensembles import (
     Recipe,
     load_digits_in_parts,
     train_ensemble,
-    with_noise,
+    with_random,
 )
 from studies.frame.study import (
     Chart,
@@ -49,7 +49,9 @@ MEASURES = {
 
 
 class MemorizationSettings(Settings):
-    levels: list[float] = Field(min_length=3, description="shares of wrong labels, ascending from 0 to 1")
+    levels: list[float] = Field(
+        min_length=3, description="shares of labels that are drawn at random, ascending from 0 to 1"
+    )
     shown_level: float = Field(description="one of them: that of the order of learning")
     n_train: int = Field(ge=50)
     n_probe: int = Field(ge=50, description="further images that linear probes are fitted on")
@@ -64,10 +66,10 @@ class MemorizationSettings(Settings):
 
 
 def at_level(settings: MemorizationSettings, level: float) -> Arrays:
-    """Networks trained with a share of wrong labels: accuracies E x S, measures S, linear probes S."""
+    """Networks trained with a share of random labels: accuracies E x S, measures S, linear probes S."""
     digits = load_digits_in_parts(settings.n_train, settings.n_probe)
     images, right_N = digits.train
-    given_SN = np.stack([with_noise(right_N, level, seed) for seed in settings.seeds])
+    given_SN = np.stack([with_random(right_N, level, seed) for seed in settings.seeds])
     is_right_SN = given_SN == right_N
     recipe = Recipe(settings.width, settings.steps, settings.lr, settings.every)
     asked = [
@@ -207,7 +209,7 @@ def _order(shown: Arrays, level: float, every: int) -> Chart:
     titles = {"right": "right training labels", "wrong": "wrong training labels", "test": "test images"}
     x = every * np.arange(len(shown["test"]))
     return Chart(
-        title=f"Order of learning with {level:.0%} wrong labels", x_label="steps", y_label="accuracy",
+        title=f"Order of learning with {level:.0%} random labels", x_label="steps", y_label="accuracy",
         lines=[line_over_seeds(text, x, shown[name].T) for name, text in titles.items()], share=True,
     )  # fmt: skip
 
@@ -223,7 +225,7 @@ def _measures(found: Mapping[float, Arrays]) -> Chart:
     ]
     return Chart(
         title="What follows noise",
-        x_label="share of wrong labels",
+        x_label="share of random labels",
         y_label="relative to no noise",
         lines=lines,
     )
@@ -240,7 +242,7 @@ def _accuracies(found: Mapping[float, Arrays]) -> Chart:
         line_over_seeds("linear probe, test", levels, np.stack([found[v]["probe"] for v in levels], axis=1))
     )
     return Chart(
-        title="Accuracy after training", x_label="share of wrong labels", y_label="accuracy", lines=lines,
+        title="Accuracy after training", x_label="share of random labels", y_label="accuracy", lines=lines,
         share=True,
     )  # fmt: skip
 
@@ -250,7 +252,7 @@ STUDY = Study(
     title="Memorization",
     claim="Networks on digits learn random labels by heart (95 %). With noisy labels, less than half of the "
     "wrong labels are learned when 90 % of the right ones are, and test accuracy falls afterwards. "
-    "Sensitivity, critical samples and the norm of the weights rise with the share of wrong labels (rank "
+    "Sensitivity, critical samples and the norm of the weights rise with the share of random labels (rank "
     "correlation above 0.5). Features learned from real labels serve a linear probe better than those from "
     "random labels. Each by a 95 % interval over seeds.",
     refuted_by="Any of these numbers with its interval wholly on the other side of its limit.",

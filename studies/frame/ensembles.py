@@ -175,9 +175,18 @@ def load_digits_in_parts(n_train: int, n_val: int, seed: int = 0) -> Digits:
 
 
 def with_noise(labels_N: Int64Array, share: float, seed: int, n_classes: int = 10) -> Int64Array:
-    """Labels of which `share` are drawn anew among all other classes."""
+    """Labels of which `share` are wrong: drawn anew among all other classes."""
     rng = np.random.default_rng([seed, 1])
     rows = rng.permutation(len(labels_N))[: round(share * len(labels_N))]
     noisy = labels_N.copy()
     noisy[rows] = (noisy[rows] + rng.integers(1, n_classes, len(rows))) % n_classes
     return noisy
+
+
+def with_random(labels_N: Int64Array, share: float, seed: int, n_classes: int = 10) -> Int64Array:
+    """Labels of which `share` are drawn anew among all classes, so that some stay right (Zhang et al. 2017)."""
+    rng = np.random.default_rng([seed, 2])
+    rows = rng.permutation(len(labels_N))[: round(share * len(labels_N))]
+    drawn = labels_N.copy()
+    drawn[rows] = rng.integers(0, n_classes, len(rows))
+    return drawn
