@@ -147,10 +147,10 @@ def judge(
     if (peaks_S == 1).all():
         peak = "exactly where features are as many as samples, in every seed"
     sentence = (
-        f"With random features the error peaks {peak}, at {height.value:.0f} times that of the largest model. The network's error at width "
-        f"{widths_X[middle]:g} is {_points(above[0])} from that of the narrowest and "
-        f"{_points(above[1])} from that of the widest; the narrowest one leaves {100 * known.value:.0f} % "
-        "training errors."
+        f"With random features the error peaks {peak}, at {height.value:.0f} times that of the largest "
+        f"model. The network's error at width {widths_X[middle]:g} is {_points(above[0])} from that of the "
+        f"narrowest and {_points(above[1])} from that of the widest; the narrowest one "
+        f"leaves {100 * known.value:.0f} % training errors."
     )
     n_fits, n_seeds = len(errors_SX), len(test_SX)
     numbers = [

@@ -199,10 +199,13 @@ def _wrong_when_right_is_known(shown: Arrays) -> Float64Array:
 
 
 def _rank_correlations(levels_V: Float64Array, values_VS: Float64Array) -> Float64Array:
-    """Spearman's, of each seed."""
+    """Spearman's, of each seed; 0 of a constant."""
     from scipy.stats import spearmanr
 
-    return np.array([float(spearmanr(levels_V, column).statistic) for column in values_VS.T])
+    moves_S = values_VS.std(axis=0) > 0  # what is the same at all levels does not rise
+    rank_S = np.zeros(values_VS.shape[1])
+    rank_S[moves_S] = [spearmanr(levels_V, column).statistic for column in values_VS.T[moves_S]]
+    return rank_S
 
 
 def _order(shown: Arrays, level: float, every: int) -> Chart:

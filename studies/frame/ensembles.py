@@ -184,7 +184,7 @@ def with_noise(labels_N: Int64Array, share: float, seed: int, n_classes: int = 1
 
 
 def with_random(labels_N: Int64Array, share: float, seed: int, n_classes: int = 10) -> Int64Array:
-    """Labels of which `share` are drawn anew among all classes, so that some stay right (Zhang et al. 2017)."""
+    """Labels of which `share` are drawn anew among all classes: some stay right (Zhang et al. 2017)."""
     rng = np.random.default_rng([seed, 2])
     rows = rng.permutation(len(labels_N))[: round(share * len(labels_N))]
     drawn = labels_N.copy()
