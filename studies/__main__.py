@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -48,7 +49,9 @@ def run_study(name: str) -> None:
         finding = study.run(settings, train)
         result = Result(name=name, settings=deciding(settings), versions=versions(), finding=finding)
         write_text(OUT / f"{name}.json", result.model_dump_json(indent=1) + "\n")
-    _log.info("%s: %s (%.0f s). %s", name, finding.verdict, time.monotonic() - started, finding.sentence)
+    wall = time.monotonic() - started
+    worked = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    _log.info("%s: %s (%.0f s, processors %.0f s). %s", name, finding.verdict, wall, worked, finding.sentence)
 
 
 def make_page() -> None:

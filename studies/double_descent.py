@@ -26,6 +26,7 @@ from studies.frame.study import (
 
 HIGH = 2.0  # times the error of the largest model, that the peak must be
 N_TEST = 1000
+NEARLY = 0.1  # training error
 
 
 class RandomFeaturesSettings(Settings):
@@ -142,12 +143,14 @@ def judge(
         verdict = "supported"
     fell = over_seeds(test_SX[:, 0] - test_SX[:, -1])
     known = over_seeds(train_SX[:, 0])
+    peak = f"at {peaks_S.min():g} to {peaks_S.max():g} features a sample"
+    if (peaks_S == 1).all():
+        peak = "exactly where features are as many as samples, in every seed"
     sentence = (
-        f"With random features the error peaks at {peaks_S.min():g} to {peaks_S.max():g} features a "
-        f"sample, at {height.value:.0f} times that of the largest model. The network's error at width "
-        f"{widths_X[middle]:g} is {_points(above[0])} from that of the narrowest and "
-        f"{_points(above[1])} from that of the widest; the narrowest one leaves {100 * known.value:.0f} % "
-        "training errors."
+        f"With random features the error peaks {peak}, at {height.value:.0f} times that of the largest "
+        f"model. The network's error at width {widths_X[middle]:g} is {_points(above[0])} from that of the "
+        f"narrowest and {_points(above[1])} from that of the widest; the narrowest one "
+        f"leaves {100 * known.value:.0f} % training errors."
     )
     n_fits, n_seeds = len(errors_SX), len(test_SX)
     numbers = [
@@ -177,12 +180,15 @@ def judge(
     networks = Chart(
         title="The audit's network by width", x_label="channels of the first stage", y_label="error",
         lines=[
-            line_over_seeds("test images", widths_X, test_SX),
-            line_over_seeds("training labels as given", widths_X, train_SX),
+            line_over_seeds("test images", widths_X, test_SX, least=0, most=1),
+            line_over_seeds("training labels as given", widths_X, train_SX, least=0, most=1),
         ],
         log_x=True, share=True,
     )  # fmt: skip
-    return Finding(verdict=verdict, sentence=sentence, numbers=numbers, charts=[fits, networks])
+    notes = ["The width of the network's middle error is chosen by the same errors, in favor of a peak."]
+    if known.value < NEARLY:
+        notes.append("The narrowest network nearly fits its training labels: a peak could lie only below it.")
+    return Finding(verdict=verdict, sentence=sentence, numbers=numbers, charts=[fits, networks], notes=notes)
 
 
 def _points(difference: Estimate) -> str:

@@ -28,8 +28,8 @@ from studies.frame.study import (
     Study,
     Trainings,
     Verdict,
+    geometric_over_seeds,
     line_over_seeds,
-    over_seeds,
 )
 
 Weights = dict[str, Tensor]
@@ -57,7 +57,7 @@ class GrokkingSettings(Settings):
 def first_weights(kind: Kind, modulus: int, width: int, seeds: list[int]) -> Weights:
     """Normal weights of variance 1 / inputs, one network a seed, M first."""
     if kind == "mlp":
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "embed": (modulus, width), "first": (width, 4 * width), "second": (width, 4 * width),
             "out": (4 * width, modulus),
         }  # fmt: skip
@@ -105,7 +105,8 @@ def transformer_logits(w: Weights, a_MN: Tensor, b_MN: Tensor) -> Tensor:
     )
     stream = seen[2] + mixed @ w["project"]
     stream = stream + F.relu(stream @ w["up"] + w["up_bias"][:, None]) @ w["down"]
-    return stream @ w["out"]
+    logits: Tensor = stream @ w["out"]
+    return logits
 
 
 def _rows(table_MPD: Tensor, row_MN: Tensor) -> Tensor:
@@ -252,9 +253,9 @@ def _numbers(curves: Sequence[Curves], n_seeds: int, n_known: int, n_off: int) -
             Number(title=f"{where}: networks that grok", estimate=share, seeds=n_seeds, unit="share")
         )
         delay_M = (c.known - c.memorized)[~np.isnan(c.known)]
-        if len(delay_M):
-            title = f"{where}: delay in steps, where the held-out pairs are known"
-            numbers.append(Number(title=title, estimate=over_seeds(delay_M), seeds=len(delay_M)))
+        if len(delay_M) > 1:
+            title = f"{where}: delay in steps (geometric mean) of those that know them"
+            numbers.append(Number(title=title, estimate=geometric_over_seeds(delay_M), seeds=len(delay_M)))
     title = "networks without weight decay that know the held-out pairs"
     return [
         *numbers,
@@ -275,9 +276,7 @@ def _over_steps(kind: str, best: Curves, off: Sequence[Curves]) -> Chart:
 
 def _line(name: str, c: Curves, part: int) -> Line:
     later = c.accuracies[1:, part]  # no logarithm of step 0
-    line = line_over_seeds(name, c.every * np.arange(1, len(later) + 1), later.T)
-    low, high = np.array(line.low).clip(0, 1).tolist(), np.array(line.high).clip(0, 1).tolist()
-    return line.model_copy(update={"low": low, "high": high})
+    return line_over_seeds(name, c.every * np.arange(1, len(later) + 1), later.T, least=0, most=1)
 
 
 def _delays(kinds: Sequence[str], on: Sequence[Curves]) -> Chart:

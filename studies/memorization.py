@@ -25,7 +25,7 @@ from studies.frame.ensembles import (
     Recipe,
     load_digits_in_parts,
     train_ensemble,
-    with_noise,
+    with_random,
 )
 from studies.frame.study import (
     Chart,
@@ -42,14 +42,16 @@ SIDE = 8
 CLEAN = 0.9  # accuracy on rightly labelled training images at which wrongly labelled ones are looked at
 FOLLOWS = 0.5  # least rank correlation
 MEASURES = {
-    "sensitivity": "sensitivity (Jacobian norm of the probabilities)",
-    "critical": "critical samples",
+    "sensitivity": "sensitivity",
+    "critical": "share of critical samples",
     "norm": "norm of the weights",
 }
 
 
 class MemorizationSettings(Settings):
-    levels: list[float] = Field(min_length=3, description="shares of wrong labels, ascending from 0 to 1")
+    levels: list[float] = Field(
+        min_length=3, description="shares of labels that are drawn at random, ascending from 0 to 1"
+    )
     shown_level: float = Field(description="one of them: that of the order of learning")
     n_train: int = Field(ge=50)
     n_probe: int = Field(ge=50, description="further images that linear probes are fitted on")
@@ -64,10 +66,10 @@ class MemorizationSettings(Settings):
 
 
 def at_level(settings: MemorizationSettings, level: float) -> Arrays:
-    """Networks trained with a share of wrong labels: accuracies E x S, measures S, linear probes S."""
+    """Networks trained with a share of random labels: accuracies E x S, measures S, linear probes S."""
     digits = load_digits_in_parts(settings.n_train, settings.n_probe)
     images, right_N = digits.train
-    given_SN = np.stack([with_noise(right_N, level, seed) for seed in settings.seeds])
+    given_SN = np.stack([with_random(right_N, level, seed) for seed in settings.seeds])
     is_right_SN = given_SN == right_N
     recipe = Recipe(settings.width, settings.steps, settings.lr, settings.every)
     asked = [
@@ -141,18 +143,26 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
         ("real labels make better features than random ones", "linear probe: real less random labels",
          real["probe"] - random["probe"], 0.0)
     )  # fmt: skip
-    estimates = [over_seeds(values_S) for _, _, values_S, _ in claims]
+    estimates = [over_seeds(values_S, least=-1, most=1) for _, _, values_S, _ in claims]
     held = [e.low > limit for e, (*_, limit) in zip(estimates, claims, strict=True)]
     failed = [e.high <= limit for e, (*_, limit) in zip(estimates, claims, strict=True)]
     if not held[0]:
         verdict: Verdict = "not shown"  # nothing was memorized, so nothing follows
     else:
         verdict = "supported" if all(held) else "refuted" if any(failed) else "not shown"
-    told = [
-        f"{text} ({e.value:.2f}, {e.low:.2f} to {e.high:.2f}): "
-        + ("holds" if is_held else "does not hold" if is_failed else "not shown")
-        for (text, *_), e, is_held, is_failed in zip(claims, estimates, held, failed, strict=True)
-    ]
+    listed = {
+        "Holds": held,
+        "Does not hold": failed,
+        "Not shown": [not a and not b for a, b in zip(held, failed, strict=True)],
+    }
+    told = {
+        word: [
+            f"{text} ({e.value:.2f}, {e.low:.2f} to {e.high:.2f})"
+            for (text, *_), e, is_so in zip(claims, estimates, rows, strict=True)
+            if is_so
+        ]
+        for word, rows in listed.items()
+    }
     n_seeds = len(wrong_S)
     numbers = [
         Number(title=title, estimate=e, seeds=n_seeds)
@@ -163,12 +173,17 @@ def judge(found: Mapping[float, Arrays], shown_level: float, every: int) -> Find
         "no training": real["probe_untrained"],
     }  # fmt: skip
     numbers += [
-        Number(title=f"linear probe: {text}", estimate=over_seeds(values_S), seeds=n_seeds, unit="share")
+        Number(
+            title=f"linear probe: {text}",
+            estimate=over_seeds(values_S, least=0, most=1),
+            seeds=n_seeds,
+            unit="share",
+        )
         for text, values_S in probes.items()
     ]
     return Finding(
         verdict=verdict,
-        sentence="; ".join(told) + ".",
+        sentence=" ".join(f"{word}: {', '.join(texts)}." for word, texts in told.items() if texts),
         numbers=numbers,
         charts=[_order(shown, shown_level, every), _measures(found), _accuracies(found)],
         notes=["One hidden layer on digits of 8 x 8 pixels; larger networks may differ."],
@@ -184,17 +199,20 @@ def _wrong_when_right_is_known(shown: Arrays) -> Float64Array:
 
 
 def _rank_correlations(levels_V: Float64Array, values_VS: Float64Array) -> Float64Array:
-    """Spearman's, of each seed."""
+    """Spearman's, of each seed; 0 of a constant."""
     from scipy.stats import spearmanr
 
-    return np.array([float(spearmanr(levels_V, column).statistic) for column in values_VS.T])
+    moves_S = values_VS.std(axis=0) > 0  # what is the same at all levels does not rise
+    rank_S = np.zeros(values_VS.shape[1])
+    rank_S[moves_S] = [spearmanr(levels_V, column).statistic for column in values_VS.T[moves_S]]
+    return rank_S
 
 
 def _order(shown: Arrays, level: float, every: int) -> Chart:
     titles = {"right": "right training labels", "wrong": "wrong training labels", "test": "test images"}
     x = every * np.arange(len(shown["test"]))
     return Chart(
-        title=f"Order of learning with {level:.0%} wrong labels", x_label="steps", y_label="accuracy",
+        title=f"Order of learning with {level:.0%} random labels", x_label="steps", y_label="accuracy",
         lines=[line_over_seeds(text, x, shown[name].T) for name, text in titles.items()], share=True,
     )  # fmt: skip
 
@@ -210,7 +228,7 @@ def _measures(found: Mapping[float, Arrays]) -> Chart:
     ]
     return Chart(
         title="What follows noise",
-        x_label="share of wrong labels",
+        x_label="share of random labels",
         y_label="relative to no noise",
         lines=lines,
     )
@@ -227,7 +245,7 @@ def _accuracies(found: Mapping[float, Arrays]) -> Chart:
         line_over_seeds("linear probe, test", levels, np.stack([found[v]["probe"] for v in levels], axis=1))
     )
     return Chart(
-        title="Accuracy after training", x_label="share of wrong labels", y_label="accuracy", lines=lines,
+        title="Accuracy after training", x_label="share of random labels", y_label="accuracy", lines=lines,
         share=True,
     )  # fmt: skip
 
@@ -237,7 +255,7 @@ STUDY = Study(
     title="Memorization",
     claim="Networks on digits learn random labels by heart (95 %). With noisy labels, less than half of the "
     "wrong labels are learned when 90 % of the right ones are, and test accuracy falls afterwards. "
-    "Sensitivity, critical samples and the norm of the weights rise with the share of wrong labels (rank "
+    "Sensitivity, critical samples and the norm of the weights rise with the share of random labels (rank "
     "correlation above 0.5). Features learned from real labels serve a linear probe better than those from "
     "random labels. Each by a 95 % interval over seeds.",
     refuted_by="Any of these numbers with its interval wholly on the other side of its limit.",

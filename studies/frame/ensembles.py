@@ -78,8 +78,8 @@ class Perceptron(Classifier):
 
     def __init__(self, first_DH: Tensor, last_HK: Tensor) -> None:
         super().__init__([0.0] * 3, [1.0] * 3)
-        self.first = nn.Linear(*first_DH.shape, bias=False)
-        self.head = nn.Linear(*last_HK.shape, bias=False)
+        self.first = nn.Linear(first_DH.shape[0], first_DH.shape[1], bias=False)
+        self.head = nn.Linear(last_HK.shape[0], last_HK.shape[1], bias=False)
         self.n_classes = last_HK.shape[1]
         with torch.no_grad():
             self.first.weight.copy_(first_DH.T)
@@ -175,9 +175,18 @@ def load_digits_in_parts(n_train: int, n_val: int, seed: int = 0) -> Digits:
 
 
 def with_noise(labels_N: Int64Array, share: float, seed: int, n_classes: int = 10) -> Int64Array:
-    """Labels of which `share` are drawn anew among all other classes."""
+    """Labels of which `share` are wrong: drawn anew among all other classes."""
     rng = np.random.default_rng([seed, 1])
     rows = rng.permutation(len(labels_N))[: round(share * len(labels_N))]
     noisy = labels_N.copy()
     noisy[rows] = (noisy[rows] + rng.integers(1, n_classes, len(rows))) % n_classes
     return noisy
+
+
+def with_random(labels_N: Int64Array, share: float, seed: int, n_classes: int = 10) -> Int64Array:
+    """Labels of which `share` are drawn anew among all classes: some stay right (Zhang et al. 2017)."""
+    rng = np.random.default_rng([seed, 2])
+    rows = rng.permutation(len(labels_N))[: round(share * len(labels_N))]
+    drawn = labels_N.copy()
+    drawn[rows] = rng.integers(0, n_classes, len(rows))
+    return drawn

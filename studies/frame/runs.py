@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from pipeline.artifacts.arrays import Arrays, load_arrays
 from pipeline.artifacts.provenance import settings_hash
 from pipeline.parallel.fan_out import fan_out
@@ -29,7 +31,7 @@ def side_by_side(study: Study, settings: Settings, runs: RunsSettings) -> Iterat
     The folder of results is named by what decides them: the study's settings, all code and the libraries.
     A task's name must say which of the study's trainings it is.
     """
-    decides = [study.name, settings, code_digest(), *versions().values()]
+    decides: list[BaseModel | str] = [study.name, settings, code_digest(), *versions().values()]
     folder = Path(".scratch") / "studies" / f"{study.name}-{settings_hash(*decides)}"
 
     def train(function: Task, tasks: Mapping[str, Arguments]) -> dict[str, Arrays]:

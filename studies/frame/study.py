@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
@@ -93,8 +94,10 @@ class Study:
     run: Callable[[Any, Trainings], Finding]
 
 
-def over_seeds(values_S: Sequence[float] | Float64Array) -> Estimate:
-    """Mean with Student's 95 % interval for new seeds; NaN (not measured) is left out.
+def over_seeds(
+    values_S: Sequence[float] | Float64Array, *, least: float = -np.inf, most: float = np.inf
+) -> Estimate:
+    """Mean with Student's 95 % interval for new seeds, in [least, most]; NaN (not measured) is left out.
 
     Seeds that agree to the last digit, and one alone, have an interval of no width.
     """
@@ -102,18 +105,34 @@ def over_seeds(values_S: Sequence[float] | Float64Array) -> Estimate:
     value = float(np.nanmean(values_S))
     if len(values_S) == 1 or np.nanmax(values_S) == np.nanmin(values_S):
         return Estimate(value=value, low=value, high=value, n=int((~np.isnan(values_S)).sum()))
-    found = estimate_mean(values_S[None], least=-np.inf, most=np.inf)
+    found = estimate_mean(values_S[None], least=least, most=most)
     assert found is not None
     return found
 
 
+def geometric_over_seeds(values_S: Sequence[float] | Float64Array) -> Estimate:
+    """Geometric mean of positive numbers, with Student's interval of their logarithms."""
+    found = over_seeds(np.log(np.asarray(values_S, np.float64)))
+    value, low, high = (float(np.exp(end)) for end in (found.value, found.low, found.high))
+    return Estimate(value=value, low=low, high=high, n=found.n)
+
+
 def line_over_seeds(
-    name: str, x: Sequence[float] | Float64Array, values_SX: Float64Array, *, log: bool = False
+    name: str,
+    x: Sequence[float] | npt.NDArray[Any],
+    values_SX: Float64Array,
+    *,
+    log: bool = False,
+    least: float = -np.inf,
+    most: float = np.inf,
 ) -> Line:
-    """Means over seeds with their intervals; `log`: of logarithms, for axes that are logarithmic."""
-    values_SX = np.asarray(values_SX, np.float64)
-    columns = (np.log(values_SX) if log else values_SX).T
-    found = [over_seeds(column) for column in columns]
-    ends = np.array([(e.value, e.low, e.high) for e in found]).T
-    y, low, high = np.exp(ends) if log else ends
-    return Line(name=name, x=[float(v) for v in x], y=y.tolist(), low=low.tolist(), high=high.tolist())
+    """Means over seeds with their intervals; `log`: geometric ones, for axes that are logarithmic."""
+    columns = np.asarray(values_SX, np.float64).T
+    found = [geometric_over_seeds(c) if log else over_seeds(c, least=least, most=most) for c in columns]
+    return Line(
+        name=name,
+        x=[float(v) for v in x],
+        y=[e.value for e in found],
+        low=[e.low for e in found],
+        high=[e.high for e in found],
+    )

@@ -7,7 +7,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from studies.frame.ensembles import Ensemble, Recipe, load_digits_in_parts, train_ensemble, with_noise
+from studies.frame.ensembles import (
+    Ensemble,
+    Recipe,
+    load_digits_in_parts,
+    train_ensemble,
+    with_noise,
+    with_random,
+)
 from studies.grokking import LOGITS, N_HEADS, GrokkingSettings, first_weights, train_networks
 
 RECIPE = Recipe(width=16, steps=12, lr=0.01, every=4, blocks=2)
@@ -62,6 +69,14 @@ def test_noise_changes_exactly_its_share_of_the_labels() -> None:
         noisy = with_noise(labels, share, seed=3)
         assert (noisy != labels).mean() == share
         assert set(noisy) <= set(range(10))
+
+
+def test_random_labels_are_right_by_chance() -> None:
+    labels = np.arange(4000) % 10
+    drawn = with_random(labels, 1.0, seed=3)
+    assert (drawn == labels).mean() == pytest.approx(0.1, abs=0.02)
+    assert (with_random(labels, 0.5, seed=3) == labels).mean() == pytest.approx(0.55, abs=0.02)
+    assert (with_random(labels, 0.0, seed=3) == labels).all()
 
 
 def test_parts_of_the_digits_share_no_image() -> None:

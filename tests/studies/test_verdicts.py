@@ -35,9 +35,8 @@ def _grokked(kind: str = "mlp") -> list[grokking.Curves]:
 def test_grokking_is_seen_where_it_is_planted_and_its_delay_is_the_planted_one() -> None:
     found = grokking.judge([*_grokked(), *_grokked("transformer")], CLAIMED)
     assert found.verdict == "supported"
-    delays = {n.title: n.estimate.value for n in found.numbers if "delay" in n.title}
-    assert delays == {f"{k}, 50% of the pairs: delay in steps, where the held-out pairs are known": 450.0
-                      for k in ("mlp", "transformer")}  # fmt: skip
+    delays = [n.estimate.value for n in found.numbers if "delay" in n.title]
+    assert delays == pytest.approx([450.0, 450.0])  # of either kind, where it groks
 
 
 @pytest.mark.parametrize(
