@@ -123,7 +123,7 @@ def judge(density_D: Float64Array, accuracy_SAD: Float64Array, judged: int) -> F
             ("test accuracy, ticket - whole network", loss),
             ("test accuracy, ticket - same mask with new first weights", lead),
             ("test accuracy, ticket - random mask", over_seeds(ticket_S - random_S)),
-            ("test accuracy, whole network", over_seeds(accuracy_SAD[:, 0, 0])),
+            ("test accuracy, whole network", over_seeds(accuracy_SAD[:, 0, 0], least=0, most=1)),
         )
     ]
     return Finding(
@@ -139,7 +139,7 @@ def judge(density_D: Float64Array, accuracy_SAD: Float64Array, judged: int) -> F
                 title="Test accuracy against weights that are left", x_label="share of weights left",
                 y_label="test accuracy",
                 lines=[
-                    line_over_seeds(name, density_D[::-1], accuracy_SAD[:, a, ::-1])
+                    line_over_seeds(name, density_D[::-1], accuracy_SAD[:, a, ::-1], least=0, most=1)
                     for a, name in enumerate(ARMS)
                 ],
                 marks=[Mark(x=float(density_D[judged]), text="judged here")], log_x=True, share=True,

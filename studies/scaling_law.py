@@ -13,7 +13,6 @@ from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
 from pipeline.settings.base import Seed, Settings
 from pipeline.statistics.accuracy.worst_group import lowest_of
-from pipeline.statistics.intervals import clip_difference
 from studies.frame.study import (
     Chart,
     Finding,
@@ -94,7 +93,7 @@ def judge(
         errors_SX = errors_SXM[:, :, m]
         n_images = N_TEST // (4 if m else 1)
         law = extrapolate(sizes_X[:-1], errors_SX[:, :-1], sizes_X[-1], n_images=n_images, n_draws=N_DRAWS)
-        seen = over_seeds(errors_SX[:, -1])
+        seen = over_seeds(errors_SX[:, -1], least=0, most=1)
         fall = float(errors_SX[:, 0].mean() - errors_SX[:, -2].mean())
         verdicts.append(judge_law(law, seen.value, fall))
         numbers += _numbers(name, law, seen, n_seeds)
@@ -124,7 +123,7 @@ def judge(
             Chart(
                 title="Test error against model size", x_label="parameters", y_label="test error",
                 lines=[
-                    line_over_seeds(name, parameters_W, wide_SWM[:, :, m]) for m, name in enumerate(METRICS)
+                    line_over_seeds(name, parameters_W, wide_SWM[:, :, m], least=0, most=1) for m, name in enumerate(METRICS)
                 ],
                 log_x=True, share=True,
             ),
@@ -163,8 +162,8 @@ def _fitted(name: str, law: Extrapolation, sizes_X: Float64Array) -> Line:
 
 
 def _trend(parameters_W: Float64Array, errors_SW: Float64Array) -> Estimate:
-    found = over_seeds([rank_correlation(parameters_W, errors_W) for errors_W in errors_SW])
-    return clip_difference(found)  # correlations lie within -1 and 1, too
+    found = [rank_correlation(parameters_W, errors_W) for errors_W in errors_SW]
+    return over_seeds(found, least=-1, most=1)
 
 
 STUDY = Study(

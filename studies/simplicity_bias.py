@@ -12,7 +12,6 @@ from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.models.interface import Classifier
 from pipeline.settings.base import Seed, Settings
-from pipeline.statistics.intervals import clip_difference
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.fits import first_time, rank_correlation
 from studies.small.images import cued_digits
@@ -79,15 +78,20 @@ def judge(
     delay_SQE = delays(times_T, curves_SQE2T)
     n_seeds = len(delay_SQE)
     by_strength = over_seeds(
-        [float(np.mean([rank_correlation(strengths_Q, d_Q) for d_Q in delay_QE.T])) for delay_QE in delay_SQE]
+        [
+            float(np.mean([rank_correlation(strengths_Q, d_Q) for d_Q in delay_QE.T]))
+            for delay_QE in delay_SQE
+        ],
+        least=-1,
+        most=1,
     )
     by_ease = over_seeds(
-        [float(np.mean([rank_correlation(eases_E, d_E) for d_E in delay_QE])) for delay_QE in delay_SQE]
+        [float(np.mean([rank_correlation(eases_E, d_E) for d_E in delay_QE])) for delay_QE in delay_SQE],
+        least=-1,
+        most=1,
     )
-    by_strength, by_ease = clip_difference(by_strength), clip_difference(by_ease)  # correlations, too
     hardest_ST = curves_SQE2T[:, -1, -1, 0]
-    least = over_seeds(hardest_ST.min(axis=1))
-    least = least.model_copy(update={"low": max(0.0, least.low)})
+    least = over_seeds(hardest_ST.min(axis=1), least=0, most=1)
     never = float((first_times(times_T, curves_SQE2T[..., 0, :]) == np.inf).mean())
     widths = {
         name: over_seeds([rise_width(times_T, curve_T) for curve_T in curves])
@@ -127,7 +131,7 @@ def judge(
                 title="Accuracy of conflicting test images while training, easiest cue", x_label="steps",
                 y_label="accuracy",
                 lines=[
-                    line_over_seeds(f"strength {q:g}", times_T, curves_SQE2T[:, i, -1, 0])
+                    line_over_seeds(f"strength {q:g}", times_T, curves_SQE2T[:, i, -1, 0], least=0, most=1)
                     for i, q in enumerate(strengths_Q)
                 ],
                 log_x=True, share=True,
