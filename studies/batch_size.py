@@ -148,7 +148,10 @@ def judge(
             ),
             Chart(
                 title="Test accuracy against batch size", x_label="batch size", y_label="test accuracy",
-                lines=[line_over_seeds(r, sizes_B, v, least=0, most=1) for r, v in zip(RULES, accuracy_RSB, strict=True)],
+                lines=[
+                    line_over_seeds(rule, sizes_B, accuracy_SB, least=0, most=1)
+                    for rule, accuracy_SB in zip(RULES, accuracy_RSB, strict=True)
+                ],
                 log_x=True, share=True,
             ),
             Chart(

@@ -122,7 +122,10 @@ def judge(times_T: Float64Array, curves_SKT: Float64Array) -> Finding:
         charts=[
             Chart(
                 title="Accuracy along a long training", x_label="steps", y_label="accuracy",
-                lines=[line_over_seeds(name, times_T, curves_SKT[:, k], least=0, most=1) for k, name in enumerate(KINDS)],
+                lines=[
+                    line_over_seeds(name, times_T, curves_SKT[:, k], least=0, most=1)
+                    for k, name in enumerate(KINDS)
+                ],
                 log_x=True, share=True,
             )
         ],

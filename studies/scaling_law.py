@@ -123,7 +123,8 @@ def judge(
             Chart(
                 title="Test error against model size", x_label="parameters", y_label="test error",
                 lines=[
-                    line_over_seeds(name, parameters_W, wide_SWM[:, :, m], least=0, most=1) for m, name in enumerate(METRICS)
+                    line_over_seeds(name, parameters_W, wide_SWM[:, :, m], least=0, most=1)
+                    for m, name in enumerate(METRICS)
                 ],
                 log_x=True, share=True,
             ),
