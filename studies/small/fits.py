@@ -45,8 +45,9 @@ def fit_power_law(x_X: Float64Array, error_X: Float64Array) -> PowerLaw:
     for _ in range(4):
         exponent, floor, level = _best(log_x_X, target_X, exponents, floors)
         by, ratio = exponents[1] - exponents[0], floors[1] / floors[0]
-        exponents = np.clip(np.linspace(exponent - by, exponent + by, 11), -1, 3)
-        floors = floor * np.geomspace(1 / ratio, ratio, 11)
+        # exponent and floor lie along a valley: two cells on
+        exponents = np.clip(np.linspace(exponent - 2 * by, exponent + 2 * by, 21), -1, 3)
+        floors = floor * np.geomspace(ratio**-2, ratio**2, 21)
     scale = float(np.exp(level))
     return PowerLaw(scale * float(x_X[0]) ** exponent, exponent, scale * floor)
 

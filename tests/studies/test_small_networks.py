@@ -48,6 +48,7 @@ def test_no_digit_is_in_train_and_test() -> None:
     assert sum(image.tobytes() in rows for image in test.images) <= 2  # scikit-learn has a few twins
 
 
+@pytest.mark.slow
 def test_the_loop_trains_and_says_when() -> None:
     train, test = plain_digits(0, 500)
     seen: list[int] = []

@@ -15,6 +15,7 @@ from studies import (
     scaling_law,
     simplicity_bias,
 )
+from studies.small import fits
 from studies.small.images import plain_digits
 from studies.small.networks import make_mlp
 
@@ -82,7 +83,8 @@ def test_a_planted_barrier_has_its_height() -> None:
 # --- Jacobian norm and gap -----------------------------------------------------------------------
 
 
-def test_sensitivity_and_gap() -> None:
+def test_sensitivity_and_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits, "N_DRAWS", 40)  # quicker
     norm, augmented = np.linspace(0.1, 1, 32), np.arange(32) % 2 == 0
     gap = 0.2 * norm + 0.01 * RNG.normal(size=32)
     assert jacobian_gap.judge(norm, gap, augmented).verdict == "supported"
@@ -90,7 +92,8 @@ def test_sensitivity_and_gap() -> None:
     assert jacobian_gap.judge(norm, RNG.normal(size=32), augmented).verdict == "not shown"
 
 
-def test_augmentation_alone_is_not_taken_for_a_correlation() -> None:
+def test_augmentation_alone_is_not_taken_for_a_correlation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits, "N_DRAWS", 40)
     augmented = np.arange(32) < 16
     norm = np.where(augmented, 0.1, 0.9) + 0.01 * RNG.normal(size=32)
     gap = np.where(augmented, 0.02, 0.2) + 0.001 * RNG.normal(size=32)
