@@ -17,7 +17,7 @@ from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, 
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness, along_line, group_losses
 from studies.small.networks import accuracies, make_mlp, train_network
-from studies.small.verdicts import above, all_of, told
+from studies.small.verdicts import above, all_of, ratio, told
 
 RULES = ("as many steps", "as many epochs")
 POINTS = tuple(np.linspace(-0.25, 1.25, 13).round(3).tolist())
@@ -127,14 +127,11 @@ def judge(
     from_erm, to_dro = worst_SA[:, ends].mean(axis=0)
     return Finding(
         verdict=all_of([above(sharper), above(better)]),
-        sentence=f"With {RULES[0]} the largest batch ends {told(sharper)} log units sharper, and the "
-        "smallest "
-        f"is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in proportion it "
-        "is "
-        f"{told(other[0])} and {told(other[1], percent=True)}. From ERM to group DRO the training loss rises "
-        f"by {told(barrier, 3)} above the straight line; the worst group's test loss goes from "
-        f"{from_erm:.2f} "
-        f"to {to_dro:.2f}.",
+        sentence=f"With {RULES[0]} the largest batch ends {told(ratio(sharper))} times as sharp as the smallest, "
+        f"which is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in proportion "
+        f"these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to group DRO the "
+        f"training loss rises by {told(barrier, 3)} above the straight line; the worst group's test loss goes "
+        f"from {from_erm:.2f} to {to_dro:.2f}.",
         numbers=numbers,
         charts=[
             Chart(

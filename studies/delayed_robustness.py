@@ -22,7 +22,7 @@ from studies.small.fits import first_time
 from studies.small.images import plain_digits
 from studies.small.measures import survives_attack
 from studies.small.networks import accuracies, make_mlp, train_network
-from studies.small.verdicts import above, all_of, told
+from studies.small.verdicts import above, all_of, ratio, told
 
 KINDS = ("test images", "corrupted", "attacked (PGD)")
 SETTLED = 0.95  # of the final accuracy
@@ -110,8 +110,7 @@ def judge(times_T: Float64Array, curves_SKT: Float64Array) -> Finding:
         ]
     parts = [
         f"accuracy on {name} images rises by {told(delay.rise, percent=True)} points afterwards and takes "
-        f"{np.exp(delay.factor.value):.1f} ({np.exp(delay.factor.low):.1f} to "
-        f"{np.exp(delay.factor.high):.1f}) times as long"
+        f"{told(ratio(delay.factor), 1)} times as long"
         for name, delay in delays.items()
     ]
     settled = float(np.mean([settling_time(times_T, curve_T) for curve_T in curves_SKT[:, 0]]))

@@ -17,7 +17,7 @@ from studies.frame.study import Chart, Finding, Line, Number, Study, Trainings, 
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness
 from studies.small.networks import accuracies, make_mlp, train_network
-from studies.small.verdicts import above, all_of, told
+from studies.small.verdicts import above, all_of, ratio, told
 
 METHODS: dict[str, dict[str, Any]] = {
     "SGD": {},
@@ -79,7 +79,7 @@ def judge(sharpness_SM: Float64Array, accuracy_SM: Float64Array, worst_SM: Float
         if name in ("SAM", "SWA"):
             verdicts += [above(flatter), above(better)]
         parts.append(
-            f"{name} ends {told(flatter)} log units flatter and {told(better, percent=True)} points more "
+            f"{name} ends {told(ratio(flatter))} times as flat and {told(better, percent=True)} points more "
             "accurate"
         )
     return Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pipeline.records.base import Estimate
@@ -24,6 +25,16 @@ def all_of(parts: Sequence[Verdict]) -> Verdict:
     if "refuted" in parts:
         return "refuted"
     return "supported" if all(part == "supported" for part in parts) else "not shown"
+
+
+def ratio(log: Estimate) -> Estimate:
+    """Of a difference of logarithms.
+
+    >>> ratio(Estimate(value=0.0, low=0.0, high=0.0, n=2)).value
+    1.0
+    """
+    value, low, high = (math.exp(end) for end in (log.value, log.low, log.high))
+    return Estimate(value=value, low=low, high=high, n=log.n)
 
 
 def told(estimate: Estimate, digits: int = 2, *, percent: bool = False) -> str:
