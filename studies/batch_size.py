@@ -127,11 +127,11 @@ def judge(
     from_erm, to_dro = worst_SA[:, ends].mean(axis=0)
     return Finding(
         verdict=all_of([above(sharper), above(better)]),
-        sentence=f"With {RULES[0]} the largest batch ends {told(ratio(sharper))} times as sharp as the smallest, "
-        f"which is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in proportion "
-        f"these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to group DRO the "
-        f"training loss rises by {told(barrier, 3)} above the straight line; the worst group's test loss goes "
-        f"from {from_erm:.2f} to {to_dro:.2f}.",
+        sentence=f"With {RULES[0]} the largest batch ends {told(ratio(sharper))} times as sharp as the "
+        f"smallest, which is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in "
+        f"proportion these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to group "
+        f"DRO the training loss rises by {told(barrier, 3)} above the straight line; the worst group's test "
+        f"loss goes from {from_erm:.2f} to {to_dro:.2f}.",
         numbers=numbers,
         charts=[
             Chart(
