@@ -128,8 +128,8 @@ def judge(
     return Finding(
         verdict=all_of([above(sharper), above(better)]),
         sentence=f"With {RULES[0]} the largest batch ends {told(ratio(sharper))} times as sharp as the "
-        f"smallest, which is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate in "
-        f"proportion these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to group "
+        f"smallest, which is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate "
+        f"in proportion these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to group "
         f"DRO the training loss rises by {told(barrier, 3)} above the straight line; the worst group's test "
         f"loss goes from {from_erm:.2f} to {to_dro:.2f}.",
         numbers=numbers,
