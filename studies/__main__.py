@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -50,8 +49,7 @@ def run_study(name: str) -> None:
         result = Result(name=name, settings=deciding(settings), versions=versions(), finding=finding)
         write_text(OUT / f"{name}.json", result.model_dump_json(indent=1) + "\n")
     wall = time.monotonic() - started
-    worked = sum(resource.getrusage(who).ru_utime for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    _log.info("%s: %s (%.0f s, processors %.0f s). %s", name, finding.verdict, wall, worked, finding.sentence)
+    _log.info("%s: %s (%.0f s). %s", name, finding.verdict, wall, finding.sentence)
 
 
 def make_page() -> None:
