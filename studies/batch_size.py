@@ -129,9 +129,9 @@ def judge(
         verdict=all_of([above(sharper), above(better)]),
         sentence=f"With {RULES[0]} the largest batch ends {told(ratio(sharper))} times as sharp as the "
         f"smallest, which is {told(better, percent=True)} points more accurate; with {RULES[1]} and a rate "
-        f"in proportion these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to group "
-        f"DRO the training loss rises by {told(barrier, 3)} above the straight line; the worst group's test "
-        f"loss goes from {from_erm:.2f} to {to_dro:.2f}.",
+        f"in proportion these are {told(ratio(other[0]))} and {told(other[1], percent=True)}. From ERM to "
+        f"group DRO the training loss rises by {told(barrier, 3)} above the straight line; the worst group's "
+        f"test loss goes from {from_erm:.2f} to {to_dro:.2f}.",
         numbers=numbers,
         charts=[
             Chart(
