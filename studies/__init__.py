@@ -1,0 +1,1 @@
+"""Textbook claims about generalization, tried on small data: a pipeline of its own (`studies/dvc.yaml`)."""
