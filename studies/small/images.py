@@ -23,9 +23,10 @@ def plain_digits(seed: int, n_train: int, *, n_test: int | None = None) -> tuple
     order = np.random.default_rng([seed, 22]).permutation(len(images))
     labels = digits.target.astype(np.int64)
     parts = order[:n_train], order[n_train:][:n_test]
+    names: tuple[SplitName, SplitName] = ("train", "test")
     train, test = (
         make_split(name, images[rows], labels[rows], np.zeros_like(rows))
-        for name, rows in zip(("train", "test"), parts, strict=True)
+        for name, rows in zip(names, parts, strict=True)
     )
     return train, test
 
@@ -46,7 +47,7 @@ def cued_digits(
     digits = load_digits()
     order = np.random.default_rng([seed, 23]).permutation(len(digits.target))
     parts: dict[SplitName, Int64Array] = {"train": order[:1200], "test": order[1200:]}
-    splits = []
+    splits: list[Split] = []
     sizes: dict[SplitName, tuple[int, float]] = {"train": (n_train, strength), "test": (n_test, 0.5)}
     for name, (n, share) in sizes.items():
         rng = np.random.default_rng([seed, 24, len(splits)])
