@@ -35,4 +35,6 @@ INDICATOR = ModelIndicator(
         source="Hendrycks & Dietterich 2019 (arXiv:1903.12261)",
     ),
     per_model=_per_model,
+    least=0.0,
+    most=1.0,
 )

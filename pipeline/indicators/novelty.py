@@ -108,4 +108,6 @@ INDICATOR = ModelIndicator(
         source="Lee et al. 2018; Sun et al. 2022; Hendrycks and Gimpel 2017; Liu et al. 2020",
     ),
     per_model=per_model,
+    least=0.0,
+    most=1.0,
 )

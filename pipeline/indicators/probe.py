@@ -120,4 +120,6 @@ INDICATOR = ModelIndicator(
         source="Alain and Bengio 2017",
     ),
     per_model=per_model,
+    least=0.0,
+    most=1.0,
 )

@@ -22,6 +22,7 @@ NAMES = (
     "mc_dropout",
     "fit",
     "temperature",
+    "smooth_calibration",
     "sharpness",
     "norms",
     "corruption_kinds",

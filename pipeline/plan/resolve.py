@@ -154,6 +154,16 @@ def _gradcam(settings: DatasetSettings, params: Params, method: str) -> Settings
     return GradcamPlan(gradcam=chosen, device=device_of(settings, params, method), layer_of=where)
 
 
+def _indicators(settings: DatasetSettings, params: Params, method: str) -> Settings:
+    is_brought = method in params.models
+    return IndicatorsPlan(
+        indicators=settings.indicators,
+        device=device_of(settings, params, method),
+        min_test=settings.evaluate.min_test,
+        train=None if is_brought else with_files(settings.setup(method)).train,
+    )
+
+
 def _groups(settings: DatasetSettings, *_: Any) -> Settings:
     """With the network of one seed that is asked which cue it uses, where no attribute forms the groups."""
     base = plan_network(with_files(settings.setup(BASE)))
@@ -233,9 +243,5 @@ METHOD_PLANS: dict[str, Callable[[DatasetSettings, Params, str], Settings]] = {
         attribute=settings.attribute, device=device_of(settings, params, method)
     ),
     "gradcam": _gradcam,
-    "indicators": lambda settings, params, method: IndicatorsPlan(
-        indicators=settings.indicators,
-        device=device_of(settings, params, method),
-        min_test=settings.evaluate.min_test,
-    ),
+    "indicators": _indicators,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from pipeline.artifacts.checkpoints import load_weights, weights_path
 from pipeline.artifacts.datasets import load_info, load_split
@@ -21,10 +22,15 @@ from pipeline.indicators.measure import measure
 from pipeline.indicators.registry import all_indicators
 from pipeline.indicators.subject import Subject
 from pipeline.models.hardware import choose_device
+from pipeline.models.interface import Classifier
+from pipeline.models.regularization import regularize
+from pipeline.records.data import DatasetInfo
 from pipeline.records.indicators import IndicatorsResult
 from pipeline.records.training import TrainHistory
 from pipeline.settings.plans.indicators import IndicatorsPlan
+from pipeline.settings.train import TrainSettings
 from pipeline.statistics.sampling import draw
+from pipeline.train.fitting import network_of
 
 _log = logging.getLogger(__name__)
 
@@ -62,12 +68,17 @@ def _subject(dataset: str, method: str, plan: IndicatorsPlan) -> tuple[Subject, 
     seeds, predicted_SN = load_predictions(predictions, test)
     folder = model_dir(dataset, method) / "weights"
     paths = [] if history.is_table else [weights_path(folder, seed) for seed in seeds]
+    models = [load_weights(path).to(device) for path in paths]
+    for model in models:
+        if plan.train is not None:  # weights know nothing of it, and uncertainty is read off it
+            regularize(model, dropout=plan.train.dropout, stochastic_depth=0.0)
     subject = Subject(
         train=train.take(draw(len(train), settings.max_train, settings.seed)),
         val=val,
         test=test,
         seeds=seeds,
-        models=[load_weights(path).to(device) for path in paths],
+        models=models,
+        starts=_starts(plan.train, info, seeds[: settings.max_models]),
         predicted_SN=predicted_SN,
         confidence_SN=load_confidences(predictions, test),
         settings=settings,
@@ -76,3 +87,10 @@ def _subject(dataset: str, method: str, plan: IndicatorsPlan) -> tuple[Subject, 
         group_names=[group.name for group in info.groups],
     )
     return subject, [group.name for group in info.groups]
+
+
+def _starts(train: TrainSettings | None, info: DatasetInfo, seeds: Sequence[int]) -> list[Classifier]:
+    """The networks before training; none where others' weights began it, which may be anywhere by now."""
+    if train is None or train.pretrained:
+        return []
+    return [network_of(train, info, seed) for seed in seeds]

@@ -102,6 +102,19 @@ def statuses(report: dict[str, Any]) -> dict[str, str]:
 
 
 @pytest.mark.slow
+def test_every_method_has_its_indicators(planted: dict[str, Any]) -> None:
+    assert list(planted["indicators"]) == list(METHODS)
+    for method, found in planted["indicators"].items():
+        unmeasured = {i["name"] for i in found["indicators"] if i["why_not"]}
+        # one seed, no dropout; DFR's last layer has seen the validation images
+        assert unmeasured <= {"disagreement", "mc_dropout", "temperature"}, method
+        norms = next(i for i in found["indicators"] if i["name"] == "norms")
+        distance = next(part for part in norms["parts"] if part["name"] == "distance")
+        assert distance["estimate"]["value"] > 0
+    assert planted["verdict"]["generalization"] is None, "no group is shown to pay by one training"
+
+
+@pytest.mark.slow
 def test_the_planted_shortcut_is_found_and_used(planted: dict[str, Any]) -> None:
     found = statuses(planted)
     assert found["available"] == "yes"
