@@ -25,6 +25,7 @@ TABLE = "<!-- table: docs/sample/photo_digits.json -->\n", "<!-- end table -->"
 FINDINGS = "<!-- findings: docs/sample/photo_digits.json -->\n", "<!-- end findings -->"
 # rounding differs between processors, and with it which of five good methods comes first and what it costs
 _SAME_FIX = {"yes", "partly"}
+_BY_ANSWER = {"dynamics"}  # what it holds depends on what was found
 NAMES = {
     "erm": "ERM",
     "group_dro": "group DRO",
@@ -138,7 +139,8 @@ def keys(part: Any, path: str = "") -> Iterator[str]:
         for key, value in part.items():
             name = "*" if path == ".verdict.slices" else key
             yield f"{path}.{name}"
-            yield from keys(value, f"{path}.{name}")
+            if key not in _BY_ANSWER:
+                yield from keys(value, f"{path}.{name}")
     elif isinstance(part, list):
         for value in part:
             yield from keys(value, path)
