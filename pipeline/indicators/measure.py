@@ -12,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.artifacts.indicator_values import IndicatorValues
-from pipeline.core.errors import CannotExplainError
+from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.indicators.indicator import (
     ByModel,
     ImageIndicator,
     ModelIndicator,
-    UnmeasuredError,
     Words,
 )
 from pipeline.indicators.subject import Subject
@@ -52,7 +51,7 @@ def measure(
                 values[indicator.name] = own
             else:
                 record = _by_model(indicator, indicator.per_model(subject))
-        except (UnmeasuredError, CannotExplainError) as error:
+        except InputError as error:  # of indicators, of statistics that these images do not allow
             record = _record(indicator.name, indicator.words, why_not=str(error))
         except RuntimeError as error:
             if "grad" not in str(error):

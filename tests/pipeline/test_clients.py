@@ -125,7 +125,7 @@ def test_every_stage_answers_for_it(audited: Path, name: str) -> None:
     path = Path(f"indicators/{DATASET}/{name}/indicators.json")
     indicators = load_artifact(path, IndicatorsResult)
     assert not [i.name for i in indicators.indicators if "gradient" in i.why_not]
-    for needed in ("sensitivity", "sharpness", "norms", "critical_samples", "novelty"):
+    for needed in ("sensitivity", "sharpness", "norms", "critical_samples"):
         assert indicators.find(needed) is not None, needed
 
 
