@@ -55,6 +55,7 @@ IMPORTED_AS = {
 } | {
     "pytorch_grad_cam": "grad-cam",
     "ruamel": "ruamel.yaml",
+    "curvlinops": "curvlinops-for-pytorch",
 }
 
 

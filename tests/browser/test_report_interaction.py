@@ -267,7 +267,7 @@ def test_what_shows_no_method_is_hidden(browser: Any, reports: Path) -> None:
         for shell in ("table", "figure", "h3", "details", "#dynamics", ".need"):
             assert page.locator(f"#methods {shell}:visible").count() == 0, shell
         page.evaluate("location.hash = 'dynamics'")
-        page.locator("#dynamics table").wait_for()
+        page.locator("#dynamics table").first.wait_for()
         assert curves.count() == both
         assert not page.locator(".none-shown").is_visible()
         assert visit.complaints == []

@@ -33,7 +33,7 @@ def test_the_call_in_the_readme_gives_the_report_and_resumes(
     assert isinstance(report, Report)
     assert report.dataset.n["train"] == 400
     assert list(report.methods) == ["erm"]
-    assert report.provenance.stages_note.startswith("All 12 stages fit")
+    assert report.provenance.stages_note.startswith("All 13 stages fit")
     assert "'used': '" in first.splitlines()[-1]
     assert first.splitlines()[-1] == second.splitlines()[-1]
     ran = re.findall(r"^Running stage '(\w+)", first, re.MULTILINE)

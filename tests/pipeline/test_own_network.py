@@ -52,9 +52,9 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for network, methods in CHAINS.items():
             _activate(f"models.{network}", methods, explained=methods[:1], seeds=[0])
             for method in methods:
-                for stage in ("train", "evaluate"):
+                for stage in ("train", "evaluate", "indicators"):
                     run_stage(stage, DATASET, method)
-            for stage in ("retrain", "attribute", "gradcam", "indicators"):
+            for stage in ("retrain", "attribute", "gradcam"):
                 run_stage(stage, DATASET, methods[0])
             run_stage("verdict", DATASET)
             run_stage("report", DATASET)

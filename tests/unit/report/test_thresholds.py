@@ -61,6 +61,7 @@ def test_the_report_meets_what_is_made_of_it(make: Callable[[], ReportInputs], u
     asked = {key for key, value in pasted if key.startswith(("min_", "max_")) and value is not None}
     assert asked | set(pasted.forbid) | set(found.left_out) == {
         "min_worst_group", "min_average", "max_gap", "max_flip_rate", "max_leaking", "max_drop",
+        "max_ece", "max_psi", "min_attacked", "min_corrupted",
         "available", "used", "harmful",
     }  # fmt: skip
     assert not asked & set(found.left_out), "what is not asked is said, and nothing else"
