@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -32,15 +33,15 @@ from pipeline.core.types import SPLIT_NAMES, BoolArray, Int64Array, Split
 from pipeline.data_audit.by_group import tell_color_by_group, tell_hygiene_by_group
 from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo
-from pipeline.records.indicators import Indicator, IndicatorsResult
+from pipeline.records.indicators import IndicatorsResult
 from pipeline.records.slices import GroupTrait, MethodSlices
-from pipeline.records.verdict import CueGap, Generalization, Thresholds, Verdict
+from pipeline.records.verdict import CueGap, Thresholds, Verdict
 from pipeline.settings.plans.verdict import VerdictPlan
 from pipeline.verdict.cause.explained import explain_removals
 from pipeline.verdict.evidence.rules import choose_thresholds
 from pipeline.verdict.fix.comparing import compare_cams, compare_predictions, compared_group
 from pipeline.verdict.fix.validating import validate_methods
-from pipeline.verdict.generalization import Measured, judge_generalization
+from pipeline.verdict.generalization import generalize
 from pipeline.verdict.harm.aligned import measure_gaps
 from pipeline.verdict.harm.conditions import Described
 from pipeline.verdict.harm.describing import describe, group_columns
@@ -105,7 +106,9 @@ def run(dataset: str) -> None:
         parts = {
             "slices": _slices(found, verdict, (val, test), described[1:], limits),
             "traits": _traits(found, (splits[0], test), (described[0], described[2])),
-            "generalization": _generalization(dataset, found, verdict, test, limits),
+            "generalization": generalize(
+                verdict, found.indicators, partial(_read_values, dataset), test, limits
+            ),
         }
         verdict = verdict.model_copy(update={"titles": titles, **parts})
         save_artifact(verdict_dir(dataset) / "verdict.json", verdict)
@@ -187,43 +190,10 @@ def _slices(
     }
 
 
-def _generalization(
-    dataset: str, found: Results, verdict: Verdict, test: Split, limits: Thresholds
-) -> Generalization | None:
-    """What is worse in the group that pays than elsewhere, and what the recommended method does about it."""
-    group, method = verdict.harmed_group, verdict.recommendation.method
-    pays = any(rung.rung == "harmful" and rung.status == "yes" for rung in verdict.rungs)
-    before = found.indicators.get(verdict.baseline or "")
-    if not pays or group is None or before is None:
-        return None
-    after = found.indicators.get(method) if method and method != verdict.baseline else None
-    rows = {image: row for row, image in enumerate(test.ids.tolist())}
-
-    asked = [indicator for indicator in before.indicators if indicator.overall is not None]
-    of_before = _values(dataset, before, asked)
-    of_after = _values(dataset, after, asked) if after else {}
-
-    return judge_generalization(
-        group,
-        method if after else None,
-        [
-            Measured(
-                indicator,
-                own := of_before[indicator.name],
-                of_after.get(indicator.name),
-                test.groups[looked := [rows[image] for image in own.ids_R.tolist()]] == group.index,
-                None if test.sources is None else test.sources[looked],
-            )
-            for indicator in asked
-        ],
-        limits,
-    )
-
-
-def _values(dataset: str, of: IndicatorsResult, asked: Sequence[Indicator]) -> dict[str, IndicatorValues]:
+def _read_values(dataset: str, of: IndicatorsResult, names: Sequence[str]) -> dict[str, IndicatorValues]:
     """What was measured of each image, of those of the indicators that a method has."""
-    names = [indicator.name for indicator in asked if of.find(indicator.name)]
-    return load_values(indicators_dir(dataset, of.method) / "values.npz", names)
+    known = [name for name in names if of.find(name)]
+    return load_values(indicators_dir(dataset, of.method) / "values.npz", known)
 
 
 def _having(found: Results, methods: Sequence[str], split: Split) -> list[str]:

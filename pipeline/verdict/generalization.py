@@ -9,15 +9,15 @@ Shape legend: S networks, R images looked at, C columns of an indicator.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from pipeline.artifacts.indicator_values import IndicatorValues
-from pipeline.core.types import BoolArray, Float64Array, Int64Array
+from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
 from pipeline.core.words import join_names, quoted
 from pipeline.records.base import Estimate, GroupEstimate
-from pipeline.records.indicators import Indicator
-from pipeline.records.verdict import Generalization, IndicatorContrast, Thresholds
+from pipeline.records.indicators import Indicator, IndicatorsResult
+from pipeline.records.verdict import Generalization, IndicatorContrast, Thresholds, Verdict
 from pipeline.statistics.generalization.named import find_statistic
 from pipeline.statistics.generalization.resampled import (
     estimate_statistic,
@@ -42,6 +42,38 @@ class Measured(NamedTuple):
 
     def sources(self, rows_R: BoolArray) -> Int64Array | None:
         return None if self.sources_R is None else self.sources_R[rows_R]
+
+
+Read = Callable[[IndicatorsResult, Sequence[str]], Mapping[str, IndicatorValues]]
+
+
+def generalize(
+    verdict: Verdict, indicators: Mapping[str, IndicatorsResult], read: Read, test: Split, limits: Thresholds
+) -> Generalization | None:
+    """What is worse in the group that pays than elsewhere, and what the recommended method does about it.
+
+    Args:
+        indicators: of every method that has some.
+        read: what was measured of each image, of those of the named indicators that a method has.
+    """
+    group, method = verdict.harmed_group, verdict.recommendation.method
+    pays = any(rung.rung == "harmful" and rung.status == "yes" for rung in verdict.rungs)
+    before = indicators.get(verdict.baseline or "")
+    if not pays or group is None or before is None:
+        return None
+    after = indicators.get(method) if method and method != verdict.baseline else None
+    asked = [indicator for indicator in before.indicators if indicator.overall is not None]
+    names = [indicator.name for indicator in asked]
+    of_before, of_after = read(before, names), read(after, names) if after else {}
+    rows = {image: row for row, image in enumerate(test.ids.tolist())}
+    measured = []
+    for indicator in asked:
+        own = of_before[indicator.name]
+        looked = [rows[image] for image in own.ids_R.tolist()]
+        sources_R = None if test.sources is None else test.sources[looked]
+        inside_R = test.groups[looked] == group.index
+        measured.append(Measured(indicator, own, of_after.get(indicator.name), inside_R, sources_R))
+    return judge_generalization(group, method if after else None, measured, limits)
 
 
 def judge_generalization(
