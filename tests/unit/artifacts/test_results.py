@@ -62,7 +62,7 @@ def test_a_report_reads_what_its_verdict_read_and_nothing_newer() -> None:
     assert list(found.attributions) == ["erm"]
     assert found.hygiene is None
     assert found.missing == before.missing
-    assert [part.stage for part in verdict().missing] == ["gradcam", "cues"]
+    assert [part.stage for part in verdict().missing] == ["gradcam", "indicators", "indicators", "cues"]
 
 
 def test_a_result_made_again_after_the_verdict_is_refused_with_what_to_do() -> None:

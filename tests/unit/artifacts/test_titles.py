@@ -61,6 +61,7 @@ def retold() -> Report:
                     "evaluations",
                     "attributions",
                     "gradcams",
+                    "indicators",
                 )
             },
             comparisons=[retitle(c, resolved(ASKED)) for c in inputs.comparisons],
