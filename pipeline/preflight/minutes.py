@@ -14,7 +14,7 @@ from pipeline.preflight.speed import Speed
 
 _GRADIENT = 2.0  # an image's gradient, projected and stored, in trained images
 _CHANGES = 16  # images that a test image becomes while the cue is exchanged and pixels are changed
-_START = 3.0  # seconds until a stage's process has what it imports, measured once
+_START = 2.5  # seconds until a stage's process has what it imports, measured once
 _STAGES = 7, 5  # of a dataset, and of each method
 _CAM = 4.0  # an activation map with its checks, in predicted images
 _PIXELS = {

@@ -177,7 +177,7 @@ def test_seconds_are_images_times_their_cost() -> None:
     assert seconds["train"] == pytest.approx(3 * 5 * (1600 + 80) * 0.01 / 2)
     # ten halves twice; four groups thinned and all images, three times each
     assert seconds["retrain"] == pytest.approx((10 + 15) * 1600 * 5 * 0.01 / 2)
-    assert seconds["starting stages"] == 3 * (7 + 2 * 5), "a small project waits for imports above all"
+    assert seconds["starting stages"] == 2.5 * (7 + 2 * 5), "a small project waits for imports above all"
     alone = Work(settings, work.sizes, ["dfr"], [])
     assert estimate_seconds(alone, Speed(0.01, 0.001, 2))["train"] == seconds["train"]
 
