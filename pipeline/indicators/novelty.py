@@ -6,15 +6,14 @@ Shape legend: S networks, N training images, R images of the sample, D features,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
 from pipeline.core.types import Float64Array, Int64Array, UInt8Array
 from pipeline.indicators.answers import embeddings, need_networks
 from pipeline.indicators.indicator import ByModel, ModelIndicator, UnmeasuredError, Words
+from pipeline.indicators.others import unpacked_notes
 from pipeline.indicators.subject import Subject
-from pipeline.models.embed import embed_split
 from pipeline.models.predict import predict_logits
 from pipeline.statistics.generalization.novelty import (
     auroc,
@@ -23,12 +22,13 @@ from pipeline.statistics.generalization.novelty import (
     neighbor_scores,
     softmax_scores,
 )
+from pipeline.statistics.sampling import draw
 
 MOST_TRAIN = 2000  # training images that distances are taken to
 _SCORES = {
     "mahalanobis": "distance of features",
-    "neighbors": "nearest neighbors",
     "softmax": "unsure answer",
+    "neighbors": "nearest neighbors",
     "energy": "energy of outputs",
 }
 _KINDS = {"noise": "noise", "shuffled": "shuffled pixels", "swapped": "swapped color channels"}
@@ -41,17 +41,20 @@ def per_model(subject: Subject) -> ByModel:
         raise UnmeasuredError("No test images are looked at (`indicators.images_per_group` is 0).")
     rng = np.random.default_rng(subject.settings.seed)
     rows = np.sort(rng.permutation(len(subject.train))[:MOST_TRAIN])
-    novel = _novel_images(subject.test.images[subject.sample], subject.others, rng)
+    known = subject.packed_others.items()
+    others = {name: other.test_images for name, other in known if len(other.test_images)}
+    novel = _novel_images(subject.test.images[subject.sample], others, rng)
     per_network = [_of_network(subject, s, rows, novel) for s in range(len(subject.few_models))]
     parts = {part: [found[part] for found in per_network] for part in per_network[0]}
-    kinds = _KINDS | {name: name for name in subject.others}
+    kinds = _KINDS | {name: f"images of '{name}'" for name in others}
     titles = {f"{score}_{k}": f"{of}, {kind}" for score, of in _SCORES.items() for k, kind in kinds.items()}
     note = (
         "AUROC: the chance that a novel image scores as more novel than a test image, 50% for a score "
         "that sees no difference. Noise and shuffled pixels are far from all training images, swapped "
-        "color channels nearer."
+        "color channels nearer; classes held out, nearer still, are another dataset's "
+        "(`indicators.other_datasets`)."
     )
-    return ByModel(parts, titles=titles, notes=(note,))
+    return ByModel(parts, titles=titles, notes=(note, *unpacked_notes(subject.others)))
 
 
 def _novel_images(
@@ -62,9 +65,9 @@ def _novel_images(
     order_RP1 = np.argsort(rng.random((n, height * width, 1)), axis=1)
     return {
         "noise": rng.integers(0, 256, known_RHW3.shape, dtype=np.uint8),
+        **{name: images[draw(len(images), n, seed=n)] for name, images in others.items()},
         "shuffled": np.take_along_axis(pixels_RP3, order_RP1, axis=1).reshape(known_RHW3.shape),
         "swapped": np.ascontiguousarray(known_RHW3[..., [2, 0, 1]]),
-        **{name: np.asarray(images[:n]) for name, images in others.items()},
     }
 
 
@@ -72,19 +75,17 @@ def _of_network(
     subject: Subject, s: int, train_rows: Int64Array, novel: Mapping[str, UInt8Array]
 ) -> dict[str, float]:
     images_MHW3 = np.concatenate(list(novel.values()))
-    # what is embedded is a split: its labels and all else are not looked at
-    stand_in = replace(subject.train.take(np.zeros(len(images_MHW3), np.int64)), images=images_MHW3)
     known_RD = embeddings(subject, s, "test")[subject.sample]
     model, n = subject.models[s], len(known_RD)
-    features_MD = np.concatenate([known_RD, embed_split(model, stand_in)])
+    features_MD = np.concatenate([known_RD, subject.embed_images(s, images_MHW3)])
     logits_MK = np.concatenate(
         [subject.logits("test")[s, subject.sample], predict_logits(model, images_MHW3)]
     )
     train_ND = embeddings(subject, s, "train")[train_rows]
     scores: dict[str, Float64Array] = {
         "mahalanobis": mahalanobis_scores(train_ND, subject.train.labels[train_rows], features_MD),
-        "neighbors": neighbor_scores(train_ND, features_MD),
         "softmax": softmax_scores(logits_MK),
+        "neighbors": neighbor_scores(train_ND, features_MD),
         "energy": energy_scores(logits_MK),
     }
     ends = n + np.cumsum([len(images) for images in novel.values()])

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.core.types import Float32Array, Float64Array, Int64Array
 from pipeline.indicators.answers import embeddings, need_networks
 from pipeline.indicators.indicator import ByModel, ModelIndicator, Words
+from pipeline.indicators.others import OtherDataset, unpacked_notes
 from pipeline.indicators.subject import Subject
 from pipeline.statistics.sampling import choose_by_group
 
@@ -36,7 +37,21 @@ def per_model(subject: Subject) -> ByModel:
     ]
     if "attribute" not in parts:
         notes = ["Images of one value of the attribute only, in training or in test: it cannot be read."]
-    return ByModel(parts, titles={part: _TITLES[part] for part in parts}, notes=tuple(notes))
+    titles = _TITLES | {
+        _part(name): _other_title(name, other) for name, other in subject.packed_others.items()
+    }
+    notes += unpacked_notes(subject.others)
+    return ByModel(parts, titles={part: titles[part] for part in parts}, notes=tuple(notes))
+
+
+def _part(other: str) -> str:
+    return f"classes_of_{other}"
+
+
+def _other_title(name: str, other: OtherDataset) -> str:
+    """With what a probe reaches that has learned nothing but which class has most images."""
+    largest = np.bincount(other.test_labels).max(initial=0) / max(len(other.test_labels), 1)
+    return f"class, of images of '{name}' (largest class: {largest:.0%})"
 
 
 def _of_network(subject: Subject, s: int) -> dict[str, float]:
@@ -53,7 +68,18 @@ def _of_network(subject: Subject, s: int) -> dict[str, float]:
         found["attribute"] = accuracy_within_classes(read_N, test.attributes, test.labels)
         found["attribute_chance"] = 1 / len(np.unique(train.attributes[rows]))
     from_few_N = fit_and_read(all_ND[few], train.labels[few], test_ND)
-    return {**found, "few_shot": float((from_few_N == test.labels).mean())}
+    found["few_shot"] = float((from_few_N == test.labels).mean())
+    return found | {
+        _part(name): _of_other(subject, s, other) for name, other in subject.packed_others.items()
+    }
+
+
+def _of_other(subject: Subject, s: int, other: OtherDataset) -> float:
+    """Share of another dataset's test images whose class a probe reads that its training images fitted."""
+    train_ND, test_ND = (
+        subject.embed_images(s, images) for images in (other.train_images, other.test_images)
+    )
+    return float((fit_and_read(train_ND, other.train_labels, test_ND) == other.test_labels).mean())
 
 
 def fit_and_read(

@@ -6,7 +6,7 @@ Shape legend: S networks (seeds), N images of a split, R images of the sample, K
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from pipeline.core.types import Float32Array, Float64Array, Int64Array, Split, SplitName, UInt8Array
+from pipeline.indicators.others import OtherDataset
 from pipeline.models.embed import embed_split
 from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.interface import Classifier
@@ -39,8 +40,7 @@ class Subject:
     n_classes: int
     embed: Embed = embed_split
     trained_on_val: bool = False  # validation images trained the model: they measure nothing
-    # images of other packed datasets by name, of the size of these
-    others: Mapping[str, UInt8Array] = field(default_factory=dict)
+    others: Mapping[str, OtherDataset | None] = field(default_factory=dict)  # None: asked for and not packed
     group_names: Sequence[str] = ()  # for people; none: groups are numbered
     starts: Sequence[Classifier] = ()  # S, the networks before training; none: not known
     shared: dict[str, Any] = field(default_factory=dict)  # what several indicators read, by its maker's name
@@ -84,3 +84,14 @@ class Subject:
         if (s, name) not in self._embeddings:
             self._embeddings[s, name] = self.embed(self.models[s], self.split(name))
         return self._embeddings[s, name]
+
+    def embed_images(self, s: int, images_MHW3: UInt8Array) -> Float32Array:
+        """What the last layer of network s sees of any images of this size, M x D."""
+        # what is embedded is a split: its labels and all else are not looked at
+        stand_in = replace(self.train.take(np.zeros(len(images_MHW3), np.int64)), images=images_MHW3)
+        return embed_split(self.models[s], stand_in)
+
+    @property
+    def packed_others(self) -> dict[str, OtherDataset]:
+        """Those of `others` that are there."""
+        return {name: other for name, other in self.others.items() if other is not None}

@@ -257,7 +257,19 @@ class Params(Settings):
                 except InputError as error:
                     raise InputError(f"params.yaml: datasets.{name}, method {method}: {error}") from None
         self._check_gate(settings, f"datasets.{name}")
+        self._check_others(settings, name)
         return settings
+
+    def _check_others(self, settings: DatasetSettings, name: str) -> None:
+        others = settings.indicators.other_datasets
+        allowed = [other for other in self.datasets if other != name]
+        wrong = next((other for other in others if other not in allowed), None)
+        if wrong is not None:
+            what = "is the dataset itself" if wrong == name else "is no dataset"
+            raise InputError(
+                f"params.yaml: datasets.{name}.indicators.other_datasets names {wrong!r}, which {what}"
+                f"{did_you_mean(wrong, allowed) or '.'} Allowed: {', '.join(allowed) or 'none yet'}."
+            )
 
     def _check_gate(self, settings: DatasetSettings, where: str) -> None:
         if settings.gate.method is None:

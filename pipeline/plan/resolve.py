@@ -10,9 +10,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.artifacts.paths import own_loader
+from pipeline.artifacts.files import load_artifact
+from pipeline.artifacts.paths import dataset_dir, own_loader
 from pipeline.artifacts.plans import StagePlan
 from pipeline.artifacts.provenance import file_digest
+from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Device
 from pipeline.methods.registry import BASE, BROUGHT, MODULES
 from pipeline.methods.setup import plan_network, plan_training
@@ -21,6 +23,7 @@ from pipeline.plan.fingerprint import Code
 from pipeline.plan.own_networks import own_name, with_files
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.source_overlap import shares_source
+from pipeline.records.data import PackedInfo
 from pipeline.settings.base import Settings, deciding
 from pipeline.settings.models import NetworkModel
 from pipeline.settings.plans.attribute import AttributePlan
@@ -161,7 +164,16 @@ def _indicators(settings: DatasetSettings, params: Params, method: str) -> Setti
         device=device_of(settings, params, method),
         min_test=settings.evaluate.min_test,
         train=None if is_brought else with_files(settings.setup(method)).train,
+        others={other: _packing_of(other) for other in settings.indicators.other_datasets},
     )
+
+
+def _packing_of(dataset: str) -> str | None:
+    """What is packed of another dataset now, by which DVC sees that it changed. None: nothing readable."""
+    try:
+        return load_artifact(dataset_dir(dataset) / "dataset.json", PackedInfo).packing
+    except ArtifactError:
+        return None
 
 
 def _groups(settings: DatasetSettings, *_: Any) -> Settings:

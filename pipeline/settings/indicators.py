@@ -33,4 +33,9 @@ class IndicatorsSettings(Settings):
         default=False, description="the Hessian's top eigenvalue as well; many passes"
     )
     permutations: int = Field(ge=99, description="of drift's thresholds")
+    other_datasets: list[str] = Field(
+        default_factory=list,
+        description="names in `datasets` whose images are new to the model, such as classes held out: "
+        "whether it notices them, and whether a probe of its features reads their classes",
+    )
     seed: Seed

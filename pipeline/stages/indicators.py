@@ -11,7 +11,7 @@ from pipeline.artifacts.files import save_artifact, write_text
 from pipeline.artifacts.indicator_values import save_values
 from pipeline.artifacts.not_trained import pass_on
 from pipeline.artifacts.packing import load_current
-from pipeline.artifacts.paths import data_folders, evaluation_dir, indicators_dir, model_dir
+from pipeline.artifacts.paths import data_folders, dataset_dir, evaluation_dir, indicators_dir, model_dir
 from pipeline.artifacts.plans import read_plan
 from pipeline.artifacts.predictions import load_confidences, load_predictions
 from pipeline.artifacts.provenance import make_provenance, settings_hash
@@ -19,6 +19,7 @@ from pipeline.artifacts.running import exclusive
 from pipeline.artifacts.tables import indicator_metrics, metrics_json
 from pipeline.core.types import SPLIT_NAMES
 from pipeline.indicators.measure import measure
+from pipeline.indicators.others import load_other
 from pipeline.indicators.registry import all_indicators
 from pipeline.indicators.subject import Subject
 from pipeline.models.hardware import choose_device
@@ -85,6 +86,12 @@ def _subject(dataset: str, method: str, plan: IndicatorsPlan) -> tuple[Subject, 
         n_classes=len(info.classes),
         trained_on_val=history.trained_on_val,
         group_names=[group.name for group in info.groups],
+        others={
+            name: None
+            if packing is None
+            else load_other(dataset_dir(name), packing, info.image_size, settings.seed)
+            for name, packing in plan.others.items()
+        },
     )
     return subject, [group.name for group in info.groups]
 

@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.core.types import Float32Array, UInt8Array
 from pipeline.explain.cam.upsampling import upsample_map
 from pipeline.pixels.maps import FOREGROUND
+from pipeline.pixels.resize import resize_image
 
 MAX_OPACITY = 0.65  # of the color where the map is highest: the image stays recognizable
 
@@ -34,13 +35,6 @@ def draw_overlay(
     if mask_HW is not None:
         _draw_outline(canvas, mask_HW)
     return canvas
-
-
-def resize_image(image_HW3: UInt8Array, size: int) -> UInt8Array:
-    """The image at `size` x `size` px: cubic when it grows, area averages when it shrinks."""
-    method = cv2.INTER_CUBIC if size >= image_HW3.shape[0] else cv2.INTER_AREA
-    resized = cv2.resize(np.ascontiguousarray(image_HW3), (size, size), interpolation=method)
-    return np.asarray(resized, np.uint8)
 
 
 def _draw_outline(canvas_HW3: UInt8Array, mask_HW: UInt8Array) -> None:

@@ -13,3 +13,4 @@ class IndicatorsPlan(Settings):
     device: Device  # of the method's trainings
     min_test: int  # a group with fewer test images is too small to decide anything
     train: TrainSettings | None  # with which it was trained; None: elsewhere
+    others: dict[str, str | None]  # `packing` of other datasets; None: not packed when this was planned

@@ -11,10 +11,11 @@ from torch import nn
 
 from pipeline.core.errors import InputError, TrainingError
 from pipeline.core.types import Split
-from pipeline.explain.cam.overlays import draw_overlay, resize_image
+from pipeline.explain.cam.overlays import draw_overlay
 from pipeline.explain.cam.run import GradcamRun, run_gradcam
 from pipeline.explain.cam.sampling import choose_balanced
 from pipeline.models.interface import Classifier
+from pipeline.pixels.resize import resize_image
 from pipeline.records.base import Provenance
 from pipeline.statistics.sampling import choose_by_group
 from tests.fixtures.cam import PATCH, SETTINGS, SIDE, gradcam, make_info, make_split, train

@@ -12,7 +12,7 @@ import torch
 from scipy.special import log_softmax
 from torch import Tensor, nn
 
-from pipeline.core.types import Split
+from pipeline.core.types import Split, UInt8Array
 from pipeline.indicators import (
     brier,
     calibration,
@@ -25,6 +25,7 @@ from pipeline.indicators import (
     temperature,
 )
 from pipeline.indicators.indicator import ImageIndicator, ModelIndicator, UnmeasuredError
+from pipeline.indicators.others import OtherDataset
 from pipeline.indicators.subject import Subject
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
@@ -144,6 +145,11 @@ def test_brier_of_the_network_is_that_of_its_two_class_answers() -> None:
     np.testing.assert_allclose(both[0], both[1], atol=1e-6)
 
 
+def _other(images: UInt8Array) -> OtherDataset:
+    labels = np.zeros(len(images), np.int64)
+    return OtherDataset(images, labels, images, labels)
+
+
 def _with_wrong_labels(split: Split) -> Split:
     wrong_N = np.random.default_rng(0).random(len(split)) < 0.2
     return replace(split, labels=np.where(wrong_N, 1 - split.labels, split.labels))
@@ -166,8 +172,9 @@ def test_novelty_tells_far_images_and_not_the_same_ones() -> None:
     bright = np.full((60, 16, 16, 3), 250, np.uint8)
     # others of the same groups, as many of each
     same = test.images[choose_by_group(test.groups, 30, seed=9)]
-    subject = make_subject(others={"bright": bright, "same": same})
-    found = novelty.INDICATOR.per_model(subject)
+    others = {name: _other(images) for name, images in (("bright", bright), ("same", same))}
+    found = novelty.INDICATOR.per_model(make_subject(others={**others, "empty": _other(same[:0])}))
+    assert not any("empty" in part for part in found.parts), "no test image, nothing to notice"
     assert next(iter(found.parts)) == "mahalanobis_noise"
     assert all(len(values) == 2 for values in found.parts.values())
     assert set(found.titles) == set(found.parts)
@@ -224,6 +231,19 @@ def test_probe_says_where_there_is_no_attribute_to_read() -> None:
     found = probe.INDICATOR.per_model(make_subject(train=same[0], test=same[1]))
     assert list(found.parts) == ["classes", "few_shot"]
     assert "cannot be read" in found.notes[0]
+
+
+def test_a_probe_reads_another_datasets_classes_only_where_features_hold_them() -> None:
+    train, _, test = _splits()  # the classes of this network's kind: a brighter half
+    halves = OtherDataset(train.images, train.labels, test.images, test.labels)
+    labels = [np.random.default_rng(i).integers(2, size=len(s)) for i, s in enumerate((train, test))]
+    chance = OtherDataset(train.images, labels[0], test.images, labels[1])
+    found = probe.INDICATOR.per_model(make_subject(others={"halves": halves, "chance": chance, "gone": None}))
+    assert min(found.parts["classes_of_halves"]) > 0.9
+    assert found.parts["classes_of_chance"] == pytest.approx([0.5, 0.5], abs=0.08)
+    assert "of 'halves' (largest class: 5" in found.titles["classes_of_halves"]
+    assert "classes_of_gone" not in found.parts
+    assert "'gone' was not packed" in found.notes[-1]
 
 
 @pytest.mark.parametrize("indicator", [*OF_MODELS, nll.INDICATOR], ids=lambda indicator: indicator.name)

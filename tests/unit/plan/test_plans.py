@@ -12,19 +12,24 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.artifacts.datasets import load_packed
 from pipeline.artifacts.outputs import DATASET_STAGES, METHOD_STAGES
+from pipeline.artifacts.paths import dataset_dir
 from pipeline.artifacts.plans import StagePlan, plan_path, read_plan, save_plan
 from pipeline.cli.main import main
 from pipeline.core.errors import ArtifactError, InputError
+from pipeline.indicators.others import load_other
 from pipeline.plan.params_file import read_params
 from pipeline.plan.resolve import DATASET_PLANS, METHOD_PLANS, resolve
 from pipeline.plan.source_overlap import shares_source
 from pipeline.plan.write import refresh
 from pipeline.settings.audit import ColorSettings
 from pipeline.settings.base import deciding, deciding_nothing
+from pipeline.settings.plans.indicators import IndicatorsPlan
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.plans.train import TrainPlan
 from tests import ROOT
+from tests.fixtures.data import noise_rows, pack_and_group, raw_dataset
 
 
 @pytest.fixture
@@ -78,7 +83,7 @@ def test_what_decides_nothing_is_told_and_not_tracked(project: Path) -> None:
     second = contents()
     assert {name for name in first if first[name] != second[name]} == {
         f".plan/photo_digits/{stage}-{method}.untracked.json"
-        for stage in ("train", "retrain")
+        for stage in ("train", "retrain", "indicators")  # these know what a method trained with
         for method in ("erm", "group_dro", "subg", "dfr", "jtt", "repair")
     } | {".plan/photo_digits/groups.untracked.json"}
     assert read_plan(TrainPlan, "train", "photo_digits", "erm").is_baseline
@@ -231,3 +236,37 @@ def test_planning_does_not_wait_for_torch_or_pandas() -> None:
     late = "{'torch', 'pandas', 'matplotlib'}"
     script = f"import sys, pipeline.stages.plan; sys.exit(bool({late} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=ROOT).returncode == 0
+
+
+def test_other_datasets_are_planned_with_what_is_packed_of_them(project: Path) -> None:
+    edit(indicators={"other_datasets": ["cifar100"]})
+    params = read_params()
+    told = resolve(params, "indicators", "photo_digits", "erm")
+    assert isinstance(told, IndicatorsPlan)
+    assert told.others == {"cifar100": None}, "not packed yet, and said in the results"
+    pack_and_group(raw_dataset(noise_rows(40)), Path("data/cifar100"))
+    packing = load_packed(dataset_dir("cifar100")).packing
+    told = resolve(params, "indicators", "photo_digits", "erm")
+    assert isinstance(told, IndicatorsPlan)
+    assert told.others == {"cifar100": packing}
+    other = load_other(dataset_dir("cifar100"), packing, 12, seed=0)
+    assert other.test_images.shape == (len(other.test_labels), 12, 12, 3)
+    assert len(other.train_labels) + len(other.test_labels) > 20
+    with pytest.raises(ArtifactError, match=r"changed since this run was planned. Run `dvc repro` again"):
+        load_other(dataset_dir("cifar100"), "of before", 12, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("cifar10", r"other_datasets names 'cifar10', which is no dataset; did you mean 'cifar100'"),
+        (
+            "photo_digits",
+            r"other_datasets names 'photo_digits', which is the dataset itself\. Allowed: cifar100",
+        ),
+    ],
+)
+def test_other_datasets_are_others_that_are_known(project: Path, named: str, said: str) -> None:
+    edit(indicators={"other_datasets": [named]})
+    with pytest.raises(InputError, match=said):
+        read_params().dataset("photo_digits")
