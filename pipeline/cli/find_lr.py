@@ -19,9 +19,9 @@ from pipeline.methods.registry import BASE, find_method
 from pipeline.plan.params import DatasetSettings, Params
 from pipeline.plan.params_file import read_params
 from pipeline.settings.methods import GroupSettings
-from pipeline.train.fitting import count_parameters, introduce_network, network_of
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, losses_at
+from pipeline.train.networks import count_parameters, introduce_network, network_of
 from pipeline.train.plans import Plan, plain_plan
 from pipeline.train.range_test import Tried, growing_rates, suggest_rate, try_rates
 

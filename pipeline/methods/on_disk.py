@@ -39,8 +39,8 @@ from pipeline.parallel.fan_out import fan_out
 from pipeline.parallel.rank import current_world
 from pipeline.records.training import TrainHistory
 from pipeline.settings.train import TrainSettings
-from pipeline.train.fitting import count_parameters
 from pipeline.train.loop import Outcome
+from pipeline.train.networks import count_parameters
 
 FEW_PARAMETERS = 200_000  # one thread was as fast as two for 103,434 (32 px, batches of 64)
 

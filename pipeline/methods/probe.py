@@ -32,9 +32,9 @@ from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo, GroupsInfo, PackedInfo
 from pipeline.settings.parsing import parse
 from pipeline.settings.train import TrainSettings
-from pipeline.train.fitting import network_of
 from pipeline.train.group_inference import cluster_groups, distances_to_center, errs
 from pipeline.train.loop import Outcome
+from pipeline.train.networks import network_of
 
 _log = logging.getLogger(__name__)
 EARLY_EPOCHS = 2  # as where a method infers its groups

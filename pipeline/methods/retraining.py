@@ -34,9 +34,9 @@ from pipeline.settings.retrain import RetrainSettings
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.subsets import training_rows
-from pipeline.train.fitting import network_of
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
+from pipeline.train.networks import network_of
 
 _log = logging.getLogger(__name__)
 _SUBSET, _THIN = 0, 1  # separate random streams of training seeds

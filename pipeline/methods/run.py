@@ -17,8 +17,9 @@ from pipeline.records.base import Provenance
 from pipeline.records.data import DatasetInfo, GroupInfo
 from pipeline.records.training import TrainHistory
 from pipeline.settings.train import TrainSettings
-from pipeline.train.fitting import Base, SeedRun, Store, introduce_network
+from pipeline.train.fitting import Base, SeedRun, Store
 from pipeline.train.groups import Groups
+from pipeline.train.networks import introduce_network
 
 _log = logging.getLogger(__name__)
 

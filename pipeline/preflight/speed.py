@@ -15,9 +15,9 @@ from pipeline.models.hardware import choose_device
 from pipeline.models.interface import Classifier
 from pipeline.models.predict import predict_logits
 from pipeline.settings.train import TrainSettings
-from pipeline.train.fitting import count_parameters, first_network
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
+from pipeline.train.networks import count_parameters, first_network
 from pipeline.train.plans import plain_plan
 
 _SECONDS = 1.0  # that the timed steps should take

@@ -31,7 +31,7 @@ from pipeline.records.training import TrainHistory
 from pipeline.settings.plans.indicators import IndicatorsPlan
 from pipeline.settings.train import TrainSettings
 from pipeline.statistics.sampling import draw
-from pipeline.train.fitting import network_of
+from pipeline.train.networks import network_of
 
 _log = logging.getLogger(__name__)
 

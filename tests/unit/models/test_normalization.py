@@ -16,7 +16,7 @@ from pipeline.models.fused import fuse_for_prediction
 from pipeline.models.predict import predict_logits
 from pipeline.models.registry import check_norm
 from pipeline.models.small_resnet import Norm, normalization
-from pipeline.train.fitting import first_network, spec_of
+from pipeline.train.networks import first_network, spec_of
 from tests.fixtures.train import make_info, make_settings, make_split
 from tests.fixtures.zoo import RESNET18, VIT, build_small
 

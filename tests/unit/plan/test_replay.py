@@ -119,7 +119,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     ),
     "training of methods.jtt": (
         lambda house: house.set(f"{DEMO}.methods.jtt.train.epochs", 6),
-        {"train-jtt", "retrain-jtt", "report"},
+        {"train-jtt", "retrain-jtt", "indicators-jtt", "report"},  # whose weights are others anyway
     ),
     "methods.erm, which some start from": (
         lambda house: house.set(f"{DEMO}.methods.erm.selection", "average"),
@@ -132,7 +132,7 @@ EDITS: dict[str, tuple[Callable[[House], None], set[str]]] = {
     "a default that the entry overrides": (lambda house: house.set("defaults.train.epochs", 3), set()),
     "another seed": (
         lambda house: house.set(f"{DEMO}.train.seeds", [0, 1, 2, 3, 4, 5]),
-        of_all("train") | {"report"},
+        of_all("train", "indicators") | {"report"},
     ),
     "what attribution goes by": (
         lambda house: house.set(f"{DEMO}.attribute.ridge", 2.0),
