@@ -45,9 +45,9 @@ from pipeline.statistics.retrained.label_errors import (
     suspects,
 )
 from pipeline.statistics.retrained.ranking_quality import average_precision
-from pipeline.train.fitting import network_of
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
+from pipeline.train.networks import network_of
 from pipeline.train.plans import plain_plan
 
 PATTERNS = ("uniform", "class", "filling", "within", "both", "none")

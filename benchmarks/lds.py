@@ -45,7 +45,7 @@ from pipeline.statistics.retrained.lds import random_sums, same_class_sums, scor
 from pipeline.statistics.retrained.log_odds import label_log_odds
 from pipeline.statistics.retrained.noise_ceiling import noise_ceiling
 from pipeline.statistics.retrained.subsets import subset_rows
-from pipeline.train.fitting import network_of
+from pipeline.train.networks import network_of
 
 SHARE, SEED = 0.5, 7
 RIDGES, POWERS, DIMENSIONS = (0.0, 0.1, 1.0, 3.0, 10.0), (0.0, 0.5, 1.0), (512, 2048)

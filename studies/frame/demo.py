@@ -18,9 +18,9 @@ from pipeline.data.sources.photo_digits import CLASSES, PHOTOS, SIDE, PhotoDigit
 from pipeline.models.interface import Classifier
 from pipeline.settings.sources import PhotoDigitsSource
 from pipeline.settings.train import TrainSettings
-from pipeline.train.fitting import first_network
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, Outcome, train_seed
+from pipeline.train.networks import first_network
 from pipeline.train.plans import Plan, plain_plan
 
 GROUPS = [f"{name} on {photo}" for name in CLASSES for photo in PHOTOS]

@@ -17,7 +17,7 @@ from pipeline.plan.write import refresh
 from pipeline.settings.plans.retrain import RetrainPlan
 from pipeline.settings.plans.train import TrainPlan
 from pipeline.stages import attribute, retrain
-from pipeline.train.fitting import network_of
+from pipeline.train.networks import network_of
 from tests.fixtures.demo import write_params
 from tests.fixtures.stages import run_stage
 

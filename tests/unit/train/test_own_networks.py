@@ -12,7 +12,7 @@ import torch
 from pipeline.core.errors import CannotTrainError, InputError
 from pipeline.models.brought.open import rebuild_brought
 from pipeline.models.predict import predict_logits
-from pipeline.train.fitting import spec_of
+from pipeline.train.networks import spec_of
 from tests.fixtures.own_networks import own_network
 from tests.fixtures.train import (
     KilledError,
