@@ -12,14 +12,12 @@ from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.models.interface import Classifier
 from pipeline.settings.base import Seed, Settings
-from pipeline.statistics.dynamics.change_points import find_changes
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.fits import first_time, rank_correlation
 from studies.small.images import cued_digits
 from studies.small.networks import accuracies, make_mlp, train_network
 from studies.small.verdicts import above, all_of, told
 
-N_TEST = 1600  # half of them conflict
 LEVEL = 0.7  # of accuracy: learned
 ALIKE = "Where all seeds have one and the same order their interval has no width: it says less than it seems."
 CONFLICTING, ALIGNED = (2, 3), (1, 4)  # places in `accuracies`: label x tint
@@ -47,7 +45,7 @@ def times_of(settings: SimplicityBiasSettings) -> list[int]:
 
 def train_cue(settings: SimplicityBiasSettings, seed: int, strength: float, ease: float) -> Arrays:
     """Accuracy of conflicting and of aligned test images at each time, 2 x T."""
-    train, test = cued_digits(seed, settings.n_train, strength=strength, ease=ease, n_test=N_TEST)
+    train, test = cued_digits(seed, settings.n_train, strength=strength, ease=ease)
     times, seen = set(times_of(settings)), []
 
     def watch(step: int, model: Classifier) -> None:
@@ -119,8 +117,6 @@ def judge(
         for name, e in widths.items()
     ]
     strongest, weakest = widths.values()
-    weakest_ST = curves_SQE2T[:, 0, 0, 0]
-    jumps = [sum(rises_in_a_jump(curve_T) for curve_T in curves) for curves in (hardest_ST, weakest_ST)]
     return Finding(
         verdict=all_of([above(by_strength), above(by_ease)]),
         sentence=f"The delay of conflicting images goes with the cue's strength (rank correlation "
@@ -128,8 +124,7 @@ def judge(
         f"accuracy first falls to {told(least, percent=True)} %, far below chance where the cue is learned "
         "first, "
         f"and the middle half of its rise takes a factor of {np.exp(strongest.value):.1f} in steps, against "
-        f"{np.exp(weakest.value):.1f} with the weakest and hardest. It rises in a jump (a change point of the "
-        f"curve over the logarithm of steps) in {jumps[0]} of {n_seeds} seeds, against {jumps[1]}.",
+        f"{np.exp(weakest.value):.1f} with the weakest and hardest.",
         numbers=numbers,
         charts=[
             Chart(
@@ -171,11 +166,6 @@ def delays(times_T: Float64Array, curves_SQE2T: Float64Array) -> Float64Array:
     times_SQE2 = np.minimum(first_times(times_T, curves_SQE2T), 2 * times_T[-1])
     found_SQE: Float64Array = np.log(times_SQE2[..., 0] / times_SQE2[..., 1])
     return found_SQE
-
-
-def rises_in_a_jump(curve_T: Float64Array) -> bool:
-    """Whether a curve, at even steps of its axis, has a change point at which it rises."""
-    return any(change.size > 0 for change in find_changes(curve_T, N_TEST // 2) or [])
 
 
 def rise_width(times_T: Float64Array, curve_T: Float64Array) -> float:

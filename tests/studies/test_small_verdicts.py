@@ -129,16 +129,6 @@ def test_simplicity_bias(by_strength: float, by_ease: float, noise: float, verdi
     assert simplicity_bias.judge(TIMES, STRENGTHS, EASES, curves).verdict == verdict
 
 
-def test_only_a_jump_counts_as_one() -> None:
-    noise = np.random.default_rng(0).binomial(800, 0.5, (20, 16)) / 800 - 0.5
-    smooth = 0.9 - 0.6 * np.exp(-np.arange(16) / 5) + noise
-    jump = np.where(np.arange(16) < 9, 0.3, 0.9) + noise
-    fall = np.where(np.arange(16) < 9, 0.9, 0.3) + noise
-    found = [sum(map(simplicity_bias.rises_in_a_jump, curves)) for curves in (smooth, jump, fall)]
-    assert found[0] <= 1
-    assert found[1:] == [20, 0]
-
-
 def test_delays_are_the_planted_ones_and_never_counts_as_twice_the_end() -> None:
     curves = planted_learning(1, 0)
     found = simplicity_bias.delays(TIMES, curves)
