@@ -123,6 +123,7 @@ def test_views_follow_the_address(browser: Any, reports: Path) -> None:
         assert shown() == ["audit"]
         for name in ("gallery", "methods", "appendix", "audit"):
             page.locator(f".views a[href='#{name}']").click()
+            page.locator(f".view#{name}").wait_for(state="visible")
             assert shown() == [name]
             assert page.locator(".views a[aria-current]").get_attribute("href") == f"#{name}"
         for inner, view in (("hygiene", "appendix"), ("color", "audit"), ("compared", "methods")):

@@ -105,9 +105,12 @@ def statuses(report: dict[str, Any]) -> dict[str, str]:
 def test_every_method_has_its_indicators(planted: dict[str, Any]) -> None:
     assert list(planted["indicators"]) == list(METHODS)
     for method, found in planted["indicators"].items():
-        unmeasured = {i["name"] for i in found["indicators"] if i["why_not"]}
+        unmeasured = {i["name"]: i["why_not"] for i in found["indicators"] if i["why_not"]}
         # one seed, no dropout; DFR's last layer has seen the validation images
-        assert unmeasured <= {"disagreement", "mc_dropout", "temperature"}, method
+        allowed = {"disagreement", "mc_dropout", "temperature"}
+        # so short a training may end no better than a constant, of which nothing is said to survive
+        weak = "right more often than one that gives a single answer"
+        assert {name for name, why in unmeasured.items() if weak not in why} <= allowed, method
         norms = next(i for i in found["indicators"] if i["name"] == "norms")
         distance = next(part for part in norms["parts"] if part["name"] == "distance")
         assert distance["estimate"]["value"] > 0

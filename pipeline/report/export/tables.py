@@ -7,6 +7,7 @@ from pipeline.report.export.attribution_tables import attribution_tables
 from pipeline.report.export.comparison_tables import comparison_tables
 from pipeline.report.export.cue_tables import cue_tables
 from pipeline.report.export.data_tables import data_tables
+from pipeline.report.export.dynamics_tables import dynamics_tables
 from pipeline.report.export.indicator_tables import indicator_tables
 from pipeline.report.export.list_tables import list_tables
 from pipeline.report.export.method_tables import method_tables
@@ -27,5 +28,6 @@ def build_tables(s: Report) -> list[Table]:
         *indicator_tables(s),
         *attribution_tables(s),
         *training_tables(s),
+        *dynamics_tables(s),
         *list_tables(s),
     ]
