@@ -17,10 +17,10 @@ def dynamics_tables(s: Report) -> list[Table]:
     return [
         Table(
             "learning_dynamics",
-            "What the epochs of each method say, n counts seeds: lead (of the label over the cue while the fit "
-            "is made), steps until accuracy stays at a level (of accuracy, or of the curve's own best), delay "
-            "(steps from training's crossing to validation's), fall (of a group's accuracy after the epoch to "
-            "stop at).",
+            "What the epochs of each method say, n counts seeds: lead (of the label over the cue while the "
+            "fit is made), steps until accuracy stays at a level (of accuracy, or of the curve's own best), "
+            "delay (steps from training's crossing to validation's), fall (of a group's accuracy after the "
+            "epoch to stop at).",
             [{"method": m, **row} for m, found in known.items() for row in _rows(found)],
             NOT_NOTED,
         ),
