@@ -68,9 +68,7 @@ def excess_area(confidence_SN: Float64Array, right_SN: Float64Array) -> Float64A
     return area_under_risk_coverage(confidence_SN, right_SN) - best_S
 
 
-def risk_curve(
-    confidence_SN: Float64Array, right_SN: Float64Array, n_points: int = N_COVERAGES
-) -> RiskCurve:
+def risk_curve(confidence_SN: Float64Array, right_SN: Float64Array, n_points: int = N_COVERAGES) -> RiskCurve:
     """Error rate among the surest answers at about `n_points` coverages, to be drawn.
 
     The interval is that of as many answers as images are covered, not times seeds: where an image misleads

@@ -112,7 +112,7 @@ def test_bins_hold_equally_many_images_of_every_seed() -> None:
 def test_reliability_curve_tells_accuracy_with_wilson() -> None:
     confidence_N = np.repeat([0.6, 0.9, 1.0], [40, 40, 20])
     right_N = np.concatenate([np.arange(40) < 20, np.arange(40) < 38, np.ones(20)]).astype(np.float64)
-    curve = reliability_curve(confidence_N, right_N, 3)
+    curve = reliability_curve(confidence_N[None], right_N[None], 3)
     assert curve.confidence_B == pytest.approx([0.6, 0.9, 1.0])
     assert curve.accuracy_B == pytest.approx([0.5, 0.95, 1.0])
     assert curve.n_B.tolist() == [40, 40, 20]
