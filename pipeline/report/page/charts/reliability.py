@@ -108,12 +108,8 @@ def _note(report: Report, methods: list[str]) -> str:
         e for m in methods for name in NEEDED if (i := report.indicators[m].find(name)) for e in i.groups
     ]
     by_source = any(e.n_sources is not None for e in estimates)
-    text = "Each interval stands for itself and counts images, however many networks answered"
-    return (
-        f"{text}; images of one source are taken as separate, so it is too narrow."
-        if by_source
-        else f"{text}."
-    )
+    limit = "; images of one source are taken as separate, so it is too narrow" if by_source else ""
+    return f"Each interval stands for itself and counts images, however many networks answered{limit}."
 
 
 # --- how often it is right ------------------------------------------------------------------
