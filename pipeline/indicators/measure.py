@@ -103,7 +103,7 @@ def _curves(
 ) -> list[IndicatorCurve]:
     """Of all images, and of each group with enough of them."""
     is_known_R = ~np.isnan(values_SRC).any(axis=(0, 2))
-    parts = [("all", None, is_known_R)]
+    parts: list[tuple[str, int | None, npt.NDArray[Any]]] = [("all", None, is_known_R)]
     parts += [(g.name, g.index, is_known_R & (groups_R == g.index)) for g in by_group if g.sufficient]
     if indicator.curve is None:
         return []

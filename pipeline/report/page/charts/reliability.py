@@ -7,7 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from pipeline.core.words import percent, quoted
+from pipeline.records.base import Estimate
 from pipeline.records.indicators import IndicatorCurve
 from pipeline.records.report import Report
 from pipeline.report.page.charts.chosen import chosen_method
@@ -171,6 +174,7 @@ def _finding(report: Report, known: Known) -> str:
     method, own = next(iter(known.items()))
     found = report.indicators[method].find("overconfidence")
     harmed = report.verdict.harmed_group
+    estimate: Estimate | None
     if "group" in own and harmed is not None:
         estimate = next((g for g in found.groups if g.index == harmed.index), None) if found else None
         where = f"on {quoted(harmed.name, 40)}"
@@ -215,7 +219,8 @@ def _ends(curves: list[IndicatorCurve]) -> list[float]:
 
 
 def _risk_line(report: Report, method: str, kind: Kind, curve: IndicatorCurve, up: Height) -> CurveLine:
-    at = sorted({min(range(len(curve.x)), key=lambda i, w=wanted: abs(curve.x[i] - w)) for wanted in MARKED})
+    distances = np.abs(np.subtract.outer(MARKED, curve.x))
+    at = np.unique(distances.argmin(axis=1)).tolist()
     marks = [
         CurvePoint(
             x=f"{100 * curve.x[i]:.2f}%",
