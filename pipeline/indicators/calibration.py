@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pipeline.core.types import Float64Array
 from pipeline.indicators.answers import confidence_and_right
-from pipeline.indicators.indicator import ByImage, ImageIndicator, Words
+from pipeline.indicators.indicator import ByImage, Curve, ImageIndicator, Words
 from pipeline.indicators.subject import Subject
-from pipeline.statistics.generalization.calibration import ece_floor
+from pipeline.statistics.generalization.calibration import ece_floor, reliability_curve
 from pipeline.statistics.generalization.named import calibration_error
 
 
@@ -18,6 +19,12 @@ def per_image(subject: Subject) -> ByImage:
         f"on these {values_SNC.shape[1]:,} images."
     )
     return ByImage(values_SNC, notes=(note,))
+
+
+def curve(values_SnC: Float64Array) -> Curve:
+    """How often the networks are right by how sure they are."""
+    found = reliability_curve(values_SnC[:, :, 0], values_SnC[:, :, 1])
+    return Curve(found.confidence_B, found.accuracy_B, found.low_B, found.high_B, found.n_B)
 
 
 INDICATOR = ImageIndicator(
@@ -37,4 +44,5 @@ INDICATOR = ImageIndicator(
     statistic=calibration_error,
     least=0.0,
     most=1.0,
+    curve=curve,
 )

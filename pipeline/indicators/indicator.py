@@ -1,20 +1,30 @@
 """What an indicator is: one number of each image, or of each network, and how people read it.
 
-Shape legend: S networks (seeds), R images looked at, C columns that one image's number is made of.
+Shape legend: S networks (seeds), R images looked at, C columns that one image's number is made of, B points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline.core.errors import InputError
-from pipeline.core.types import Float64Array
+from pipeline.core.types import Float64Array, Int64Array
 from pipeline.indicators.subject import Subject
 from pipeline.records.indicators import Better, Unit
 
 Statistic = Callable[[Float64Array], float]  # of S x n x C, the images of one group
+
+
+class Curve(NamedTuple):
+    """What is drawn of some images; the interval takes every image as one, however many networks answered."""
+
+    x_B: Float64Array
+    y_B: Float64Array
+    low_B: Float64Array  # of y, 95 %
+    high_B: Float64Array
+    n_B: Int64Array  # images
 
 
 class UnmeasuredError(InputError):
@@ -62,6 +72,7 @@ class ImageIndicator:
     statistic: Statistic | None = None  # None: mean over images and networks of the only column
     least: float = 0.0  # smallest and largest value that the number can have
     most: float = float("inf")
+    curve: Callable[[Float64Array], Curve] | None = None  # of S x n x C, the images of one group
 
 
 @dataclass(frozen=True)

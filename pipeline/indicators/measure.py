@@ -16,18 +16,20 @@ from pipeline.core.errors import InputError
 from pipeline.core.types import Float64Array, Int64Array
 from pipeline.indicators.indicator import (
     ByModel,
+    Curve,
     ImageIndicator,
     ModelIndicator,
     Words,
 )
 from pipeline.indicators.subject import Subject
 from pipeline.records.base import Estimate, GroupEstimate
-from pipeline.records.indicators import Indicator, IndicatorPart
+from pipeline.records.indicators import Indicator, IndicatorCurve, IndicatorPart
 from pipeline.statistics.distributions import t_isf
 from pipeline.statistics.generalization.named import name_of
 from pipeline.statistics.generalization.resampled import estimate_statistic
 
 INFINITE = float("inf")
+CURVE_DIGITS = 4
 
 
 def measure(
@@ -90,9 +92,32 @@ def _by_image(
             "most": None if indicator.most == INFINITE else indicator.most,
             "overall": estimate(indicator, measured.values_SRC, seed, sources_R),
             "groups": by_group,
+            "curves": _curves(indicator, measured.values_SRC, groups_R, by_group),
         }
     )
     return record, IndicatorValues(subject.test.ids[rows_R], measured.values_SRC)
+
+
+def _curves(
+    indicator: ImageIndicator, values_SRC: Float64Array, groups_R: Int64Array, by_group: list[GroupEstimate]
+) -> list[IndicatorCurve]:
+    """Of all images, and of each group with enough of them."""
+    is_known_R = ~np.isnan(values_SRC).any(axis=(0, 2))
+    parts: list[tuple[str, int | None, npt.NDArray[Any]]] = [("all", None, is_known_R)]
+    parts += [(g.name, g.index, is_known_R & (groups_R == g.index)) for g in by_group if g.sufficient]
+    if indicator.curve is None:
+        return []
+    return [
+        IndicatorCurve(name=name, index=index, **_points(indicator.curve(values_SRC[:, own_R])))
+        for name, index, own_R in parts
+        if own_R.any()
+    ]
+
+
+def _points(curve: Curve) -> dict[str, list[Any]]:
+    """Rounded to a hundredth of a percent, which nobody sees in a picture: the files stay small."""
+    x, y, low, high = (np.round(values_B, CURVE_DIGITS).tolist() for values_B in curve[:4])
+    return {"x": x, "y": y, "low": low, "high": high, "n": curve.n_B.tolist()}
 
 
 def _part(sources_N: Int64Array | None, rows: npt.NDArray[Any]) -> Int64Array | None:

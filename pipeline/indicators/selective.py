@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pipeline.core.types import Float64Array
 from pipeline.indicators.answers import confidence_and_right
-from pipeline.indicators.indicator import ByImage, ImageIndicator, Words
+from pipeline.indicators.indicator import ByImage, Curve, ImageIndicator, Words
 from pipeline.indicators.subject import Subject
 from pipeline.statistics.generalization.named import area_under_risk
+from pipeline.statistics.generalization.selective import risk_curve
 
 
 def per_image(subject: Subject) -> ByImage:
     """Columns: probability of the predicted class, and whether it is the image's."""
     return ByImage(confidence_and_right(subject))
+
+
+def curve(values_SnC: Float64Array) -> Curve:
+    """How often the surest answers are wrong by how many images are answered."""
+    found = risk_curve(values_SnC[:, :, 0], values_SnC[:, :, 1])
+    return Curve(found.coverage_B, found.risk_B, found.low_B, found.high_B, found.n_B)
 
 
 INDICATOR = ImageIndicator(
@@ -31,4 +39,5 @@ INDICATOR = ImageIndicator(
     statistic=area_under_risk,
     least=0.0,
     most=1.0,
+    curve=curve,
 )

@@ -21,6 +21,18 @@ class IndicatorPart(Record):
     threshold: float | None = None  # chance alone reaches it in 5 %
 
 
+class IndicatorCurve(Record):
+    """The picture behind a number, of all images or of one group; lists are point by point."""
+
+    name: str  # `all`, or the group's
+    index: int | None = None  # of the group in its dataset, or of the class where classes are the groups
+    x: list[float]  # rising
+    y: list[float]
+    low: list[float]
+    high: list[float]
+    n: list[int]  # images, however many networks answered
+
+
 class Indicator(Record):
     """One indicator of one method; `why_not` where it could not be measured."""
 
@@ -38,6 +50,7 @@ class Indicator(Record):
     most: float | None = None  # None: unbounded
     overall: Estimate | None = None  # over the images looked at, which have as many of each group if few
     groups: list[GroupEstimate] = Field(default_factory=list)  # those with images, in the dataset's order
+    curves: list[IndicatorCurve] = Field(default_factory=list)  # all images, then groups with enough of them
     parts: list[IndicatorPart] = Field(default_factory=list)  # the first one leads
     notes: list[str] = Field(default_factory=list)
     why_not: str = ""

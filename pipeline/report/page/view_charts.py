@@ -13,6 +13,7 @@ from pipeline.report.page.charts.followed import FollowedChart, followed
 from pipeline.report.page.charts.group_slope import GroupSlope, group_slope
 from pipeline.report.page.charts.indicator_groups import IndicatorGroups, indicator_groups
 from pipeline.report.page.charts.learning_panels import LearningPanels, learning_panels
+from pipeline.report.page.charts.reliability import Reliability, reliability
 from pipeline.report.page.charts.reliance import Reliance, reliance
 from pipeline.report.page.pictures import Pictures
 
@@ -55,6 +56,10 @@ class ChartsView:
     @property
     def learning_panels(self) -> LearningPanels | None:
         return learning_panels(self.s)
+
+    @property
+    def reliability(self) -> Reliability | None:
+        return reliability(self.s)
 
     @property
     def reliance(self) -> Reliance | None:

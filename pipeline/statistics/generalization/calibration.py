@@ -40,7 +40,7 @@ class ReliabilityCurve(NamedTuple):
 
     confidence_B: Float64Array  # mean
     accuracy_B: Float64Array
-    n_B: Int64Array
+    n_B: Int64Array  # images, however many seeds answered
     low_B: Float64Array  # of the accuracy, Wilson's 95 %
     high_B: Float64Array
 
@@ -266,23 +266,30 @@ def _of_labels(values_SNK: Float64Array, labels_N: Int64Array) -> Float64Array:
 
 
 def reliability_curve(
-    confidence_N: Float64Array, right_N: Float64Array, n_bins: int | None = None
+    confidence_SN: Float64Array, right_SN: Float64Array, n_bins: int | None = None
 ) -> ReliabilityCurve:
-    """Accuracy by confidence of one seed, in bins of about equally many images, to be drawn.
+    """Accuracy by confidence of all seeds' answers together, in bins of about equally many, to be drawn.
 
-    >>> curve = reliability_curve(np.repeat([0.6, 0.9], 20), np.tile([1.0, 0.0], 20), 2)
+    The interval counts images, not answers: where an image misleads one seed it mostly misleads the others.
+    Were the answers to each image the same, m_i of them in a bin, their mean would vary like that of
+    (sum m_i)^2 / sum m_i^2 independent answers (Kish 1965): no more than the bin has images.
+
+    >>> curve = reliability_curve(np.repeat([[0.6, 0.9]], 20, axis=1), np.tile([[1.0, 0.0]], 20), 2)
     >>> curve.confidence_B.round(2).tolist(), curve.accuracy_B.tolist(), curve.n_B.tolist()
     ([0.6, 0.9], [0.5, 0.5], [20, 20])
     """
-    bins_N = equal_mass_bins(confidence_N[None], n_bins)[0]
-    inside = [bins_N == b for b in np.unique(bins_N)]
-    n_B = np.array([part.sum() for part in inside], np.int64)
-    accuracy_B = np.array([right_N[part].mean() for part in inside])
-    ends = [wilson(float(right_N[part].sum()), float(part.sum())) for part in inside]
+    _check(confidence_SN, right_SN)
+    n_bins = n_bins or bin_count(confidence_SN.shape[1])
+    bins_SN = equal_mass_bins(confidence_SN.reshape(1, -1), n_bins).reshape(confidence_SN.shape)
+    inside = [bins_SN == b for b in np.unique(bins_SN)]
+    answers_BN = np.array([part.sum(axis=0) for part in inside])
+    accuracy_B = np.array([right_SN[part].mean() for part in inside])
+    effective_B = answers_BN.sum(axis=1) ** 2 / (answers_BN**2).sum(axis=1)
+    ends = [wilson(min(p * n, n), n) for p, n in zip(accuracy_B.tolist(), effective_B.tolist(), strict=True)]
     return ReliabilityCurve(
-        confidence_B=np.array([confidence_N[part].mean() for part in inside]),
+        confidence_B=np.array([confidence_SN[part].mean() for part in inside]),
         accuracy_B=accuracy_B,
-        n_B=n_B,
+        n_B=np.count_nonzero(answers_BN, axis=1).astype(np.int64),
         low_B=np.array([low for low, _ in ends]),
         high_B=np.array([high for _, high in ends]),
     )

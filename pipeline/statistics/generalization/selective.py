@@ -1,14 +1,29 @@
 """Answering only where the model is sure: how many of the answers are wrong then.
 
-Shape legend: S seeds, N images.
+Shape legend: S seeds, N images, B points.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from pipeline.core.types import Float64Array
+from pipeline.core.types import Float64Array, Int64Array
 from pipeline.statistics.generalization.calibration import tie_runs
+from pipeline.statistics.intervals import wilson
+
+N_COVERAGES = 20
+
+
+class RiskCurve(NamedTuple):
+    """Error rate among the surest answers by how many images are answered."""
+
+    coverage_B: Float64Array  # share of the images, the last one is 1
+    risk_B: Float64Array  # mean over seeds
+    low_B: Float64Array  # Wilson's 95 %
+    high_B: Float64Array
+    n_B: Int64Array  # images that each seed answers
 
 
 def risk_coverage(confidence_SN: Float64Array, right_SN: Float64Array) -> Float64Array:
@@ -51,3 +66,27 @@ def excess_area(confidence_SN: Float64Array, right_SN: Float64Array) -> Float64A
     """
     best_S = area_under_risk_coverage(right_SN, right_SN)
     return area_under_risk_coverage(confidence_SN, right_SN) - best_S
+
+
+def risk_curve(confidence_SN: Float64Array, right_SN: Float64Array, n_points: int = N_COVERAGES) -> RiskCurve:
+    """Error rate among the surest answers at about `n_points` coverages, to be drawn.
+
+    The interval is that of as many answers as images are covered, not times seeds: where an image misleads
+    one seed it mostly misleads the others, and then their answers are one observation.
+
+    >>> confidence_SN = np.array([[0.9, 0.8, 0.7, 0.6]] * 2)
+    >>> curve = risk_curve(confidence_SN, np.array([[1.0, 1.0, 0.0, 0.0]] * 2), 2)
+    >>> curve.coverage_B.tolist(), curve.risk_B.tolist(), curve.n_B.tolist()
+    ([0.5, 1.0], [0.0, 0.5], [2, 4])
+    """
+    n = confidence_SN.shape[1]
+    n_B = np.unique(np.ceil(n * np.arange(1, n_points + 1) / n_points).astype(np.int64))
+    risk_B = np.clip(risk_coverage(confidence_SN, right_SN).mean(axis=0)[n_B - 1], 0, 1)
+    ends = [wilson(float(min(risk * k, k)), int(k)) for risk, k in zip(risk_B, n_B, strict=True)]
+    return RiskCurve(
+        coverage_B=n_B / n,
+        risk_B=risk_B,
+        low_B=np.array([low for low, _ in ends]),
+        high_B=np.array([high for _, high in ends]),
+        n_B=n_B,
+    )

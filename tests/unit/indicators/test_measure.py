@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.core.types import Split
+from pipeline.core.types import Float64Array, Split
 from pipeline.indicators.indicator import (
     ByImage,
     ByModel,
+    Curve,
     ImageIndicator,
     ModelIndicator,
     UnmeasuredError,
@@ -80,3 +81,26 @@ def test_what_cannot_be_measured_says_why_and_stops_nothing() -> None:
     found, values = measure(subject(), [one, other], ["a", "b", "c"], min_test=15)
     assert [f.why_not for f in found] == ["there is no network", ""]
     assert list(values) == ["other"]
+
+
+def test_a_curve_is_of_all_images_and_of_groups_with_enough_of_them() -> None:
+    def draw(values_SnC: Float64Array) -> Curve:
+        n = values_SnC.shape[1]
+        third_B = np.array([1 / 3])
+        return Curve(third_B, third_B, third_B, third_B, np.array([n], np.int64))
+
+    def some(of: Subject) -> ByImage:
+        values_SRC = group_numbers(of).values_SRC
+        values_SRC[:, :4] = np.nan  # of the first group
+        return ByImage(values_SRC)
+
+    one = ImageIndicator("one", WORDS, some, "sample", least=-9.0, most=9.0, curve=draw)
+    (found,), _ = measure(subject(), [one], ["a", "b", "c"], min_test=15)
+    assert [(c.name, c.index, c.n) for c in found.curves] == [
+        ("all", None, [46]),
+        ("a", 0, [16]),
+        ("b", 1, [20]),
+    ]
+    assert found.curves[0].x == [0.3333]
+    plain = ImageIndicator("one", WORDS, some, "sample", least=-9.0, most=9.0)
+    assert measure(subject(), [plain], ["a", "b", "c"], min_test=15)[0][0].curves == []

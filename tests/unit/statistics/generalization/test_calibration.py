@@ -112,7 +112,7 @@ def test_bins_hold_equally_many_images_of_every_seed() -> None:
 def test_reliability_curve_tells_accuracy_with_wilson() -> None:
     confidence_N = np.repeat([0.6, 0.9, 1.0], [40, 40, 20])
     right_N = np.concatenate([np.arange(40) < 20, np.arange(40) < 38, np.ones(20)]).astype(np.float64)
-    curve = reliability_curve(confidence_N, right_N, 3)
+    curve = reliability_curve(confidence_N[None], right_N[None], 3)
     assert curve.confidence_B == pytest.approx([0.6, 0.9, 1.0])
     assert curve.accuracy_B == pytest.approx([0.5, 0.95, 1.0])
     assert curve.n_B.tolist() == [40, 40, 20]
@@ -143,3 +143,37 @@ def test_temperature_of_a_model_that_is_always_right_ends_where_the_search_ends(
 def test_shapes_must_agree() -> None:
     with pytest.raises(InputError, match=r"\(1, 3\).*\(1, 2\)"):
         ece_plain(np.ones((1, 3)), np.ones((1, 2)))
+
+
+def test_the_curve_of_calibrated_networks_holds_the_diagonal_in_95_of_100_bins() -> None:
+    rng = np.random.default_rng(0)
+    hits, total = 0, 0
+    for _ in range(300):
+        confidence_SN = np.tile(rng.uniform(0.5, 1.0, 400), (5, 1))
+        right_SN = np.tile(rng.random(400) < confidence_SN[0], (5, 1)).astype(np.float64)
+        curve = reliability_curve(confidence_SN, right_SN)
+        hits += int(((curve.low_B <= curve.confidence_B) & (curve.confidence_B <= curve.high_B)).sum())
+        total += len(curve.n_B)
+    # all five networks give the same answers: were answers counted, it would be some 60 %
+    assert 0.93 < hits / total < 0.975
+
+
+def test_the_curves_interval_counts_images_and_never_more() -> None:
+    rng = np.random.default_rng(1)
+    one_SN, right_SN = rng.uniform(0.5, 1, (1, 200)), (rng.random((1, 200)) < 0.7).astype(np.float64)
+    once = reliability_curve(one_SN, right_SN)
+    five_times = reliability_curve(np.tile(one_SN, (5, 1)), np.tile(right_SN, (5, 1)))
+    for a, b in zip(once, five_times, strict=True):
+        assert a == pytest.approx(b)
+    mixed = reliability_curve(rng.uniform(0.5, 1, (5, 200)), np.tile(right_SN, (5, 1)))
+    for n, p, low in zip(mixed.n_B, mixed.accuracy_B, mixed.low_B, strict=True):
+        assert low <= wilson(p * n, n).low + 1e-12
+    assert (mixed.n_B <= 200).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 1), (1, 100), (3, 100)])
+def test_a_single_confidence_is_one_point_and_certainty_counts(shape: tuple[int, int]) -> None:
+    curve = reliability_curve(np.ones(shape), np.ones(shape))
+    assert (curve.confidence_B.tolist(), curve.accuracy_B.tolist()) == ([1.0], [1.0])
+    assert curve.n_B.tolist() == [shape[1]]
+    assert curve.high_B.tolist() == [1.0]

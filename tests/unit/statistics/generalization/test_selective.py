@@ -11,7 +11,9 @@ from pipeline.statistics.generalization.selective import (
     area_under_risk_coverage,
     excess_area,
     risk_coverage,
+    risk_curve,
 )
+from pipeline.statistics.intervals import wilson
 
 
 def test_confidence_at_random_gives_a_flat_curve() -> None:
@@ -50,3 +52,33 @@ def test_excess_is_0_where_all_errors_come_last_and_largest_where_they_come_firs
     best = sum(max(0, k - 15) / k for k in range(1, 21)) / 20
     assert area_under_risk_coverage(confidence_1N, right_1N) == pytest.approx([best])
     assert excess_area(1 - confidence_1N, right_1N) > excess_area(np.ones((1, 20)), right_1N)
+
+
+def test_confidence_at_random_draws_a_level_line_and_a_telling_one_rises() -> None:
+    rng = np.random.default_rng(0)
+    right_SN = (rng.random((5, 4000)) < 0.7).astype(np.float64)
+    flat = risk_curve(rng.random((5, 4000)), right_SN)
+    assert len(flat.n_B) == 20
+    assert np.abs(flat.risk_B - 0.3).max() < 0.04
+    assert ((flat.low_B <= 0.3) & (flat.high_B >= 0.3)).all()
+    told = risk_curve(right_SN + 0.01 * rng.random((5, 4000)), right_SN)
+    assert told.risk_B[:13].tolist() == [0.0] * 13, "errors come last"
+    assert told.risk_B[-1] == pytest.approx(1 - right_SN.mean())
+    assert (np.diff(told.risk_B) >= 0).all()
+
+
+def test_the_risk_curves_interval_is_that_of_the_images_covered() -> None:
+    confidence_SN = np.tile(np.linspace(1, 0.5, 40), (5, 1))
+    right_SN = np.tile((np.arange(40) % 4 > 0) * 1.0, (5, 1))
+    curve = risk_curve(confidence_SN, right_SN, 4)
+    assert curve.n_B.tolist() == [10, 20, 30, 40]
+    assert curve.coverage_B.tolist() == [0.25, 0.5, 0.75, 1.0]
+    assert (curve.low_B[-1], curve.high_B[-1]) == pytest.approx(wilson(10, 40))
+
+
+@pytest.mark.parametrize("n", [1, 7, 19])
+def test_few_images_of_one_confidence_have_a_point_each(n: int) -> None:
+    curve = risk_curve(np.full((1, n), 0.9), np.zeros((1, n)))
+    assert curve.n_B.tolist() == list(range(1, n + 1))
+    assert curve.risk_B.tolist() == [1.0] * n
+    assert curve.high_B.tolist() == [1.0] * n
