@@ -43,8 +43,11 @@ def test_the_section_tells_decisions_and_norms() -> None:
 
 
 def test_trainings_of_before_have_no_such_part() -> None:
-    assert followed(sample()) is None
-    assert "monitor-h" not in render_report(sample(), Pictures())
+    judged = {m: v.model_copy(update={"dynamics": None}) for m, v in sample().verdict.methods.items()}
+    before = edited(sample(), verdict__methods=judged)
+    assert followed(before) is None
+    assert "monitor-h" not in render_report(before, Pictures())
+    assert "monitor-h" in render_report(sample(), Pictures())
 
 
 def test_names_of_methods_cannot_attack_the_chart() -> None:
