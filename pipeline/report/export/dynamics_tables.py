@@ -35,11 +35,11 @@ def dynamics_tables(s: Report) -> list[Table]:
 
 
 def _rows(found: LearningDynamics) -> Iterator[Row]:
-    said = {"split": None, "of": None, "level": None, "group": None, "epoch": None}
+    said: Row = {"split": None, "of": None, "level": None, "group": None, "epoch": None}
     if found.first is not None:
         yield {"measure": "lead", **said, **spread(found.first.lead), "says": found.first.sentence}
     for crossing in found.crossings:
-        where = {"split": crossing.split, "of": crossing.of, "level": crossing.level}
+        where: Row = {"split": crossing.split, "of": crossing.of, "level": crossing.level}
         told = f"{crossing.n_crossed} seeds get there"
         yield {"measure": "steps", **said, **where, **spread(crossing.steps), "says": told}
     yield {"measure": "delay", **said, **spread(found.delay.steps), "says": found.delay.sentence}
