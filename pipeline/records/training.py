@@ -24,7 +24,7 @@ class EpochDynamics(Record):
     train_margin: list[float | None]  # of logits; None where labels are mixed, too
     val_loss: list[float | None]
     val_margin: list[float | None]
-    gradient_norm: float  # mean over steps, before clipping
+    gradient_norm: float  # mean over every fourth step, before clipping
     update_norm: float  # how far a step moves the weights: mean over every 16th step
     parameter_norm: float  # at the end of the epoch
     # by part of the network: how far the epoch moved it, as a share of its norm at the epoch's beginning

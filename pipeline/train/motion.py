@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from pipeline.models.interface import Classifier
 
-UPDATE_EVERY = (
-    16  # steps; the size of the step between is much the same, and a copy of all weights is not free
-)
+# steps: what lies between is much the same, and norms and copies of all weights are not free
+GRADIENT_EVERY, UPDATE_EVERY = 4, 16
 
 
 class Motion:
@@ -40,8 +39,9 @@ class Motion:
 
     def before_step(self, step: int) -> None:
         """Called when the gradients are complete and nothing has clipped them."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        self._add(0, nn.utils.get_total_norm(gradients))
+        if step % GRADIENT_EVERY == 0:
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            self._add(0, nn.utils.get_total_norm(gradients))
         self._before = _copies(self._parameters) if step % UPDATE_EVERY == 0 else None
 
     def after_step(self) -> None:
@@ -55,7 +55,7 @@ class Motion:
         self._sums_4[place + 1] += 1
 
     def result(self) -> dict[str, Any]:
-        """`gradient_norm` and `update_norm`: means over the epoch's (measured) steps; `parameter_norm`; and
+        """`gradient_norm` and `update_norm`: means over the epoch's measured steps; `parameter_norm`; and
         `moved`: by part, how far it went from where the epoch began, as a share of its norm there.
         """
         gradient, n_steps, update, n_updates = self._sums_4.tolist()
