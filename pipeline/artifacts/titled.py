@@ -20,7 +20,7 @@ from pipeline.records.cues import CueFinding
 from pipeline.records.data import AskedCue, AttributeInfo, GroupInfo
 from pipeline.records.evaluation import GroupComparison
 from pipeline.records.gradcam import CamGroup
-from pipeline.records.indicators import IndicatorPart
+from pipeline.records.indicators import IndicatorCurve, IndicatorPart
 from pipeline.records.titles import Titles
 from pipeline.records.verdict import CueGap
 
@@ -40,6 +40,7 @@ _FIELDS: dict[str, tuple[str, ...]] = {
 _OF_RECORDS: dict[tuple[type[BaseModel], str], tuple[str, ...]] = {
     **dict.fromkeys([(GroupEstimate, "name"), (GroupComparison, "name")], ("groups", "classes")),
     **dict.fromkeys([(CamGroup, "name"), (GroupInfo, "name")], ("groups", "classes")),
+    (IndicatorCurve, "name"): ("groups", "classes"),
     (GroupInfo, "attribute"): ("values",),
     (AttributeInfo, "name"): ("attributes",),
     (AttributeInfo, "values"): ("values",),
