@@ -12,7 +12,8 @@ from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array, Split
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
+from studies.frame.lists import Counts, Seeds
 from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness, along_line, group_losses
@@ -25,7 +26,7 @@ SMALLEST = 1e-6  # sharpness below it is rounding
 
 
 class BatchSizeSettings(Settings):
-    batch_sizes: list[int] = Field(min_length=2, description="ascending; the first and the last are compared")
+    batch_sizes: Counts = Field(min_length=2, description="ascending; the first and the last are compared")
     n_train: int = Field(ge=100)
     width: int = Field(ge=2, description="of both hidden layers")
     strength: float = Field(
@@ -36,7 +37,7 @@ class BatchSizeSettings(Settings):
     lr: float = Field(
         gt=0, description="of the smallest batch; under the second rule in proportion to the batch"
     )
-    seeds: list[Seed] = Field(min_length=3)
+    seeds: Seeds = Field(min_length=3)
 
 
 def train_batch(settings: BatchSizeSettings, seed: int, batch_size: int, rule: str) -> Arrays:

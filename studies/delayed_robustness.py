@@ -16,7 +16,8 @@ from pipeline.indicators.attacks.linf import Budget
 from pipeline.models.interface import Classifier
 from pipeline.pixels.corruptions.corrupt import corrupt
 from pipeline.records.base import Estimate
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
+from studies.frame.lists import Seeds
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, Verdict, line_over_seeds, over_seeds
 from studies.small.fits import first_time
 from studies.small.images import plain_digits
@@ -42,7 +43,7 @@ class DelayedRobustnessSettings(Settings):
     attack_steps: int = Field(ge=1)
     corruptions: list[str] = Field(min_length=1)
     severity: int = Field(ge=1, le=5)
-    seeds: list[Seed] = Field(min_length=3)
+    seeds: Seeds = Field(min_length=3)
 
 
 def times_of(settings: DelayedRobustnessSettings) -> list[int]:
@@ -109,7 +110,7 @@ def judge(times_T: Float64Array, curves_SKT: Float64Array) -> Finding:
             ),
         ]
     parts = [
-        f"accuracy on {name} images rises by {told(delay.rise, percent=True)} points afterwards and takes "
+        f"accuracy on {name} images changes by {told(delay.rise, percent=True)} points afterwards and takes "
         f"{told(ratio(delay.factor), 1)} times as long"
         for name, delay in delays.items()
     ]
@@ -137,7 +138,8 @@ def judge(times_T: Float64Array, curves_SKT: Float64Array) -> Finding:
 
 def settling_time(times_T: Float64Array, curve_T: Float64Array) -> float:
     """From when on a curve stays within 5 % of its end, which is the mean of its last three values."""
-    return min(first_time(times_T, curve_T, SETTLED * float(curve_T[-3:].mean())), float(times_T[-1]))
+    end = float(curve_T[-3:].mean())
+    return min(first_time(times_T, -np.abs(curve_T - end), -(1 - SETTLED) * end), float(times_T[-1]))
 
 
 def find_delay(times_T: Float64Array, clean_ST: Float64Array, hard_ST: Float64Array) -> Delay:

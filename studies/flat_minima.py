@@ -12,7 +12,8 @@ from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
+from studies.frame.lists import Seeds
 from studies.frame.study import Chart, Finding, Line, Number, Study, Trainings, over_seeds
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness
@@ -37,7 +38,7 @@ class FlatMinimaSettings(Settings):
     ease: float = Field(gt=0, le=8, description="distance of the tints in their standard deviations")
     steps: int = Field(ge=10, description="of batches of 64")
     lr: float = Field(gt=0, description="constant, for all alike")
-    seeds: list[Seed] = Field(min_length=3)
+    seeds: Seeds = Field(min_length=3)
 
 
 def train_method(settings: FlatMinimaSettings, seed: int, method: str) -> Arrays:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import BoolArray, Float64Array
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
 from pipeline.statistics.intervals import share_estimate
+from studies.frame.lists import Seeds
 from studies.frame.study import (
     Chart,
     Finding,
@@ -45,13 +46,24 @@ class GrokkingSettings(Settings):
     modulus: int = Field(ge=5, le=199)
     mlp_width: int = Field(ge=4, description="of the embedding; four times as many hidden units")
     transformer_width: int = Field(ge=4, multiple_of=N_HEADS)
-    fractions: list[float] = Field(min_length=1, description="shares of all pairs that are trained on")
+    fractions: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        min_length=1, description="shares of all pairs that are trained on"
+    )
     claimed: list[float] = Field(min_length=1, description="those that the claim is of; also without decay")
     decay: float = Field(gt=0, description="AdamW's weight decay")
     lr: float = Field(gt=0)
     steps: int = Field(ge=1)
     every: int = Field(ge=1, description="steps between evaluations")
-    seeds: list[Seed] = Field(min_length=2)
+    seeds: Seeds = Field(min_length=2)
+
+    @model_validator(mode="after")
+    def _claimed_are_trained(self) -> GrokkingSettings:
+        extra = [share for share in self.claimed if share not in self.fractions]
+        if extra:
+            raise ValueError(f"claimed has {extra[0]:g}, which fractions ({self.fractions}) does not train")
+        if self.every > self.steps:
+            raise ValueError(f"every = {self.every} must be at most steps = {self.steps}")
+        return self
 
 
 def first_weights(kind: Kind, modulus: int, width: int, seeds: list[int]) -> Weights:

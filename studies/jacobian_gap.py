@@ -71,8 +71,8 @@ def judge(norm_P: Float64Array, gap_P: Float64Array, augmented_P: BoolArray) -> 
         sentence=f"Over {len(norm_P)} networks the rank correlation of Jacobian norm and generalization gap "
         f"is {told(whole)}; within those with and without augmentation it is {told(inside)} on average.",
         numbers=[
-            Number(title="rank correlation, all networks", estimate=whole, seeds=len(norm_P)),
-            Number(title="rank correlation within augmentation", estimate=inside, seeds=len(norm_P)),
+            Number(title="rank correlation over networks", estimate=whole, seeds=1),
+            Number(title="rank correlation over networks, within augmentation", estimate=inside, seeds=1),
         ],
         charts=[
             Chart(

@@ -15,7 +15,8 @@ from torch import Tensor
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array, Split
 from pipeline.models.interface import Classifier
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
+from studies.frame.lists import Seeds
 from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.images import plain_digits
 from studies.small.networks import Mlp, accuracies, make_mlp, train_network
@@ -36,7 +37,7 @@ class LotteryTicketSettings(Settings):
     judged_round: int = Field(ge=1, description="after which the verdict is made")
     steps: int = Field(ge=10, description="of every training, of batches of 64")
     lr: float = Field(gt=0)
-    seeds: list[Seed] = Field(min_length=3)
+    seeds: Seeds = Field(min_length=3)
 
 
 def train_tickets(settings: LotteryTicketSettings, seed: int) -> Arrays:

@@ -17,7 +17,7 @@ from pipeline.core.types import Float64Array
 from pipeline.indicators.attacks.linf import Budget, attack
 from pipeline.indicators.norms import measure_norms
 from pipeline.indicators.sensitivity import jacobian_norm
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
 from studies.frame.ensembles import (
     Digits,
     Ensemble,
@@ -27,6 +27,7 @@ from studies.frame.ensembles import (
     train_ensemble,
     with_random,
 )
+from studies.frame.lists import Seeds, Shares
 from studies.frame.study import (
     Chart,
     Finding,
@@ -49,7 +50,7 @@ MEASURES = {
 
 
 class MemorizationSettings(Settings):
-    levels: list[float] = Field(
+    levels: Shares = Field(
         min_length=3, description="shares of labels that are drawn at random, ascending from 0 to 1"
     )
     shown_level: float = Field(description="one of them: that of the order of learning")
@@ -62,7 +63,7 @@ class MemorizationSettings(Settings):
     attack_radius: float = Field(gt=0, le=1, description="of critical samples, pixels in 0 to 1")
     attack_steps: int = Field(ge=1)
     measured_images: int = Field(ge=10, description="test images for sensitivity and critical samples")
-    seeds: list[Seed] = Field(min_length=2)
+    seeds: Seeds = Field(min_length=2)
 
 
 def at_level(settings: MemorizationSettings, level: float) -> Arrays:

@@ -12,8 +12,9 @@ from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
 from studies.frame.ensembles import Recipe, load_digits_in_parts, train_ensemble, with_noise
+from studies.frame.lists import Seeds
 from studies.frame.study import (
     Chart,
     Finding,
@@ -58,7 +59,7 @@ class RegularizationSettings(Settings):
     linear: LinearSettings
     polynomial: PolynomialSettings
     network: NetworkSettings
-    seeds: list[Seed] = Field(min_length=2)
+    seeds: Seeds = Field(min_length=2)
 
 
 def linear(settings: RegularizationSettings) -> Arrays:

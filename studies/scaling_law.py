@@ -11,8 +11,9 @@ from pydantic import Field
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
 from pipeline.statistics.accuracy.worst_group import lowest_of
+from studies.frame.lists import Counts, Seeds
 from studies.frame.study import (
     Chart,
     Finding,
@@ -36,19 +37,17 @@ N_TEST = 1600  # of images; the fewest that a group of four has is a quarter
 
 
 class ScalingLawSettings(Settings):
-    sizes: list[int] = Field(
-        min_length=5, description="training images, ascending; the law is fitted to them"
-    )
+    sizes: Counts = Field(min_length=5, description="training images, ascending; the law is fitted to them")
     held_out: int = Field(ge=100, description="the larger size that the fit must foretell")
     width: int = Field(ge=2, description="of both hidden layers")
-    widths: list[int] = Field(min_length=3, description="of the sweep of model size, ascending")
+    widths: Counts = Field(min_length=3, description="of the sweep of model size, ascending")
     width_size: int = Field(ge=50, description="training images of that sweep")
     strength: float = Field(
         ge=0.5, lt=1, description="share of training images whose tint agrees with the class"
     )
     ease: float = Field(gt=0, le=8, description="distance of the tints in their standard deviations")
     steps: int = Field(ge=10, description="of batches of 64: the same for every size, so data alone differ")
-    seeds: list[Seed] = Field(min_length=3)
+    seeds: Seeds = Field(min_length=3)
 
 
 def train_size(settings: ScalingLawSettings, seed: int, n: int, width: int) -> Arrays:
@@ -131,7 +130,7 @@ def judge(
         ],
         notes=[
             "Every size has as many optimizer steps, so that data alone differ.",
-            "One decade and a half of sizes: what the law does beyond it is not seen here.",
+            "Hardly two decades of sizes: what the law does beyond it is not seen here.",
         ],
     )  # fmt: skip
 

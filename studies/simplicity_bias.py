@@ -11,7 +11,8 @@ from pydantic import Field
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.models.interface import Classifier
-from pipeline.settings.base import Seed, Settings
+from pipeline.settings.base import Settings
+from studies.frame.lists import Seeds, Shares
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.fits import first_time, rank_correlation
 from studies.small.images import cued_digits
@@ -24,10 +25,10 @@ CONFLICTING, ALIGNED = (2, 3), (1, 4)  # places in `accuracies`: label x tint
 
 
 class SimplicityBiasSettings(Settings):
-    strengths: list[float] = Field(
+    strengths: Shares = Field(
         min_length=3, description="shares of training images whose tint agrees, ascending"
     )
-    eases: list[float] = Field(
+    eases: Shares = Field(
         min_length=3, description="distances of the tints in standard deviations, ascending"
     )
     n_train: int = Field(ge=100)
@@ -35,7 +36,7 @@ class SimplicityBiasSettings(Settings):
     lr: float = Field(gt=0)
     steps: int = Field(ge=50, description="of batches of 64")
     n_times: int = Field(ge=8, description="when accuracy is measured, evenly on a logarithmic scale")
-    seeds: list[Seed] = Field(min_length=3)
+    seeds: Seeds = Field(min_length=3)
 
 
 def times_of(settings: SimplicityBiasSettings) -> list[int]:

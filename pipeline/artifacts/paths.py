@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.core.errors import InputError
+
 NAME_PATTERN = re.compile(r"^[a-z0-9_]+$")  # of a dataset: DVC builds stage names from it
+PAGES = ("index", "studies")  # of `reports/` that belong to no dataset
 PACKED_FILES = (
     "images.npy",
     "masks.npy",
@@ -14,6 +17,19 @@ PACKED_FILES = (
     "dataset.json",
 )  # the last vouches for the others
 GROUPS_FILES = ("groups.parquet", "groups.json")  # here, too
+
+
+def check_dataset_name(name: str) -> None:
+    """Raise `InputError` where no dataset may be called so."""
+    if not NAME_PATTERN.match(name):
+        raise InputError(
+            f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only, because DVC builds stage names "
+            "from it."
+        )
+    if name in PAGES:
+        raise InputError(
+            f"dataset name {name!r} is not allowed: reports/{name}.html is another page. Call it my_{name}."
+        )
 
 
 class DataFolders(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.artifacts.overlap import check_files, check_path
-from pipeline.artifacts.paths import NAME_PATTERN, downloads_dir
+from pipeline.artifacts.paths import check_dataset_name, downloads_dir
 from pipeline.core.errors import InputError
 from pipeline.data.decoding.pixels import check_unreadable, note_files, scan_files
 from pipeline.data.entry.containers import describe_container
@@ -28,11 +28,7 @@ from pipeline.settings.data import DataSettings
 
 def run(options: argparse.Namespace) -> None:
     """Guess the entry, try it, show what it finds, and only then write it."""
-    if not NAME_PATTERN.match(options.name):
-        raise InputError(
-            f"dataset name {options.name!r} is not allowed: use a-z, 0-9 and _ only, because DVC builds "
-            "stage names from it."
-        )
+    check_dataset_name(options.name)
     params = read_params()
     check_path(options.path.expanduser(), str(options.path), options.name, [*params.datasets, *params.active])
     guessed = guess_entry(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from pipeline.artifacts.paths import NAME_PATTERN
+from pipeline.artifacts.paths import NAME_PATTERN, check_dataset_name
 from pipeline.core.errors import InputError
 from pipeline.methods.recipe import Setup
 from pipeline.methods.registry import (
@@ -223,11 +223,7 @@ class Params(Settings):
                 f"Known: {', '.join(self.datasets)}. Add one with "
                 "`shortcut-audit new-dataset NAME PATH`."
             )
-        if not NAME_PATTERN.match(name):
-            raise InputError(
-                f"dataset name {name!r} is not allowed: use a-z, 0-9 and _ only, because DVC "
-                "builds stage names from it."
-            )
+        check_dataset_name(name)
         entry = self.datasets[name]
         wrong = _no_sections(entry, f"datasets.{name}")
         if wrong:

@@ -59,6 +59,13 @@ def test_each_study_is_told_and_its_settings_are_valid(name: str) -> None:
         (lambda p: p.update(groking={}), "groking is no study; did you mean 'grokking'"),
         (lambda p: p.pop("grokking"), "has no section grokking"),
         (lambda p: p["runs"].update(executor="cloud"), "executor"),
+        (
+            lambda p: p["grokking"].update(seeds=[0, 0]),
+            r"grokking\.seeds = .*: seeds must be different",
+        ),
+        (lambda p: p["grokking"].update(fractions=[0.3, 1.5]), r"fractions\.1 = 1\.5: must be below 1"),
+        (lambda p: p["grokking"].update(claimed=[0.9]), r"claimed has 0\.9, which fractions .* not train"),
+        (lambda p: p["grokking"].update(every=77777), r"every = 77777 must be at most steps"),
         (lambda p: p["double_descent"]["random_features"].update(samples=99), "must list 99"),
     ],
 )

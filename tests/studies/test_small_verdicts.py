@@ -159,6 +159,12 @@ def test_delayed_robustness(lag: float, rise: float, noise: float, verdict: str)
     assert delayed_robustness.judge(times, curves).verdict == verdict
 
 
+def test_a_curve_that_falls_settles_when_it_has_fallen() -> None:
+    times = np.array([1.0, 10, 100, 1000, 10_000, 100_000])
+    assert delayed_robustness.settling_time(times, np.array([0.2, 0.6, 0.5, 0.4, 0.4, 0.4])) > 100
+    assert delayed_robustness.settling_time(times, np.array([0.2, 0.4, 0.4, 0.4, 0.4, 0.4])) < 10
+
+
 # --- lottery tickets -----------------------------------------------------------------------------
 
 

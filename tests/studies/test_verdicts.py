@@ -83,8 +83,20 @@ def _noisy(values: Any, seeds: int = 5, sd: float = 0.005) -> np.ndarray:
     ],
 )
 def test_double_descent(fits: np.ndarray, widths: np.ndarray, verdict: str) -> None:
-    found = double_descent.judge(RATIOS, _noisy(fits), WIDTHS, _noisy(0 * WIDTHS), _noisy(widths))
+    found = double_descent.judge(RATIOS, _noisy(fits), WIDTHS, _noisy([0.3, 0.05, 0, 0]), _noisy(widths))
     assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("left", "note"), [([0.05, 0, 0, 0], "narrowest network nearly"), ([0.3, 0, 0, 0.12], "widest network")]
+)
+@pytest.mark.parametrize("widths", [BUMP, np.array([0.4, 0.3, 0.25, 0.2])])
+def test_without_the_threshold_within_the_widths_nothing_is_said_of_networks(
+    left: list[float], note: str, widths: np.ndarray
+) -> None:
+    found = double_descent.judge(RATIOS, _noisy(PEAK), WIDTHS, _noisy(left), _noisy(widths))
+    assert found.verdict == "not shown"
+    assert any(note in text for text in found.notes)
 
 
 def test_random_features_peak_at_the_threshold() -> None:

@@ -19,6 +19,7 @@ from pipeline.artifacts.plans import StagePlan, plan_path, read_plan, save_plan
 from pipeline.cli.main import main
 from pipeline.core.errors import ArtifactError, InputError
 from pipeline.indicators.others import load_other
+from pipeline.plan.params import SECTIONS
 from pipeline.plan.params_file import read_params
 from pipeline.plan.resolve import DATASET_PLANS, METHOD_PLANS, resolve
 from pipeline.plan.source_overlap import shares_source
@@ -270,3 +271,22 @@ def test_other_datasets_are_others_that_are_known(project: Path, named: str, sai
     edit(indicators={"other_datasets": [named]})
     with pytest.raises(InputError, match=said):
         read_params().dataset("photo_digits")
+
+
+@pytest.mark.parametrize("name", ["index", "studies"])
+def test_a_dataset_may_not_take_another_pages_name(project: Path, name: str) -> None:
+    yaml = YAML(typ="safe", pure=True)
+    params = yaml.load(Path("params.yaml").read_text())
+    params["datasets"][name] = params["datasets"].pop("photo_digits")
+    params["active"] = [name]
+    with Path("params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    with pytest.raises(InputError, match=rf"'{name}' is not allowed: reports/{name}.html is another page"):
+        read_params().dataset(name)
+
+
+def test_the_file_has_every_default() -> None:
+    defaults = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text())["defaults"]
+    for key, section in SECTIONS.items():
+        fields = {field.alias or name for name, field in section.model_fields.items()}
+        assert fields - set(defaults[key]) <= {"network"}, key  # which is filled in from `models`
