@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import get_args
 
@@ -34,7 +35,9 @@ def add_gate_options(gate: argparse.ArgumentParser) -> None:
     for name, field in GateSettings.model_fields.items():
         if name.startswith(("min_", "max_")):
             flag = f"--{name.replace('_', '-')}"
-            gate.add_argument(flag, type=_fraction, metavar="SHARE", help=field.description)
+            is_share = name != "max_psi"
+            kind, metavar = (_fraction, "SHARE") if is_share else (_number, "NUMBER")
+            gate.add_argument(flag, type=kind, metavar=metavar, help=field.description)
     gate.add_argument(
         "--forbid",
         type=_rungs,
@@ -59,6 +62,16 @@ def _fraction(text: str) -> float:
         return check_fraction(float(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share: {error}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number of 0 or more, such as 0.1")
+    return value
 
 
 def _rungs(text: str) -> list[str]:

@@ -32,7 +32,8 @@ def _per_image(subject: Subject) -> ByImage:
     n_networks = len(subject.predicted_SN)
     if n_networks < 2:
         raise UnmeasuredError(
-            "One seed was trained: there is no other to disagree with. Set train.seeds to 2 or more."
+            "One network is known: there is no other to disagree with. Train two or more (train.seeds), or "
+            "bring the answers of more."
         )
     share_N = pairs_that_differ(subject.predicted_SN)
     return ByImage(np.broadcast_to(share_N[None, :, None], (n_networks, len(share_N), 1)).copy())

@@ -69,7 +69,7 @@ def _by_image(
 ) -> tuple[Indicator, IndicatorValues]:
     rows_R = np.arange(len(subject.test)) if indicator.images == "all" else subject.sample
     if not len(rows_R):
-        raise InputError("indicators.images_per_group is 0: no image is looked at")
+        raise InputError("No image is looked at. Set indicators.images_per_group to 32 or more.")
     measured = indicator.per_image(subject)
     groups_R = subject.test.groups[rows_R]
     sizes_G = np.bincount(subject.test.groups, minlength=len(group_names))

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.artifacts.datasets import load_packed, load_packed_split
-from pipeline.core.errors import ArtifactError
 from pipeline.core.types import Int64Array, PackedSplit, UInt8Array
 from pipeline.pixels.resize import resize_image
 from pipeline.statistics.sampling import draw
@@ -30,14 +29,10 @@ class OtherDataset:
     test_labels: Int64Array
 
 
-def load_other(packed: Path, packing: str, size: int, seed: int) -> OtherDataset:
-    """The dataset that is packed in a folder.
-
-    Raises:
-        ArtifactError: what is packed is no longer what was planned with.
-    """
+def load_other(packed: Path, packing: str, size: int, seed: int) -> OtherDataset | None:
+    """The dataset that is packed in a folder; None where that is not what was planned with."""
     if load_packed(packed).packing != packing:
-        raise ArtifactError(f"{packed} changed since this run was planned. Run `dvc repro` again.")
+        return None
     images, labels = [], []
     for name in ("train", "test"):
         split = load_packed_split(packed, name)
@@ -57,8 +52,8 @@ def _at_size(split: PackedSplit, rows: Int64Array, size: int) -> UInt8Array:
 def unpacked_notes(others: Mapping[str, OtherDataset | None]) -> tuple[str, ...]:
     """What is to be said of datasets that were asked for and are not there."""
     return tuple(
-        f"'{name}' was not packed when this run was planned, so nothing is compared with it: name it in "
-        "`active` of params.yaml, and run `dvc repro` twice."
+        f"'{name}' was not packed when this run was planned, or was packed again since, so nothing is "
+        "compared with it: name it in `active` of params.yaml, and run `dvc repro` once more."
         for name, other in others.items()
         if other is None
     )

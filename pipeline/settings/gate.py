@@ -56,8 +56,9 @@ class GateSettings(Settings):
     max_ece: Fraction | None = Field(
         None, description="calibration error over all test images, less what chance adds to it"
     )
-    max_psi: Fraction | None = Field(
+    max_psi: float | None = Field(
         None,
+        ge=0,
         description="drift of the predicted classes from training to test images (population stability "
         "index, a number and no share)",
     )

@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from pipeline.artifacts.indicator_values import IndicatorValues
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
 from pipeline.core.words import join_names, quoted
@@ -99,8 +101,14 @@ def _is_asked(indicator: Indicator) -> bool:
 
 
 def _has_both(measured: Measured) -> bool:
-    inside = int(measured.inside_R.sum())
-    return min(inside, len(measured.inside_R) - inside) >= MIN_IMAGES
+    known_R = _known(measured.before)
+    inside = int((known_R & measured.inside_R).sum())
+    return min(inside, int(known_R.sum()) - inside) >= MIN_IMAGES
+
+
+def _known(values: IndicatorValues) -> BoolArray:
+    """Images that some network has a number of: of wrong answers nothing survives."""
+    return np.asarray(~np.isnan(values.values_SRC).all(axis=(0, 2)), np.bool_)
 
 
 def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorContrast | None:
@@ -125,6 +133,9 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
         status=_status(worse),
     )
     if measured.after is None:
+        return contrast
+    both_R = _known(measured.before) & _known(measured.after) & inside_R
+    if both_R.sum() < MIN_IMAGES:
         return contrast
     after_SRC = measured.after.values_SRC[:, inside_R]
     after = _estimate(indicator, after_SRC, of_here)
@@ -154,6 +165,9 @@ def _how(indicator: Indicator) -> dict[str, Any]:
 def _toward_worse(found: Estimate, indicator: Indicator, n: int, alpha: float) -> Estimate:
     """Simultaneous over the contrasts, and positive where it is worse."""
     wide = widen(found, n_comparisons=n, alpha=alpha)
+    if indicator.most is not None:
+        room = indicator.most - indicator.least
+        wide = wide.model_copy(update={"low": max(wide.low, -room), "high": min(wide.high, room)})
     return wide if indicator.better == "lower" else -wide
 
 

@@ -23,7 +23,8 @@ def indicator_tables(s: Report) -> list[Table]:
         Table(
             "generalization",
             "The group that pays beside all other images (difference) and under the recommended method "
-            "(change), both toward worse; their intervals hold for all rows at once.",
+            "(change), both toward worse; their intervals hold for all rows at once. change is of the images "
+            "that both methods have a number of, after of all that the recommended one has.",
             list(_contrast_rows(s)),
             "No group is shown to pay, or nothing beyond accuracy was measured.",
         ),

@@ -32,6 +32,9 @@ def check_indicator(report: Report, method: str, limit: Limit, key: Key) -> Chec
     found, why = _find(report, method, asked)
     if found is None:
         return unmeasured(asked.what, limit, why, method=method, unit=asked.unit)
+    if asked.part is not None and found.n < 2:
+        alone = "one network has no interval: set indicators.max_models to 2 or more, and train as many seeds"
+        return unmeasured(asked.what, limit, alone, method=method, unit=asked.unit)
     return measured(asked.what, limit, found, method=method, unit=asked.unit)
 
 

@@ -72,7 +72,7 @@ def _lenient_checks(report: Report, methods: Sequence[str], key: Key, use: Use) 
     """The check that every report passes, for its numbers."""
     limit = Limit(bound="at least", threshold=0.0, use=use)
     if not key.startswith("min_"):
-        limit = Limit(bound="at most", threshold=1.0, use=use)
+        limit = Limit(bound="at most", threshold=_most(key), use=use)
     if key == "max_leaking":
         return check_leaking(report, limit)
     return [OF_METHODS[key][1](Asked(report, method, limit, None)) for method in methods]
@@ -90,9 +90,14 @@ def _threshold(key: Key, checks: Sequence[Check]) -> tuple[float | None, str]:
         return None, "its interval is not known"
     step = _COUNTED_STEP if key == "max_leaking" else _STEP
     rounded = (math.floor(end * step + 1e-9) if is_least else math.ceil(end * step - 1e-9)) / step
-    if rounded <= 0 if is_least else rounded >= 1:
+    if rounded <= 0 if is_least else rounded >= _most(key):
         return None, f"its interval rules nothing out: {value_text(worst.estimate, worst.unit)}"
-    return min(max(rounded, 0.0), 1.0), value_text(worst.estimate, worst.unit)
+    return min(max(rounded, 0.0), _most(key)), value_text(worst.estimate, worst.unit)
+
+
+def _most(key: Key) -> float:
+    """What the number cannot exceed."""
+    return math.inf if key == "max_psi" else 1.0
 
 
 def _worse_end(key: Key, check: Check) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pipeline.records.base import Estimate
@@ -21,6 +21,7 @@ class IndicatorCell(NamedTuple):
     unit: Unit
     threshold: float | None
     why: str
+    is_alone: bool = False  # of one network, which has no interval
 
 
 class IndicatorLine(NamedTuple):
@@ -32,9 +33,31 @@ def indicator_lines(report: Report) -> list[IndicatorLine]:
     """Indicators in their order, those of whole networks part by part; what no method has is left out."""
     by_method = {m: dict(_numbers(result)) for m, result in report.indicators.items()}
     titles = {key: title for numbers in by_method.values() for key, (title, *_) in numbers.items()}
+    shown = [key for keys in _parts(titles).values() for key in keys[:MOST_PARTS]]
     return [
-        IndicatorLine(title, [_cell(report, m, key, numbers.get(key)) for m, numbers in by_method.items()])
-        for key, title in titles.items()
+        IndicatorLine(
+            titles[key], [_cell(report, m, key, numbers.get(key)) for m, numbers in by_method.items()]
+        )
+        for key in shown
+    ]
+
+
+def _parts(keys: Iterable[str]) -> dict[str, list[str]]:
+    """By indicator, in the order of both."""
+    found: dict[str, list[str]] = {}
+    for key in keys:
+        found.setdefault(key.split(" ", maxsplit=1)[0], []).append(key)
+    return found
+
+
+def _rest_notes(report: Report) -> list[str]:
+    """How many numbers of an indicator the table leaves out."""
+    numbers = {key: own[2] for r in report.indicators.values() for key, own in _numbers(r)}
+    return [
+        f"{numbers[keys[0]].title}: {len(keys) - MOST_PARTS} further numbers are in the JSON and the "
+        "exported tables"
+        for keys in _parts(numbers).values()
+        if len(keys) > MOST_PARTS
     ]
 
 
@@ -45,14 +68,15 @@ def _numbers(result: IndicatorsResult) -> Iterator[tuple[str, Found]]:
     for indicator in result.indicators:
         if indicator.overall is not None:
             yield indicator.name, (indicator.title, indicator.overall, indicator, None)
-        for part in indicator.parts[:MOST_PARTS]:
+        for part in indicator.parts:
             title = part.title if len(indicator.parts) == 1 else f"{indicator.title}: {part.title}"
             yield f"{indicator.name} {part.name}", (title, part.estimate, indicator, part.threshold)
 
 
 def _cell(report: Report, method: str, key: str, found: Found | None) -> IndicatorCell:
     if found is not None:
-        return IndicatorCell(method, found[1], found[2].unit, found[3], "")
+        is_alone = " " in key and found[1].n == 1
+        return IndicatorCell(method, found[1], found[2].unit, found[3], "", is_alone)
     name = key.split(" ", maxsplit=1)[0]
     own = next((i for i in report.indicators[method].indicators if i.name == name), None)
     return IndicatorCell(method, None, "number", None, own.why_not if own and own.why_not else "not measured")
@@ -73,7 +97,7 @@ def indicator_notes(report: Report) -> list[str]:
                 notes.setdefault(f"{indicator.title}: {note}", []).append(method_label(method))
     told = [text if len(who) == n_methods else f"{', '.join(who)}, {text}" for text, who in notes.items()]
     return [
-        *(f"{_ended(text[:1].upper() + text[1:])}" for text in told),
+        *(f"{_ended(text[:1].upper() + text[1:])}" for text in [*told, *_rest_notes(report)]),
         *(f"Not measured, {title}: {_ended(why)}" for title, why in unmeasured.items()),
     ]
 

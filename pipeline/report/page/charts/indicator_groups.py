@@ -93,6 +93,7 @@ def _row(report: Report, indicator: Indicator, methods: list[str], order: list[i
 
 def _mark(report: Report, method: str, indicator: Indicator, estimate: GroupEstimate) -> IndicatorMark:
     text = _text(estimate.value, indicator)
+    few = "" if estimate.sufficient else ", too few images"
     interval = f"{_text(estimate.low, indicator)} to {_text(estimate.high, indicator)}"
     return IndicatorMark(
         method=method,
@@ -100,7 +101,7 @@ def _mark(report: Report, method: str, indicator: Indicator, estimate: GroupEsti
         estimate=estimate,
         text=text,
         tip=f"{method_label(method)}, {estimate.name}: {indicator.title} {text} "
-        f"(95% interval {interval}, n = {estimate.n:,})",
+        f"(95% interval {interval}, n = {estimate.n:,}{few})",
     )
 
 
