@@ -28,7 +28,7 @@ def test_every_seed_carries_the_same_numbers_and_one_seed_has_none() -> None:
     predicted = np.array([[0, 0, 1], [0, 1, 1]])
     found = disagreement.INDICATOR.per_image(subject_of([], test, predicted_SN=predicted)).values_SRC
     np.testing.assert_array_equal(found, np.array([[[0], [1], [0]]] * 2, float))
-    with pytest.raises(UnmeasuredError, match="One seed"):
+    with pytest.raises(UnmeasuredError, match="One network"):
         disagreement.INDICATOR.per_image(subject_of([], test, predicted_SN=predicted[:1]))
 
 

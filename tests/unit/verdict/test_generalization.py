@@ -79,6 +79,27 @@ def test_with_too_few_images_on_a_side_nothing_is_asked() -> None:
     assert judge_generalization(GROUP, None, [measured], LIMITS) is None
 
 
+def test_only_images_that_have_a_number_count() -> None:
+    """Of wrong answers nothing survives: 60 images of the group may be three right answers."""
+    right = values(np.random.default_rng(0), 5.0)
+    right.values_SRC[:, 3:60] = np.nan
+    measured = Measured(indicator("survival", "higher"), right, None, INSIDE)
+    assert judge_generalization(GROUP, None, [measured], LIMITS) is None
+    rng = np.random.default_rng(1)
+    pairs = judge(Measured(indicator("survival"), values(rng), right, INSIDE), method="jtt").contrasts
+    assert pairs[0].change is None, "three images under both"
+
+
+def test_intervals_of_shares_end_where_shares_differ_most() -> None:
+    rng = np.random.default_rng(0)
+    few = IndicatorValues(np.arange(24), (rng.random((2, 24, 1)) < 0.5).astype(float))
+    share = indicator("survival", "higher").model_copy(update={"unit": "share", "most": 1.0})
+    found = judge(*[Measured(share, few, few, np.arange(24) < 11)] * 9, method="jtt").contrasts[0]
+    assert -1 <= found.difference.low
+    assert found.difference.high <= 1
+    assert found.change is not None
+
+
 def test_what_has_no_better_end_is_no_contrast() -> None:
     measured = Measured(indicator("gap", "neither"), values(np.random.default_rng(0), 1.0), None, INSIDE)
     assert judge_generalization(GROUP, None, [measured], LIMITS) is None
