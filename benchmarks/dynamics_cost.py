@@ -15,13 +15,13 @@ import torch
 
 from benchmarks.planted_cues import make_twin
 from pipeline.core.types import Split
-from pipeline.models.registry import build_model
 from pipeline.plan.params_file import read_params
 from pipeline.train import loop
 from pipeline.train.difficulty import Difficulty
 from pipeline.train.groups import Groups
 from pipeline.train.loop import Job, train_seed
 from pipeline.train.motion import Motion
+from pipeline.train.networks import first_network
 from pipeline.train.plans import plain_plan
 
 NOTING = [
@@ -55,11 +55,9 @@ def train(seed: int, epochs: int) -> None:
     demo = read_params().dataset("photo_digits").train
     settings = demo.model_copy(update={"epochs": epochs, "device": "cpu", "precision": "fp32"})
     train, val = (_at_32_pixels(split) for split in (twin.train, twin.val))
-    grey, spread = [0.5] * 3, [0.25] * 3
-    model = build_model(
-        settings.model, n_classes=2, width=settings.width, stem_stride=settings.stem_stride, pretrained=False,
-        mean=grey, std=spread, seed=seed,
-    )  # fmt: skip
+    model = first_network(
+        settings, twin.info.classes, train.images.shape[1], seed=seed, mean=[0.5] * 3, std=[0.25] * 3
+    )
     groups = Groups(train.groups, val.groups, [group.name for group in twin.info.groups])
     job = Job(settings, plain_plan(groups, "average"), seed, 4)
     train_seed(model, train, val, job, resume=None, save=lambda _: None, tick=lambda _: None)

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array, Split
-from pipeline.settings.base import Settings
-from studies.frame.lists import Counts, Seeds
+from pipeline.settings.base import Seeds, Settings
+from studies.frame.lists import Counts
 from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness, along_line, group_losses

@@ -16,8 +16,7 @@ from pipeline.indicators.attacks.linf import Budget
 from pipeline.models.interface import Classifier
 from pipeline.pixels.corruptions.corrupt import corrupt
 from pipeline.records.base import Estimate
-from pipeline.settings.base import Settings
-from studies.frame.lists import Seeds
+from pipeline.settings.base import Seeds, Settings
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, Verdict, line_over_seeds, over_seeds
 from studies.small.fits import first_time
 from studies.small.images import plain_digits

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
-from pipeline.settings.base import Settings
-from studies.frame.lists import Counts, Seeds
+from pipeline.settings.base import Seeds, Settings
+from studies.frame.lists import Counts
 from studies.frame.study import (
     Chart,
     Finding,

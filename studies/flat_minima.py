@@ -12,8 +12,7 @@ from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
-from pipeline.settings.base import Settings
-from studies.frame.lists import Seeds
+from pipeline.settings.base import Seeds, Settings
 from studies.frame.study import Chart, Finding, Line, Number, Study, Trainings, over_seeds
 from studies.small.images import cued_digits
 from studies.small.measures import adaptive_sharpness

@@ -18,9 +18,8 @@ from torch import Tensor
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import BoolArray, Float64Array
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Seeds, Settings
 from pipeline.statistics.intervals import share_estimate
-from studies.frame.lists import Seeds
 from studies.frame.study import (
     Chart,
     Finding,

@@ -15,8 +15,7 @@ from torch import Tensor
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array, Split
 from pipeline.models.interface import Classifier
-from pipeline.settings.base import Settings
-from studies.frame.lists import Seeds
+from pipeline.settings.base import Seeds, Settings
 from studies.frame.study import Chart, Finding, Mark, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.images import plain_digits
 from studies.small.networks import Mlp, accuracies, make_mlp, train_network

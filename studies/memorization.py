@@ -17,7 +17,7 @@ from pipeline.core.types import Float64Array
 from pipeline.indicators.attacks.linf import Budget, attack
 from pipeline.indicators.norms import measure_norms
 from pipeline.indicators.sensitivity import jacobian_norm
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Seeds, Settings
 from studies.frame.ensembles import (
     Digits,
     Ensemble,
@@ -27,7 +27,7 @@ from studies.frame.ensembles import (
     train_ensemble,
     with_random,
 )
-from studies.frame.lists import Seeds, Shares
+from studies.frame.lists import Shares
 from studies.frame.study import (
     Chart,
     Finding,

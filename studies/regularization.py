@@ -12,9 +12,8 @@ from pydantic import Field
 
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Seeds, Settings
 from studies.frame.ensembles import Recipe, load_digits_in_parts, train_ensemble, with_noise
-from studies.frame.lists import Seeds
 from studies.frame.study import (
     Chart,
     Finding,

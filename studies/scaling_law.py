@@ -11,9 +11,9 @@ from pydantic import Field
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.records.base import Estimate
-from pipeline.settings.base import Settings
+from pipeline.settings.base import Seeds, Settings
 from pipeline.statistics.accuracy.worst_group import lowest_of
-from studies.frame.lists import Counts, Seeds
+from studies.frame.lists import Counts
 from studies.frame.study import (
     Chart,
     Finding,

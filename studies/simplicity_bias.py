@@ -11,8 +11,8 @@ from pydantic import Field
 from pipeline.artifacts.arrays import Arrays
 from pipeline.core.types import Float64Array
 from pipeline.models.interface import Classifier
-from pipeline.settings.base import Settings
-from studies.frame.lists import Seeds, Shares
+from pipeline.settings.base import Seeds, Settings
+from studies.frame.lists import Shares
 from studies.frame.study import Chart, Finding, Number, Study, Trainings, line_over_seeds, over_seeds
 from studies.small.fits import first_time, rank_correlation
 from studies.small.images import cued_digits

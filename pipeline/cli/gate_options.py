@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import get_args
 
-from pipeline.settings.gate import Forbidden, GateSettings, Use, check_fraction
+from pipeline.settings.gate import NO_SHARES, Forbidden, GateSettings, Use, check_fraction
 
 
 def add_gate_options(gate: argparse.ArgumentParser) -> None:
@@ -35,8 +35,7 @@ def add_gate_options(gate: argparse.ArgumentParser) -> None:
     for name, field in GateSettings.model_fields.items():
         if name.startswith(("min_", "max_")):
             flag = f"--{name.replace('_', '-')}"
-            is_share = name != "max_psi"
-            kind, metavar = (_fraction, "SHARE") if is_share else (_number, "NUMBER")
+            kind, metavar = (_number, "NUMBER") if name in NO_SHARES else (_fraction, "SHARE")
             gate.add_argument(flag, type=kind, metavar=metavar, help=field.description)
     gate.add_argument(
         "--forbid",

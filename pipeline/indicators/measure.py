@@ -102,11 +102,11 @@ def _curves(
     indicator: ImageIndicator, values_SRC: Float64Array, groups_R: Int64Array, by_group: list[GroupEstimate]
 ) -> list[IndicatorCurve]:
     """Of all images, and of each group with enough of them."""
+    if indicator.curve is None:
+        return []
     is_known_R: npt.NDArray[Any] = np.logical_not(np.isnan(values_SRC).any(axis=(0, 2)))
     parts: list[tuple[str, int | None, npt.NDArray[Any]]] = [("all", None, is_known_R)]
     parts += [(g.name, g.index, is_known_R & (groups_R == g.index)) for g in by_group if g.sufficient]
-    if indicator.curve is None:
-        return []
     return [
         IndicatorCurve(name=name, index=index, **_points(indicator.curve(values_SRC[:, own_R])))
         for name, index, own_R in parts

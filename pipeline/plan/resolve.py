@@ -170,7 +170,7 @@ def _indicators(settings: DatasetSettings, params: Params, method: str) -> Setti
 
 def _packing_of(dataset: str) -> str | None:
     """What is packed of another dataset now, by which DVC sees that it changed. None: nothing readable."""
-    try:
+    try:  # not by `load_packed`, whose module loads pandas, for which planning does not wait
         return load_artifact(dataset_dir(dataset) / "dataset.json", PackedInfo).packing
     except ArtifactError:
         return None

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]  # what every generator takes
+
+
+def _differ(seeds: list[int]) -> list[int]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("seeds must be different")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], AfterValidator(_differ)]  # a training repeated with one seed is no second one
 
 
 class Settings(BaseModel):

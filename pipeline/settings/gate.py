@@ -24,6 +24,7 @@ def check_fraction(value: float) -> float:
 
 
 Fraction = Annotated[float, AfterValidator(check_fraction)]
+NO_SHARES = frozenset({"max_psi"})  # thresholds that are numbers of 0 or more
 
 
 class GateSettings(Settings):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from pipeline.core.types import Device
-from pipeline.settings.base import DecidesNothing, FilledIn, Seed, Settings
+from pipeline.settings.base import DecidesNothing, FilledIn, Seeds, Settings
 from pipeline.settings.models import OwnNetwork
 
 
@@ -42,7 +42,7 @@ class TrainSettings(Settings):
     stochastic_depth: float = Field(
         0.0, ge=0, lt=1, description="probability of skipping the last residual block; earlier ones less"
     )
-    seeds: list[Seed] = Field(min_length=1)
+    seeds: Seeds = Field(min_length=1)
     epochs: int = Field(ge=1)
     patience: int | None = Field(
         None, ge=1, description="stop after so many epochs without improvement on validation; null = never"
@@ -124,13 +124,6 @@ class TrainSettings(Settings):
     checkpoints: int = Field(
         0, ge=0, description="weights of so many more epochs kept, spread over the last half; for attribution"
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
-        if len(set(seeds)) != len(seeds):
-            raise ValueError("seeds must be different")
-        return seeds
 
     @model_validator(mode="after")
     def _warm_up_fits(self) -> TrainSettings:

@@ -115,9 +115,9 @@ def widen(estimate: Estimate, *, n_comparisons: int, alpha: float) -> Estimate:
     )
 
 
-def clip_difference(estimate: E) -> E:
-    """The same estimate with an interval inside -1..1, where differences of shares lie."""
-    return estimate.model_copy(update={"low": max(estimate.low, -1.0), "high": min(estimate.high, 1.0)})
+def clip_difference(estimate: E, room: float = 1.0) -> E:
+    """The same estimate with an interval inside -room..room; 1: where differences of shares lie."""
+    return estimate.model_copy(update={"low": max(estimate.low, -room), "high": min(estimate.high, room)})
 
 
 def independent_difference(first: Estimate, second: Estimate) -> Estimate:

@@ -12,8 +12,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from pipeline.artifacts.indicator_values import IndicatorValues
 from pipeline.core.types import BoolArray, Float64Array, Int64Array, Split
 from pipeline.core.words import join_names, quoted
@@ -24,9 +22,10 @@ from pipeline.statistics.generalization.named import find_statistic
 from pipeline.statistics.generalization.resampled import (
     estimate_statistic,
     group_difference,
+    measured_images,
     paired_difference,
 )
-from pipeline.statistics.intervals import widen
+from pipeline.statistics.intervals import clip_difference, widen
 from pipeline.verdict.phrases import method_label
 
 Status = Literal["worse", "better", "not shown"]
@@ -101,14 +100,14 @@ def _is_asked(indicator: Indicator) -> bool:
 
 
 def _has_both(measured: Measured) -> bool:
-    known_R = _known(measured.before)
+    known_R = _known(measured.indicator, measured.before)
     inside = int((known_R & measured.inside_R).sum())
     return min(inside, int(known_R.sum()) - inside) >= MIN_IMAGES
 
 
-def _known(values: IndicatorValues) -> BoolArray:
-    """Images that some network has a number of: of wrong answers nothing survives."""
-    return np.asarray(~np.isnan(values.values_SRC).all(axis=(0, 2)), np.bool_)
+def _known(indicator: Indicator, values: IndicatorValues) -> BoolArray:
+    """Images that have a number: of wrong answers nothing survives."""
+    return measured_images(values.values_SRC, find_statistic(indicator.statistic))
 
 
 def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorContrast | None:
@@ -134,7 +133,7 @@ def _contrast(measured: Measured, n_contrasts: int, alpha: float) -> IndicatorCo
     )
     if measured.after is None:
         return contrast
-    both_R = _known(measured.before) & _known(measured.after) & inside_R
+    both_R = _known(indicator, measured.before) & _known(indicator, measured.after) & inside_R
     if both_R.sum() < MIN_IMAGES:
         return contrast
     after_SRC = measured.after.values_SRC[:, inside_R]
@@ -166,8 +165,7 @@ def _toward_worse(found: Estimate, indicator: Indicator, n: int, alpha: float) -
     """Simultaneous over the contrasts, and positive where it is worse."""
     wide = widen(found, n_comparisons=n, alpha=alpha)
     if indicator.most is not None:
-        room = indicator.most - indicator.least
-        wide = wide.model_copy(update={"low": max(wide.low, -room), "high": min(wide.high, room)})
+        wide = clip_difference(wide, indicator.most - indicator.least)
     return wide if indicator.better == "lower" else -wide
 
 

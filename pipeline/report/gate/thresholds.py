@@ -15,7 +15,7 @@ from pipeline.report.gate.limits import Check, Key, Limit
 from pipeline.report.gate.rungs import check_rung
 from pipeline.report.gate.text import value_text
 from pipeline.report.markdown import plain
-from pipeline.settings.gate import Forbidden, GateSettings, Use
+from pipeline.settings.gate import NO_SHARES, Forbidden, GateSettings, Use
 from pipeline.verdict.phrases import method_label
 
 _STEP, _COUNTED_STEP = 1_000, 1_000_000  # thresholds are rounded to these parts, towards what is met
@@ -97,7 +97,7 @@ def _threshold(key: Key, checks: Sequence[Check]) -> tuple[float | None, str]:
 
 def _most(key: Key) -> float:
     """What the number cannot exceed."""
-    return math.inf if key == "max_psi" else 1.0
+    return math.inf if key in NO_SHARES else 1.0
 
 
 def _worse_end(key: Key, check: Check) -> float:

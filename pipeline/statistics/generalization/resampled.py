@@ -65,7 +65,7 @@ def estimate_statistic(
     True
     """
     _check(values_SnC, statistic)
-    kept_n = _measured(values_SnC, statistic)
+    kept_n = measured_images(values_SnC, statistic)
     if statistic is None and sources_N is None:
         return _estimate_mean(values_SnC[:, :, 0], least, most)
     values_SnC, sources_N = _take(values_SnC, kept_n), None if sources_N is None else sources_N[kept_n]
@@ -147,7 +147,7 @@ def group_difference(
             f"{len(in_SnC)} and {len(out_SmC)} seeds: groups are compared within the same seeds."
         )
     measured_S = ~(_empty_seeds(in_SnC) | _empty_seeds(out_SmC))
-    rows = [_measured(side[measured_S], statistic) for side in (in_SnC, out_SmC)]
+    rows = [measured_images(side[measured_S], statistic) for side in (in_SnC, out_SmC)]
     sides = [side[measured_S][:, own] for side, own in zip((in_SnC, out_SmC), rows, strict=True)]
     if min(side.size for side in sides) == 0:
         return None
@@ -206,7 +206,7 @@ def _are_answers(values: Float64Array) -> bool:
     return bool(np.isin(known, (0.0, 1.0)).all())
 
 
-def _measured(values_SnC: Float64Array, statistic: Statistic | None) -> BoolArray:
+def measured_images(values_SnC: Float64Array, statistic: Statistic | None) -> BoolArray:
     """Images that count: a mean leaves single numbers out, other statistics ask for all of an image's."""
     if statistic is None:
         return np.asarray(~np.isnan(values_SnC).all(axis=(0, 2)), np.bool_)

@@ -156,13 +156,13 @@ def _sure_line(
     up: Height,
 ) -> CurveLine:
     marks = [
-        CurvePoint(
-            x=f"{100 * across(curve.x[i]):.2f}%",
-            y=up.at(curve.y[i]),
-            y_low=up.at(curve.low[i]),
-            y_high=up.at(curve.high[i]),
-            tip=f"{_who(report, method, kind)}: where it is {percent(curve.x[i])} sure it is right in "
-            f"{percent(curve.y[i])} ({_interval(curve, i)})",
+        _mark(
+            curve,
+            i,
+            across,
+            up,
+            f"{_who(report, method, kind)}: where it is {percent(curve.x[i])} sure it is right in "
+            f"{percent(curve.y[i])}",
         )
         for i in range(len(curve.x))
     ]
@@ -222,13 +222,13 @@ def _risk_line(report: Report, method: str, kind: Kind, curve: IndicatorCurve, u
     distances = np.abs(np.subtract.outer(MARKED, curve.x))
     at = np.unique(distances.argmin(axis=1)).tolist()
     marks = [
-        CurvePoint(
-            x=f"{100 * curve.x[i]:.2f}%",
-            y=up.at(curve.y[i]),
-            y_low=up.at(curve.low[i]),
-            y_high=up.at(curve.high[i]),
-            tip=f"{_who(report, method, kind)}: of the surest {percent(curve.x[i], 0)} of its answers "
-            f"{percent(curve.y[i])} are wrong ({_interval(curve, i)})",
+        _mark(
+            curve,
+            i,
+            lambda x: x,
+            up,
+            f"{_who(report, method, kind)}: of the surest {percent(curve.x[i], 0)} of its answers "
+            f"{percent(curve.y[i])} are wrong",
         )
         for i in at
     ]
@@ -258,5 +258,15 @@ def _who(report: Report, method: str, kind: Kind) -> str:
     return f"{method_label(method)}, {where}"
 
 
-def _interval(curve: IndicatorCurve, i: int) -> str:
-    return f"95% interval {percent(curve.low[i])} to {percent(curve.high[i])}, n = {curve.n[i]:,}"
+def _mark(
+    curve: IndicatorCurve, i: int, across: Callable[[float], float], up: Height, says: str
+) -> CurvePoint:
+    """Point i of a curve, told with its interval."""
+    interval = f"95% interval {percent(curve.low[i])} to {percent(curve.high[i])}, n = {curve.n[i]:,}"
+    return CurvePoint(
+        x=f"{100 * across(curve.x[i]):.2f}%",
+        y=up.at(curve.y[i]),
+        y_low=up.at(curve.low[i]),
+        y_high=up.at(curve.high[i]),
+        tip=f"{says} ({interval})",
+    )
